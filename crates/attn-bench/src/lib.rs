@@ -1,0 +1,1 @@
+//! The harness: cases, selection, checking, measuring, records. Knows no backend

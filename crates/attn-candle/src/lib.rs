@@ -1,0 +1,1 @@
+//! Attention over candle: composed ops and candle-nn's fused CPU kernel

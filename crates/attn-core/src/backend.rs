@@ -1,0 +1,163 @@
+//! The one interface between the harness and every implementation of attention.
+
+use std::borrow::Cow;
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Bytes, DType, Inputs, Output, Problem, Receipt};
+
+/// Stable name of a backend in cases, records and reports: a path such as `candle/fused`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BackendId(Cow<'static, str>);
+
+impl BackendId {
+    /// The id of a backend in this program.
+    pub const fn new(id: &'static str) -> Self {
+        BackendId(Cow::Borrowed(id))
+    }
+
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for BackendId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// How a computation may use the machine. Passed, never global.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Exec {
+    /// Threads that may compute at the same time, the caller's included.
+    pub threads: NonZeroUsize,
+}
+
+impl Exec {
+    /// One thread.
+    pub const SINGLE: Exec = Exec {
+        threads: NonZeroUsize::MIN,
+    };
+}
+
+/// One way of computing attention.
+pub trait Backend: Send + Sync {
+    /// Stable name.
+    fn id(&self) -> BackendId;
+
+    /// What would run here: version, instruction set or device, arithmetic; or why it cannot.
+    fn probe(&self) -> Result<Receipt, Unavailable>;
+
+    /// Whether this problem can be computed *as stated*. Never approximates silently.
+    fn supports(&self, problem: &Problem) -> Result<(), Unsupported>;
+
+    /// All that depends on the problem only: plan, allocate, build a causal bias.
+    fn prepare<'b>(
+        &'b self,
+        problem: &Problem,
+        exec: &Exec,
+    ) -> Result<Box<dyn Plan + 'b>, BackendError>;
+}
+
+/// A prepared computation; the harness decides which phase is timed.
+///
+/// `load` may copy, permute axes into the library's layout and zero the rows of k and v that no
+/// query admits. Everything else that depends on values (packing, conversion, repeating k and v
+/// for grouped heads) belongs to `run`.
+pub trait Plan {
+    /// Host to the backend's own layout or device.
+    fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError>;
+
+    /// Computes `reps` times; returns when the last result exists.
+    fn run(&mut self, reps: NonZeroU32) -> Result<(), BackendError>;
+
+    /// The last result to the canonical layout `[B, Hq, Nq, Dv]`; writes every element.
+    fn store(&mut self, out: &mut Output) -> Result<(), BackendError>;
+
+    /// Memory beyond inputs and output, if known.
+    fn footprint(&self) -> Footprint {
+        Footprint::default()
+    }
+}
+
+/// What a plan occupies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Footprint {
+    /// Scratch that `prepare` and `run` hold at their peak.
+    pub scratch: Option<Bytes>,
+}
+
+/// The backend cannot run on this machine or in this build.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unavailable {
+    /// What is missing and how to get it.
+    pub reason: String,
+}
+
+/// The backend does not compute this problem as stated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{feature}: {why}")]
+pub struct Unsupported {
+    /// The part of the problem that is not supported.
+    pub feature: Feature,
+    /// What the library does or lacks.
+    pub why: &'static str,
+}
+
+/// A part of a problem that a backend may not support.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Feature {
+    /// The storage type.
+    DType(DType),
+    /// More than one sequence.
+    Batch,
+    /// `heads_q != heads_kv`.
+    GroupedHeads,
+    /// `dim_v != dim`.
+    ValueDim,
+    /// Causal masking at this shape and alignment.
+    Causal,
+}
+
+impl std::fmt::Display for Feature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Feature::DType(dtype) => f.write_str(dtype.name()),
+            Feature::Batch => f.write_str("batch"),
+            Feature::GroupedHeads => f.write_str("grouped heads"),
+            Feature::ValueDim => f.write_str("dim_v != dim"),
+            Feature::Causal => f.write_str("causal"),
+        }
+    }
+}
+
+/// A computation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// `run` or `store` came before `load`.
+    #[error("nothing is loaded: `load` comes before `run` and `store`")]
+    NotLoaded,
+    /// Inputs or output are stored in another type than the plan was prepared for.
+    #[error("the plan was prepared for {expected} tensors, got {found}")]
+    DType {
+        /// The plan's type.
+        expected: DType,
+        /// The tensor's type.
+        found: DType,
+    },
+    /// The library reported an error.
+    #[error("{library}: {message}")]
+    Library {
+        /// Name of the library.
+        library: &'static str,
+        /// Its words.
+        message: String,
+    },
+}

@@ -1,0 +1,31 @@
+//! The vocabulary of `attn`: what a problem is, what it is computed on, and how an implementation
+//! is asked. No I/O, and no arithmetic beyond counting.
+//!
+//! ```text
+//! ProblemSpec -> Problem + Inputs -> Backend::prepare -> Plan::{load, run, store} -> Output
+//! ```
+
+mod backend;
+mod dtype;
+mod host;
+mod inputs;
+mod output;
+mod problem;
+mod random;
+mod receipt;
+mod shape;
+mod tensor;
+mod work;
+
+pub use backend::{
+    Backend, BackendError, BackendId, Exec, Feature, Footprint, Plan, Unavailable, Unsupported,
+};
+pub use dtype::{DType, Data, Element};
+pub use host::{HostKernel, HostPlan, Operands, compute, heads};
+pub use inputs::{Family, Inputs, InvalidInputs};
+pub use output::Output;
+pub use problem::{Alignment, InvalidProblem, Problem, ProblemSpec};
+pub use receipt::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy, target_features};
+pub use shape::Shape;
+pub use tensor::{Tensor, WrongLength};
+pub use work::{Bytes, Flops, Work};

@@ -1,0 +1,140 @@
+//! What really ran: the facts a number is worthless without.
+
+use serde::{Deserialize, Serialize};
+
+use crate::DType;
+
+/// What a backend would run on this machine, in this build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// Library and version, `faer 0.24.4`.
+    pub library: String,
+    /// Device, `cpu`.
+    pub device: String,
+    /// Instruction set, and whether it is chosen at compile time or at run time.
+    pub isa: String,
+    /// How the number of threads takes effect.
+    pub threads: ThreadPolicy,
+    /// Precision of the intermediate results: the error budget follows it.
+    pub arithmetic: Arithmetic,
+}
+
+/// When the number of threads is fixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThreadPolicy {
+    /// `Exec::threads` is obeyed by every call.
+    PerCall,
+    /// The library fixes its pool for the life of the process, from the environment:
+    /// the harness starts a fresh process with that environment for every cell.
+    PerProcess,
+}
+
+/// Precision and order of the intermediate results.
+///
+/// `s = scale q.k`, `p = exp(s - max)`, `l = sum p`, `o = sum p v / l`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arithmetic {
+    /// Precision of the scores s and of the argument of exp.
+    pub scores: Precision,
+    /// Precision in which the weights p are held when they multiply v.
+    pub weights: Precision,
+    /// Precision in which l and o are accumulated.
+    pub sums: Precision,
+    /// Order of the sums over keys.
+    pub order: SumOrder,
+    /// Whether softmax is online: accumulators are rescaled when a new maximum appears.
+    pub online: bool,
+}
+
+impl Arithmetic {
+    /// Everything in the storage type, keys summed one after another, two-pass softmax.
+    pub const PLAIN: Arithmetic = Arithmetic {
+        scores: Precision::Storage,
+        weights: Precision::Storage,
+        sums: Precision::Storage,
+        order: SumOrder::Sequential,
+        online: false,
+    };
+}
+
+/// A precision relative to the problem's storage type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// As q, k, v and the output are stored.
+    Storage,
+    /// binary32 whatever the storage.
+    F32,
+}
+
+impl Precision {
+    /// The type this means for a problem stored as `storage`.
+    pub const fn of(self, storage: DType) -> DType {
+        match self {
+            Precision::Storage => storage,
+            Precision::F32 => DType::F32,
+        }
+    }
+}
+
+/// The order in which a sum over keys is accumulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SumOrder {
+    /// One after another, or unknown: rounding errors may pile up over all terms.
+    Sequential,
+    /// Sums of at most this many terms, which are then added up.
+    Blocked(u32),
+}
+
+impl SumOrder {
+    /// The largest number of roundings that one term goes through in a sum of `n` terms.
+    pub fn depth(self, n: usize) -> usize {
+        match self {
+            SumOrder::Sequential => n,
+            SumOrder::Blocked(block) => {
+                let block = (block as usize).clamp(1, n.max(1));
+                block + n.div_ceil(block)
+            }
+        }
+    }
+}
+
+/// Target features that this program was compiled with: they decide what libraries with
+/// compile-time dispatch can do.
+pub fn target_features() -> String {
+    let features = [
+        ("avx512f", cfg!(target_feature = "avx512f")),
+        ("avx2", cfg!(target_feature = "avx2")),
+        ("fma", cfg!(target_feature = "fma")),
+        ("f16c", cfg!(target_feature = "f16c")),
+        ("neon", cfg!(target_feature = "neon")),
+    ];
+    let enabled: Vec<_> = features
+        .into_iter()
+        .filter(|(_, on)| *on)
+        .map(|(name, _)| name)
+        .collect();
+    if enabled.is_empty() {
+        "baseline".into()
+    } else {
+        enabled.join("+")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_the_longest_chain() {
+        assert_eq!(SumOrder::Sequential.depth(1000), 1000);
+        assert_eq!(SumOrder::Blocked(256).depth(1024), 256 + 4);
+        assert_eq!(SumOrder::Blocked(256).depth(100), 101);
+        assert_eq!(SumOrder::Blocked(0).depth(4), 1 + 4);
+        assert_eq!(SumOrder::Blocked(8).depth(0), 1);
+    }
+}

@@ -1,0 +1,1 @@
+//! Attention over faer's matmul

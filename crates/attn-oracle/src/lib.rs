@@ -1,0 +1,1 @@
+//! f64 truth, error budgets and verdicts for attention

@@ -1,0 +1,1 @@
+//! What must hold across crates: conformance, golden files, architecture.
