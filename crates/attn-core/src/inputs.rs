@@ -1,5 +1,7 @@
 //! The numbers a problem is computed on.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -135,10 +137,10 @@ impl Inputs {
             hash.update(format!("{name} {} {:?}\n", tensor.dtype(), tensor.dims()));
             hash.update(tensor.data().to_le_bytes());
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
     }
 }
 

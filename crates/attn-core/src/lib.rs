@@ -15,6 +15,7 @@ mod random;
 mod receipt;
 mod shape;
 mod tensor;
+mod verdict;
 mod work;
 
 pub use backend::{
@@ -28,4 +29,5 @@ pub use problem::{Alignment, InvalidProblem, Problem, ProblemSpec};
 pub use receipt::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy, target_features};
 pub use shape::Shape;
 pub use tensor::{Tensor, WrongLength};
+pub use verdict::{Finding, Metrics, Verdict, Worst};
 pub use work::{Bytes, Flops, Work};

@@ -13,7 +13,7 @@ use crate::{DType, Shape};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alignment {
-    /// `offset = 0`: the first query sees the first key (`PyTorch`'s `is_causal`, ONNX without a cache).
+    /// `offset = 0`: the first query sees the first key (PyTorch's `is_causal`, ONNX without a cache).
     TopLeft,
     /// `offset = len_k - len_q`: the last query sees the last key (FlashAttention >= 2.1, ONNX with a cache).
     BottomRight,

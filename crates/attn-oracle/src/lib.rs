@@ -1,1 +1,22 @@
-//! f64 truth, error budgets and verdicts for attention
+//! The truth about one problem in f64, and the judgement of results against it.
+//!
+//! ```text
+//! Reference::compute(problem, inputs)        o in f64, with what its error bound needs   reference.rs
+//! Budget::new(problem, arithmetic)           |err| <= bound, element by element          budget.rs
+//! Yardstick::measure(reference, naive)       max|err| <= 2 max|err of naive| + floor     yardstick.rs
+//! judge(reference, budgets, output)          agrees, or what is wrong and where          verdict.rs
+//! ```
+//!
+//! A result agrees if it is within both budgets. This crate shares no numeric code with any backend.
+
+mod budget;
+mod reference;
+mod rows;
+mod verdict;
+mod yardstick;
+
+pub use budget::Budget;
+pub use reference::{OracleError, Reference, RowStats};
+pub use rows::Rows;
+pub use verdict::{judge, judge_output};
+pub use yardstick::Yardstick;

@@ -1,0 +1,147 @@
+//! What the oracle says of a result, in a form that records keep.
+
+use serde::{Deserialize, Serialize};
+
+/// What is wrong with a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub enum Finding {
+    /// Other dimensions or storage type than the problem's output.
+    #[error("the output is {found}, expected {expected}")]
+    WrongShape {
+        /// Storage type and dimensions.
+        found: String,
+        /// Storage type and dimensions.
+        expected: String,
+    },
+    /// Something was written outside the output.
+    #[error("memory outside the output was written")]
+    FenceBroken,
+    /// Elements that still hold the poison.
+    #[error("{count} of {total} elements were never written, the first at {first:?}")]
+    NotWritten {
+        /// How many.
+        count: usize,
+        /// Out of how many.
+        total: usize,
+        /// `[b, h, i, c]`.
+        first: [usize; 4],
+    },
+    /// NaN or infinity, checked in every row.
+    #[error("{count} of {total} elements are NaN or infinite, the first is {value} at {first:?}")]
+    NotFinite {
+        /// How many.
+        count: usize,
+        /// Out of how many.
+        total: usize,
+        /// `NaN`, `inf` or `-inf`.
+        value: String,
+        /// `[b, h, i, c]`.
+        first: [usize; 4],
+    },
+    /// The a-priori bound is exceeded.
+    #[error("{count} of {total} elements are beyond their error bound, the worst {worst}")]
+    BeyondBound {
+        /// How many.
+        count: usize,
+        /// Out of how many that were checked.
+        total: usize,
+        /// The element with the largest error in units of its bound.
+        worst: Worst,
+    },
+    /// The error is larger than the yardstick allows.
+    #[error("the largest error is {error:.3e}, allowed are {allowed:.3e} (naive has {naive:.3e})")]
+    BeyondYardstick {
+        /// Largest error.
+        error: f64,
+        /// Largest error allowed.
+        allowed: f64,
+        /// Largest error of naive.
+        naive: f64,
+    },
+    /// The scores are so large that no bound exists in this arithmetic.
+    #[error("no error bound exists: the scores exceed what the arithmetic resolves")]
+    NoBound,
+}
+
+/// One element, its truth and its budget.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worst {
+    /// `[b, h, i, c]`.
+    pub index: [usize; 4],
+    /// As computed.
+    pub got: f64,
+    /// The truth.
+    pub want: f64,
+    /// The largest error allowed.
+    pub bound: f64,
+}
+
+impl std::fmt::Display for Worst {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [b, h, i, c] = self.index;
+        let Worst {
+            got, want, bound, ..
+        } = self;
+        let error = (got - want).abs();
+        write!(
+            f,
+            "[b {b}, h {h}, i {i}, c {c}] = {got:.6e}, expected {want:.6e}, "
+        )?;
+        write!(f, "error {error:.2e}, bound {bound:.2e}")
+    }
+}
+
+/// How far a result is from the truth, over the checked rows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// `max |err|`.
+    pub max_abs: f64,
+    /// `max |err| / |want|` over elements that are not 0.
+    pub max_rel: f64,
+    /// `sqrt(sum err^2 / sum want^2)`.
+    pub rel_l2: f64,
+    /// `sum err^2 / sum want^2`.
+    pub nmse: f64,
+    /// `max |err|` in units in the last place of the expected value.
+    pub max_ulp: f64,
+    /// `max |err| / bound`, the share of the a-priori budget that is used.
+    pub bound_share: f64,
+    /// `max |err| / allowed`, the share of the yardstick's budget that is used.
+    pub yardstick_share: Option<f64>,
+    /// The element with the largest share of its bound.
+    pub worst: Worst,
+}
+
+/// The judgement of one result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// Everything that is wrong; empty means that the result agrees.
+    pub findings: Vec<Finding>,
+    /// Absent if an element is missing or not finite.
+    pub metrics: Option<Metrics>,
+    /// Query rows compared with the reference, of every batch and head.
+    pub rows_checked: usize,
+    /// Query rows of the problem.
+    pub rows_total: usize,
+}
+
+impl Verdict {
+    /// Whether the result is right.
+    pub fn agrees(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// The larger share of the two budgets.
+    pub fn budget_share(&self) -> Option<f64> {
+        let metrics = self.metrics?;
+        Some(
+            metrics
+                .bound_share
+                .max(metrics.yardstick_share.unwrap_or(0.0)),
+        )
+    }
+}

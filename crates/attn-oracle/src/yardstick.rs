@@ -1,0 +1,70 @@
+//! The peer yardstick: no more than twice the error of the plain loops.
+
+use attn_core::{Data, Problem, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::Reference;
+
+/// Factor on naive's error (FlashAttention's tests use the same).
+const FACTOR: f64 = 2.0;
+
+/// What the largest error of a whole tensor may be, measured on `naive` with the same inputs:
+///
+/// ```text
+/// max|err| <= 2 max|err of naive| + floor,    floor = 2 max|(o + 0.3 - 0.3) - o| in the storage type
+/// ```
+///
+/// The floor is the rounding noise of one addition, measured in place. The rule is per tensor: per
+/// element it would accuse honest kernels, because naive's error is often 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Yardstick {
+    /// Largest error of naive.
+    pub naive: f64,
+    /// Largest error that anybody may have.
+    pub allowed: f64,
+}
+
+impl Yardstick {
+    /// Measures `naive`, which must itself have passed the a-priori bound.
+    pub fn measure(problem: &Problem, reference: &Reference, naive: &Tensor) -> Self {
+        let worst = reference
+            .elements(problem)
+            .map(|(index, at)| (naive.data().get(naive.index(index)) - reference.o[at]).abs())
+            .fold(0.0, f64::max);
+        let allowed = FACTOR * worst + floor(&reference.rounded(problem));
+        Yardstick {
+            naive: worst,
+            allowed,
+        }
+    }
+}
+
+fn floor(o: &Data) -> f64 {
+    let noise = |sum: f64| FACTOR * sum.abs();
+    match o {
+        Data::F32(o) => o
+            .iter()
+            .map(|&o| noise(f64::from((o + 0.3) - 0.3 - o)))
+            .fold(0.0, f64::max),
+        Data::F64(o) => o
+            .iter()
+            .map(|&o| noise((o + 0.3) - 0.3 - o))
+            .fold(0.0, f64::max),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_is_the_noise_of_one_addition() {
+        assert_eq!(floor(&Data::F64(vec![0.0])), 0.0);
+        let noise = floor(&Data::F32(vec![1.0, 0.1, 0.7]));
+        assert!(
+            noise > 0.0 && noise <= 4.0 * f64::from(f32::EPSILON),
+            "{noise}"
+        );
+    }
+}

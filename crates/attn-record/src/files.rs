@@ -1,0 +1,112 @@
+//! Reading a run folder. Whatever is wrong with it is one line that names file and place.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use crate::{Map, Record, Run, SCHEMA};
+
+/// Why a file of a run could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
+    /// A line is not what its schema says.
+    #[error("{}:{line}: {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What was expected.
+        message: String,
+    },
+}
+
+/// Reads `records.jsonl` of the run folder `run`.
+pub fn read_records(run: &Path) -> Result<Vec<Record>, ReadError> {
+    let path = run.join("records.jsonl");
+    let text = read(&path)?;
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(at, line)| parse(&path, at + 1, line, SCHEMA))
+        .collect()
+}
+
+/// Reads `run.json` of the run folder `run`.
+pub fn read_run(run: &Path) -> Result<Run, ReadError> {
+    let path = run.join("run.json");
+    parse(&path, 1, &read(&path)?, Run::SCHEMA)
+}
+
+/// Reads `map.json` of the run folder `run`; `None` if the run has none.
+pub fn read_map(run: &Path) -> Result<Option<Map>, ReadError> {
+    let path = run.join("map.json");
+    if path.exists() {
+        parse(&path, 1, &read(&path)?, Map::SCHEMA).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn read(path: &Path) -> Result<String, ReadError> {
+    std::fs::read_to_string(path).map_err(|source| ReadError::Io {
+        path: path.into(),
+        source,
+    })
+}
+
+fn parse<T: DeserializeOwned>(
+    path: &Path,
+    line: usize,
+    text: &str,
+    schema: &str,
+) -> Result<T, ReadError> {
+    let malformed = |message| ReadError::Malformed {
+        path: path.into(),
+        line,
+        message,
+    };
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|e| malformed(format!("not JSON: {e}")))?;
+    match value.get("schema").and_then(|s| s.as_str()) {
+        Some(found) if found == schema => {}
+        Some(found) => {
+            return Err(malformed(format!("schema `{found}`, expected `{schema}`")));
+        }
+        None => return Err(malformed(format!("no schema, expected `{schema}`"))),
+    }
+    serde_json::from_value(value).map_err(|e| malformed(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        let path = Path::new("run/records.jsonl");
+        parse::<Record>(path, 3, text, SCHEMA)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn unknown_versions_and_torn_lines_are_refused_in_one_line() {
+        assert_eq!(
+            message(r#"{"schema":"attn-record/2"}"#),
+            "run/records.jsonl:3: schema `attn-record/2`, expected `attn-record/1`"
+        );
+        assert!(message("{}").ends_with("no schema, expected `attn-record/1`"));
+        assert!(message(r#"{"schema":"#).contains("not JSON"));
+        assert!(message(r#"{"schema":"attn-record/1","case":"x"}"#).contains("missing field"));
+    }
+}

@@ -1,0 +1,22 @@
+//! What `attn` writes down, and how its numbers are summarised.
+//!
+//! A run is a folder:
+//!
+//! | file | content | type |
+//! |---|---|---|
+//! | `run.json` | what was asked, when, on which machine | [`Run`] |
+//! | `records.jsonl` | one line per cell: case x backend x threads | [`Record`] |
+//! | `map.json` | attention weights of one head, for the picture | [`Map`] |
+//!
+//! The bench crates write these files and the report, cmp and gate read them; neither knows the other.
+
+mod files;
+mod map;
+mod record;
+mod run;
+pub mod stats;
+
+pub use files::{ReadError, read_map, read_records, read_run};
+pub use map::Map;
+pub use record::{Axis, Build, Digests, Measurement, Model, Outcome, Record, SCHEMA, Volatile};
+pub use run::{Group, Machine, Run};

@@ -1,0 +1,224 @@
+//! One line of `records.jsonl`.
+
+use attn_core::{DType, Footprint, ProblemSpec, Receipt, Verdict, Work};
+use serde::{Deserialize, Serialize};
+
+use crate::{Machine, stats};
+
+/// The schema that this program writes and reads.
+pub const SCHEMA: &str = "attn-record/1";
+
+/// One cell: a case on a backend with a number of threads.
+///
+/// Two runs of the same build on the same machine write the same records, byte for byte, once the
+/// field `volatile` is removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// `attn-record/1`.
+    pub schema: String,
+    /// Path of the case: `sweep/seq-len/full/n=256`.
+    pub case: String,
+    /// The size that varies in the case's group, if it is a sweep.
+    pub axis: Option<Axis>,
+    /// Path of the backend: `candle/fused`.
+    pub backend: String,
+    /// Threads that the backend was allowed.
+    pub threads: usize,
+    /// What was timed; `null` when the cell was only checked.
+    pub model: Option<Model>,
+    /// How the cell ended.
+    pub outcome: Outcome,
+    /// Why it ended so, in one line; `null` when `outcome` is `ok`.
+    pub reason: Option<String>,
+    /// The problem.
+    pub problem: ProblemSpec,
+    /// Where the inputs come from: `normal, seed 1` or a file.
+    pub inputs: String,
+    /// SHA-256 of the inputs; `null` when they were not needed.
+    pub digests: Option<Digests>,
+    /// Useful work of one call.
+    pub work: Work,
+    /// What ran; `null` when nothing did.
+    pub receipt: Option<Receipt>,
+    /// What the plan occupied; `null` when nothing ran.
+    pub footprint: Option<Footprint>,
+    /// The verdict on inputs A, before any timing.
+    pub check: Option<Verdict>,
+    /// The verdict on inputs B, on the result of the last timed call.
+    pub check_timed: Option<Verdict>,
+    /// The program.
+    pub build: Build,
+    /// The machine.
+    pub machine: Machine,
+    /// Everything that differs from run to run.
+    pub volatile: Volatile,
+}
+
+/// The size that varies along a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Axis {
+    /// Sequence length: `len_k`, with `len_q` along or fixed.
+    Len,
+    /// Head dimension: `dim`.
+    Dim,
+}
+
+/// What one sample is the time of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Model {
+    /// `Plan::run` alone, operands in place and caches warm.
+    Kernel,
+}
+
+/// How a cell ended: as exactly one of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Checked, right, and measured if it was to be measured.
+    Ok,
+    /// The backend cannot run on this machine or in this build.
+    Unavailable,
+    /// The backend refuses the problem as stated.
+    Unsupported,
+    /// The result is wrong. Never timed, or the time is not kept.
+    Disagrees,
+    /// The backend, the process or the harness failed.
+    Error,
+    /// The process was stopped after its time was up.
+    Timeout,
+    /// Not run, by preset or budget.
+    Skipped,
+}
+
+impl Outcome {
+    /// Every outcome, best first.
+    pub const ALL: [Outcome; 7] = [
+        Outcome::Ok,
+        Outcome::Unavailable,
+        Outcome::Unsupported,
+        Outcome::Disagrees,
+        Outcome::Error,
+        Outcome::Timeout,
+        Outcome::Skipped,
+    ];
+
+    /// As in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Unavailable => "unavailable",
+            Outcome::Unsupported => "unsupported",
+            Outcome::Disagrees => "disagrees",
+            Outcome::Error => "error",
+            Outcome::Timeout => "timeout",
+            Outcome::Skipped => "skipped",
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// SHA-256 of the two sets of inputs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Digests {
+    /// Inputs checked before timing.
+    pub a: String,
+    /// Inputs timed, and checked after.
+    pub b: String,
+}
+
+/// The program that wrote a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// Version of `attn`.
+    pub version: String,
+    /// Target features at compile time.
+    pub target_features: String,
+    /// `release` or `debug-assertions`.
+    pub profile: String,
+}
+
+/// The fields that differ from run to run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Volatile {
+    /// Start of the cell, milliseconds since 1970 UTC.
+    pub started_ms: u64,
+    /// Wall time of the whole cell, process start and checks included.
+    pub wall_ns: u64,
+    /// The samples; absent when nothing was timed.
+    pub measurement: Option<Measurement>,
+}
+
+/// Timed samples. All are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement {
+    /// Calls per sample.
+    pub reps: u32,
+    /// Calls before the first sample.
+    pub warmup_calls: u64,
+    /// Smallest time that the clock was seen to advance by, nanoseconds.
+    pub clock_ns: u64,
+    /// Time of each sample of `reps` calls, nanoseconds, in order.
+    pub samples_ns: Vec<u64>,
+}
+
+impl Measurement {
+    /// Nanoseconds per call, in order.
+    pub fn per_call_ns(&self) -> Vec<f64> {
+        let reps = f64::from(self.reps);
+        self.samples_ns.iter().map(|&ns| ns as f64 / reps).collect()
+    }
+}
+
+impl Record {
+    /// The case's path without its last part: all cases of a sweep share it.
+    pub fn group(&self) -> &str {
+        self.case
+            .rsplit_once('/')
+            .map_or(self.case.as_str(), |(group, _)| group)
+    }
+
+    /// Storage type.
+    pub fn dtype(&self) -> DType {
+        self.problem.dtype
+    }
+
+    /// The samples, if the cell ended `ok` and was measured: a time without a verdict is never shown.
+    pub fn measurement(&self) -> Option<&Measurement> {
+        self.volatile
+            .measurement
+            .as_ref()
+            .filter(|_| self.outcome == Outcome::Ok)
+    }
+
+    /// Median nanoseconds per call.
+    pub fn median_ns(&self) -> Option<f64> {
+        stats::median(&self.measurement()?.per_call_ns())
+    }
+
+    /// Useful floating-point operations per nanosecond, at the median.
+    pub fn gflops(&self) -> Option<f64> {
+        Some(self.work.flops.0 as f64 / self.median_ns()?)
+    }
+
+    /// The larger share of the error budget that either check used.
+    pub fn budget_share(&self) -> Option<f64> {
+        let checks = [&self.check, &self.check_timed];
+        checks
+            .into_iter()
+            .flatten()
+            .filter_map(Verdict::budget_share)
+            .reduce(f64::max)
+    }
+}

@@ -1,0 +1,52 @@
+//! What a run was: the head of its folder.
+
+use serde::{Deserialize, Serialize};
+
+/// `run.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// `attn-run/1`.
+    pub schema: String,
+    /// The command line that made it.
+    pub command: String,
+    /// Name of the preset.
+    pub preset: String,
+    /// Start, RFC 3339 in UTC.
+    pub started: String,
+    /// The machine.
+    pub machine: Machine,
+    /// The groups of cases, in the order of the suite.
+    pub groups: Vec<Group>,
+}
+
+impl Run {
+    /// The schema that this program writes and reads.
+    pub const SCHEMA: &str = "attn-run/1";
+}
+
+/// Cases that belong together: those of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// What the cases' paths start with: `sweep/seq-len`.
+    pub prefix: String,
+    /// Why the group exists and what to look for.
+    pub analysis: String,
+}
+
+/// The machine as far as it does not change from run to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// Processor, as it names itself.
+    pub cpu: String,
+    /// Logical processors that this process may use.
+    pub cores: usize,
+    /// Instruction sets that matter here and that the processor has.
+    pub isa: String,
+    /// Architecture.
+    pub arch: String,
+    /// Operating system.
+    pub os: String,
+}
