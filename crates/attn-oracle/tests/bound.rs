@@ -2,10 +2,11 @@
 //! values of one sign or a single one.
 
 use attn_core::{
-    Arithmetic, DType, Data, Exec, Family, Inputs, Problem, ProblemSpec, Shape, Tensor, compute,
+    Arithmetic, DType, Data, Exec, Family, Inputs, Problem, ProblemSpec, Shape, Tensor, Verdict,
+    compute,
 };
 use attn_naive::Naive;
-use attn_oracle::{Budget, Reference, Rows, Verdict, judge_output};
+use attn_oracle::{Budget, Reference, Rows, judge_output};
 
 fn verdict(problem: &Problem, inputs: &Inputs) -> Verdict {
     let rows = Rows::choose(problem, 1 << 22);
@@ -52,11 +53,12 @@ fn naive_is_within_the_bound_on_near_ties() {
             let verdict = verdict(&problem, &inputs);
             let share = verdict.metrics.unwrap().bound_share;
             assert!(verdict.agrees(), "{name} {len}: {:?}", verdict.findings);
-            assert!(
-                share > 1e-4,
-                "{name} {len}: the bound is uselessly wide ({share:e})"
-            );
+            widest = widest.max(share);
         }
+        assert!(
+            widest > 1e-3,
+            "{len}: the bound is uselessly wide ({widest:e})"
+        );
     }
 }
 
