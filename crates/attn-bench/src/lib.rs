@@ -1,1 +1,26 @@
-//! The harness: cases, selection, checking, measuring, records. Knows no backend
+//! The harness: it knows cases, checks, clocks and processes, but no backend.
+//!
+//! ```text
+//! case files -> Suite -> Plan of cells -> per case: inputs A and B, Expected A and B
+//!    -> per cell: a fresh worker process: check on A, time on B, check B -> Record
+//! ```
+//!
+//! | module | room for |
+//! |---|---|
+//! | [`suite`] | case files (TOML), their expansion into cases, where their inputs come from |
+//! | [`attn_case`] | the file format attn-case/1 |
+//! | [`select`] | the one filter grammar, with suggestions for what was misspelt |
+//! | [`expected`] | oracle and yardstick of one set of inputs, cached in a file |
+//! | [`cell`] | check and measure one plan, in this process |
+//! | [`worker`] | the same in a child process: request, reply, both ends |
+//! | [`run`] | which cells, in which order, and the records they become |
+//! | [`machine`] | what this machine is |
+
+pub mod attn_case;
+pub mod cell;
+pub mod expected;
+pub mod machine;
+pub mod run;
+pub mod select;
+pub mod suite;
+pub mod worker;

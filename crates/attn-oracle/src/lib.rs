@@ -16,7 +16,7 @@ mod verdict;
 mod yardstick;
 
 pub use budget::Budget;
-pub use reference::{OracleError, Reference, RowStats};
+pub use reference::{OracleError, Reference, RowStats, weights};
 pub use rows::Rows;
 pub use verdict::{judge, judge_output};
 pub use yardstick::Yardstick;

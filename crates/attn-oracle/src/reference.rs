@@ -1,6 +1,8 @@
 //! Attention in f64 with a two-pass softmax, and the sums that its error bound is made of.
 
-use attn_core::{Data, Inputs, Problem};
+use std::ops::Range;
+
+use attn_core::{Data, Inputs, Problem, Shape};
 
 use crate::Rows;
 use crate::budget::relative_score_error;
@@ -60,7 +62,7 @@ impl Reference {
     /// Computes the given rows of every batch and head.
     pub fn compute(problem: &Problem, inputs: &Inputs, rows: Rows) -> Result<Self, OracleError> {
         let shape = *problem.shape();
-        let [q, k, v] = [inputs.q(), inputs.k(), inputs.v()].map(|t| t.data().to_f64());
+        let heads = Heads::new(problem, inputs);
         let len = shape.batch * shape.heads_q * rows.len();
         let mut reference = Reference {
             o: Vec::with_capacity(len * shape.dim_v),
@@ -72,23 +74,15 @@ impl Reference {
         let mut row = Row::default();
         for b in 0..shape.batch {
             for h in 0..shape.heads_q {
-                let kv_head = b * shape.heads_kv + h * shape.heads_kv / shape.heads_q;
-                let k = &k[kv_head * shape.len_k * shape.dim..][..shape.len_k * shape.dim];
-                let v = &v[kv_head * shape.len_k * shape.dim_v..][..shape.len_k * shape.dim_v];
                 for at in 0..reference.rows.len() {
                     let i = reference.rows.indices()[at];
-                    let q =
-                        &q[((b * shape.heads_q + h) * shape.len_q + i) * shape.dim..][..shape.dim];
                     let keys = problem.admitted(i);
                     row.weigh(
-                        q,
-                        &k[keys.start * shape.dim..keys.end * shape.dim],
+                        heads.query(b, h, i),
+                        heads.keys(b, h, &keys),
                         problem.scale(),
                     );
-                    row.sum(
-                        &v[keys.start * shape.dim_v..keys.end * shape.dim_v],
-                        shape.dim_v,
-                    );
+                    row.sum(heads.values(b, h, &keys), shape.dim_v);
                     if let Some(c) = row.o.iter().position(|o| !o.is_finite()) {
                         return Err(OracleError::NotFinite {
                             value: row.o[c],
@@ -124,6 +118,77 @@ impl Reference {
     /// The result as it would be stored: rounded to the problem's type.
     pub fn rounded(&self, problem: &Problem) -> Data {
         Data::from_f64(problem.dtype(), self.o.iter().copied())
+    }
+}
+
+/// The weights of every row of one head: `[i][j]`, `None` where query i does not admit key j.
+pub fn weights(problem: &Problem, inputs: &Inputs, b: usize, h: usize) -> Vec<Vec<Option<f64>>> {
+    let heads = Heads::new(problem, inputs);
+    let mut row = Row::default();
+    let of_row = |i| {
+        let keys = problem.admitted(i);
+        row.weigh(
+            heads.query(b, h, i),
+            heads.keys(b, h, &keys),
+            problem.scale(),
+        );
+        let mut weights = vec![None; problem.shape().len_k];
+        for (slot, &weight) in weights[keys].iter_mut().zip(&row.weights) {
+            *slot = Some(weight);
+        }
+        weights
+    };
+    (0..problem.shape().len_q).map(of_row).collect()
+}
+
+/// The inputs in f64, and where each head's rows are.
+struct Heads {
+    shape: Shape,
+    q: Vec<f64>,
+    k: Vec<f64>,
+    v: Vec<f64>,
+}
+
+impl Heads {
+    fn new(problem: &Problem, inputs: &Inputs) -> Self {
+        let [q, k, v] = [inputs.q(), inputs.k(), inputs.v()].map(|t| t.data().to_f64());
+        Heads {
+            shape: *problem.shape(),
+            q,
+            k,
+            v,
+        }
+    }
+
+    fn query(&self, b: usize, h: usize, i: usize) -> &[f64] {
+        let Shape {
+            heads_q,
+            len_q,
+            dim,
+            ..
+        } = self.shape;
+        &self.q[((b * heads_q + h) * len_q + i) * dim..][..dim]
+    }
+
+    fn keys(&self, b: usize, h: usize, keys: &Range<usize>) -> &[f64] {
+        let dim = self.shape.dim;
+        &self.k[(self.first_key(b, h) + keys.start) * dim..][..keys.len() * dim]
+    }
+
+    fn values(&self, b: usize, h: usize, keys: &Range<usize>) -> &[f64] {
+        let width = self.shape.dim_v;
+        &self.v[(self.first_key(b, h) + keys.start) * width..][..keys.len() * width]
+    }
+
+    /// Row of k and v at which the key/value head of query head `h` begins: `h Hkv / Hq`.
+    fn first_key(&self, b: usize, h: usize) -> usize {
+        let Shape {
+            heads_q,
+            heads_kv,
+            len_k,
+            ..
+        } = self.shape;
+        (b * heads_kv + h * heads_kv / heads_q) * len_k
     }
 }
 
@@ -200,7 +265,7 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use attn_core::{Alignment, DType, Family, ProblemSpec, Shape, Tensor};
+    use attn_core::{Alignment, DType, Family, ProblemSpec, Tensor};
 
     use super::*;
 
@@ -252,6 +317,30 @@ mod tests {
         let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
         assert_eq!(reference.o, [0.0, 5.0]);
         assert_eq!(reference.stats[0].lse, f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn weights_sum_to_one_over_the_admitted_keys() {
+        let shape = Shape {
+            heads_kv: 1,
+            ..Shape::square(2, 4, 3)
+        };
+        let causal = Some(Alignment::TopLeft);
+        let spec = ProblemSpec {
+            causal,
+            ..ProblemSpec::new(shape, DType::F32)
+        };
+        let problem = Problem::new(spec).unwrap();
+        let weights = weights(
+            &problem,
+            &Inputs::generate(&problem, Family::Normal, 1),
+            0,
+            1,
+        );
+        for (i, row) in weights.iter().enumerate() {
+            assert_eq!(row.iter().flatten().count(), i + 1);
+            assert!((row.iter().flatten().sum::<f64>() - 1.0).abs() < 1e-14);
+        }
     }
 
     #[test]

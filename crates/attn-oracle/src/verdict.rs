@@ -136,14 +136,20 @@ impl Tally {
         }
         self.max_abs = self.max_abs.max(error);
         if want != 0.0 {
-            self.max_rel = self.max_rel.max(error / want.abs());
+            self.max_rel = self.max_rel.max(share(error, want.abs()));
         }
-        self.max_ulp = self.max_ulp.max(error / ulp(self.dtype, want));
+        self.max_ulp = self.max_ulp.max(share(error, ulp(self.dtype, want)));
         self.squares[0] += error * error;
         self.squares[1] += want * want;
         let share = share(error, bound);
         if self.worst.is_none_or(|(largest, _)| share > largest) {
-            self.worst = Some((share, element));
+            self.worst = Some((
+                share,
+                Worst {
+                    bound: bound.min(f64::MAX),
+                    ..element
+                },
+            ));
         }
     }
 

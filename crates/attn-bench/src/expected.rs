@@ -1,0 +1,188 @@
+//! What a result is judged by: oracle and yardstick of one set of inputs.
+//!
+//! Computed once per case and set of inputs, then handed to every worker as a file.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use attn_core::{Arithmetic, Backend, Exec, Finding, Inputs, Output, Problem, Verdict, compute};
+use attn_oracle::{Budget, OracleError, Reference, RowStats, Rows, Yardstick, judge_output};
+use safetensors::{Dtype as FileType, SafeTensors, tensor::TensorView};
+
+/// Multiplications that the oracle may spend on one set of inputs: about a third of a second.
+const MAX_PRODUCTS: u64 = 1 << 28;
+
+/// Oracle and yardstick.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    reference: Reference,
+    yardstick: Yardstick,
+}
+
+/// Why there is nothing to judge by: an error of the harness, whatever the backends do.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpectedError {
+    /// The oracle failed.
+    #[error("oracle: {0}")]
+    Oracle(#[from] OracleError),
+    /// The yardstick could not be computed.
+    #[error("yardstick `naive`: {0}")]
+    Run(#[from] attn_core::BackendError),
+    /// The yardstick itself is wrong: it would widen everybody's budget.
+    #[error("yardstick `naive` disagrees with the oracle: {0}")]
+    Wrong(Finding),
+    /// The file cannot be read or written.
+    #[error("{path}: {message}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        message: String,
+    },
+}
+
+impl Expected {
+    /// Computes the oracle on a choice of rows, then measures the yardstick with `naive`, which
+    /// must be within its own a-priori bound.
+    pub fn compute(
+        problem: &Problem,
+        inputs: &Inputs,
+        naive: &dyn Backend,
+    ) -> Result<Self, ExpectedError> {
+        let rows = Rows::choose(problem, MAX_PRODUCTS);
+        let reference = Reference::compute(problem, inputs, rows)?;
+        let out = compute(naive, problem, &Exec::SINGLE, inputs)?;
+        let budget = Budget::new(problem, &Arithmetic::PLAIN);
+        let verdict = judge_output(problem, &reference, &budget, None, &out);
+        if let Some(finding) = verdict.findings.into_iter().next() {
+            return Err(ExpectedError::Wrong(finding));
+        }
+        let yardstick = Yardstick::measure(problem, &reference, &out.tensor());
+        Ok(Expected {
+            reference,
+            yardstick,
+        })
+    }
+
+    /// Judges what a backend with the given arithmetic stored.
+    pub fn judge(&self, problem: &Problem, arithmetic: &Arithmetic, out: &Output) -> Verdict {
+        let budget = Budget::new(problem, arithmetic);
+        judge_output(
+            problem,
+            &self.reference,
+            &budget,
+            Some(&self.yardstick),
+            out,
+        )
+    }
+
+    /// Writes the file that [`Expected::load`] reads.
+    pub fn save(&self, path: &Path) -> Result<(), ExpectedError> {
+        let stats: Vec<f64> = self
+            .reference
+            .stats
+            .iter()
+            .flat_map(|s| [s.lse, s.mean_error, s.max_error, s.max_value])
+            .collect();
+        let rows: Vec<f64> = self
+            .reference
+            .rows
+            .indices()
+            .iter()
+            .map(|&i| i as f64)
+            .collect();
+        let yardstick = [self.yardstick.naive, self.yardstick.allowed];
+        let Reference {
+            o,
+            magnitude,
+            sensitivity,
+            ..
+        } = &self.reference;
+        let arrays: [(&str, &[f64]); 6] = [
+            ("o", o),
+            ("magnitude", magnitude),
+            ("sensitivity", sensitivity),
+            ("stats", &stats),
+            ("rows", &rows),
+            ("yardstick", &yardstick),
+        ];
+        let bytes = arrays.map(|(name, array)| (name, le_bytes(array)));
+        let views = bytes.iter().map(|(name, bytes)| {
+            let view = TensorView::new(FileType::F64, vec![bytes.len() / 8], bytes);
+            (*name, view.expect("eight bytes each"))
+        });
+        let file = safetensors::serialize(views, None::<HashMap<String, String>>);
+        std::fs::write(path, file.expect("six arrays")).map_err(|error| file_error(path, &error))
+    }
+
+    /// Reads what [`Expected::save`] wrote.
+    pub fn load(path: &Path) -> Result<Self, ExpectedError> {
+        let bytes = std::fs::read(path).map_err(|error| file_error(path, &error))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| file_error(path, &error))?;
+        let array = |name: &str| -> Result<Vec<f64>, ExpectedError> {
+            let view = file
+                .tensor(name)
+                .map_err(|error| file_error(path, &error))?;
+            let (words, _) = view.data().as_chunks::<8>();
+            Ok(words.iter().map(|&word| f64::from_le_bytes(word)).collect())
+        };
+        let (quadruples, stats) = (array("stats")?, |s: &[f64; 4]| {
+            let [lse, mean_error, max_error, max_value] = *s;
+            RowStats {
+                lse,
+                mean_error,
+                max_error,
+                max_value,
+            }
+        });
+        let reference = Reference {
+            rows: Rows::from_indices(array("rows")?.into_iter().map(|i| i as usize).collect()),
+            o: array("o")?,
+            magnitude: array("magnitude")?,
+            sensitivity: array("sensitivity")?,
+            stats: quadruples.as_chunks::<4>().0.iter().map(stats).collect(),
+        };
+        let [naive, allowed] = array("yardstick")?[..] else {
+            return Err(file_error(path, &"no yardstick"));
+        };
+        Ok(Expected {
+            reference,
+            yardstick: Yardstick { naive, allowed },
+        })
+    }
+}
+
+fn le_bytes(array: &[f64]) -> Vec<u8> {
+    array.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+fn file_error(path: &Path, message: &dyn std::fmt::Display) -> ExpectedError {
+    ExpectedError::File {
+        path: path.display().to_string(),
+        message: message.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_core::{DType, Family, ProblemSpec, Shape};
+    use attn_naive::Naive;
+
+    use super::*;
+
+    #[test]
+    fn the_file_is_the_same_expectation() {
+        let shape = Shape {
+            heads_kv: 1,
+            dim_v: 3,
+            ..Shape::square(2, 9, 4)
+        };
+        let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
+        let inputs = Inputs::generate(&problem, Family::Normal, 1);
+        let expected = Expected::compute(&problem, &inputs, &Naive).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("expected");
+        expected.save(&path).unwrap();
+        assert_eq!(Expected::load(&path).unwrap(), expected);
+    }
+}

@@ -1,0 +1,43 @@
+//! What this machine is, as far as records need it.
+
+use attn_record::Machine;
+
+/// Reads the processor's name and instruction sets.
+pub fn detect() -> Machine {
+    Machine {
+        cpu: cpu_name().unwrap_or_else(|| "unknown".into()),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        isa: instruction_sets(),
+        arch: std::env::consts::ARCH.into(),
+        os: std::env::consts::OS.into(),
+    }
+}
+
+/// Linux says it in `/proc/cpuinfo`; elsewhere nothing portable does.
+fn cpu_name() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_string())
+}
+
+#[cfg(target_arch = "x86_64")]
+fn instruction_sets() -> String {
+    let found = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("f16c", is_x86_feature_detected!("f16c")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
+    ];
+    let names: Vec<_> = found
+        .into_iter()
+        .filter(|(_, has)| *has)
+        .map(|(name, _)| name)
+        .collect();
+    names.join("+")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn instruction_sets() -> String {
+    attn_core::target_features()
+}

@@ -1,0 +1,184 @@
+//! The one filter grammar: `PATTERN[,PATTERN..]`, with suggestions for what was misspelt.
+//!
+//! A pattern is a name, the beginning of a path (`sweep` selects `sweep/...`), or a glob whose `*`
+//! also crosses `/`.
+
+use globset::{Glob, GlobMatcher};
+
+/// Patterns, each of which must select something.
+#[derive(Clone, Debug)]
+pub struct Filter(Vec<Pattern>);
+
+#[derive(Clone, Debug)]
+struct Pattern {
+    text: String,
+    glob: GlobMatcher,
+}
+
+/// Why a filter selects nothing sensible.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// A pattern selects nothing.
+    #[error("no {what} matches `{pattern}`{}", nearest_hint(nearest))]
+    NoMatch {
+        /// `backend` or `case`.
+        what: &'static str,
+        /// The pattern.
+        pattern: String,
+        /// Names that look like it, best first.
+        nearest: Vec<String>,
+    },
+    /// A pattern is not a glob.
+    #[error("`{pattern}` is not a pattern: {message}")]
+    Malformed {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        message: String,
+    },
+}
+
+fn nearest_hint(nearest: &[String]) -> String {
+    if nearest.is_empty() {
+        String::new()
+    } else {
+        format!(", nearest: {}", quoted(nearest))
+    }
+}
+
+/// The names in backticks, separated by commas.
+pub(crate) fn quoted(names: &[String]) -> String {
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl Filter {
+    /// Parses a comma-separated list; surrounding blanks are ignored.
+    pub fn parse(list: &str) -> Result<Self, FilterError> {
+        let patterns = list
+            .split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                let glob = Glob::new(text).map_err(|error| FilterError::Malformed {
+                    pattern: text.into(),
+                    message: error.kind().to_string(),
+                })?;
+                Ok(Pattern {
+                    text: text.into(),
+                    glob: glob.compile_matcher(),
+                })
+            });
+        patterns.collect::<Result<_, _>>().map(Filter)
+    }
+
+    /// The positions of the names that some pattern selects, in order. A pattern that equals an
+    /// alias `(alias, name)` selects that name.
+    pub fn select(
+        &self,
+        what: &'static str,
+        names: &[&str],
+        aliases: &[(&str, &str)],
+    ) -> Result<Vec<usize>, FilterError> {
+        let mut selected = vec![false; names.len()];
+        for pattern in &self.0 {
+            let alias = aliases.iter().find(|(alias, _)| *alias == pattern.text);
+            let mut found = false;
+            for (name, selected) in names.iter().zip(&mut selected) {
+                let hit = alias.map_or_else(|| pattern.selects(name), |(_, target)| target == name);
+                *selected |= hit;
+                found |= hit;
+            }
+            if !found {
+                let pattern = pattern.text.clone();
+                let nearest = nearest(&pattern, names);
+                return Err(FilterError::NoMatch {
+                    what,
+                    pattern,
+                    nearest,
+                });
+            }
+        }
+        Ok((0..names.len()).filter(|&at| selected[at]).collect())
+    }
+}
+
+impl Pattern {
+    fn selects(&self, name: &str) -> bool {
+        let below = name.strip_prefix(self.text.trim_end_matches('/'));
+        self.glob.is_match(name)
+            || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// Up to three names that look like `pattern`, best first.
+pub(crate) fn nearest(pattern: &str, names: &[&str]) -> Vec<String> {
+    let mut scored: Vec<_> = names
+        .iter()
+        .map(|&name| (strsim::jaro_winkler(pattern, name), name))
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored
+        .into_iter()
+        .take(3)
+        .map(|(_, name)| name.to_string())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NAMES: [&str; 5] = [
+        "naive",
+        "candle/composed",
+        "candle/fused",
+        "sweep/len/n=8",
+        "sweepy",
+    ];
+
+    fn select(list: &str) -> Result<Vec<&'static str>, FilterError> {
+        let aliases = [("candle", "candle/composed")];
+        let selected = Filter::parse(list)?.select("backend", &NAMES, &aliases)?;
+        Ok(selected.into_iter().map(|at| NAMES[at]).collect())
+    }
+
+    #[test]
+    fn names_prefixes_globs_and_aliases_select() {
+        assert_eq!(select("naive").unwrap(), ["naive"]);
+        assert_eq!(select("sweep").unwrap(), ["sweep/len/n=8"]);
+        assert_eq!(
+            select("candle/*, naive").unwrap(),
+            ["naive", "candle/composed", "candle/fused"]
+        );
+        assert_eq!(select("candle").unwrap(), ["candle/composed"]);
+        assert_eq!(select("*n=8").unwrap(), ["sweep/len/n=8"]);
+    }
+
+    #[test]
+    fn what_selects_nothing_is_named_with_the_nearest_names() {
+        let error = select("naive,niave").unwrap_err().to_string();
+        assert!(
+            error.starts_with("no backend matches `niave`, nearest: `naive`"),
+            "{error}"
+        );
+        assert!(
+            select("a[")
+                .unwrap_err()
+                .to_string()
+                .starts_with("`a[` is not a pattern")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(list in ".{0,40}") {
+            let _ = select(&list);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! One cell in a process of its own: a request on stdin, one JSON line back on stdout.
+//!
+//! A fresh process is the only fair way to set the number of threads (libraries fix their pools for
+//! the life of a process), and it keeps a crash or a hang to its own cell.
+
+mod client;
+mod serve;
+
+pub use client::{Launcher, Lost};
+pub use serve::serve;
+
+use std::path::PathBuf;
+
+use attn_core::{Footprint, Receipt, Verdict};
+use attn_record::{Measurement, Outcome};
+use serde::{Deserialize, Serialize};
+
+use crate::cell::Timing;
+
+/// What a worker is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Path of the backend.
+    pub backend: String,
+    /// Threads, also set in the worker's environment.
+    pub threads: usize,
+    /// Checked first.
+    pub a: Exercise,
+    /// Timed, and checked after; absent when the cell is only checked.
+    pub b: Option<Timed>,
+}
+
+/// Inputs and what is expected of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exercise {
+    /// An attn-case file.
+    pub case: PathBuf,
+    /// A file of [`Expected`](crate::expected::Expected).
+    pub expected: PathBuf,
+}
+
+/// What is timed, and for how long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timed {
+    /// Inputs B.
+    pub exercise: Exercise,
+    /// How long.
+    pub timing: Timing,
+}
+
+/// What a worker answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// How the cell ended.
+    pub outcome: Outcome,
+    /// Why, unless it is `ok`.
+    pub reason: Option<String>,
+    /// What ran.
+    pub receipt: Option<Receipt>,
+    /// What it occupied.
+    pub footprint: Option<Footprint>,
+    /// Verdict on inputs A.
+    pub check: Option<Verdict>,
+    /// Verdict on inputs B after timing.
+    pub check_timed: Option<Verdict>,
+    /// The samples.
+    pub measurement: Option<Measurement>,
+}
+
+impl Reply {
+    /// A reply that ended early.
+    pub fn ended(outcome: Outcome, reason: String) -> Self {
+        Reply {
+            outcome,
+            reason: Some(reason),
+            receipt: None,
+            footprint: None,
+            check: None,
+            check_timed: None,
+            measurement: None,
+        }
+    }
+}

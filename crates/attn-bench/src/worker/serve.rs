@@ -1,0 +1,102 @@
+//! The worker's end.
+
+use std::io::{BufRead, Write};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use attn_core::{Backend, Exec, Verdict};
+use attn_record::Outcome;
+
+use super::{Exercise, Reply, Request};
+use crate::attn_case::AttnCase;
+use crate::cell::{CellError, Prepared};
+use crate::expected::Expected;
+
+/// Answers the one request on `input`. `find` is the registry of backends.
+pub fn serve<'r>(
+    find: impl Fn(&str) -> Option<&'r dyn Backend>,
+    input: &mut dyn BufRead,
+    output: &mut dyn Write,
+) -> std::io::Result<()> {
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    let reply = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => answer(find, &request),
+        Err(error) => Reply::ended(Outcome::Error, format!("malformed request: {error}")),
+    };
+    serde_json::to_writer(&mut *output, &reply)?;
+    output.write_all(b"\n")?;
+    output.flush()
+}
+
+fn answer<'r>(find: impl Fn(&str) -> Option<&'r dyn Backend>, request: &Request) -> Reply {
+    let Some(backend) = find(&request.backend) else {
+        let reason = format!("the worker has no backend `{}`", request.backend);
+        return Reply::ended(Outcome::Error, reason);
+    };
+    execute(backend, request).unwrap_or_else(|error| {
+        let outcome = match error.downcast_ref::<CellError>() {
+            Some(CellError::Unavailable(_)) => Outcome::Unavailable,
+            Some(CellError::Unsupported(_)) => Outcome::Unsupported,
+            _ => Outcome::Error,
+        };
+        Reply::ended(outcome, error.to_string())
+    })
+}
+
+type AnyError = Box<dyn std::error::Error>;
+
+/// Check on A; only if that agrees, time on B and check the last result.
+fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> {
+    let (case, expected) = open(&request.a)?;
+    let threads = NonZeroUsize::new(request.threads).ok_or("a request for 0 threads")?;
+    let mut cell = Prepared::new(backend, &case.problem, &Exec { threads })?;
+    let check = cell.check(&case.inputs, &expected)?;
+    let mut reply = Reply {
+        receipt: Some(cell.receipt().clone()),
+        footprint: Some(cell.footprint()),
+        ..judged("", &check)
+    };
+    let agrees = check.agrees();
+    reply.check = Some(check);
+    let Some(timed) = request.b.as_ref().filter(|_| agrees) else {
+        return Ok(reply);
+    };
+
+    let (case, expected) = open(&timed.exercise)?;
+    cell.load(&case.inputs)?;
+    let measurement = cell.measure(&timed.timing)?;
+    let check = cell.judge(&expected)?;
+    let Reply {
+        outcome, reason, ..
+    } = judged("after timing: ", &check);
+    let measurement = check.agrees().then_some(measurement);
+    Ok(Reply {
+        outcome,
+        reason,
+        check_timed: Some(check),
+        measurement,
+        ..reply
+    })
+}
+
+/// The outcome that a verdict means.
+fn judged(when: &str, verdict: &Verdict) -> Reply {
+    let (outcome, reason) = match verdict.findings.first() {
+        None => (Outcome::Ok, None),
+        Some(finding) => (Outcome::Disagrees, Some(format!("{when}{finding}"))),
+    };
+    Reply {
+        outcome,
+        reason,
+        ..Reply::ended(outcome, String::new())
+    }
+}
+
+fn open(exercise: &Exercise) -> Result<(AttnCase, Expected), AnyError> {
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let case = AttnCase::parse(&read(&exercise.case)?)
+        .map_err(|error| format!("{}: {error}", exercise.case.display()))?;
+    Ok((case, Expected::load(&exercise.expected)?))
+}
