@@ -14,6 +14,7 @@
 //! | [`cell`] | check and measure one plan, in this process |
 //! | [`worker`] | the same in a child process: request, reply, both ends |
 //! | [`run`] | which cells, in which order, and the records they become |
+//! | [`support`] | who can compute what |
 //! | [`machine`] | what this machine is |
 
 pub mod attn_case;
@@ -23,4 +24,5 @@ pub mod machine;
 pub mod run;
 pub mod select;
 pub mod suite;
+pub mod support;
 pub mod worker;

@@ -1,1 +1,40 @@
-//! The attn command
+//! The `attn` command: arguments in, tables, JSON and exit codes out.
+//!
+//! This crate alone knows every backend ([`registry`]), reads arguments and prints. Each sub-command
+//! is one file under `cmd`, with the same parts: its arguments with examples, and `run`, which
+//! returns how the process ends.
+
+mod args;
+pub mod builtin;
+mod cmd;
+mod exit;
+mod progress;
+pub mod registry;
+mod session;
+pub mod threads;
+
+use clap::Parser as _;
+
+/// Parses the command line, runs the sub-command and says how it ended.
+pub fn main() -> std::process::ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors and go to stdout.
+            let _ = error.print();
+            return if error.use_stderr() {
+                exit::Exit::Usage
+            } else {
+                exit::Exit::Success
+            }
+            .into();
+        }
+    };
+    match cmd::dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("attn: {failure}");
+            failure.exit().into()
+        }
+    }
+}

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `attn` command.
+
+fn main() -> std::process::ExitCode {
+    attn_cli::main()
+}

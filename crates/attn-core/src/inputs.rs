@@ -2,19 +2,10 @@
 
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::random::Normal;
-use crate::{Data, Problem, Tensor};
-
-/// How generated inputs are distributed. Part of a case: bland inputs hide bugs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// Independent standard normal elements.
-    Normal,
-}
+use crate::family::Draft;
+use crate::{Data, Family, Problem, Tensor};
 
 /// q, k and v of one problem, in its shape and storage type.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,19 +74,15 @@ impl Inputs {
     /// q, k and v come from three separate streams, so a change of one size leaves the rest alone.
     pub fn generate(problem: &Problem, family: Family, seed: u64) -> Self {
         let shape = problem.shape();
-        let tensor = |stream: u64, dims: [usize; 4]| {
-            let n = dims.iter().product();
-            let data = match family {
-                Family::Normal => {
-                    Data::from_f64(problem.dtype(), Normal::new(seed, stream).take(n))
-                }
-            };
-            Tensor::new(dims, data).expect("n is the product of dims")
+        let Draft { q, k, v } = Draft::new(problem, family, seed);
+        let tensor = |dims, values: Vec<f64>| {
+            let data = Data::from_f64(problem.dtype(), values.into_iter());
+            Tensor::new(dims, data).expect("a draft has the problem's dimensions")
         };
         Inputs {
-            q: tensor(0, shape.q()),
-            k: tensor(1, shape.k()),
-            v: tensor(2, shape.v()),
+            q: tensor(shape.q(), q),
+            k: tensor(shape.k(), k),
+            v: tensor(shape.v(), v),
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod backend;
 mod dtype;
+mod family;
 mod host;
 mod inputs;
 mod output;
@@ -22,8 +23,9 @@ pub use backend::{
     Backend, BackendError, BackendId, Exec, Feature, Footprint, Plan, Unavailable, Unsupported,
 };
 pub use dtype::{DType, Data, Element};
+pub use family::Family;
 pub use host::{HostKernel, HostPlan, Operands, compute, heads};
-pub use inputs::{Family, Inputs, InvalidInputs};
+pub use inputs::{Inputs, InvalidInputs};
 pub use output::Output;
 pub use problem::{Alignment, InvalidProblem, Problem, ProblemSpec};
 pub use receipt::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy, target_features};

@@ -64,10 +64,7 @@ pub enum Source {
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Source::Generated {
-                family: Family::Normal,
-                seed,
-            } => write!(f, "normal, seed {seed}"),
+            Source::Generated { family, seed } => write!(f, "{}, seed {seed}", family.name()),
             Source::File { path } => f.write_str(path),
         }
     }

@@ -1,0 +1,33 @@
+//! The sub-commands, one file each.
+
+pub(crate) mod check;
+pub(crate) mod list;
+pub(crate) mod measure;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod support;
+mod worker;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Exit, Failure};
+
+/// Runs the sub-command.
+pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Support(args) => support::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Measure(args) => measure::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Worker => worker::run(),
+    }
+}
+
+/// Prints `value` as one JSON document on stdout.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    Ok(std::io::stdout().write_all(&text)?)
+}

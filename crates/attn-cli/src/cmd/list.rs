@@ -1,0 +1,122 @@
+//! `attn list`: what there is.
+
+use attn_bench::run::Entry;
+use attn_bench::suite::Case;
+use attn_core::{ProblemSpec, Receipt, Work};
+use serde::Serialize;
+
+use super::print_json;
+use crate::args::{BackendArgs, CaseArgs, OutputArgs};
+use crate::exit::{Exit, Failure};
+use crate::{registry, session};
+
+/// List backends and cases
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    backends: BackendArgs,
+    #[command(flatten)]
+    cases: CaseArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn list                 backends with what would run here, and all cases
+  attn list -c curated      the layers of known models
+  attn list --json          the same with problems, work counts and receipts";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    backends: Vec<BackendRow>,
+    cases: Vec<CaseRow>,
+}
+
+#[derive(Serialize)]
+struct BackendRow {
+    id: String,
+    receipt: Option<Receipt>,
+    unavailable: Option<String>,
+}
+
+#[derive(Serialize)]
+struct CaseRow {
+    id: String,
+    tier: &'static str,
+    measured: bool,
+    problem: ProblemSpec,
+    inputs: String,
+    work: Work,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let suite = session::suite(&args.cases)?;
+    let entries = registry::entries();
+    let backends = session::select_backends(&entries, &args.backends)?;
+    let cases: Vec<_> = session::select_cases(&suite, &args.cases)?
+        .into_iter()
+        .map(|at| &suite.cases()[at])
+        .collect();
+    let backends: Vec<_> = backends
+        .into_iter()
+        .map(|at| backend_row(&entries[at]))
+        .collect();
+    if args.output.json {
+        let cases = cases.into_iter().map(case_row).collect();
+        print_json(&Report { backends, cases })?;
+    } else {
+        print_backends(&backends);
+        println!();
+        print_cases(&cases);
+    }
+    Ok(Exit::Success)
+}
+
+fn backend_row(entry: &Entry) -> BackendRow {
+    let probe = entry.backend.probe();
+    BackendRow {
+        id: entry.backend.id().to_string(),
+        unavailable: probe.as_ref().err().map(ToString::to_string),
+        receipt: probe.ok(),
+    }
+}
+
+fn case_row(case: &Case) -> CaseRow {
+    CaseRow {
+        id: case.id.clone(),
+        tier: case.tier.name(),
+        measured: case.measure,
+        problem: *case.problem.spec(),
+        inputs: case.source.to_string(),
+        work: Work::of(&case.problem),
+    }
+}
+
+fn print_backends(rows: &[BackendRow]) {
+    println!("{:<16} what would run here", "backend");
+    for row in rows {
+        let what = match (&row.receipt, &row.unavailable) {
+            (Some(receipt), _) => format!("{}, {}", receipt.library, receipt.isa),
+            (None, Some(reason)) => format!("unavailable: {reason}"),
+            (None, None) => unreachable!("a probe has one of two results"),
+        };
+        println!("{:<16} {what}", row.id);
+    }
+}
+
+fn print_cases(cases: &[&Case]) {
+    let width = cases.iter().map(|case| case.id.len()).max().unwrap_or(0);
+    println!("{:<width$} {:<5} problem", "case", "tier");
+    for case in cases {
+        let checked = if case.measure { "" } else { ", checked only" };
+        println!(
+            "{:<width$} {:<5} {}{checked}",
+            case.id,
+            case.tier.name(),
+            case.problem
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! `attn run`: check, measure and draw in one go.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use attn_bench::run::Folder;
+use attn_record::{Record, Run};
+use attn_report::{summary::Summary, table, write::write_report};
+use serde::Serialize;
+
+use super::print_json;
+use crate::args::{BackendArgs, CaseArgs, OutputArgs, PresetArgs, ThreadArgs};
+use crate::exit::{Exit, Failure};
+use crate::session::{self, Asked, Session};
+
+/// Check every backend on every case, measure those that agree, draw the charts
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    backends: BackendArgs,
+    #[command(flatten)]
+    cases: CaseArgs,
+    #[command(flatten)]
+    threads: ThreadArgs,
+    #[command(flatten)]
+    preset: PresetArgs,
+    /// Folder that gets a new folder for this run
+    #[arg(short, long, value_name = "DIR", default_value = "bench-results/runs")]
+    out: PathBuf,
+    /// Draw the charts as PNG too
+    #[arg(long)]
+    png: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn run                                the quick preset: at most 2 minutes on 2 cores
+  attn run --preset full --png            long sequences, more samples, charts as PNG too
+  attn run -b 'candle/*,faer' -c sweep    three backends along the sweeps
+
+A run is a new folder with records.jsonl (one line per cell, all samples), run.json, map.json,
+charts and one self-contained index.html. `attn report` draws it again.";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    run: &'a Path,
+    files: &'a [PathBuf],
+    summary: Summary,
+    records: &'a [Record],
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let session = Session::new(&Asked {
+        backends: &args.backends,
+        cases: &args.cases,
+        threads: &args.threads,
+        preset: session::preset(&args.preset),
+        measure: true,
+    })?;
+    let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let mut folder = Folder::create(&args.out, &started.replace(':', "-"))?;
+    folder.write_run(&Run {
+        schema: Run::SCHEMA.into(),
+        command: command_line(),
+        preset: session.preset.name.into(),
+        started,
+        machine: session.machine.clone(),
+        groups: session.suite.groups().to_vec(),
+    })?;
+    if let Some(map) = session.suite.map()? {
+        folder.write_map(&map)?;
+    }
+    let executed = session.execute(&mut |record| folder.append(record))?;
+    let records = &executed.records;
+    let files = write_report(folder.path(), args.png)?;
+    if args.output.json {
+        let summary = Summary::of(records);
+        print_json(&Report {
+            run: folder.path(),
+            files: &files,
+            summary,
+            records,
+        })?;
+    } else {
+        print!("{}", table::render(records, table::Options::default()));
+        println!("\n{}", folder.path().join("index.html").display());
+    }
+    Ok(executed.exit())
+}
+
+/// The command as typed, the program by its name alone.
+fn command_line() -> String {
+    let arguments = std::env::args().skip(1).map(|argument| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:".contains(c);
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', r"'\''"))
+        }
+    });
+    std::iter::once("attn".to_string())
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,22 @@
+//! `attn worker`: one request on stdin, one reply on stdout. Hidden: the other commands start it.
+
+use attn_bench::worker::serve;
+
+use crate::exit::{Exit, Failure};
+use crate::registry;
+
+pub(super) fn run() -> Result<Exit, Failure> {
+    let entries = registry::entries();
+    let find = |id: &str| {
+        let entry = entries
+            .iter()
+            .find(|entry| entry.backend.id().as_str() == id);
+        entry.map(|entry| entry.backend.as_ref())
+    };
+    serve(
+        find,
+        &mut std::io::stdin().lock(),
+        &mut std::io::stdout().lock(),
+    )?;
+    Ok(Exit::Success)
+}

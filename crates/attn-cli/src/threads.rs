@@ -1,0 +1,26 @@
+//! Processes with a fixed number of threads.
+
+use std::env;
+use std::process::Command;
+
+use crate::registry::THREAD_VARIABLES;
+
+/// Makes sure that this process computes with `threads` threads: if its environment says otherwise,
+/// runs the same command again with an environment that does, and ends with its exit code.
+///
+/// For programs that compute in their own process, such as criterion's. To be called first in `main`.
+pub fn fix(threads: usize) {
+    let wanted = threads.to_string();
+    let is_set = |variable: &&str| env::var(variable).is_ok_and(|value| value == wanted);
+    if THREAD_VARIABLES.iter().all(is_set) {
+        return;
+    }
+    let program = env::current_exe().expect("a running program has a path");
+    let mut command = Command::new(program);
+    command.args(env::args_os().skip(1));
+    for variable in THREAD_VARIABLES {
+        command.env(variable, &wanted);
+    }
+    let status = command.status().expect("this program can be started again");
+    std::process::exit(status.code().unwrap_or(101));
+}

@@ -1,0 +1,5 @@
+//! One binary for all tests that need more than one crate.
+
+mod architecture;
+mod conformance;
+mod hostile;
