@@ -11,8 +11,8 @@ To regenerate the files, from the root of the repository (Python 3.11 or later):
         numpy==2.4.6 onnx==1.23.2 ml_dtypes==0.6.0 protobuf==7.36.2 typing_extensions==4.16.0
     target/onnx-cases/bin/python scripts/make-onnx-cases.py
 
-Before anything is written, attention is computed in float64 from the bytes of every file, and must give `out` within the
-file's tolerance.
+Before anything is written, attention is computed in float64 from the bytes of every file, and must give `out` within
+the file's tolerance.
 
 Letters in the shapes: B batch, Hq and Hkv heads of q and of k and v, Nq queries, P past keys, Nk keys with the past,
 D and Dv head dimensions.
