@@ -124,6 +124,22 @@ pub enum Feature {
     ValueDim,
     /// Causal masking at this shape and alignment.
     Causal,
+    /// Keys near the diagonal only.
+    Window,
+    /// Scores bounded by tanh.
+    Softcap,
+    /// A boolean mask.
+    BoolMask,
+    /// A mask that is added to the scores.
+    AdditiveMask,
+    /// Padding after the valid keys.
+    KvLen,
+    /// A bias that grows with the distance.
+    Alibi,
+    /// A logit that adds no value.
+    Sinks,
+    /// The log-sum-exp as a second output.
+    Lse,
 }
 
 impl std::fmt::Display for Feature {
@@ -134,6 +150,14 @@ impl std::fmt::Display for Feature {
             Feature::GroupedHeads => f.write_str("grouped heads"),
             Feature::ValueDim => f.write_str("dim_v != dim"),
             Feature::Causal => f.write_str("causal"),
+            Feature::Window => f.write_str("window"),
+            Feature::Softcap => f.write_str("softcap"),
+            Feature::BoolMask => f.write_str("boolean mask"),
+            Feature::AdditiveMask => f.write_str("additive mask"),
+            Feature::KvLen => f.write_str("kv_len"),
+            Feature::Alibi => f.write_str("alibi"),
+            Feature::Sinks => f.write_str("sinks"),
+            Feature::Lse => f.write_str("lse"),
         }
     }
 }

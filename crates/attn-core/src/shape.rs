@@ -60,6 +60,11 @@ impl Shape {
         [self.batch, self.heads_q, self.len_q, self.dim_v]
     }
 
+    /// Dimensions of the score matrix.
+    pub const fn scores(&self) -> [usize; 4] {
+        [self.batch, self.heads_q, self.len_q, self.len_k]
+    }
+
     /// Query heads that share one key/value head.
     pub const fn group(&self) -> usize {
         self.heads_q / self.heads_kv

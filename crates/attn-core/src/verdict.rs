@@ -59,6 +59,12 @@ pub enum Finding {
         /// Largest error of naive.
         naive: f64,
     },
+    /// The log-sum-exp is wrong.
+    #[error("lse: {finding}")]
+    Lse {
+        /// What is wrong with it; its elements are `[b, h, i, 0]`.
+        finding: Box<Finding>,
+    },
     /// The scores are so large that no bound exists in this arithmetic.
     #[error("no error bound exists: the scores exceed what the arithmetic resolves")]
     NoBound,
