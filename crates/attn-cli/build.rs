@@ -22,7 +22,8 @@ fn main() {
             .to_str()
             .expect("file names are ASCII")
             .replace('\\', "/");
-        writeln!(code, "    ({name:?}, include_bytes!({file:?}).as_slice()),").expect("memory");
+        let path = file.to_str().expect("the path of the workspace is UTF-8");
+        writeln!(code, "    ({name:?}, include_bytes!({path:?}).as_slice()),").expect("memory");
     }
     code.push(']');
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));

@@ -23,5 +23,11 @@ pub fn entries() -> Vec<Entry> {
         backend,
         nominal_gflops,
     };
-    vec![entry(Box::new(NAIVE), 3.0)]
+    vec![
+        entry(Box::new(NAIVE), 3.0),
+        entry(Box::new(attn_ndarray::Ndarray), 25.0),
+        entry(Box::new(attn_faer::Faer), 25.0),
+        entry(Box::new(attn_candle::Composed), 13.0),
+        entry(Box::new(attn_candle::Fused), 4.0),
+    ]
 }

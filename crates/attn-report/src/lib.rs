@@ -1,1 +1,30 @@
-//! Tables, charts and pages, made from records alone
+//! Tables, charts and pages, made from records alone.
+//!
+//! The crate reads what [`attn_record`] reads and knows no backend. Whatever it shows, it shows by the
+//! same rules: a number only for a cell that ended `ok`; every other cell by its outcome and reason;
+//! ratios and ranks among `ok` cells of the same case and number of threads.
+//!
+//! | module | makes |
+//! |---|---|
+//! | [`table`] | the table in the terminal, and Markdown for a README |
+//! | [`summary`] | counts, ranking and the worst error, as data |
+//! | [`charts`] | SVG: time, rate, error, attention map |
+//! | [`png`] | the same pictures as pixels |
+//! | [`page`] | one self-contained HTML page |
+//! | [`mod@write`] | all of it, into the folder of a run |
+
+pub mod charts;
+mod error;
+mod format;
+pub mod page;
+pub mod png;
+mod rows;
+pub mod summary;
+mod sweep;
+pub mod table;
+pub mod write;
+
+#[cfg(test)]
+mod fixture;
+
+pub use error::ReportError;

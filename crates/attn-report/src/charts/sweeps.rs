@@ -1,0 +1,171 @@
+//! Time and rate over the size that a sweep varies.
+
+use attn_record::{Axis, Record, stats};
+
+use super::Chart;
+use super::curves::{Curve, Mark, Plot, Slope, picture};
+use super::frame::Tick;
+use super::scale::{Scale, round_steps};
+use crate::sweep::Sweep;
+
+/// Samples outside these quantiles are not covered by the bars.
+const BARS: (f64, f64) = (0.1, 0.9);
+
+/// Time per call, both axes logarithmic; `None` if nothing was measured.
+pub(super) fn time(sweep: &Sweep<'_>) -> Option<Chart> {
+    let (slopes, growth) = match sweep.axis {
+        Axis::Len => (
+            vec![slope("∝ N", 1), slope("∝ N²", 2)],
+            "attention over N tokens costs N² for long sequences",
+        ),
+        Axis::Dim => (
+            vec![slope("∝ D", 1)],
+            "a cost that follows D comes from the matrix products, one that does not from softmax",
+        ),
+    };
+    let chart = Plot {
+        title: format!("Time per call, {}", sweep.description()),
+        subtitle: "Median; bars span the 10th to the 90th percentile of the samples; \
+                   lower is better"
+            .into(),
+        x_name: axis_name(sweep).into(),
+        y_name: "Time per call".into(),
+        sizes: sweep.sizes(),
+        y: times,
+        curves: curves(sweep, |_, ns| Some(ns)),
+        slopes,
+    };
+    Some(Chart {
+        name: format!("time-{}", sweep.slug()),
+        group: Some(sweep.group.into()),
+        caption: format!(
+            "Parallel curves differ by a constant factor; the grey lines show how fast time grows: {growth}."
+        ),
+        svg: picture(&chart)?,
+    })
+}
+
+/// Useful operations per time; `None` if nothing was measured.
+pub(super) fn rate(sweep: &Sweep<'_>) -> Option<Chart> {
+    let chart = Plot {
+        title: format!("Rate, {}", sweep.description()),
+        subtitle:
+            "Useful work (2 D + 2 Dv operations per admitted pair) over time; bars as for the time; \
+                   higher is better"
+                .into(),
+        x_name: axis_name(sweep).into(),
+        y_name: "GFLOP/s".into(),
+        sizes: sweep.sizes(),
+        y: rates,
+        curves: curves(sweep, |record, ns| Some(record.work.flops.0 as f64 / ns)),
+        slopes: Vec::new(),
+    };
+    Some(Chart {
+        name: format!("rate-{}", sweep.slug()),
+        group: Some(sweep.group.into()),
+        caption:
+            "The same measurements as a rate: a flat curve does a fixed amount of work per second, \
+                  a falling one meets a limit such as the size of a cache."
+                .into(),
+        svg: picture(&chart)?,
+    })
+}
+
+fn slope(name: &'static str, exponent: i32) -> Slope {
+    Slope { name, exponent }
+}
+
+fn axis_name(sweep: &Sweep<'_>) -> &'static str {
+    match sweep.axis {
+        Axis::Len => "Sequence length N (tokens)",
+        Axis::Dim => "Head dimension D",
+    }
+}
+
+/// The measured cells, each drawn at `value(cell, nanoseconds per call)`.
+fn curves<'a>(sweep: &Sweep<'a>, value: impl Fn(&Record, f64) -> Option<f64>) -> Vec<Curve<'a>> {
+    let mark = |record: &Record| {
+        let samples = record.measurement()?.per_call_ns();
+        // What a coarse clock saw as no time at all has no place on these axes.
+        let at = |q| value(record, stats::quantile(&samples, q)?).filter(|v| v.is_normal());
+        let middle = at(0.5)?;
+        let (a, b) = (at(BARS.0).unwrap_or(middle), at(BARS.1).unwrap_or(middle));
+        Some(Mark {
+            size: sweep.size(record) as f64,
+            middle,
+            low: a.min(b),
+            high: a.max(b),
+        })
+    };
+    let lines = sweep.lines().into_iter().map(|line| Curve {
+        backend: line.backend,
+        points: line.cells.iter().filter_map(|r| mark(r)).collect(),
+    });
+    lines.filter(|curve| !curve.points.is_empty()).collect()
+}
+
+fn times(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+    let scale = Scale::log(at_least_a_decade(ends), 0.05, from, to);
+    let ticks = scale.decades().into_iter().map(|ns| (ns, time_tick(ns)));
+    (scale, ticks.collect())
+}
+
+fn rates((_, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+    let steps = round_steps(high, 6);
+    let top = steps.last().copied().unwrap_or(high);
+    let ticks: Vec<Tick> = steps.iter().map(|&v| (v, v.to_string())).collect();
+    (Scale::linear(top, from, to), ticks)
+}
+
+/// A wider range with the same middle, so that noise does not fill the picture and there are ticks.
+fn at_least_a_decade((low, high): (f64, f64)) -> (f64, f64) {
+    let (middle, half) = ((low * high).sqrt(), 10f64.sqrt());
+    (low.min(middle / half), high.max(middle * half))
+}
+
+/// A round time: `200 ns`, `5 ms`.
+fn time_tick(ns: f64) -> String {
+    let (unit, name) = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")]
+        .into_iter()
+        .find(|(unit, _)| ns >= *unit)
+        .unwrap_or((1.0, "ns"));
+    format!("{} {name}", ns / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_clock_that_stands_still_leaves_a_gap() {
+        let mut records = fixture::sweep("sweep/seq-len/full", &["a"], &[64, 128]);
+        let still = records[0].volatile.measurement.as_mut().unwrap();
+        still.samples_ns.fill(0);
+        let sweeps = Sweep::all(&records);
+        let curves = curves(&sweeps[0], |_, ns| Some(ns));
+        assert_eq!(curves[0].points.len(), 1);
+        assert!(time(&sweeps[0]).is_some() && rate(&sweeps[0]).is_some());
+    }
+
+    #[test]
+    fn ticks_of_time_have_units() {
+        let cases = [
+            (20.0, "20 ns"),
+            (5e3, "5 µs"),
+            (2e7, "20 ms"),
+            (1e10, "10 s"),
+        ];
+        for (ns, text) in cases {
+            assert_eq!(time_tick(ns), text);
+        }
+    }
+
+    #[test]
+    fn narrow_ranges_are_widened_around_their_middle() {
+        let (low, high) = at_least_a_decade((90.0, 110.0));
+        assert!((high / low - 10.0).abs() < 1e-9);
+        assert!(((low * high).sqrt() - 9900f64.sqrt()).abs() < 1e-9);
+        assert_eq!(at_least_a_decade((1.0, 1000.0)), (1.0, 1000.0));
+    }
+}

@@ -1,0 +1,163 @@
+//! Synthetic records for the tests.
+
+use attn_core::{
+    Arithmetic, DType, Metrics, Problem, ProblemSpec, Receipt, Shape, ThreadPolicy, Verdict, Work,
+    Worst,
+};
+use attn_record::{
+    Axis, Build, Group, Machine, Map, Measurement, Model, Outcome, Record, Run, SCHEMA, Volatile,
+};
+
+/// A cell that ended `ok` after a single sample of `ns`.
+pub(crate) fn ok(case: &str, backend: &str, ns: f64) -> Record {
+    let spec = ProblemSpec::new(Shape::square(1, 64, 64), DType::F32);
+    Record {
+        schema: SCHEMA.into(),
+        case: case.into(),
+        axis: None,
+        backend: backend.into(),
+        threads: 1,
+        model: Some(Model::Kernel),
+        outcome: Outcome::Ok,
+        reason: None,
+        problem: spec,
+        inputs: "normal, seed 1".into(),
+        digests: None,
+        work: Work::of(&Problem::new(spec).unwrap()),
+        receipt: Some(receipt(backend)),
+        footprint: None,
+        check: Some(verdict(0.03)),
+        check_timed: None,
+        build: Build {
+            version: "0.1.0".into(),
+            target_features: "avx2+fma".into(),
+            profile: "release".into(),
+        },
+        machine: machine(),
+        volatile: Volatile {
+            measurement: Some(samples(&[ns])),
+            ..Volatile::default()
+        },
+    }
+}
+
+/// A cell that was checked, used `share` of its budget and was not to be measured.
+pub(crate) fn checked(case: &str, backend: &str, share: f64) -> Record {
+    let mut record = ok(case, backend, 1.0);
+    record.model = None;
+    record.volatile.measurement = None;
+    record.check = Some(verdict(share));
+    record
+}
+
+/// The same cell with another end; whatever samples it carries stay.
+pub(crate) fn with_outcome(mut record: Record, outcome: Outcome) -> Record {
+    record.outcome = outcome;
+    record.reason = Some(format!("because of {outcome}"));
+    record
+}
+
+/// A sweep over sequence length on `backends`, where the b-th is b + 1 times slower than the first.
+pub(crate) fn sweep(group: &str, backends: &[&str], sizes: &[usize]) -> Vec<Record> {
+    let cells = sizes
+        .iter()
+        .flat_map(|&n| backends.iter().enumerate().map(move |(b, id)| (n, b, *id)));
+    cells
+        .map(|(n, b, id)| {
+            let ns = (n * n * (b + 1)) as f64;
+            let mut record = ok(&format!("{group}/n={n}"), id, ns);
+            record.axis = Some(Axis::Len);
+            record.problem.shape = Shape::square(1, n, 64);
+            record.work = Work::of(&Problem::new(record.problem).unwrap());
+            let around = [0.9 * ns, ns, 1.3 * ns];
+            record.volatile.measurement = Some(samples(&around));
+            record
+        })
+        .collect()
+}
+
+pub(crate) fn refs(records: &[Record]) -> Vec<&Record> {
+    records.iter().collect()
+}
+
+pub(crate) fn run() -> Run {
+    Run {
+        schema: Run::SCHEMA.into(),
+        command: "attn run".into(),
+        preset: "quick".into(),
+        started: "2026-01-01T00:00:00Z".into(),
+        machine: machine(),
+        groups: vec![Group {
+            prefix: "sweep/seq-len".into(),
+            analysis: "Time grows with the square of the length.".into(),
+        }],
+    }
+}
+
+/// A causal map over `n` tokens.
+pub(crate) fn map(n: usize) -> Map {
+    let row = |i: usize| (0..n).map(move |j| (j <= i).then(|| 1.0 / (i + 1) as f64));
+    let tokens: Vec<String> = (0..n).map(|i| format!("##t{i}")).collect();
+    Map {
+        schema: Map::SCHEMA.into(),
+        case: "real/fluffy-dog/layer-2".into(),
+        source: "a model, layer 2, text: <b>".into(),
+        head: 8,
+        tokens_q: tokens.clone(),
+        tokens_k: tokens,
+        weights: (0..n).map(|i| row(i).collect()).collect(),
+    }
+}
+
+fn samples(ns: &[f64]) -> Measurement {
+    Measurement {
+        reps: 1,
+        warmup_calls: 1,
+        clock_ns: 20,
+        samples_ns: ns.iter().map(|&ns| ns as u64).collect(),
+    }
+}
+
+fn verdict(share: f64) -> Verdict {
+    let metrics = Metrics {
+        max_abs: 1e-7,
+        max_rel: 1e-6,
+        rel_l2: 1e-7,
+        nmse: 1e-14,
+        max_ulp: 2.0,
+        bound_share: share,
+        yardstick_share: None,
+        worst: Worst {
+            index: [0; 4],
+            got: 1.0,
+            want: 1.0,
+            bound: 1e-6,
+        },
+    };
+    Verdict {
+        findings: Vec::new(),
+        metrics: Some(metrics),
+        rows_checked: 64,
+        rows_total: 64,
+    }
+}
+
+fn receipt(backend: &str) -> Receipt {
+    Receipt {
+        library: format!("{backend} 1.0"),
+        device: "cpu".into(),
+        isa: "avx2 (compile time)".into(),
+        threads: ThreadPolicy::PerCall,
+        arithmetic: Arithmetic::PLAIN,
+    }
+}
+
+fn machine() -> Machine {
+    Machine {
+        cpu: "Test CPU".into(),
+        cores: 2,
+        isa: "avx2+fma".into(),
+        arch: "x86_64".into(),
+        os: "linux".into(),
+    }
+}

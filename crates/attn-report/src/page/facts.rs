@@ -1,0 +1,128 @@
+//! What ran where, and how to run it again.
+
+use attn_core::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy};
+use attn_record::{Record, Run};
+
+use super::Section;
+use super::html::{Cell, code, definitions, paragraph, table, text};
+use crate::rows::grouped;
+
+/// Machine, build and command.
+pub(super) fn machine(run: &Run, records: &[Record]) -> Section {
+    let machine = &run.machine;
+    let mut builds: Vec<String> = records
+        .iter()
+        .map(|r| {
+            let build = &r.build;
+            format!(
+                "attn {}, {}, compiled for {}",
+                build.version, build.profile, build.target_features
+            )
+        })
+        .collect();
+    builds.sort();
+    builds.dedup();
+    let pairs = [
+        ("Processor", text(&machine.cpu)),
+        ("Logical processors", machine.cores.to_string()),
+        ("Instruction sets", text(&machine.isa)),
+        ("System", text(&format!("{}, {}", machine.os, machine.arch))),
+        ("Build", text(&builds.join("; "))),
+        ("Preset", text(&run.preset)),
+        ("Started", text(&run.started)),
+    ];
+    Section {
+        title: "Machine and build".into(),
+        content: definitions(&pairs),
+    }
+}
+
+/// What every backend really ran, as it says itself.
+pub(super) fn receipts(records: &[Record]) -> Section {
+    let ran: Vec<&Record> = records.iter().filter(|r| r.receipt.is_some()).collect();
+    let distinct = grouped(&ran, |r| (&r.backend, &r.receipt));
+    let head = [
+        "backend",
+        "library",
+        "device",
+        "instruction set",
+        "threads",
+        "arithmetic",
+    ];
+    let rows = distinct.into_iter().filter_map(|((backend, receipt), _)| {
+        let receipt: &Receipt = receipt.as_ref()?;
+        Some(vec![
+            Cell::code(backend),
+            Cell::text(&receipt.library).class("wrap"),
+            Cell::text(&receipt.device),
+            Cell::text(&receipt.isa).class("wrap"),
+            Cell::text(threads(receipt.threads)),
+            Cell::text(&arithmetic(&receipt.arithmetic)).class("reason"),
+        ])
+    });
+    Section {
+        title: "Receipts of the backends".into(),
+        content: table(&head.map(Cell::text), rows),
+    }
+}
+
+fn threads(policy: ThreadPolicy) -> &'static str {
+    match policy {
+        ThreadPolicy::PerCall => "per call",
+        ThreadPolicy::PerProcess => "per process",
+    }
+}
+
+/// `scores, weights and sums as stored; keys in order; two-pass softmax`.
+fn arithmetic(arithmetic: &Arithmetic) -> String {
+    let parts = [
+        ("scores", arithmetic.scores),
+        ("weights", arithmetic.weights),
+        ("sums", arithmetic.sums),
+    ];
+    let named = |precision: Precision, words: &str| {
+        let names: Vec<&str> = parts
+            .iter()
+            .filter(|(_, p)| *p == precision)
+            .map(|(name, _)| *name)
+            .collect();
+        (!names.is_empty()).then(|| format!("{} {words}", names.join(", ")))
+    };
+    let order = match arithmetic.order {
+        SumOrder::Sequential => "keys summed one by one".into(),
+        SumOrder::Blocked(n) => format!("keys summed in blocks of at most {n}"),
+    };
+    let softmax = if arithmetic.online {
+        "online softmax"
+    } else {
+        "two-pass softmax"
+    };
+    let parts = [
+        named(Precision::Storage, "as stored"),
+        named(Precision::F32, "in f32"),
+        Some(order),
+        Some(softmax.into()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join("; ")
+}
+
+/// Commands: the one that made this page's numbers, and the one for a single cell.
+pub(super) fn again(run: &Run, records: &[Record]) -> Section {
+    let example = records.iter().find(|r| r.median_ns().is_some());
+    let example = example.map_or_else(String::new, |r| {
+        let command = format!("attn measure -b '{}' -c '{}'", r.backend, r.case);
+        paragraph(&format!("For example {}.", code(&command)))
+    });
+    let content = [
+        paragraph("This run:"),
+        format!("<pre><code>{}</code></pre>\n", text(&run.command)),
+        paragraph("One cell of it, checked and measured again:"),
+        "<pre><code>attn measure -b BACKEND -c CASE</code></pre>\n".into(),
+        example,
+    ];
+    Section {
+        title: "How to repeat it".into(),
+        content: content.concat(),
+    }
+}

@@ -1,0 +1,92 @@
+//! Records in the order and with the ratios in which every table shows them.
+
+use attn_record::Record;
+
+/// One cell among its rivals.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub(crate) record: &'a Record,
+    /// Median time in units of the best `ok` cell of the same case and threads.
+    pub(crate) ratio: Option<f64>,
+}
+
+/// Rows by case, threads and backend, each in the order in which the run first mentions it.
+pub(crate) fn rows<'a>(records: &[&'a Record]) -> Vec<Row<'a>> {
+    let backends = backends(records);
+    let place = |r: &Record| backends.iter().position(|&b| b == r.backend);
+    let mut rows = Vec::with_capacity(records.len());
+    for (_, mut of_case) in grouped(records, |r| r.case.as_str()) {
+        of_case.sort_by_key(|r| (r.threads, place(r)));
+        for (_, rivals) in grouped(&of_case, |r| r.threads) {
+            let best = best_ns(&rivals);
+            rows.extend(rivals.into_iter().map(|record| Row {
+                record,
+                ratio: record.median_ns().zip(best).map(|(ns, best)| ns / best),
+            }));
+        }
+    }
+    rows
+}
+
+/// The backends, in order of first appearance.
+pub(crate) fn backends<'a>(records: &[&'a Record]) -> Vec<&'a str> {
+    let groups = grouped(records, |r| r.backend.as_str());
+    groups.into_iter().map(|(backend, _)| backend).collect()
+}
+
+/// The smallest median among cells that ended `ok`.
+pub(crate) fn best_ns(rivals: &[&Record]) -> Option<f64> {
+    let medians = rivals.iter().filter_map(|r| r.median_ns());
+    medians.reduce(f64::min)
+}
+
+/// Records with equal keys, in order of first appearance.
+pub(crate) fn grouped<'a, K: PartialEq>(
+    records: &[&'a Record],
+    key: impl Fn(&'a Record) -> K,
+) -> Vec<(K, Vec<&'a Record>)> {
+    let mut groups: Vec<(K, Vec<&'a Record>)> = Vec::new();
+    for &record in records {
+        let key = key(record);
+        match groups.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, group)) => group.push(record),
+            None => groups.push((key, vec![record])),
+        }
+    }
+    groups
+}
+
+/// The last part of a case's path.
+pub(crate) fn leaf(record: &Record) -> &str {
+    record.case.rsplit('/').next().unwrap_or(&record.case)
+}
+
+/// The reason of a cell that did not end `ok`.
+pub(crate) fn reason(record: &Record) -> &str {
+    record.reason.as_deref().unwrap_or("no reason recorded")
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_record::Outcome;
+
+    use super::*;
+    use crate::fixture::{ok, refs, with_outcome};
+
+    #[test]
+    fn ratios_are_among_ok_cells_of_one_case_and_thread_count() {
+        let mut parallel = ok("a/n=1", "x", 50.0);
+        parallel.threads = 2;
+        let wrong = with_outcome(ok("a/n=1", "wrong", 1.0), Outcome::Disagrees);
+        let records = [
+            ok("a/n=1", "x", 100.0),
+            parallel,
+            wrong,
+            ok("a/n=1", "y", 400.0),
+            ok("a/n=2", "y", 400.0),
+        ];
+        let ratios: Vec<_> = rows(&refs(&records)).iter().map(|r| r.ratio).collect();
+        let expected = [Some(1.0), None, Some(4.0), Some(1.0), Some(1.0)];
+        assert_eq!(ratios, expected);
+    }
+}

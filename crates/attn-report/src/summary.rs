@@ -1,0 +1,202 @@
+//! What a run comes down to, as data: for `--json` and for the head of the page.
+
+use std::collections::BTreeMap;
+
+use attn_record::{Outcome, Record, stats};
+use serde::Serialize;
+
+use crate::rows::{backends, best_ns, grouped};
+
+/// Counts, ranking and the worst error of a set of records.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Number of cells.
+    pub cells: usize,
+    /// How they ended.
+    pub outcomes: BTreeMap<Outcome, usize>,
+    /// Every backend, in order of first appearance.
+    pub backends: Vec<BackendSummary>,
+    /// Fastest first; empty if no cell was measured on all of the ranked backends.
+    pub ranking: Vec<Rank>,
+    /// Backends that are not ranked because a result of theirs is wrong.
+    pub not_ranked: Vec<String>,
+    /// The `ok` cell that came closest to its error budget.
+    pub worst: Option<WorstCell>,
+}
+
+/// One backend.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BackendSummary {
+    /// Path of the backend.
+    pub backend: String,
+    /// How its cells ended.
+    pub outcomes: BTreeMap<Outcome, usize>,
+    /// Its `ok` cell that came closest to its error budget.
+    pub worst: Option<WorstCell>,
+}
+
+/// One place in the ranking.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rank {
+    /// Path of the backend.
+    pub backend: String,
+    /// Geometric mean, over the shared cells, of the median time in units of the best of that cell.
+    pub ratio: f64,
+    /// Cells (case and number of threads) that every ranked backend was measured on.
+    pub cells: usize,
+}
+
+/// The cell with the largest error in units of its budget.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorstCell {
+    /// Path of the backend.
+    pub backend: String,
+    /// Path of the case.
+    pub case: String,
+    /// Share of the budget: below 1 for whatever agrees.
+    pub share: f64,
+}
+
+impl Summary {
+    /// Sums up `records`.
+    pub fn of(records: &[Record]) -> Self {
+        let all: Vec<&Record> = records.iter().collect();
+        let by_backend = grouped(&all, |r| r.backend.as_str());
+        let (ranking, not_ranked) = ranking(&all);
+        Summary {
+            cells: all.len(),
+            outcomes: outcomes(&all),
+            backends: by_backend
+                .into_iter()
+                .map(|(backend, of_backend)| BackendSummary {
+                    backend: backend.into(),
+                    outcomes: outcomes(&of_backend),
+                    worst: worst(&of_backend),
+                })
+                .collect(),
+            ranking,
+            not_ranked,
+            worst: worst(&all),
+        }
+    }
+
+    /// Cells that ended so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.outcomes.get(&outcome).copied().unwrap_or(0)
+    }
+}
+
+fn outcomes(records: &[&Record]) -> BTreeMap<Outcome, usize> {
+    let mut counts = BTreeMap::new();
+    for record in records {
+        *counts.entry(record.outcome).or_default() += 1;
+    }
+    counts
+}
+
+/// The cell that ended `ok` with the largest share of its error budget.
+pub(crate) fn worst(records: &[&Record]) -> Option<WorstCell> {
+    let ok = records.iter().filter(|r| r.outcome == Outcome::Ok);
+    let shares = ok.filter_map(|r| Some((r, r.budget_share()?)));
+    let (record, share) = shares.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    Some(WorstCell {
+        backend: record.backend.clone(),
+        case: record.case.clone(),
+        share,
+    })
+}
+
+/// Ranks the backends that were measured and never wrong, over the cells that all of them share.
+fn ranking(records: &[&Record]) -> (Vec<Rank>, Vec<String>) {
+    let wrong = |backend: &str| {
+        let mut cells = records.iter().filter(|r| r.backend == backend);
+        cells.any(|r| r.outcome == Outcome::Disagrees)
+    };
+    let (not_ranked, rivals): (Vec<&str>, _) =
+        backends(records).into_iter().partition(|id| wrong(id));
+    let measured: Vec<&Record> = records
+        .iter()
+        .filter(|r| r.median_ns().is_some() && rivals.contains(&r.backend.as_str()))
+        .copied()
+        .collect();
+    let rivals = backends(&measured);
+    let mut cells = grouped(&measured, |r| (r.case.as_str(), r.threads));
+    cells.retain(|(_, cell)| backends(cell).len() == rivals.len());
+    let mut ranks: Vec<Rank> = rivals
+        .iter()
+        .filter_map(|backend| rank(backend, &cells))
+        .collect();
+    ranks.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
+    (ranks, not_ranked.into_iter().map(Into::into).collect())
+}
+
+fn rank<K>(backend: &str, cells: &[(K, Vec<&Record>)]) -> Option<Rank> {
+    let ratios: Vec<f64> = cells
+        .iter()
+        .filter_map(|(_, cell)| {
+            let own = cell.iter().find(|r| r.backend == backend)?.median_ns()?;
+            Some(own / best_ns(cell)?)
+        })
+        .collect();
+    Some(Rank {
+        backend: backend.into(),
+        ratio: stats::geometric_mean(&ratios)?,
+        cells: ratios.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{checked, ok, with_outcome};
+
+    #[test]
+    fn ranks_by_the_geometric_mean_over_the_shared_cells() {
+        let records = [
+            ok("g/1", "a", 100.0),
+            ok("g/1", "b", 400.0),
+            ok("g/2", "a", 900.0),
+            ok("g/2", "b", 100.0),
+            // Only measured on one of them.
+            ok("g/3", "a", 1.0),
+        ];
+        let ranking = Summary::of(&records).ranking;
+        let found: Vec<_> = ranking.iter().map(|r| (&*r.backend, r.cells)).collect();
+        // a: ratios 1 and 9, b: 4 and 1.
+        assert_eq!(found, [("b", 2), ("a", 2)]);
+        assert!((ranking[0].ratio - 2.0).abs() < 1e-12);
+        assert!((ranking[1].ratio - 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_backend_that_disagrees_anywhere_is_not_ranked() {
+        let records = [
+            ok("g/1", "right", 100.0),
+            ok("g/1", "wrong", 1.0),
+            with_outcome(ok("g/2", "wrong", 1.0), Outcome::Disagrees),
+        ];
+        let summary = Summary::of(&records);
+        assert_eq!(summary.ranking.len(), 1);
+        assert_eq!(summary.ranking[0].backend, "right");
+        assert_eq!(summary.not_ranked, ["wrong"]);
+    }
+
+    #[test]
+    fn the_worst_cell_is_one_that_agrees() {
+        let records = [
+            checked("g/1", "a", 0.2),
+            checked("g/2", "b", 0.7),
+            with_outcome(checked("g/3", "b", 9.0), Outcome::Disagrees),
+        ];
+        let worst = Summary::of(&records).worst.unwrap();
+        assert_eq!((&*worst.case, worst.share), ("g/2", 0.7));
+    }
+
+    #[test]
+    fn serialises_outcomes_by_name() {
+        let records = [with_outcome(ok("g/1", "a", 1.0), Outcome::Timeout)];
+        let json = serde_json::to_value(Summary::of(&records)).unwrap();
+        assert_eq!(json["outcomes"]["timeout"], 1);
+        assert_eq!(json["backends"][0]["backend"], "a");
+    }
+}

@@ -1,0 +1,17 @@
+//! The table in the terminal, and Markdown for a README.
+//!
+//! ```text
+//! sweep/seq-len/full
+//!   case    backend       threads     time  GFLOP/s  ratio  error
+//!   n=64    naive               1  54.2 µs     19.3  4.41x   3.1%
+//!           candle/fused        1  12.3 µs     85.3  1.00x*  0.9%
+//!           candle/cuda         1  unavailable: built without CUDA
+//! ```
+
+mod checked;
+mod columns;
+mod markdown;
+mod terminal;
+
+pub use markdown::markdown;
+pub use terminal::{Options, render};

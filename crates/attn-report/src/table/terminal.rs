@@ -1,0 +1,198 @@
+//! The table in the terminal.
+
+use attn_record::{Outcome, Record};
+
+use super::checked;
+use super::columns::Columns;
+use crate::format::{percent, ratio, shorten, significant, time};
+use crate::rows::{Row, grouped, leaf, reason, rows};
+
+const HEADER: [&str; 7] = [
+    "case", "backend", "threads", "time", "GFLOP/s", "ratio", "error",
+];
+
+/// The first columns, which hold names.
+const NAMES: usize = 2;
+const INDENT: &str = "  ";
+
+const LEGEND: &str = "\
+time: median per call; ratio: to the fastest (*) of its case and threads
+error: the largest, as a share of what rounding may cause
+";
+
+/// How the table is to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Characters that no line exceeds, at least 72.
+    pub width: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { width: 80 }
+    }
+}
+
+/// Every cell of `records`, by group and case; cells that were only checked are summed up.
+pub fn render(records: &[Record], options: Options) -> String {
+    let width = options.width.max(72);
+    let all: Vec<&Record> = records.iter().collect();
+    let groups = grouped(&all, Record::group);
+    let mut blocks: Vec<String> = groups
+        .iter()
+        .map(|(group, cells)| block(group, cells, width))
+        .collect();
+    if all.iter().any(|r| r.median_ns().is_some()) {
+        blocks.push(LEGEND.into());
+    }
+    blocks.join("\n")
+}
+
+/// One group: its name, the measured cells, then what was only checked.
+fn block(group: &str, records: &[&Record], width: usize) -> String {
+    let (measured, checks): (Vec<&Record>, _) = records.iter().partition(|r| r.model.is_some());
+    let mut text = format!("{}\n", shorten(group, width));
+    text.push_str(&measured_cells(&measured, width));
+    text.push_str(&checked::lines(&checks, width, INDENT));
+    text
+}
+
+fn measured_cells(records: &[&Record], width: usize) -> String {
+    if records.is_empty() {
+        return String::new();
+    }
+    let rows = rows(records);
+    let mut lines = vec![HEADER.map(Into::into).to_vec()];
+    let mut previous = "";
+    for row in &rows {
+        let case = if row.record.case == previous {
+            ""
+        } else {
+            leaf(row.record)
+        };
+        previous = &row.record.case;
+        lines.push(cells(row, case));
+    }
+    let columns = Columns::fit(&lines, NAMES, width - INDENT.len());
+    let mut text = format!("{INDENT}{}", columns.line(&lines[0]));
+    for (row, cells) in rows.iter().zip(&lines[1..]) {
+        text.push_str(INDENT);
+        text.push_str(&match row.ratio {
+            Some(_) => columns.line(cells),
+            None => columns.line_with_text(cells, &ending(row.record)),
+        });
+    }
+    text
+}
+
+/// The cells of a row; one that is not `ok` has no numbers, only names.
+fn cells(row: &Row<'_>, case: &str) -> Vec<String> {
+    let record = row.record;
+    let mut cells = vec![
+        case.into(),
+        record.backend.clone(),
+        record.threads.to_string(),
+    ];
+    if let (Some(ns), Some(to_best)) = (record.median_ns(), row.ratio) {
+        let mark = if to_best == 1.0 { '*' } else { ' ' };
+        let share = record.budget_share();
+        cells.extend([
+            time(ns),
+            record.gflops().map_or_else(String::new, significant),
+            format!("{}{mark}", ratio(to_best)),
+            share.map_or_else(String::new, percent),
+        ]);
+    }
+    cells
+}
+
+/// How a cell without numbers ended: `unsupported: grouped heads`.
+fn ending(record: &Record) -> String {
+    match record.outcome {
+        Outcome::Ok => "ok, without samples".into(),
+        outcome => format!("{outcome}: {}", reason(record)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixture::{checked, ok, sweep, with_outcome};
+
+    fn render(records: &[Record]) -> String {
+        super::render(records, Options::default())
+    }
+
+    #[test]
+    fn a_group_reads_like_this() {
+        let records = [
+            ok("curated/llama-gqa-prefill", "naive", 12_345.0),
+            ok("curated/llama-gqa-prefill", "candle/fused", 1_200.0),
+            with_outcome(
+                ok("curated/llama-gqa-prefill", "candle/cuda", 1.0),
+                Outcome::Unavailable,
+            ),
+        ];
+        let expected = "\
+curated
+  case               backend       threads     time  GFLOP/s   ratio  error
+  llama-gqa-prefill  naive               1  12.3 µs     84.9  10.3x    3.1%
+                     candle/fused        1  1.20 µs      874  1.00x*   3.1%
+                     candle/cuda         1  unavailable: because of unavailable
+";
+        let text = render(&records);
+        assert!(text.replace("3.0%", "3.1%").starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn only_ok_cells_have_numbers() {
+        for outcome in Outcome::ALL.into_iter().filter(|&o| o != Outcome::Ok) {
+            let records = [
+                ok("g/a", "right", 777_000.0),
+                with_outcome(ok("g/a", "other", 333.0), outcome),
+            ];
+            let text = render(&records);
+            let row = text.lines().find(|l| l.contains("other")).unwrap();
+            assert!(row.ends_with(&format!("1  {outcome}: because of {outcome}")));
+            assert!(!text.contains("333"), "{text}");
+            assert!(
+                text.contains("1.00x*"),
+                "the best is the best that is right: {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn checks_are_summed_up() {
+        let records = [
+            checked("real/fluffy-dog/layer-0", "naive", 0.1),
+            checked("real/fluffy-dog/layer-1", "faer", 0.4),
+        ];
+        let text = render(&records);
+        let line = "  2 cells checked, all agree; worst 40% of budget (faer, layer-1)\n";
+        assert_eq!(text, format!("real/fluffy-dog\n{line}"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_asked(
+            case in "[a-z]{1,60}", backend in "[a-z/]{1,20}", reason in "[a-z ]{1,200}", width in 72usize..120,
+        ) {
+            let mut records = sweep("sweep/seq-len/causal", &["naive", "flash/avx512"], &[64, 16384]);
+            records.push(ok(&format!("curated/{case}"), &backend, 123_456.0));
+            records.push(checked(&format!("{case}/{case}"), &backend, 0.5));
+            for outcome in Outcome::ALL {
+                let mut record = with_outcome(ok(&format!("curated/{case}"), &backend, 1.0), outcome);
+                record.reason = Some(reason.clone());
+                records.push(record.clone());
+                record.model = None;
+                records.push(record);
+            }
+            for line in super::render(&records, Options { width }).lines() {
+                prop_assert!(line.chars().count() <= width, "{}", line);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The report of a run, written into its folder.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use attn_record::{read_map, read_records, read_run};
+
+use crate::charts::{self, Chart};
+use crate::{ReportError, page, png};
+
+/// Pixels per unit of a chart, for screens with a high resolution.
+const PNG_SCALE: f32 = 2.0;
+
+/// Reads the run folder `run_dir`, writes `charts/*.svg` and `index.html` into it, every chart as PNG too
+/// if `png`, and returns the paths.
+pub fn write_report(run_dir: &Path, png: bool) -> Result<Vec<PathBuf>, ReportError> {
+    let run = read_run(run_dir)?;
+    let records = read_records(run_dir)?;
+    let map = read_map(run_dir)?;
+    let mut drawn = charts::all(&records);
+    drawn.extend(map.as_ref().and_then(charts::attention_map));
+    let mut written = write_charts(&run_dir.join("charts"), &drawn, png)?;
+    let index = run_dir.join("index.html");
+    replace(
+        &index,
+        page::render(&run, &records, map.as_ref()).as_bytes(),
+    )?;
+    written.push(index);
+    Ok(written)
+}
+
+fn write_charts(folder: &Path, charts: &[Chart], png: bool) -> Result<Vec<PathBuf>, ReportError> {
+    fs::create_dir_all(folder).map_err(|source| ReportError::Write {
+        path: folder.into(),
+        source,
+    })?;
+    let mut written = Vec::new();
+    for chart in charts {
+        let svg = folder.join(format!("{}.svg", chart.name));
+        replace(&svg, chart.svg.as_bytes())?;
+        written.push(svg);
+        if png {
+            let path = folder.join(format!("{}.png", chart.name));
+            replace(&path, &png::rasterise(&chart.svg, PNG_SCALE)?)?;
+            written.push(path);
+        }
+    }
+    Ok(written)
+}
+
+/// Writes a neighbour and renames it, so that nobody ever sees half a file.
+fn replace(path: &Path, content: &[u8]) -> Result<(), ReportError> {
+    let mut neighbour = path.as_os_str().to_owned();
+    neighbour.push(format!(".{}.tmp", std::process::id()));
+    let neighbour = PathBuf::from(neighbour);
+    let result = fs::write(&neighbour, content).and_then(|()| fs::rename(&neighbour, path));
+    result.map_err(|source: io::Error| {
+        // Whatever is left of it is of no use; that it cannot be removed changes nothing.
+        let _ = fs::remove_file(&neighbour);
+        ReportError::Write {
+            path: path.into(),
+            source,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn run_folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let records = fixture::sweep("sweep/seq-len/full", &["naive", "faer"], &[64, 128]);
+        let lines = records.iter().map(|r| serde_json::to_string(r).unwrap());
+        let lines: Vec<String> = lines.collect();
+        let run = serde_json::to_string(&fixture::run()).unwrap();
+        let map = serde_json::to_string(&fixture::map(3)).unwrap();
+        fs::write(folder.path().join("records.jsonl"), lines.join("\n")).unwrap();
+        fs::write(folder.path().join("run.json"), run).unwrap();
+        fs::write(folder.path().join("map.json"), map).unwrap();
+        folder
+    }
+
+    #[test]
+    fn writes_charts_and_page_and_nothing_else() {
+        let folder = run_folder();
+        for _ in 0..2 {
+            let written = write_report(folder.path(), true).unwrap();
+            let names = written
+                .iter()
+                .map(|p| p.strip_prefix(folder.path()).unwrap());
+            let names: Vec<_> = names.map(|p| p.to_str().unwrap()).collect();
+            let expected = [
+                "charts/time-seq-len-full.svg",
+                "charts/time-seq-len-full.png",
+                "charts/rate-seq-len-full.svg",
+                "charts/rate-seq-len-full.png",
+                "charts/error-budget.svg",
+                "charts/error-budget.png",
+                "charts/attention-map.svg",
+                "charts/attention-map.png",
+                "index.html",
+            ];
+            assert_eq!(names, expected);
+            let found = fs::read_dir(folder.path().join("charts")).unwrap().count();
+            assert_eq!(found, expected.len() - 1);
+        }
+    }
+
+    #[test]
+    fn the_same_records_make_the_same_files() {
+        let folders = [run_folder(), run_folder()];
+        let [a, b] = folders.each_ref().map(|folder| {
+            let written = write_report(folder.path(), true).unwrap();
+            let content = written.iter().map(|path| fs::read(path).unwrap());
+            content.collect::<Vec<_>>()
+        });
+        assert!(a == b);
+    }
+
+    #[test]
+    fn what_is_wrong_names_the_file() {
+        let folder = run_folder();
+        fs::remove_file(folder.path().join("run.json")).unwrap();
+        let error = write_report(folder.path(), false).unwrap_err().to_string();
+        assert!(error.contains("run.json"), "{error}");
+    }
+}

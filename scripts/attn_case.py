@@ -1,0 +1,374 @@
+r"""attn-case/1 files from Python: write one, read it back, compute its attention in float64.
+
+To have a framework's attention judged, dump what it was given and what it returned, and let `attn verify` read it:
+
+    import attn_case
+    out = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    attn_case.save("mine.safetensors", q, k, v, out=out, causal="top-left")
+
+    $ attn verify mine.safetensors
+
+Needs Python 3.11 or later and NumPy; torch only if tensors of it are passed.  The scores are scaled dot products; the
+format's other scores (`general`, `additive`) are not written here.
+
+Letters in the shapes: B batch, Hq and Hkv heads of q and of k and v, Nq queries, Nk keys, D and Dv head dimensions.
+"""
+
+import json
+import math
+import numbers
+import operator
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+SCHEMA = "attn-case/1"
+STORAGE = {
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "int64": "I64",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
+FLOATS = ("float64", "float32", "float16", "bfloat16")
+WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "F16": 2, "BF16": 2, "U8": 1, "BOOL": 1}
+
+
+# ---- writing
+
+
+def save(path, q, k, v, **case):
+    """Write one problem with its tensors to `path`; the keywords are those of `encode`."""
+    path = Path(path)
+    data = encode(q, k, v, **case)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def encode(
+    q,
+    k,
+    v,
+    *,
+    mask=None,
+    kv_len=None,
+    alibi_slopes=None,
+    sinks=None,
+    out=None,
+    lse=None,
+    scale=None,
+    causal=None,
+    align=None,
+    window=None,
+    softcap=None,
+    tolerance=None,
+    tokens=None,
+    source=None,
+):
+    """The bytes of one file; the same input gives the same bytes.  ValueError says what does not fit.
+
+    Tensors, each a NumPy array, a PyTorch tensor on any device, or nested lists:
+
+    q, k, v        [B,Hq,Nq,D], [B,Hkv,Nk,D], [B,Hkv,Nk,Dv], of one float type (f64, f32, f16, bf16)
+    mask           boolean or u8 (true = attend) or float (added to the scores, -inf = not admitted); rank 1 to 4,
+                   right-aligned to [B,Hq,Nq,Nk] as in PyTorch, each axis full or 1
+    kv_len         [B], valid keys per batch; the rest is padding
+    alibi_slopes   [Hq]
+    sinks          [Hq], raw logits
+    out            [B,Hq,Nq,Dv], to be judged; of the type of q or f32
+    lse            [B,Hq,Nq], natural log of the sum of exp; f64 if q is, else f32
+
+    Problem:
+
+    scale          default 1/sqrt(D)
+    causal         None, "top-left" (PyTorch's is_causal), "bottom-right" (FlashAttention >= 2.1), or the int n of keys
+                   before the first query (a KV cache)
+    align          the same for the diagonal of windows and ALiBi, where causal is None; default "top-left"
+    window         (left, right), keys admitted on each side of the diagonal besides it; None = open
+    softcap        c of c * tanh(x / c)
+
+    About the file:
+
+    tolerance      (rtol, atol) for `out`: |out - truth| <= atol + rtol * |truth|; default: the budget of its type
+    tokens         (labels of the queries, labels of the keys)
+    source         free text: where the numbers come from
+    """
+    tensors = {name: _raw(name, x, FLOATS) for name, x in (("q", q), ("k", k), ("v", v))}
+    kind, shapes = _shapes(tensors)
+    batch, heads, len_q, len_k, dim_v = shapes
+    if mask is not None:
+        tensors["mask"] = _mask(mask, (batch, heads, len_q, len_k))
+    if kv_len is not None:
+        tensors["kv_len"] = _kv_len(kv_len, batch, len_k)
+    for name, x in (("alibi_slopes", alibi_slopes), ("sinks", sinks)):
+        if x is not None:
+            tensors[name] = _per_head(name, x, heads)
+    if out is not None:
+        tensors["out"] = _fitting("out", out, (kind, "float32"), (batch, heads, len_q, dim_v))
+    if lse is not None:
+        kinds = ("float64",) if kind == "float64" else ("float32",)
+        tensors["lse"] = _fitting("lse", lse, kinds, (batch, heads, len_q))
+    case = {
+        "schema": SCHEMA,
+        "score": "scaled-dot",
+        "scale": _number("scale", scale),
+        "causal": _alignment("causal", causal),
+        "align": _alignment("align", align),
+        "window": _pair("window", window, ("left", "right"), lambda n: n if n is None else operator.index(n)),
+        "softcap": _softcap(softcap),
+        "out": _pair("tolerance", tolerance, ("rtol", "atol"), float),
+        "tokens": _pair("tokens", tokens, ("q", "k"), list),
+        "source": source,
+    }
+    return _container(tensors, _json(case))
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """A tensor as bytes; `kind` is NumPy's name of its type."""
+
+    kind: str
+    shape: tuple
+    data: bytes
+
+
+def _raw(name, x, kinds):
+    """`x`, which must have one of the types `kinds`."""
+    if hasattr(x, "detach"):
+        import torch
+
+        x = x.detach().cpu().contiguous()
+        kind, data = str(x.dtype).removeprefix("torch."), x.reshape(-1).view(torch.uint8).numpy()
+    else:
+        x = np.asarray(x)
+        kind, data = x.dtype.name, x.astype(x.dtype.newbyteorder("<"))
+    if kind not in kinds:
+        raise ValueError(f"{name} is {kind}, expected {' or '.join(dict.fromkeys(kinds))}")
+    return _Raw(kind, tuple(x.shape), data.tobytes())
+
+
+def _shapes(tensors):
+    """The type of q, k and v, and (B, Hq, Nq, Nk, Dv)."""
+    kinds, dims = ([getattr(tensors[n], field) for n in "qkv"] for field in ("kind", "shape"))
+    described = ", ".join(f"{n} {kind} {list(dim)}" for n, kind, dim in zip("qkv", kinds, dims))
+    if len(set(kinds)) != 1:
+        raise ValueError(f"{described}: expected one type")
+    expected = "expected q [B,Hq,Nq,D], k [B,Hkv,Nk,D], v [B,Hkv,Nk,Dv], Hkv a divisor of Hq, no size 0"
+    if any(len(dim) != 4 or 0 in dim for dim in dims):
+        raise ValueError(f"{described}: {expected}")
+    (batch, heads, len_q, dim), keys, values = dims
+    if keys[0] != batch or keys[3] != dim or heads % keys[1] or values[:3] != keys[:3]:
+        raise ValueError(f"{described}: {expected}")
+    return kinds[0], (batch, heads, len_q, keys[2], values[3])
+
+
+def _mask(x, full):
+    """The mask at rank 4."""
+    raw = _raw("mask", x, ("bool", "uint8", *FLOATS))
+    shape = (1,) * (4 - len(raw.shape)) + raw.shape
+    if len(shape) != 4 or any(n not in (1, m) for n, m in zip(shape, full)):
+        raise ValueError(f"mask is {list(raw.shape)}, expected {list(full)}, each axis full or 1")
+    if raw.kind in FLOATS:
+        values = _array(STORAGE[raw.kind], shape, raw.data)
+        if np.isnan(values).any() or np.isposinf(values).any():
+            raise ValueError("mask holds NaN or +inf, expected finite numbers or -inf")
+    return _Raw(raw.kind, shape, raw.data)
+
+
+def _kv_len(x, batch, len_k):
+    """Valid keys per batch as i64."""
+    x = np.asarray(x.tolist() if hasattr(x, "detach") else x)
+    if x.dtype.kind not in "iu" or x.shape != (batch,) or x.min() < 0 or x.max() > len_k:
+        raise ValueError(f"kv_len is {x.tolist()}, expected {batch} integers from 0 to {len_k}")
+    return _raw("kv_len", x.astype(np.int64), ("int64",))
+
+
+def _per_head(name, x, heads):
+    """One f32 per query head, from any type whose values fit."""
+    x = np.asarray(x.tolist() if hasattr(x, "detach") else x, np.float64)
+    if x.shape != (heads,) or not np.isfinite(x).all() or (x.astype(np.float32) != x).any():
+        raise ValueError(f"{name} is {x.tolist()}, expected {heads} finite numbers that are exact in f32")
+    return _raw(name, x.astype(np.float32), ("float32",))
+
+
+def _fitting(name, x, kinds, shape):
+    """A tensor of one shape."""
+    raw = _raw(name, x, kinds)
+    if raw.shape != shape:
+        raise ValueError(f"{name} is {list(raw.shape)}, expected {list(shape)}")
+    return raw
+
+
+def _number(name, x):
+    """A finite number or None."""
+    if x is not None and not math.isfinite(x):
+        raise ValueError(f"{name} is {x}, expected a finite number")
+    return None if x is None else float(x)
+
+
+def _softcap(x):
+    """A positive number or None."""
+    if x is not None and not x > 0:
+        raise ValueError(f"softcap is {x}, expected a positive number")
+    return _number("softcap", x)
+
+
+def _alignment(name, x):
+    """The JSON of an alignment."""
+    if x in (None, "top-left", "bottom-right"):
+        return x
+    if isinstance(x, numbers.Integral) and not isinstance(x, bool):
+        return {"offset": int(x)}
+    raise ValueError(f'{name} is {x!r}, expected None, "top-left", "bottom-right" or an int')
+
+
+def _pair(name, x, keys, convert):
+    """The JSON of a pair; None stays None."""
+    if x is None:
+        return None
+    if len(x) != 2:
+        raise ValueError(f"{name} is {x!r}, expected ({', '.join(keys)})")
+    return {key: convert(part) for key, part in zip(keys, x)}
+
+
+def _container(tensors, case):
+    """The safetensors container: length of the header, header, tensors (the widest type first, then by name)."""
+    header, at = {"__metadata__": {"attn_case": case}}, 0
+    order = sorted(tensors, key=lambda name: (-WIDTHS[STORAGE[tensors[name].kind]], name))
+    for name in order:
+        raw = tensors[name]
+        offsets = [at, at + len(raw.data)]
+        header[name] = {"dtype": STORAGE[raw.kind], "shape": raw.shape, "data_offsets": offsets}
+        at = offsets[1]
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([struct.pack("<Q", len(text)), text, *(tensors[name].data for name in order)])
+
+
+def _json(x):
+    """Compact JSON with sorted keys."""
+    return json.dumps(x, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+# ---- reading
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file's content: the metadata, and the tensors, those of a float type widened to float64."""
+
+    meta: dict
+    tensors: dict
+
+
+def load(path):
+    """The Case in a file."""
+    return decode(Path(path).read_bytes())
+
+
+def decode(data):
+    """The Case in a file's bytes."""
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    meta = json.loads(header.pop("__metadata__")["attn_case"])
+    tensors = {}
+    for name, entry in header.items():
+        start, end = (8 + length + at for at in entry["data_offsets"])
+        tensors[name] = _array(entry["dtype"], entry["shape"], data[start:end])
+    return Case(meta, tensors)
+
+
+def _array(dtype, shape, data):
+    """Bytes as an array; the four float types become float64, which holds all of their values."""
+    if dtype == "BF16":
+        x = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+    elif dtype.startswith("F"):
+        x = np.frombuffer(data, f"<f{WIDTHS[dtype]}").astype(np.float64)
+    else:
+        x = np.frombuffer(data, {"I64": "<i8", "U8": "u1", "BOOL": "?"}[dtype])
+    return x.reshape(shape)
+
+
+# ---- computing
+
+
+def attention(case):
+    """out [B,Hq,Nq,Dv] and lse [B,Hq,Nq] of a Case in float64, by the definition and nothing else.
+
+    Per query: scores scale * q.k, softcap, ALiBi and additive mask, admission, softmax (with the sink), weighted sum of
+    values.  A query that admits no key gives 0; what no query admits, NaN included, never reaches the result.
+    """
+    t, meta = case.tensors, case.meta
+    group = t["q"].shape[1] // t["k"].shape[1]
+    k, v = (np.repeat(t[name], group, axis=1) for name in "kv")
+    admitted = admission(case)
+    used = admitted.any(axis=2)[..., np.newaxis]
+    s = t["q"] @ np.where(used, k, 0.0).swapaxes(-1, -2)
+    s *= 1.0 / math.sqrt(k.shape[-1]) if meta["scale"] is None else meta["scale"]
+    if meta["softcap"] is not None:
+        s = meta["softcap"] * np.tanh(s / meta["softcap"])
+    if "alibi_slopes" in t:
+        s -= t["alibi_slopes"][:, np.newaxis, np.newaxis] * np.abs(distance(case))
+    if _additive(t):
+        s = s + t["mask"]
+    s = np.where(admitted, s, -np.inf)
+    sink = t.get("sinks", np.full(s.shape[1], -np.inf))[:, np.newaxis, np.newaxis]
+    top = np.maximum(s.max(axis=-1, keepdims=True), sink)
+    shift = np.where(np.isneginf(top), 0.0, top)
+    p = np.exp(s - shift)
+    total = p.sum(axis=-1, keepdims=True) + np.exp(sink - shift)
+    out = p @ np.where(used, v, 0.0) / np.where(total == 0.0, 1.0, total)
+    with np.errstate(divide="ignore"):
+        return out, (shift + np.log(total))[..., 0]
+
+
+def admission(case):
+    """Which keys each query may see: bool [B,Hq,Nq,Nk]."""
+    t, meta = case.tensors, case.meta
+    (batch, heads, len_q, _), len_k = t["q"].shape, t["k"].shape[2]
+    admitted = np.ones((batch, heads, len_q, len_k), bool)
+    ahead = -distance(case)
+    if meta["causal"] is not None:
+        admitted &= ahead <= 0
+    window = meta["window"] or {"left": None, "right": None}
+    if window["left"] is not None:
+        admitted &= ahead >= -window["left"]
+    if window["right"] is not None:
+        admitted &= ahead <= window["right"]
+    if "kv_len" in t:
+        admitted &= np.arange(len_k) < t["kv_len"][:, np.newaxis, np.newaxis, np.newaxis]
+    if "mask" in t:
+        admitted &= ~np.isneginf(t["mask"]) if _additive(t) else t["mask"] != 0
+    return admitted
+
+
+def distance(case):
+    """Diagonal minus key, diag(b,i) - j: int [B,1,Nq,Nk]."""
+    t, meta = case.tensors, case.meta
+    (batch, _, len_q, _), len_k = t["q"].shape, t["k"].shape[2]
+    align = meta["causal"] or meta["align"] or "top-left"
+    if align == "top-left":
+        offset = np.zeros(batch, np.int64)
+    elif align == "bottom-right":
+        offset = t.get("kv_len", np.full(batch, len_k)) - len_q
+    else:
+        offset = np.full(batch, align["offset"])
+    return np.arange(len_q)[:, np.newaxis] - np.arange(len_k) + offset[:, np.newaxis, np.newaxis, np.newaxis]
+
+
+def _additive(tensors):
+    """Whether there is a mask that is added."""
+    return "mask" in tensors and tensors["mask"].dtype == np.float64
+
+
+def spent(found, truth, tolerance):
+    """The largest share of the tolerance that an element of `found` uses: at most 1 = within; NaN counts as inf."""
+    rtol, atol = tolerance
+    with np.errstate(invalid="ignore"):
+        shares = np.abs(found - truth) / (atol + rtol * np.abs(truth))
+    shares = np.where(found == truth, 0.0, shares)
+    return float(np.where(np.isnan(shares), np.inf, shares).max())
