@@ -39,9 +39,7 @@ pub struct Exec {
 
 impl Exec {
     /// One thread.
-    pub const SINGLE: Exec = Exec {
-        threads: NonZeroUsize::MIN,
-    };
+    pub const SINGLE: Exec = Exec { threads: NonZeroUsize::MIN };
 }
 
 /// One way of computing attention.
@@ -82,6 +80,21 @@ pub trait Plan {
     fn footprint(&self) -> Footprint {
         Footprint::default()
     }
+}
+
+/// Runs `backend` once on `inputs`: prepare, load, run, store.
+pub fn compute(
+    backend: &dyn Backend,
+    problem: &Problem,
+    exec: &Exec,
+    inputs: &Inputs,
+) -> Result<Output, BackendError> {
+    let mut plan = backend.prepare(problem, exec)?;
+    plan.load(inputs)?;
+    plan.run(NonZeroU32::MIN)?;
+    let mut out = Output::poisoned(problem);
+    plan.store(&mut out)?;
+    Ok(out)
 }
 
 /// What a plan occupies.

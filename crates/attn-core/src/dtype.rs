@@ -190,24 +190,8 @@ macro_rules! element {
 
 element!(f64, F64, 0.0, |x| x, |x| x, f64::from, |x| x as f32);
 element!(f32, F32, 0.0, |x| x as f32, f64::from, |x| x, |x| x);
-element!(
-    bf16,
-    BF16,
-    bf16::ZERO,
-    bf16::from_f64,
-    bf16::to_f64,
-    bf16::from_f32,
-    bf16::to_f32
-);
-element!(
-    f16,
-    F16,
-    f16::ZERO,
-    f16::from_f64,
-    f16::to_f64,
-    f16::from_f32,
-    f16::to_f32
-);
+element!(bf16, BF16, bf16::ZERO, bf16::from_f64, bf16::to_f64, bf16::from_f32, bf16::to_f32);
+element!(f16, F16, f16::ZERO, f16::from_f64, f16::to_f64, f16::from_f32, f16::to_f32);
 
 /// Evaluates `$body` with `$x` bound to the vector inside `$data`, whatever its type.
 macro_rules! each {

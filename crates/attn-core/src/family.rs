@@ -86,22 +86,16 @@ impl Draft {
     pub(crate) fn new(problem: &Problem, family: Family, seed: u64) -> Self {
         let (shape, spec) = (problem.shape(), problem.spec());
         let normal = |stream, dims: [usize; 4]| {
-            Normal::new(seed, stream)
-                .take(dims.iter().product())
-                .collect::<Vec<_>>()
+            Normal::new(seed, stream).take(dims.iter().product()).collect::<Vec<_>>()
         };
         let heads = [1, 1, 1, shape.heads_q];
         let mut draft = Draft {
             q: normal(0, shape.q()),
             k: normal(1, shape.k()),
             v: normal(2, shape.v()),
-            mask: spec
-                .mask
-                .map(|form| mask(form, problem.dtype(), &normal(3, form.dims))),
+            mask: spec.mask.map(|form| mask(form, problem.dtype(), &normal(3, form.dims))),
             slopes: spec.alibi.then(|| slopes(shape.heads_q)),
-            sinks: spec
-                .sinks
-                .then(|| normal(4, heads).into_iter().map(|x| x as f32).collect()),
+            sinks: spec.sinks.then(|| normal(4, heads).into_iter().map(|x| x as f32).collect()),
         };
         match family {
             Family::Normal => {}
@@ -158,11 +152,7 @@ impl Draft {
     /// Keys along one direction, queries against it: `s_j = steep j / Nk`, up to a query's own `t / 8`.
     fn grade_keys(&mut self, problem: &Problem, steep: f64) {
         let shape = problem.shape();
-        let scale = if problem.scale() == 0.0 {
-            1.0
-        } else {
-            problem.scale()
-        };
+        let scale = if problem.scale() == 0.0 { 1.0 } else { problem.scale() };
         let step = steep / (scale * shape.len_k as f64 * shape.dim as f64);
         for (row, k) in self.k.chunks_exact_mut(shape.dim).enumerate() {
             k.fill(step * (row % shape.len_k) as f64);
@@ -178,16 +168,10 @@ impl Draft {
         let shape = problem.shape();
         let read = read_keys(problem, self.mask.as_ref());
         for (tensor, width) in [(&mut self.k, shape.dim), (&mut self.v, shape.dim_v)] {
-            for (values, _) in tensor
-                .chunks_exact_mut(width)
-                .zip(&read)
-                .filter(|(_, read)| !**read)
+            for (values, _) in tensor.chunks_exact_mut(width).zip(&read).filter(|(_, read)| !**read)
             {
                 let poison = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
-                values
-                    .iter_mut()
-                    .enumerate()
-                    .for_each(|(c, x)| *x = poison[c % 3]);
+                values.iter_mut().enumerate().for_each(|(c, x)| *x = poison[c % 3]);
             }
         }
     }
@@ -198,10 +182,7 @@ impl Draft {
 fn mask(form: MaskSpec, dtype: DType, normal: &[f64]) -> Mask {
     let dims = form.dims;
     match form.kind {
-        MaskKind::Bool => Mask::Bool {
-            dims,
-            admits: normal.iter().map(|&x| x > -0.43).collect(),
-        },
+        MaskKind::Bool => Mask::Bool { dims, admits: normal.iter().map(|&x| x > -0.43).collect() },
         MaskKind::Additive => {
             let bias = |&x: &f64| if x < -1.15 { f64::NEG_INFINITY } else { x };
             let data = Data::from_f64(dtype, normal.iter().map(bias));
@@ -212,9 +193,7 @@ fn mask(form: MaskSpec, dtype: DType, normal: &[f64]) -> Mask {
 
 /// The slopes of the paper: `2^(-8 (h + 1) / H)` (Press et al. 2022, section 3).
 fn slopes(heads: usize) -> Vec<f32> {
-    (1..=heads)
-        .map(|h| libm::exp2(-8.0 * h as f64 / heads as f64) as f32)
-        .collect()
+    (1..=heads).map(|h| libm::exp2(-8.0 * h as f64 / heads as f64) as f32).collect()
 }
 
 #[cfg(test)]
@@ -223,17 +202,8 @@ mod tests {
     use crate::{Alignment, InputParts, Inputs, ProblemSpec, Shape};
 
     fn spec(dtype: DType) -> ProblemSpec {
-        let shape = Shape {
-            batch: 2,
-            heads_kv: 2,
-            len_k: 9,
-            dim_v: 3,
-            ..Shape::square(4, 5, 8)
-        };
-        ProblemSpec {
-            causal: Some(Alignment::TopLeft),
-            ..ProblemSpec::new(shape, dtype)
-        }
+        let shape = Shape { batch: 2, heads_kv: 2, len_k: 9, dim_v: 3, ..Shape::square(4, 5, 8) };
+        ProblemSpec { causal: Some(Alignment::TopLeft), ..ProblemSpec::new(shape, dtype) }
     }
 
     fn problem(dtype: DType) -> Problem {
@@ -258,10 +228,7 @@ mod tests {
             let mut digests = std::collections::BTreeSet::new();
             for family in Family::ALL {
                 for mask in [None, Some(MaskKind::Bool), Some(MaskKind::Additive)] {
-                    let mask = mask.map(|kind| MaskSpec {
-                        kind,
-                        dims: [1, 4, 5, 9],
-                    });
+                    let mask = mask.map(|kind| MaskSpec { kind, dims: [1, 4, 5, 9] });
                     let extras = ProblemSpec {
                         mask,
                         alibi: true,
@@ -282,13 +249,8 @@ mod tests {
     #[test]
     fn poison_lies_only_where_no_query_reads() {
         let inputs = Inputs::generate(&problem(DType::F32), Family::MaskedPoison, 1);
-        let finite = (0..9).map(|j| {
-            inputs
-                .k()
-                .data()
-                .get(inputs.k().index([1, 1, j, 0]))
-                .is_finite()
-        });
+        let finite =
+            (0..9).map(|j| inputs.k().data().get(inputs.k().index([1, 1, j, 0])).is_finite());
         assert_eq!(
             finite.collect::<Vec<_>>(),
             [true, true, true, true, true, false, false, false, false]

@@ -24,6 +24,13 @@ pub struct InputParts {
     pub sinks: Option<Vec<f32>>,
 }
 
+impl InputParts {
+    /// q, k and v alone.
+    pub const fn plain(q: Tensor, k: Tensor, v: Tensor) -> Self {
+        InputParts { q, k, v, mask: None, slopes: None, sinks: None }
+    }
+}
+
 /// The operands of one problem, in its shape and storage type: valid together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
@@ -60,42 +67,26 @@ impl Inputs {
     /// Rows of k and v that no query admits may hold anything; a mask may hold -inf.
     pub fn new(problem: &Problem, parts: InputParts) -> Result<Self, InvalidInputs> {
         let shape = problem.shape();
-        let tensors = [
-            ("q", &parts.q, shape.q()),
-            ("k", &parts.k, shape.k()),
-            ("v", &parts.v, shape.v()),
-        ];
+        let tensors =
+            [("q", &parts.q, shape.q()), ("k", &parts.k, shape.k()), ("v", &parts.v, shape.v())];
         for (tensor, found, dims) in tensors {
             let expected = format!("{} {dims:?}", problem.dtype());
             let found = format!("{} {:?}", found.dtype(), found.dims());
             if found != expected {
-                return Err(InvalidInputs::Mismatch {
-                    tensor,
-                    found,
-                    expected,
-                });
+                return Err(InvalidInputs::Mismatch { tensor, found, expected });
             }
         }
-        fits(
-            "mask",
-            parts.mask.as_ref().map(Mask::spec),
-            problem.spec().mask,
-        )?;
+        fits("mask", parts.mask.as_ref().map(Mask::spec), problem.spec().mask)?;
         let spec = problem.spec();
-        for (tensor, values, wanted) in [
-            ("alibi_slopes", &parts.slopes, spec.alibi),
-            ("sinks", &parts.sinks, spec.sinks),
-        ] {
+        for (tensor, values, wanted) in
+            [("alibi_slopes", &parts.slopes, spec.alibi), ("sinks", &parts.sinks, spec.sinks)]
+        {
             let found = values.as_ref().map(Vec::len);
             fits(tensor, found, wanted.then_some(shape.heads_q))?;
             let not_finite = |value: &&f32| !value.is_finite();
             if let Some(&value) = values.iter().flatten().find(not_finite) {
                 let value = f64::from(value);
-                return Err(InvalidInputs::NotFinite {
-                    tensor,
-                    value,
-                    index: [0; 4],
-                });
+                return Err(InvalidInputs::NotFinite { tensor, value, index: [0; 4] });
             }
         }
         let inputs = Inputs { parts };
@@ -121,11 +112,7 @@ impl Inputs {
                     let value = values.data().get(row * width + c);
                     if !allowed(value) {
                         let index = [row / len / heads, row / len % heads, row % len, c];
-                        return Err(InvalidInputs::NotFinite {
-                            tensor,
-                            value,
-                            index,
-                        });
+                        return Err(InvalidInputs::NotFinite { tensor, value, index });
                     }
                 }
             }
@@ -138,29 +125,13 @@ impl Inputs {
     /// q, k, v and the mask come from separate streams, so a change of one size leaves the rest alone.
     pub fn generate(problem: &Problem, family: Family, seed: u64) -> Self {
         let shape = problem.shape();
-        let Draft {
-            q,
-            k,
-            v,
-            mask,
-            slopes,
-            sinks,
-        } = Draft::new(problem, family, seed);
+        let Draft { q, k, v, mask, slopes, sinks } = Draft::new(problem, family, seed);
         let tensor = |dims, values: Vec<f64>| {
             let data = Data::from_f64(problem.dtype(), values.into_iter());
             Tensor::new(dims, data).expect("a draft has the problem's dimensions")
         };
         let [q, k, v] = [(shape.q(), q), (shape.k(), k), (shape.v(), v)].map(|(d, x)| tensor(d, x));
-        Inputs {
-            parts: InputParts {
-                q,
-                k,
-                v,
-                mask,
-                slopes,
-                sinks,
-            },
-        }
+        Inputs { parts: InputParts { q, k, v, mask, slopes, sinks } }
     }
 
     /// Other inputs of the same problem, made of these: heads rotated by one, v negated.
@@ -221,14 +192,7 @@ impl Inputs {
     /// SHA-256 over names, storage types, dimensions and little-endian elements, in hexadecimal.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        let InputParts {
-            q,
-            k,
-            v,
-            mask,
-            slopes,
-            sinks,
-        } = &self.parts;
+        let InputParts { q, k, v, mask, slopes, sinks } = &self.parts;
         let mut tensors = vec![("q", q), ("k", k), ("v", v)];
         if let Some(Mask::Additive(tensor)) = mask {
             tensors.push(("mask", tensor));
@@ -239,22 +203,12 @@ impl Inputs {
         }
         if let Some(Mask::Bool { dims, admits }) = mask {
             hash.update(format!("mask bool {dims:?}\n"));
-            hash.update(
-                admits
-                    .iter()
-                    .map(|&admits| u8::from(admits))
-                    .collect::<Vec<_>>(),
-            );
+            hash.update(admits.iter().map(|&admits| u8::from(admits)).collect::<Vec<_>>());
         }
         for (name, values) in [("alibi_slopes", slopes), ("sinks", sinks)] {
             if let Some(values) = values {
                 hash.update(format!("{name} f32 [{}]\n", values.len()));
-                hash.update(
-                    values
-                        .iter()
-                        .flat_map(|x| x.to_le_bytes())
-                        .collect::<Vec<_>>(),
-                );
+                hash.update(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
             }
         }
         hash.finalize().iter().fold(String::new(), |mut hex, byte| {
@@ -297,11 +251,7 @@ fn fits<T: PartialEq + std::fmt::Debug>(
     }
     let [found, expected] =
         [found, expected].map(|x| x.map_or("absent".to_string(), |x| format!("{x:?}")));
-    Err(InvalidInputs::Mismatch {
-        tensor,
-        found,
-        expected,
-    })
+    Err(InvalidInputs::Mismatch { tensor, found, expected })
 }
 
 /// The tensor with head h moved to head `h + by`, within each batch.

@@ -21,6 +21,7 @@ mod work;
 
 pub use backend::{
     Backend, BackendError, BackendId, Exec, Feature, Footprint, Plan, Unavailable, Unsupported,
+    compute,
 };
 pub use dtype::{DType, Data, Element};
 pub use family::Family;

@@ -20,14 +20,8 @@ impl Mask {
     /// The form, as a problem states it.
     pub fn spec(&self) -> MaskSpec {
         match self {
-            Mask::Bool { dims, .. } => MaskSpec {
-                kind: MaskKind::Bool,
-                dims: *dims,
-            },
-            Mask::Additive(tensor) => MaskSpec {
-                kind: MaskKind::Additive,
-                dims: tensor.dims(),
-            },
+            Mask::Bool { dims, .. } => MaskSpec { kind: MaskKind::Bool, dims: *dims },
+            Mask::Additive(tensor) => MaskSpec { kind: MaskKind::Additive, dims: tensor.dims() },
         }
     }
 
@@ -45,9 +39,7 @@ impl Mask {
 
 /// The flat index of `at` in a tensor of dimensions `dims`, axes of size 1 broadcast.
 fn flat(dims: [usize; 4], at: [usize; 4]) -> usize {
-    dims.iter().zip(at).fold(0, |flat, (&dim, at)| {
-        flat * dim + if dim == 1 { 0 } else { at }
-    })
+    dims.iter().zip(at).fold(0, |flat, (&dim, at)| flat * dim + if dim == 1 { 0 } else { at })
 }
 
 #[cfg(test)]
@@ -65,19 +57,10 @@ mod tests {
 
     #[test]
     fn false_and_minus_infinity_do_not_admit() {
-        let mask = Mask::Bool {
-            dims: [1, 1, 1, 2],
-            admits: vec![true, false],
-        };
-        assert_eq!(
-            [mask.bias([0, 0, 3, 0]), mask.bias([0, 0, 3, 1])],
-            [Some(0.0), None]
-        );
+        let mask = Mask::Bool { dims: [1, 1, 1, 2], admits: vec![true, false] };
+        assert_eq!([mask.bias([0, 0, 3, 0]), mask.bias([0, 0, 3, 1])], [Some(0.0), None]);
         let data = Data::F64(vec![f64::NEG_INFINITY, -1.0]);
         let mask = Mask::Additive(Tensor::new([1, 1, 1, 2], data).unwrap());
-        assert_eq!(
-            [mask.bias([0; 4]), mask.bias([0, 0, 0, 1])],
-            [None, Some(-1.0)]
-        );
+        assert_eq!([mask.bias([0; 4]), mask.bias([0, 0, 0, 1])], [None, Some(-1.0)]);
     }
 }

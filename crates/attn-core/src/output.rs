@@ -20,14 +20,8 @@ impl Output {
     pub fn poisoned(problem: &Problem) -> Self {
         let [batch, heads, len, _] = problem.shape().out();
         let dtype = lse_dtype(problem.dtype());
-        let lse = problem
-            .spec()
-            .lse
-            .then(|| Fenced::poisoned(dtype, [batch, heads, len, 1]));
-        Output {
-            o: Fenced::poisoned(problem.dtype(), problem.shape().out()),
-            lse,
-        }
+        let lse = problem.spec().lse.then(|| Fenced::poisoned(dtype, [batch, heads, len, 1]));
+        Output { o: Fenced::poisoned(problem.dtype(), problem.shape().out()), lse }
     }
 
     /// The result.
@@ -104,9 +98,7 @@ impl Fenced {
     /// Whether both fences are as they were made.
     pub fn fences_intact(&self) -> bool {
         let end = self.storage.len() - FENCE;
-        (0..FENCE)
-            .chain(end..end + FENCE)
-            .all(|at| marks(&self.storage, at).1)
+        (0..FENCE).chain(end..end + FENCE).all(|at| marks(&self.storage, at).1)
     }
 
     /// Whether element `i` of the payload still holds the poison.
@@ -158,10 +150,7 @@ fn marks(storage: &Data, at: usize) -> (bool, bool) {
     macro_rules! marks {
         ($x:expr, $float:ty) => {{
             let bits = $x[at].to_bits();
-            (
-                bits == <$float>::POISON.to_bits(),
-                bits == <$float>::FENCE.to_bits(),
-            )
+            (bits == <$float>::POISON.to_bits(), bits == <$float>::FENCE.to_bits())
         }};
     }
     match storage {
@@ -180,10 +169,7 @@ mod tests {
     #[test]
     fn starts_unwritten_and_intact_and_shows_every_write() {
         for dtype in DType::ALL {
-            let spec = ProblemSpec {
-                lse: true,
-                ..ProblemSpec::new(Shape::square(1, 3, 2), dtype)
-            };
+            let spec = ProblemSpec { lse: true, ..ProblemSpec::new(Shape::square(1, 3, 2), dtype) };
             let out = Output::poisoned(&Problem::new(spec).unwrap());
             assert_eq!(out.lse().unwrap().dims(), [1, 1, 3, 1]);
             let out = out.o().clone();

@@ -102,10 +102,7 @@ pub struct ProblemSpec {
     pub lse: bool,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde asks for a reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -238,9 +235,7 @@ impl Problem {
 
     /// The factor on `q . k`, default applied.
     pub fn scale(&self) -> f64 {
-        self.spec
-            .scale
-            .unwrap_or_else(|| 1.0 / (self.spec.shape.dim as f64).sqrt())
+        self.spec.scale.unwrap_or_else(|| 1.0 / (self.spec.shape.dim as f64).sqrt())
     }
 
     /// Causal masking, if any.
@@ -260,19 +255,12 @@ impl Problem {
 
     /// Valid keys of batch `b`: the others are padding.
     pub fn keys(&self, b: usize) -> usize {
-        self.spec
-            .kv_len
-            .as_ref()
-            .map_or(self.spec.shape.len_k, |lengths| lengths[b])
+        self.spec.kv_len.as_ref().map_or(self.spec.shape.len_k, |lengths| lengths[b])
     }
 
     /// The diagonal of query row `i`: the key that causal masking, windows and `ALiBi` count from.
     pub fn diagonal(&self, b: usize, i: usize) -> i64 {
-        let alignment = self
-            .spec
-            .causal
-            .or(self.spec.align)
-            .unwrap_or(Alignment::TopLeft);
+        let alignment = self.spec.causal.or(self.spec.align).unwrap_or(Alignment::TopLeft);
         (i as i64).saturating_add(alignment.offset(self.spec.shape.len_q, self.keys(b)))
     }
 
@@ -280,23 +268,16 @@ impl Problem {
     /// some of them away.
     pub fn admitted(&self, b: usize, i: usize) -> Range<usize> {
         let diagonal = self.diagonal(b, i);
-        let window = self.spec.window.unwrap_or(Window {
-            left: None,
-            right: None,
-        });
+        let window = self.spec.window.unwrap_or(Window { left: None, right: None });
         let reach = |keys: u64| i64::try_from(keys).unwrap_or(i64::MAX);
-        let first = window
-            .left
-            .map_or(0, |left| diagonal.saturating_sub(reach(left)));
+        let first = window.left.map_or(0, |left| diagonal.saturating_sub(reach(left)));
         let right = match (self.spec.causal, window.right) {
             (Some(_), _) => Some(0),
             (None, right) => right,
         };
         let last = right.map_or(i64::MAX, |right| diagonal.saturating_add(reach(right)));
         let keys = self.keys(b);
-        let end = usize::try_from(last.saturating_add(1))
-            .unwrap_or(0)
-            .min(keys);
+        let end = usize::try_from(last.saturating_add(1)).unwrap_or(0).min(keys);
         let start = usize::try_from(first).unwrap_or(0).min(end);
         start..end
     }
@@ -311,16 +292,7 @@ impl Problem {
 
     /// The parts of the semantics that this problem needs.
     pub fn features(&self) -> Vec<Feature> {
-        let ProblemSpec {
-            shape,
-            dtype,
-            causal,
-            window,
-            softcap,
-            mask,
-            kv_len,
-            ..
-        } = &self.spec;
+        let ProblemSpec { shape, dtype, causal, window, softcap, mask, kv_len, .. } = &self.spec;
         let has = [
             (Feature::DType(*dtype), true),
             (Feature::Batch, shape.batch > 1),
@@ -329,23 +301,14 @@ impl Problem {
             (Feature::Causal, causal.is_some()),
             (Feature::Window, window.is_some()),
             (Feature::Softcap, softcap.is_some()),
-            (
-                Feature::BoolMask,
-                mask.is_some_and(|m| m.kind == MaskKind::Bool),
-            ),
-            (
-                Feature::AdditiveMask,
-                mask.is_some_and(|m| m.kind == MaskKind::Additive),
-            ),
+            (Feature::BoolMask, mask.is_some_and(|m| m.kind == MaskKind::Bool)),
+            (Feature::AdditiveMask, mask.is_some_and(|m| m.kind == MaskKind::Additive)),
             (Feature::KvLen, kv_len.is_some()),
             (Feature::Alibi, self.spec.alibi),
             (Feature::Sinks, self.spec.sinks),
             (Feature::Lse, self.spec.lse),
         ];
-        has.into_iter()
-            .filter(|(_, needed)| *needed)
-            .map(|(feature, _)| feature)
-            .collect()
+        has.into_iter().filter(|(_, needed)| *needed).map(|(feature, _)| feature).collect()
     }
 }
 
@@ -354,17 +317,11 @@ fn check_shape(shape: &Shape) -> Result<(), InvalidProblem> {
         return Err(InvalidProblem::ZeroSize { size });
     }
     if !shape.heads_q.is_multiple_of(shape.heads_kv) {
-        let Shape {
-            heads_q, heads_kv, ..
-        } = *shape;
+        let Shape { heads_q, heads_kv, .. } = *shape;
         return Err(InvalidProblem::Heads { heads_q, heads_kv });
     }
     let tensors = [shape.q(), shape.k(), shape.v(), shape.out(), shape.scores()];
-    if tensors.iter().all(fits) {
-        Ok(())
-    } else {
-        Err(InvalidProblem::TooLarge { shape: *shape })
-    }
+    if tensors.iter().all(fits) { Ok(()) } else { Err(InvalidProblem::TooLarge { shape: *shape }) }
 }
 
 fn check_scores(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
@@ -390,20 +347,14 @@ fn check_masking(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
     }
     match &spec.kv_len {
         Some(kv_len) if kv_len.len() != batch || kv_len.iter().any(|&n| n > len_k) => {
-            Err(InvalidProblem::KvLen {
-                kv_len: kv_len.clone(),
-                batch,
-                len_k,
-            })
+            Err(InvalidProblem::KvLen { kv_len: kv_len.clone(), batch, len_k })
         }
         _ => Ok(()),
     }
 }
 
 fn fits(dims: &[usize; 4]) -> bool {
-    dims.iter()
-        .try_fold(1usize, |n, &d| n.checked_mul(d))
-        .is_some_and(|n| n <= 1 << 40)
+    dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_some_and(|n| n <= 1 << 40)
 }
 
 impl TryFrom<ProblemSpec> for Problem {
@@ -423,16 +374,7 @@ impl From<Problem> for ProblemSpec {
 impl std::fmt::Display for Problem {
     /// `B1 H12 N128 D64 f32 causal:top-left window:4,0 softcap:30 bool-mask kv-len alibi sinks lse`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ProblemSpec {
-            shape,
-            dtype,
-            causal,
-            align,
-            window,
-            softcap,
-            mask,
-            ..
-        } = &self.spec;
+        let ProblemSpec { shape, dtype, causal, align, window, softcap, mask, .. } = &self.spec;
         write!(f, "{shape} {dtype}")?;
         for (name, alignment) in [("causal", causal), ("align", align)] {
             match alignment {
@@ -449,11 +391,7 @@ impl std::fmt::Display for Problem {
         if let Some(softcap) = softcap {
             write!(f, " softcap:{softcap}")?;
         }
-        if let Some(MaskSpec {
-            kind,
-            dims: [b, h, i, j],
-        }) = mask
-        {
+        if let Some(MaskSpec { kind, dims: [b, h, i, j] }) = mask {
             let kind = match kind {
                 MaskKind::Bool => "bool",
                 MaskKind::Additive => "additive",
@@ -466,10 +404,7 @@ impl std::fmt::Display for Problem {
             ("sinks", self.spec.sinks),
             ("lse", self.spec.lse),
         ];
-        flags
-            .iter()
-            .filter(|(_, on)| *on)
-            .try_for_each(|(name, _)| write!(f, " {name}"))
+        flags.iter().filter(|(_, on)| *on).try_for_each(|(name, _)| write!(f, " {name}"))
     }
 }
 
@@ -478,23 +413,13 @@ mod tests {
     use super::*;
 
     fn causal(len_q: usize, len_k: usize, alignment: Alignment) -> Problem {
-        let shape = Shape {
-            len_q,
-            len_k,
-            ..Shape::square(1, 1, 4)
-        };
+        let shape = Shape { len_q, len_k, ..Shape::square(1, 1, 4) };
         let causal = Some(alignment);
-        Problem::new(ProblemSpec {
-            causal,
-            ..ProblemSpec::new(shape, DType::F32)
-        })
-        .unwrap()
+        Problem::new(ProblemSpec { causal, ..ProblemSpec::new(shape, DType::F32) }).unwrap()
     }
 
     fn row_lengths(problem: &Problem) -> Vec<usize> {
-        (0..problem.shape().len_q)
-            .map(|i| problem.admitted(0, i).len())
-            .collect()
+        (0..problem.shape().len_q).map(|i| problem.admitted(0, i).len()).collect()
     }
 
     #[test]
@@ -502,60 +427,32 @@ mod tests {
         assert_eq!(row_lengths(&causal(2, 5, Alignment::TopLeft)), [1, 2]);
         assert_eq!(row_lengths(&causal(2, 5, Alignment::BottomRight)), [4, 5]);
         assert_eq!(row_lengths(&causal(4, 2, Alignment::TopLeft)), [1, 2, 2, 2]);
-        assert_eq!(
-            row_lengths(&causal(4, 2, Alignment::BottomRight)),
-            [0, 0, 1, 2]
-        );
+        assert_eq!(row_lengths(&causal(4, 2, Alignment::BottomRight)), [0, 0, 1, 2]);
         assert_eq!(row_lengths(&causal(3, 3, Alignment::Offset(-2))), [0, 0, 1]);
         assert_eq!(row_lengths(&causal(3, 3, Alignment::Offset(7))), [3, 3, 3]);
     }
 
     #[test]
     fn extreme_offsets_do_not_overflow() {
-        assert_eq!(
-            row_lengths(&causal(2, 2, Alignment::Offset(i64::MAX))),
-            [2, 2]
-        );
-        assert_eq!(
-            row_lengths(&causal(2, 2, Alignment::Offset(i64::MIN))),
-            [0, 0]
-        );
+        assert_eq!(row_lengths(&causal(2, 2, Alignment::Offset(i64::MAX))), [2, 2]);
+        assert_eq!(row_lengths(&causal(2, 2, Alignment::Offset(i64::MIN))), [0, 0]);
     }
 
     #[test]
     fn windows_are_inclusive_on_both_sides_and_capped_by_causal() {
         let spec = ProblemSpec {
-            window: Some(Window {
-                left: Some(1),
-                right: Some(2),
-            }),
+            window: Some(Window { left: Some(1), right: Some(2) }),
             align: Some(Alignment::Offset(1)),
-            ..ProblemSpec::new(
-                Shape {
-                    len_k: 6,
-                    ..Shape::square(1, 6, 2)
-                },
-                DType::F32,
-            )
+            ..ProblemSpec::new(Shape { len_k: 6, ..Shape::square(1, 6, 2) }, DType::F32)
         };
         let keys = |spec: &ProblemSpec| {
             let problem = Problem::new(spec.clone()).unwrap();
             (0..6).map(|i| problem.admitted(0, i)).collect::<Vec<_>>()
         };
         assert_eq!(keys(&spec), [0..4, 1..5, 2..6, 3..6, 4..6, 5..6]);
-        let causal = ProblemSpec {
-            causal: spec.align,
-            align: None,
-            ..spec.clone()
-        };
+        let causal = ProblemSpec { causal: spec.align, align: None, ..spec.clone() };
         assert_eq!(keys(&causal), [0..2, 1..3, 2..4, 3..5, 4..6, 5..6]);
-        let open = ProblemSpec {
-            window: Some(Window {
-                left: None,
-                right: Some(0),
-            }),
-            ..causal
-        };
+        let open = ProblemSpec { window: Some(Window { left: None, right: Some(0) }), ..causal };
         assert_eq!(keys(&open), [0..2, 0..3, 0..4, 0..5, 0..6, 0..6]);
     }
 
@@ -564,14 +461,7 @@ mod tests {
         let spec = ProblemSpec {
             kv_len: Some(vec![5, 2, 0]),
             causal: Some(Alignment::BottomRight),
-            ..ProblemSpec::new(
-                Shape {
-                    batch: 3,
-                    len_k: 5,
-                    ..Shape::square(1, 3, 2)
-                },
-                DType::F32,
-            )
+            ..ProblemSpec::new(Shape { batch: 3, len_k: 5, ..Shape::square(1, 3, 2) }, DType::F32)
         };
         let problem = Problem::new(spec).unwrap();
         let row = |b| [0, 1, 2].map(|i| problem.admitted(b, i).len());
@@ -588,77 +478,30 @@ mod tests {
     #[test]
     fn invalid_specs_are_refused_with_the_field_that_is_wrong() {
         let good = ProblemSpec::new(Shape::square(4, 8, 16), DType::F64);
-        let with = |shape: Shape| {
-            Problem::new(ProblemSpec {
-                shape,
-                ..good.clone()
-            })
-            .unwrap_err()
-        };
-        let zero = with(Shape {
-            len_k: 0,
-            ..good.shape
-        });
+        let with = |shape: Shape| Problem::new(ProblemSpec { shape, ..good.clone() }).unwrap_err();
+        let zero = with(Shape { len_k: 0, ..good.shape });
         assert_eq!(zero, InvalidProblem::ZeroSize { size: "len_k" });
-        let heads = with(Shape {
-            heads_kv: 3,
-            ..good.shape
-        });
-        assert_eq!(
-            heads,
-            InvalidProblem::Heads {
-                heads_q: 4,
-                heads_kv: 3
-            }
-        );
-        let large = Shape {
-            batch: usize::MAX,
-            ..good.shape
-        };
+        let heads = with(Shape { heads_kv: 3, ..good.shape });
+        assert_eq!(heads, InvalidProblem::Heads { heads_q: 4, heads_kv: 3 });
+        let large = Shape { batch: usize::MAX, ..good.shape };
         assert!(matches!(with(large), InvalidProblem::TooLarge { .. }));
         let refused = |spec: ProblemSpec| Problem::new(spec).unwrap_err().to_string();
-        let mask = Some(MaskSpec {
-            kind: MaskKind::Bool,
-            dims: [1, 2, 8, 8],
-        });
-        let message = refused(ProblemSpec {
-            mask,
-            ..good.clone()
-        });
+        let mask = Some(MaskSpec { kind: MaskKind::Bool, dims: [1, 2, 8, 8] });
+        let message = refused(ProblemSpec { mask, ..good.clone() });
         assert_eq!(
             message,
             "mask dimensions [1, 2, 8, 8], expected each 1 or that of [1, 4, 8, 8]"
         );
-        let message = refused(ProblemSpec {
-            kv_len: Some(vec![9]),
-            ..good.clone()
-        });
+        let message = refused(ProblemSpec { kv_len: Some(vec![9]), ..good.clone() });
         assert_eq!(message, "kv_len = [9], expected 1 numbers from 0 to 8");
-        assert!(
-            refused(ProblemSpec {
-                softcap: Some(0.0),
-                ..good.clone()
-            })
-            .contains("above 0")
-        );
+        assert!(refused(ProblemSpec { softcap: Some(0.0), ..good.clone() }).contains("above 0"));
         let both = Some(Alignment::TopLeft);
         assert!(
-            refused(ProblemSpec {
-                causal: both,
-                align: both,
-                ..good.clone()
-            })
-            .contains("align")
+            refused(ProblemSpec { causal: both, align: both, ..good.clone() }).contains("align")
         );
         for scale in [f64::NAN, f64::INFINITY] {
-            let spec = ProblemSpec {
-                scale: Some(scale),
-                ..good.clone()
-            };
-            assert!(matches!(
-                Problem::new(spec),
-                Err(InvalidProblem::Scale { .. })
-            ));
+            let spec = ProblemSpec { scale: Some(scale), ..good.clone() };
+            assert!(matches!(Problem::new(spec), Err(InvalidProblem::Scale { .. })));
         }
     }
 
@@ -669,9 +512,7 @@ mod tests {
         assert!(json.contains(r#""causal":{"offset":-3}"#), "{json}");
         assert_eq!(serde_json::from_str::<Problem>(&json).unwrap(), problem);
         let broken = json.replace(r#""heads_kv":1"#, r#""heads_kv":0"#);
-        let error = serde_json::from_str::<Problem>(&broken)
-            .unwrap_err()
-            .to_string();
+        let error = serde_json::from_str::<Problem>(&broken).unwrap_err().to_string();
         assert!(error.contains("heads_kv is 0"), "{error}");
     }
 }

@@ -35,10 +35,7 @@ impl Work {
         let shape = problem.shape();
         let pairs = admitted_pairs(problem, mask);
         let rows_q = shape.batch * shape.heads_q * shape.len_q;
-        let rows_kv = read_keys(problem, mask)
-            .into_iter()
-            .filter(|&read| read)
-            .count();
+        let rows_kv = read_keys(problem, mask).into_iter().filter(|&read| read).count();
         let elements = (rows_q + rows_kv) * (shape.dim + shape.dim_v);
         Work {
             pairs,
@@ -108,19 +105,13 @@ mod tests {
     fn admits(problem: &Problem, mask: Option<&Mask>, at: [usize; 4]) -> bool {
         let (spec, shape) = (problem.spec(), problem.shape());
         let [i, j] = [at[2] as i64, at[3] as i64];
-        let keys = spec
-            .kv_len
-            .as_ref()
-            .map_or(shape.len_k, |lengths| lengths[at[0]]) as i64;
+        let keys = spec.kv_len.as_ref().map_or(shape.len_k, |lengths| lengths[at[0]]) as i64;
         let diagonal = match spec.causal.or(spec.align) {
             None | Some(Alignment::TopLeft) => i,
             Some(Alignment::BottomRight) => i - shape.len_q as i64 + keys,
             Some(Alignment::Offset(n)) => i + n,
         };
-        let window = spec.window.unwrap_or(Window {
-            left: None,
-            right: None,
-        });
+        let window = spec.window.unwrap_or(Window { left: None, right: None });
         let before = |n: u64| j < diagonal - n as i64;
         let after = |n: u64| j > diagonal + n as i64;
         j < keys
@@ -178,9 +169,6 @@ mod tests {
     fn equal_dims_cost_four_d_per_pair() {
         let problem =
             Problem::new(ProblemSpec::new(Shape::square(8, 1024, 64), DType::F32)).unwrap();
-        assert_eq!(
-            Work::of(&problem, None).flops,
-            Flops(8 * 4 * 1024 * 1024 * 64)
-        );
+        assert_eq!(Work::of(&problem, None).flops, Flops(8 * 4 * 1024 * 1024 * 64));
     }
 }

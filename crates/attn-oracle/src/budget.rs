@@ -40,7 +40,7 @@
 //! dl    = A u ē + R u                                     relative error of l, ē = sum_j w_j E_j
 //! bound = (A u sensitivity + (R u + u_p) magnitude + |o| dl) / (1 - dl)  +  2 u_out |o|  +  underflow
 //! A     = expm1(u max_j E_j) / (u max_j E_j)              makes the first order exact
-//! underflow = tiny (1 + 2 keys max|v|) + keys max|v| exp(-200)     flushed results and far keys
+//! underflow = (2 tiny + exp(-200)) keys max|v| + tiny_out     flushed weights, far keys, flushed result
 //! ```
 //!
 //! **Log-sum-exp.** `lse = m + ln l` moves with the scores by `sum_j w_j ds_j`, which `ē` covers:
@@ -129,9 +129,9 @@ impl Budget {
         let numerator = amplified * sensitivity
             + (roundings + self.weights.unit_roundoff()) * magnitude
             + o.abs() * denominator;
-        let tiny = self.weights.min_positive().max(self.storage.min_positive());
         let values = row.keys as f64 * row.max_value;
-        let underflow = tiny * (1.0 + 2.0 * values) + FAR_WEIGHT * values;
+        let lost_weights = 2.0 * self.weights.min_positive() * values + FAR_WEIGHT * values;
+        let underflow = lost_weights + self.smallest_step();
         numerator / (1.0 - denominator) + 2.0 * self.storage.unit_roundoff() * o.abs() + underflow
     }
 
@@ -144,6 +144,15 @@ impl Budget {
         let parts = ARGUMENT * (row.max.abs() + (row.lse - row.max).abs());
         let stored = lse_dtype(self.storage).unit_roundoff();
         relative + parts * self.scores.unit_roundoff() + 2.0 * stored * row.lse.abs()
+    }
+
+    /// The largest absolute error of storing a number below the normal range: f32 and f64 may be
+    /// flushed to 0, the half types are converted and round to their subnormals.
+    fn smallest_step(&self) -> f64 {
+        match self.storage {
+            DType::F64 | DType::F32 => self.storage.min_positive(),
+            half => half.min_positive() * half.unit_roundoff(),
+        }
     }
 
     /// `A u`.
@@ -192,12 +201,7 @@ mod tests {
     fn grows_with_the_depth_of_the_sums() {
         let element = [0.5, 0.5, 5.0];
         let of = |order, online| {
-            budget(Arithmetic {
-                order,
-                online,
-                ..Arithmetic::PLAIN
-            })
-            .bound(&ROW, element)
+            budget(Arithmetic { order, online, ..Arithmetic::PLAIN }).bound(&ROW, element)
         };
         let blocked = of(SumOrder::Blocked(32), false);
         let sequential = of(SumOrder::Sequential, false);
@@ -205,37 +209,19 @@ mod tests {
         assert!(blocked < sequential && sequential < online);
         // depth 64 + 3 against 1024 + 3, twice (numerator and denominator), plus the score errors.
         let u = DType::F32.unit_roundoff();
-        assert!(
-            (blocked / u - (67.0 + 10.0 + 1.5)).abs() < 0.1,
-            "{}",
-            blocked / u
-        );
-        assert!(
-            (sequential / u - (1027.0 + 10.0 + 1.5)).abs() < 0.5,
-            "{}",
-            sequential / u
-        );
+        assert!((blocked / u - (67.0 + 10.0 + 1.5)).abs() < 0.1, "{}", blocked / u);
+        assert!((sequential / u - (1027.0 + 10.0 + 1.5)).abs() < 0.5, "{}", sequential / u);
     }
 
     #[test]
     fn an_empty_row_has_no_budget() {
-        let nothing = RowStats {
-            lse: f64::NEG_INFINITY,
-            ..RowStats::default()
-        };
+        let nothing = RowStats { lse: f64::NEG_INFINITY, ..RowStats::default() };
         assert_eq!(budget(Arithmetic::PLAIN).bound(&nothing, [0.0; 3]), 0.0);
     }
 
     #[test]
     fn scores_beyond_the_precision_have_an_infinite_budget() {
-        let wild = RowStats {
-            mean_error: 1e9,
-            max_error: 1e9,
-            ..ROW
-        };
-        assert_eq!(
-            budget(Arithmetic::PLAIN).bound(&wild, [1.0; 3]),
-            f64::INFINITY
-        );
+        let wild = RowStats { mean_error: 1e9, max_error: 1e9, ..ROW };
+        assert_eq!(budget(Arithmetic::PLAIN).bound(&wild, [1.0; 3]), f64::INFINITY);
     }
 }

@@ -81,7 +81,10 @@ impl Reference {
                     let i = reference.rows.indices()[at];
                     row.compute(&operands, [b, h, i]);
                     if let Some(c) = row.o.iter().position(|o| !o.is_finite()) {
-                        return Err(OracleError::NotFinite { value: row.o[c], index: [b, h, i, c] });
+                        return Err(OracleError::NotFinite {
+                            value: row.o[c],
+                            index: [b, h, i, c],
+                        });
                     }
                     reference.push(&row);
                 }
@@ -191,12 +194,7 @@ mod tests {
             ..ProblemSpec::new(Shape::square(1, 2, 1), DType::F64)
         };
         let problem = Problem::new(spec).unwrap();
-        let inputs = inputs(
-            &problem,
-            vec![1.0; 2],
-            vec![1.0, f64::NAN],
-            vec![5.0, f64::NAN],
-        );
+        let inputs = inputs(&problem, vec![1.0; 2], vec![1.0, f64::NAN], vec![5.0, f64::NAN]);
         let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
         assert_eq!(reference.o, [0.0, 5.0]);
         assert_eq!(reference.stats[0].lse, f64::NEG_INFINITY);
@@ -204,22 +202,11 @@ mod tests {
 
     #[test]
     fn weights_sum_to_one_over_the_admitted_keys() {
-        let shape = Shape {
-            heads_kv: 1,
-            ..Shape::square(2, 4, 3)
-        };
+        let shape = Shape { heads_kv: 1, ..Shape::square(2, 4, 3) };
         let causal = Some(Alignment::TopLeft);
-        let spec = ProblemSpec {
-            causal,
-            ..ProblemSpec::new(shape, DType::F32)
-        };
+        let spec = ProblemSpec { causal, ..ProblemSpec::new(shape, DType::F32) };
         let problem = Problem::new(spec).unwrap();
-        let weights = weights(
-            &problem,
-            &Inputs::generate(&problem, Family::Normal, 1),
-            0,
-            1,
-        );
+        let weights = weights(&problem, &Inputs::generate(&problem, Family::Normal, 1), 0, 1);
         for (i, row) in weights.iter().enumerate() {
             assert_eq!(row.iter().flatten().count(), i + 1);
             assert!((row.iter().flatten().sum::<f64>() - 1.0).abs() < 1e-14);
@@ -288,24 +275,12 @@ mod tests {
         let problem = Problem::new(ProblemSpec::new(Shape::square(1, 1, 1), DType::F64)).unwrap();
         let inputs = inputs(&problem, vec![1e200], vec![1e200], vec![1.0]);
         let error = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap_err();
-        assert!(matches!(
-            error,
-            OracleError::NotFinite {
-                index: [0, 0, 0, 0],
-                ..
-            }
-        ));
+        assert!(matches!(error, OracleError::NotFinite { index: [0, 0, 0, 0], .. }));
     }
 
     #[test]
     fn chosen_rows_are_the_rows_of_the_whole() {
-        let shape = Shape {
-            batch: 2,
-            heads_kv: 2,
-            len_k: 9,
-            dim_v: 3,
-            ..Shape::square(4, 7, 5)
-        };
+        let shape = Shape { batch: 2, heads_kv: 2, len_k: 9, dim_v: 3, ..Shape::square(4, 7, 5) };
         let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
         let inputs = Inputs::generate(&problem, Family::Normal, 1);
         let whole = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();

@@ -40,7 +40,9 @@ impl Row {
         let problem = operands.problem();
         let (q, scale) = (operands.query(at), problem.scale());
         for j in problem.admitted(at[0], at[2]) {
-            let Some([alibi, mask]) = operands.biases(at, j) else { continue };
+            let Some([alibi, mask]) = operands.biases(at, j) else {
+                continue;
+            };
             let (mut dot, mut absolute) = (0.0, 0.0);
             for (q, k) in q.iter().zip(operands.key(at, j)) {
                 dot += q * k;

@@ -36,10 +36,7 @@ impl Yardstick {
             .fold(0.0, f64::max);
         let factor = if problem.softcap().is_some() { FACTOR_SOFTCAP } else { FACTOR };
         let allowed = factor * worst + floor(&reference.rounded(problem));
-        Yardstick {
-            naive: worst,
-            allowed,
-        }
+        Yardstick { naive: worst, allowed }
     }
 }
 
@@ -57,9 +54,6 @@ mod tests {
     fn the_floor_is_the_noise_of_one_addition() {
         assert_eq!(floor(&Data::F64(vec![0.0])), 0.0);
         let noise = floor(&Data::F32(vec![1.0, 0.1, 0.7]));
-        assert!(
-            noise > 0.0 && noise <= 4.0 * f64::from(f32::EPSILON),
-            "{noise}"
-        );
+        assert!(noise > 0.0 && noise <= 4.0 * f64::from(f32::EPSILON), "{noise}");
     }
 }

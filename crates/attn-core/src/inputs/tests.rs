@@ -2,12 +2,7 @@ use super::*;
 use crate::{Alignment, DType, MaskKind, MaskSpec, ProblemSpec, Shape};
 
 fn spec(dtype: DType) -> ProblemSpec {
-    let shape = Shape {
-        batch: 2,
-        heads_kv: 2,
-        dim_v: 3,
-        ..Shape::square(4, 5, 8)
-    };
+    let shape = Shape { batch: 2, heads_kv: 2, dim_v: 3, ..Shape::square(4, 5, 8) };
     ProblemSpec::new(shape, dtype)
 }
 
@@ -39,35 +34,17 @@ fn seeds_and_tensors_have_streams_of_their_own() {
 #[test]
 fn a_mismatch_names_the_tensor() {
     let parts = generate(&problem(DType::F64), 1).parts;
-    let error = Inputs::new(&problem(DType::F32), parts.clone())
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        error,
-        "tensor `q` is f64 [2, 4, 5, 8], expected f32 [2, 4, 5, 8]"
-    );
-    let with_sinks = InputParts {
-        sinks: Some(vec![0.0; 4]),
-        ..parts.clone()
-    };
-    let error = Inputs::new(&problem(DType::F64), with_sinks)
-        .unwrap_err()
-        .to_string();
+    let error = Inputs::new(&problem(DType::F32), parts.clone()).unwrap_err().to_string();
+    assert_eq!(error, "tensor `q` is f64 [2, 4, 5, 8], expected f32 [2, 4, 5, 8]");
+    let with_sinks = InputParts { sinks: Some(vec![0.0; 4]), ..parts.clone() };
+    let error = Inputs::new(&problem(DType::F64), with_sinks).unwrap_err().to_string();
     assert_eq!(error, "tensor `sinks` is 4, expected absent");
     let masked = ProblemSpec {
-        mask: Some(MaskSpec {
-            kind: MaskKind::Bool,
-            dims: [1, 1, 5, 5],
-        }),
+        mask: Some(MaskSpec { kind: MaskKind::Bool, dims: [1, 1, 5, 5] }),
         ..spec(DType::F64)
     };
-    let error = Inputs::new(&Problem::new(masked).unwrap(), parts)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.starts_with("tensor `mask` is absent, expected "),
-        "{error}"
-    );
+    let error = Inputs::new(&Problem::new(masked).unwrap(), parts).unwrap_err().to_string();
+    assert!(error.starts_with("tensor `mask` is absent, expected "), "{error}");
 }
 
 /// Two queries, three keys, one element each.
@@ -80,24 +57,11 @@ fn tiny(
     let spec = ProblemSpec {
         causal,
         mask: mask.as_ref().map(Mask::spec),
-        ..ProblemSpec::new(
-            Shape {
-                len_k: 3,
-                ..Shape::square(1, 2, 1)
-            },
-            DType::F32,
-        )
+        ..ProblemSpec::new(Shape { len_k: 3, ..Shape::square(1, 2, 1) }, DType::F32)
     };
     let column = |values: [f32; 3]| Tensor::new([1, 1, 3, 1], Data::F32(values.into())).unwrap();
     let q = Tensor::new([1, 1, 2, 1], Data::F32(vec![1.0; 2])).unwrap();
-    let parts = InputParts {
-        q,
-        k: column(k),
-        v: column(v),
-        mask,
-        slopes: None,
-        sinks: None,
-    };
+    let parts = InputParts { q, k: column(k), v: column(v), mask, slopes: None, sinks: None };
     Inputs::new(&Problem::new(spec).unwrap(), parts)
 }
 
@@ -107,18 +71,8 @@ fn nan_is_refused_only_where_a_query_reads_it() {
     let [fine, bad] = [[1.0, 2.0, f32::NAN], [1.0, f32::INFINITY, 3.0]];
     assert!(tiny(top_left, fine, fine, None).is_ok());
     let error = tiny(top_left, fine, bad, None).unwrap_err();
-    assert!(matches!(
-        error,
-        InvalidInputs::NotFinite {
-            tensor: "v",
-            index: [0, 0, 1, 0],
-            ..
-        }
-    ));
-    let hides = Mask::Bool {
-        dims: [1, 1, 1, 3],
-        admits: vec![true, false, true],
-    };
+    assert!(matches!(error, InvalidInputs::NotFinite { tensor: "v", index: [0, 0, 1, 0], .. }));
+    let hides = Mask::Bool { dims: [1, 1, 1, 3], admits: vec![true, false, true] };
     assert!(tiny(None, bad, bad, Some(hides)).is_ok());
 }
 
@@ -131,10 +85,7 @@ fn an_additive_mask_may_hold_minus_infinity_and_no_other() {
     assert!(tiny(None, [1.0; 3], [1.0; 3], mask(f32::NEG_INFINITY)).is_ok());
     for x in [f32::INFINITY, f32::NAN] {
         let error = tiny(None, [1.0; 3], [1.0; 3], mask(x)).unwrap_err();
-        assert!(matches!(
-            error,
-            InvalidInputs::NotFinite { tensor: "mask", .. }
-        ));
+        assert!(matches!(error, InvalidInputs::NotFinite { tensor: "mask", .. }));
     }
 }
 
@@ -146,14 +97,6 @@ fn varied_inputs_differ_in_every_head_and_in_sign() {
     let at = |t: &Tensor, h| t.data().get(t.index([1, h, 4, 2]));
     assert_eq!(at(b.v(), 1), -at(a.v(), 0));
     assert_eq!(at(b.k(), 1), at(a.k(), 0));
-    assert_eq!(
-        at(b.q(), 3),
-        at(a.q(), 1),
-        "queries move with the keys of their group"
-    );
-    assert_eq!(
-        b.varied(&p).digest(),
-        a.digest(),
-        "with two kv heads, twice is back"
-    );
+    assert_eq!(at(b.q(), 3), at(a.q(), 1), "queries move with the keys of their group");
+    assert_eq!(b.varied(&p).digest(), a.digest(), "with two kv heads, twice is back");
 }
