@@ -6,9 +6,7 @@ use std::{env, fs};
 
 fn main() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
-    let tests = tests
-        .canonicalize()
-        .expect("the workspace has a folder `tests`");
+    let tests = tests.canonicalize().expect("the workspace has a folder `tests`");
     let mut files = Vec::new();
     for folder in ["cases", "golden/real"] {
         println!("cargo::rerun-if-changed={}", tests.join(folder).display());
@@ -18,10 +16,7 @@ fn main() {
     let mut code = String::from("[\n");
     for file in files {
         let name = file.strip_prefix(&tests).expect("found below tests");
-        let name = name
-            .to_str()
-            .expect("file names are ASCII")
-            .replace('\\', "/");
+        let name = name.to_str().expect("file names are ASCII").replace('\\', "/");
         let path = file.to_str().expect("the path of the workspace is UTF-8");
         writeln!(code, "    ({name:?}, include_bytes!({path:?}).as_slice()),").expect("memory");
     }
@@ -33,9 +28,7 @@ fn main() {
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the folder exists").flatten() {
         let path = entry.path();
-        let wanted = path
-            .extension()
-            .is_some_and(|e| e == "toml" || e == "safetensors");
+        let wanted = path.extension().is_some_and(|e| e == "toml" || e == "safetensors");
         if path.is_dir() {
             collect(&path, files);
         } else if wanted {

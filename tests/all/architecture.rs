@@ -11,29 +11,16 @@ const BACKENDS: [&str; 4] = ["attn-naive", "attn-ndarray", "attn-faer", "attn-ca
 fn metadata() -> Metadata {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let mut command = MetadataCommand::new();
-    command
-        .manifest_path(root)
-        .other_options(vec!["--offline".into(), "--locked".into()]);
-    command
-        .exec()
-        .expect("the workspace is valid and its lock file up to date")
+    command.manifest_path(root).other_options(vec!["--offline".into(), "--locked".into()]);
+    command.exec().expect("the workspace is valid and its lock file up to date")
 }
 
 /// Workspace crates that `name` depends on, tests and build scripts aside.
 fn depends_on(metadata: &Metadata, name: &str) -> BTreeSet<String> {
-    let package = metadata
-        .workspace_packages()
-        .into_iter()
-        .find(|package| package.name == name);
+    let package = metadata.workspace_packages().into_iter().find(|package| package.name == name);
     let package = package.unwrap_or_else(|| panic!("no crate `{name}` in the workspace"));
-    let normal = package
-        .dependencies
-        .iter()
-        .filter(|d| d.kind == DependencyKind::Normal);
-    normal
-        .map(|d| d.name.clone())
-        .filter(|name| name.starts_with("attn-"))
-        .collect()
+    let normal = package.dependencies.iter().filter(|d| d.kind == DependencyKind::Normal);
+    normal.map(|d| d.name.clone()).filter(|name| name.starts_with("attn-")).collect()
 }
 
 fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
@@ -48,10 +35,7 @@ fn crates_depend_only_on_what_their_layer_may_know() {
     for name in BACKENDS.into_iter().chain(["attn-oracle", "attn-record"]) {
         assert_eq!(of(name), set(["attn-core"]), "{name}");
     }
-    assert_eq!(
-        of("attn-bench"),
-        set(["attn-core", "attn-oracle", "attn-record"])
-    );
+    assert_eq!(of("attn-bench"), set(["attn-core", "attn-oracle", "attn-record"]));
     assert_eq!(of("attn-report"), set(["attn-core", "attn-record"]));
 }
 
@@ -59,10 +43,7 @@ fn crates_depend_only_on_what_their_layer_may_know() {
 fn sources(metadata: &Metadata) -> Vec<(String, PathBuf)> {
     let mut files = Vec::new();
     for package in metadata.workspace_packages() {
-        let folder = package
-            .manifest_path
-            .parent()
-            .expect("a manifest is in a folder");
+        let folder = package.manifest_path.parent().expect("a manifest is in a folder");
         collect(folder.join("src").as_std_path(), &package.name, &mut files);
     }
     assert!(files.len() > 30, "the sources were found");
@@ -85,27 +66,14 @@ fn collect(folder: &Path, package: &str, files: &mut Vec<(String, PathBuf)>) {
 /// The code of a file: comments dropped, and everything from the first test module on.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).expect("a source file is readable");
-    let text = text
-        .split("#[cfg(test)]")
-        .next()
-        .unwrap_or_default()
-        .to_string();
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default().to_string();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn only_the_cli_reads_its_surroundings_or_prints() {
-    let forbidden = [
-        "env::var",
-        "env::args",
-        "println!",
-        "eprintln!",
-        "print!(",
-        "eprint!(",
-    ];
+    let forbidden = ["env::var", "env::args", "println!", "eprintln!", "print!(", "eprint!("];
     for (package, path) in sources(&metadata()) {
         if package == "attn-cli" {
             continue;
@@ -122,11 +90,7 @@ fn no_crate_may_contain_unsafe_code() {
     let metadata = metadata();
     for package in metadata.workspace_packages() {
         let manifest = fs::read_to_string(&package.manifest_path).expect("a manifest is readable");
-        assert!(
-            manifest.contains("[lints]\nworkspace = true"),
-            "{} opts out",
-            package.name
-        );
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{} opts out", package.name);
     }
     let root = metadata.workspace_root.join("Cargo.toml");
     let root = fs::read_to_string(root).expect("the manifest is readable");
@@ -136,22 +100,12 @@ fn no_crate_may_contain_unsafe_code() {
 #[test]
 fn the_top_level_is_fixed() {
     let root = metadata().workspace_root;
-    let allowed = [
-        "crates",
-        "bench-results",
-        "scripts",
-        "tests",
-        "target",
-        "README.md",
-        "Cargo.toml",
-    ];
+    let allowed =
+        ["crates", "bench-results", "scripts", "tests", "target", "README.md", "Cargo.toml"];
     for entry in fs::read_dir(root).expect("the root is readable").flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let known = allowed.contains(&name.as_str()) || name.starts_with('.');
-        assert!(
-            known || name == "Cargo.lock" || name.starts_with("LICENSE"),
-            "{name}"
-        );
+        assert!(known || name == "Cargo.lock" || name.starts_with("LICENSE"), "{name}");
     }
 }
 
@@ -165,15 +119,9 @@ fn receipts_name_the_versions_in_the_lock_file() {
         };
         for library in receipt.library.split(", ") {
             let (name, version) = library.split_once(' ').expect("`name version`");
-            let linked = metadata
-                .packages
-                .iter()
-                .filter(|package| package.name == name);
+            let linked = metadata.packages.iter().filter(|package| package.name == name);
             let versions: Vec<_> = linked.map(|package| package.version.to_string()).collect();
-            assert!(
-                versions.iter().any(|v| v == version),
-                "{library}: linked is {versions:?}"
-            );
+            assert!(versions.iter().any(|v| v == version), "{library}: linked is {versions:?}");
         }
     }
 }

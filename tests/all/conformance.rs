@@ -31,18 +31,10 @@ fn every_backend_agrees_on_every_small_case_or_refuses_it() {
             };
             for (inputs, expected) in [(&a, &on_a), (&b, &on_b)] {
                 let verdict = cell.check(inputs, expected).unwrap();
-                assert!(
-                    verdict.agrees(),
-                    "{}: {id}: {:?}",
-                    case.id,
-                    verdict.findings
-                );
+                assert!(verdict.agrees(), "{}: {id}: {:?}", case.id, verdict.findings);
             }
             agreed += 1;
         }
     }
-    assert!(
-        agreed > 100 && refused < agreed / 4,
-        "{agreed} agreed, {refused} refused"
-    );
+    assert!(agreed > 100 && refused < agreed / 4, "{agreed} agreed, {refused} refused");
 }

@@ -54,12 +54,7 @@ impl Backend for Faulty {
         exec: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
         let plan = NAIVE.prepare(problem, exec)?;
-        Ok(Box::new(FaultyPlan {
-            fault: self.0,
-            plan,
-            width: problem.shape().dim_v,
-            first: None,
-        }))
+        Ok(Box::new(FaultyPlan { fault: self.0, plan, width: problem.shape().dim_v, first: None }))
     }
 }
 
@@ -102,20 +97,9 @@ impl Plan for FaultyPlan<'_> {
 fn exercise(folder: &Path, problem: &Problem, seed: u64) -> Exercise {
     let inputs = Inputs::generate(problem, Family::Normal, seed);
     let path = |what: &str| folder.join(format!("{seed}.{what}"));
-    let exercise = Exercise {
-        case: path("case"),
-        expected: path("expected"),
-    };
-    Expected::compute(problem, &inputs, &NAIVE)
-        .unwrap()
-        .save(&exercise.expected)
-        .unwrap();
-    let file = AttnCase {
-        problem: problem.clone(),
-        inputs,
-        tokens: None,
-        source: None,
-    };
+    let exercise = Exercise { case: path("case"), expected: path("expected") };
+    Expected::compute(problem, &inputs, &NAIVE).unwrap().save(&exercise.expected).unwrap();
+    let file = AttnCase { problem: problem.clone(), inputs, tokens: None, source: None };
     std::fs::write(&exercise.case, file.to_bytes()).unwrap();
     exercise
 }
@@ -123,25 +107,14 @@ fn exercise(folder: &Path, problem: &Problem, seed: u64) -> Exercise {
 /// What a worker that holds only the faulty backend replies to a request to check and measure it.
 fn reply(fault: Fault) -> Reply {
     let folder = tempfile::tempdir().unwrap();
-    let shape = Shape {
-        batch: 2,
-        ..Shape::square(2, 9, 8)
-    };
+    let shape = Shape { batch: 2, ..Shape::square(2, 9, 8) };
     let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
-    let timing = Timing {
-        warmup_ms: 1,
-        sampling_ms: 1,
-        min_samples: 2,
-        min_sample_us: 10,
-    };
+    let timing = Timing { warmup_ms: 1, sampling_ms: 1, min_samples: 2, min_sample_us: 10 };
     let request = Request {
         backend: "faulty".into(),
         threads: 1,
         a: exercise(folder.path(), &problem, 1),
-        b: Some(Timed {
-            exercise: exercise(folder.path(), &problem, 2),
-            timing,
-        }),
+        b: Some(Timed { exercise: exercise(folder.path(), &problem, 2), timing }),
     };
     let (faulty, mut output) = (Faulty(fault), Vec::new());
     let line = serde_json::to_vec(&request).unwrap();
@@ -171,11 +144,7 @@ fn wrong_results_disagree_and_are_never_timed() {
         assert_eq!(reply.outcome, Outcome::Disagrees);
         let reason = reply.reason.unwrap();
         assert!(reason.contains(says), "{says}: {reason}");
-        assert_eq!(
-            (reply.measurement, reply.check_timed),
-            (None, None),
-            "{says}"
-        );
+        assert_eq!((reply.measurement, reply.check_timed), (None, None), "{says}");
     }
 }
 
@@ -191,10 +160,6 @@ fn a_stale_result_is_caught_after_timing_and_its_time_is_not_kept() {
 #[test]
 fn too_few_rows_are_named_with_the_first_that_is_missing() {
     let findings = reply(Fault::TooFewRows).check.unwrap().findings;
-    let last_row = Finding::NotWritten {
-        count: 8,
-        total: 288,
-        first: [1, 1, 8, 0],
-    };
+    let last_row = Finding::NotWritten { count: 8, total: 288, first: [1, 1, 8, 0] };
     assert_eq!(findings, [last_row]);
 }

@@ -1,37 +1,73 @@
 //! The file format attn-case/1: one problem with its tensors, as a `.safetensors` file.
 //!
-//! Tensors `q [B,Hq,Nq,D]`, `k [B,Hkv,Nk,D]`, `v [B,Hkv,Nk,Dv]` in one type (F32 or F64), and under
-//! the metadata key `attn_case` a JSON string:
+//! | tensor | type | dimensions |
+//! |---|---|---|
+//! | `q`, `k`, `v` | F64, F32, F16 or BF16, all the same | `[B,Hq,Nq,D]`, `[B,Hkv,Nk,D]`, `[B,Hkv,Nk,Dv]` |
+//! | `mask` | BOOL or U8 (1 = attend), or any float (additive) | `[B\|1,Hq\|1,Nq\|1,Nk\|1]` |
+//! | `kv_len` | I64 | `[B]` |
+//! | `alibi_slopes`, `sinks` | F32 | `[Hq]` |
+//! | `out`, to be judged | as q, or F32 | `[B,Hq,Nq,Dv]` |
+//! | `lse`, to be judged | F32; F64 for F64 | `[B,Hq,Nq]` |
+//!
+//! All but q, k and v are optional. Under the metadata key `attn_case` lies a JSON string:
 //!
 //! ```json
 //! {"schema":"attn-case/1","score":"scaled-dot","scale":null,"causal":null,"align":null,
-//!  "window":null,"softcap":null,"out":null,"tokens":{"q":["a"],"k":["a"]},"source":null}
+//!  "window":{"left":3,"right":null},"softcap":null,"out":{"rtol":1e-3,"atol":1e-7},
+//!  "tokens":{"q":["a"],"k":["a"]},"source":null}
 //! ```
 //!
-//! Absent keys are null. `causal` is null, `"top-left"`, `"bottom-right"` or `{"offset":n}`. Parts of
-//! the format that this version does not compute (`align`, `window`, `softcap`, `out`, other scores,
-//! other tensors) are refused by name, never ignored.
+//! Absent keys are null. `causal` and `align` are null, `"top-left"`, `"bottom-right"` or
+//! `{"offset":n}`. With `out.rtol` and `out.atol` the rule for `out` is
+//! `|out - truth| <= atol + rtol |truth|`, without them the budget of its type. Scores other than
+//! scaled-dot, unknown keys and unknown tensors are refused by name, never ignored.
+
+mod tensors;
 
 use std::collections::HashMap;
 
 use attn_core::{
-    Alignment, DType, Data, Inputs, InvalidInputs, InvalidProblem, Problem, ProblemSpec, Shape,
-    Tensor,
+    Alignment, InputParts, Inputs, InvalidInputs, InvalidProblem, Mask, Problem, ProblemSpec,
+    Shape, Tensor, Window,
 };
-use safetensors::{Dtype as FileType, SafeTensors, tensor::TensorView};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
+use tensors::{Encoded, File};
 
 /// A parsed file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttnCase {
-    /// The problem that shapes and metadata state.
+    /// The problem that shapes and metadata state. It asks for the log-sum-exp if the file has one.
     pub problem: Problem,
-    /// q, k and v.
+    /// Everything that is read.
     pub inputs: Inputs,
+    /// A result to be judged.
+    pub claim: Option<Claim>,
     /// Labels of the rows of q and k, if given.
     pub tokens: Option<Tokens>,
     /// Where the numbers come from.
     pub source: Option<String>,
+}
+
+/// A result that somebody else computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// `[B, Hq, Nq, Dv]`.
+    pub out: Tensor,
+    /// `[B, Hq, Nq, 1]`.
+    pub lse: Option<Tensor>,
+    /// The rule that the file asks for, instead of the budget.
+    pub tolerance: Option<Tolerance>,
+}
+
+/// `|out - truth| <= atol + rtol |truth|`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// Relative part.
+    pub rtol: f64,
+    /// Absolute part.
+    pub atol: f64,
 }
 
 /// One label per row.
@@ -67,8 +103,16 @@ pub enum FormatError {
     #[error("metadata `attn_case`: {0}")]
     Metadata(String),
     /// A part of the format that this version does not compute.
-    #[error("`{0}` is not supported by this version")]
+    #[error("{0} is not supported by this version")]
     Unsupported(String),
+    /// A tensor that the format does not know.
+    #[error("unknown tensor `{found}`, expected only {expected}")]
+    Unknown {
+        /// Its name.
+        found: String,
+        /// All names.
+        expected: String,
+    },
     /// A tensor is missing.
     #[error("tensor `{0}` is missing")]
     Missing(&'static str),
@@ -80,7 +124,7 @@ pub enum FormatError {
         /// Type and dimensions.
         found: String,
         /// What fits.
-        expected: &'static str,
+        expected: String,
     },
     /// The shapes state no problem.
     #[error("{0}")]
@@ -90,7 +134,7 @@ pub enum FormatError {
     Inputs(#[from] InvalidInputs),
 }
 
-/// The metadata. Keys that this version cannot compute must be null.
+/// The metadata as it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Metadata {
@@ -98,17 +142,16 @@ struct Metadata {
     score: String,
     scale: Option<f64>,
     causal: Option<Alignment>,
-    align: Option<serde_json::Value>,
-    window: Option<serde_json::Value>,
-    softcap: Option<serde_json::Value>,
-    out: Option<serde_json::Value>,
+    align: Option<Alignment>,
+    window: Option<Window>,
+    softcap: Option<f64>,
+    out: Option<Tolerance>,
     tokens: Option<Tokens>,
     source: Option<String>,
 }
 
 const SCHEMA: &str = "attn-case/1";
 const KEY: &str = "attn_case";
-const NAMES: [&str; 3] = ["q", "k", "v"];
 
 impl AttnCase {
     /// Parses and validates a whole file.
@@ -119,59 +162,99 @@ impl AttnCase {
         let text = header.metadata().as_ref().and_then(|map| map.get(KEY));
         let text = text.ok_or_else(|| FormatError::Metadata("missing".into()))?;
         let metadata = Metadata::parse(text)?;
-        let file = SafeTensors::deserialize(bytes).map_err(container)?;
-        let mut names = file.names();
-        names.sort_unstable();
-        if let Some(unknown) = names.iter().find(|name| !NAMES.contains(name)) {
-            return Err(FormatError::Unsupported(format!("tensor {unknown}")));
+        let file = File::new(SafeTensors::deserialize(bytes).map_err(container)?)?;
+        let parts = InputParts {
+            q: file.required("q")?,
+            k: file.required("k")?,
+            v: file.required("v")?,
+            mask: file.mask()?,
+            slopes: file.floats("alibi_slopes")?,
+            sinks: file.floats("sinks")?,
+        };
+        let lse = file.log_sum_exp()?;
+        let problem = metadata.problem(&parts, file.kv_len()?, lse.is_some())?;
+        let inputs = Inputs::new(&problem, parts)?;
+        let out = file.optional("out")?;
+        let claim = out.map(|out| Claim { out, lse, tolerance: metadata.out });
+        if let Some(claim) = &claim {
+            claim.fit(&problem)?;
         }
-        let [q, k, v] = NAMES.map(|name| tensor(&file, name));
-        let (q, k, v) = (q?, k?, v?);
-        let problem = metadata.problem(&q, &k, &v)?;
-        let inputs = Inputs::new(&problem, q, k, v)?;
         let Metadata { tokens, source, .. } = metadata;
         if let Some(tokens) = &tokens {
             tokens.fit(problem.shape())?;
         }
-        Ok(AttnCase {
-            problem,
-            inputs,
-            tokens,
-            source,
-        })
+        Ok(AttnCase { problem, inputs, claim, tokens, source })
     }
 
     /// The file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let (spec, inputs) = (self.problem.spec(), &self.inputs);
         let metadata = Metadata {
             schema: SCHEMA.into(),
             score: "scaled-dot".into(),
-            scale: self.problem.spec().scale,
-            causal: self.problem.causal(),
-            align: None,
-            window: None,
-            softcap: None,
-            out: None,
+            scale: spec.scale,
+            causal: spec.causal,
+            align: spec.align,
+            window: spec.window,
+            softcap: spec.softcap,
+            out: self.claim.as_ref().and_then(|claim| claim.tolerance),
             tokens: self.tokens.clone(),
             source: self.source.clone(),
         };
+        let mut tensors = Encoded::default();
+        tensors.tensor("q", inputs.q());
+        tensors.tensor("k", inputs.k());
+        tensors.tensor("v", inputs.v());
+        match inputs.mask() {
+            None => {}
+            Some(Mask::Additive(tensor)) => tensors.tensor("mask", tensor),
+            Some(Mask::Bool { dims, admits }) => tensors.booleans("mask", *dims, admits),
+        }
+        if let Some(kv_len) = &spec.kv_len {
+            tensors.integers("kv_len", kv_len);
+        }
+        for (name, values) in [("alibi_slopes", inputs.slopes()), ("sinks", inputs.sinks())] {
+            if let Some(values) = values {
+                tensors.floats(name, values);
+            }
+        }
+        if let Some(Claim { out, lse, .. }) = &self.claim {
+            tensors.tensor("out", out);
+            if let Some(lse) = lse {
+                tensors.rows("lse", lse);
+            }
+        }
         let json = serde_json::to_string(&metadata).expect("strings and numbers are JSON");
-        let tensors = [self.inputs.q(), self.inputs.k(), self.inputs.v()];
-        let bytes = tensors.map(|tensor| tensor.data().to_le_bytes());
-        let views = NAMES
-            .iter()
-            .zip(tensors)
-            .zip(&bytes)
-            .map(|((name, tensor), bytes)| {
-                let dtype = match tensor.dtype() {
-                    DType::F32 => FileType::F32,
-                    DType::F64 => FileType::F64,
-                };
-                let view = TensorView::new(dtype, tensor.dims().to_vec(), bytes);
-                (*name, view.expect("the bytes are those of the tensor"))
+        tensors.into_bytes(HashMap::from([(KEY.to_string(), json)]))
+    }
+}
+
+impl Claim {
+    fn fit(&self, problem: &Problem) -> Result<(), FormatError> {
+        let [batch, heads, len, width] = problem.shape().out();
+        let out = format!("{:?}", [batch, heads, len, width]);
+        if self.out.dims() != problem.shape().out() {
+            let found = format!("{} {:?}", self.out.dtype(), self.out.dims());
+            return Err(FormatError::Tensor { tensor: "out", found, expected: out });
+        }
+        let own = [problem.dtype(), attn_core::DType::F32];
+        if !own.contains(&self.out.dtype()) {
+            let expected = format!("{} or f32", problem.dtype());
+            return Err(FormatError::Tensor {
+                tensor: "out",
+                found: self.out.dtype().to_string(),
+                expected,
             });
-        let map = HashMap::from([(KEY.to_string(), json)]);
-        safetensors::serialize(views, Some(map)).expect("three tensors and a string")
+        }
+        let want = (attn_core::lse_dtype(problem.dtype()), [batch, heads, len, 1]);
+        match &self.lse {
+            Some(lse) if (lse.dtype(), lse.dims()) != want => Err(FormatError::Tensor {
+                tensor: "lse",
+                found: format!("{} {:?}", lse.dtype(), &lse.dims()[..3]),
+                expected: format!("{} {:?}", want.0, &want.1[..3]),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -181,182 +264,44 @@ impl Metadata {
             serde_json::from_str(text).map_err(|error| FormatError::Metadata(error.to_string()))?;
         if metadata.schema != SCHEMA {
             let found = metadata.schema;
-            return Err(FormatError::Metadata(format!(
-                "schema `{found}`, expected `{SCHEMA}`"
-            )));
+            return Err(FormatError::Metadata(format!("schema `{found}`, expected `{SCHEMA}`")));
         }
         if metadata.score != "scaled-dot" {
-            return Err(FormatError::Unsupported(format!(
-                "score {}",
-                metadata.score
-            )));
+            return Err(FormatError::Unsupported(format!("score `{}`", metadata.score)));
         }
-        let Metadata {
-            align,
-            window,
-            softcap,
-            out,
-            ..
-        } = &metadata;
-        let others = [
-            ("align", align),
-            ("window", window),
-            ("softcap", softcap),
-            ("out", out),
-        ];
-        match others.iter().find(|(_, value)| value.is_some()) {
-            Some((name, _)) => Err(FormatError::Unsupported((*name).into())),
-            None => Ok(metadata),
+        let broken = |t: &Tolerance| !(t.rtol >= 0.0 && t.atol >= 0.0);
+        if metadata.out.as_ref().is_some_and(broken) {
+            let message = "out.rtol and out.atol must be numbers from 0 up";
+            return Err(FormatError::Metadata(message.into()));
         }
+        Ok(metadata)
     }
 
-    fn problem(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Problem, FormatError> {
-        let [batch, heads_q, len_q, dim] = q.dims();
-        let [_, heads_kv, len_k, _] = k.dims();
-        let [_, _, _, dim_v] = v.dims();
-        let shape = Shape {
-            batch,
-            heads_q,
-            heads_kv,
-            len_q,
-            len_k,
-            dim,
-            dim_v,
-        };
-        let spec = ProblemSpec {
-            shape,
-            dtype: q.dtype(),
+    fn problem(
+        &self,
+        parts: &InputParts,
+        kv_len: Option<Vec<usize>>,
+        lse: bool,
+    ) -> Result<Problem, FormatError> {
+        let [batch, heads_q, len_q, dim] = parts.q.dims();
+        let [_, heads_kv, len_k, _] = parts.k.dims();
+        let [_, _, _, dim_v] = parts.v.dims();
+        let shape = Shape { batch, heads_q, heads_kv, len_q, len_k, dim, dim_v };
+        Ok(Problem::new(ProblemSpec {
             scale: self.scale,
             causal: self.causal,
-        };
-        Ok(Problem::new(spec)?)
+            align: self.align,
+            window: self.window,
+            softcap: self.softcap,
+            mask: parts.mask.as_ref().map(Mask::spec),
+            kv_len,
+            alibi: parts.slopes.is_some(),
+            sinks: parts.sinks.is_some(),
+            lse,
+            ..ProblemSpec::new(shape, parts.q.dtype())
+        })?)
     }
-}
-
-fn tensor(file: &SafeTensors<'_>, name: &'static str) -> Result<Tensor, FormatError> {
-    let view = file.tensor(name).map_err(|_| FormatError::Missing(name))?;
-    let wrong = |expected| FormatError::Tensor {
-        tensor: name,
-        found: format!("{:?} {:?}", view.dtype(), view.shape()),
-        expected,
-    };
-    let dims: [usize; 4] = view
-        .shape()
-        .try_into()
-        .map_err(|_| wrong("four dimensions"))?;
-    let dtype = match view.dtype() {
-        FileType::F32 => DType::F32,
-        FileType::F64 => DType::F64,
-        _ => return Err(wrong("F32 or F64")),
-    };
-    let data = Data::from_le_bytes(dtype, view.data());
-    let tensor = data.and_then(|data| Tensor::new(dims, data).ok());
-    tensor.ok_or_else(|| wrong("as many bytes as its dimensions need"))
 }
 
 #[cfg(test)]
-mod tests {
-    use attn_core::Family;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn sample() -> AttnCase {
-        let shape = Shape {
-            heads_kv: 1,
-            len_k: 4,
-            dim_v: 5,
-            ..Shape::square(2, 3, 2)
-        };
-        let causal = Some(Alignment::BottomRight);
-        let spec = ProblemSpec {
-            causal,
-            ..ProblemSpec::new(shape, DType::F64)
-        };
-        let problem = Problem::new(spec).unwrap();
-        let inputs = Inputs::generate(&problem, Family::Normal, 1);
-        let names = |n: usize| (0..n).map(|i| i.to_string()).collect();
-        let tokens = Some(Tokens {
-            q: names(3),
-            k: names(4),
-        });
-        AttnCase {
-            problem,
-            inputs,
-            tokens,
-            source: Some("a test".into()),
-        }
-    }
-
-    fn with_metadata(json: &str) -> Vec<u8> {
-        let bytes = [0u8; 4];
-        let view = || TensorView::new(FileType::F32, vec![1, 1, 1, 1], &bytes).unwrap();
-        let map = HashMap::from([(KEY.to_string(), json.to_string())]);
-        safetensors::serialize(NAMES.map(|name| (name, view())), Some(map)).unwrap()
-    }
-
-    fn message(json: &str) -> String {
-        AttnCase::parse(&with_metadata(json))
-            .unwrap_err()
-            .to_string()
-    }
-
-    #[test]
-    fn round_trips() {
-        let case = sample();
-        assert_eq!(AttnCase::parse(&case.to_bytes()).unwrap(), case);
-    }
-
-    #[test]
-    fn absent_keys_are_null() {
-        let json = r#"{"schema":"attn-case/1","score":"scaled-dot"}"#;
-        assert!(AttnCase::parse(&with_metadata(json)).is_ok());
-    }
-
-    #[test]
-    fn what_cannot_be_computed_is_refused_by_name() {
-        let base = r#"{"schema":"attn-case/1","score":"scaled-dot""#;
-        assert_eq!(
-            message(&format!(r#"{base},"softcap":30.0}}"#)),
-            "`softcap` is not supported by this version"
-        );
-        assert!(message(&format!(r#"{base},"typo":1}}"#)).contains("unknown field `typo`"));
-        assert!(
-            message(r#"{"schema":"attn-case/1","score":"additive"}"#).contains("score additive")
-        );
-        assert!(
-            message(r#"{"schema":"attn-case/9","score":"scaled-dot"}"#).contains("attn-case/9")
-        );
-        let tokens = message(&format!(r#"{base},"tokens":{{"q":["a","b"],"k":["a"]}}}}"#));
-        assert!(
-            tokens.contains("2 and 1 tokens for 1 queries and 1 keys"),
-            "{tokens}"
-        );
-    }
-
-    #[test]
-    fn a_header_that_claims_gigabytes_is_refused_at_once() {
-        let mut bytes = sample().to_bytes();
-        bytes[..8].copy_from_slice(&(2u64 << 30).to_le_bytes());
-        let error = AttnCase::parse(&bytes).unwrap_err().to_string();
-        assert!(error.starts_with("not a safetensors file"), "{error}");
-    }
-
-    #[test]
-    fn every_truncation_is_an_error() {
-        let bytes = sample().to_bytes();
-        for len in 0..bytes.len() {
-            assert!(AttnCase::parse(&bytes[..len]).is_err(), "{len}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn flipped_bytes_never_panic(at in 0usize..600, to in any::<u8>()) {
-            let mut bytes = sample().to_bytes();
-            let at = at % bytes.len();
-            bytes[at] = to;
-            let _ = AttnCase::parse(&bytes);
-        }
-    }
-}
+mod tests;

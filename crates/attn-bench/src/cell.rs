@@ -57,11 +57,7 @@ impl<'b> Prepared<'b> {
         let receipt = backend.probe()?;
         backend.supports(problem)?;
         let plan = backend.prepare(problem, exec)?;
-        Ok(Prepared {
-            problem: problem.clone(),
-            receipt,
-            plan,
-        })
+        Ok(Prepared { problem: problem.clone(), receipt, plan })
     }
 
     /// What runs.
@@ -115,12 +111,7 @@ impl<'b> Prepared<'b> {
             self.run(reps)?;
             samples_ns.push(nanos(start.elapsed()));
         }
-        Ok(Measurement {
-            reps: reps.get(),
-            warmup_calls,
-            clock_ns,
-            samples_ns,
-        })
+        Ok(Measurement { reps: reps.get(), warmup_calls, clock_ns, samples_ns })
     }
 
     /// Calls for the warm-up time; returns their number and the fastest call in nanoseconds.
@@ -174,19 +165,11 @@ mod tests {
         let mut cell = Prepared::new(&Naive, &problem, &Exec::SINGLE).unwrap();
         assert!(cell.check(&a, &on_a).unwrap().agrees());
         cell.load(&b).unwrap();
-        let timing = Timing {
-            warmup_ms: 1,
-            sampling_ms: 2,
-            min_samples: 3,
-            min_sample_us: 100,
-        };
+        let timing = Timing { warmup_ms: 1, sampling_ms: 2, min_samples: 3, min_sample_us: 100 };
         let measurement = cell.measure(&timing).unwrap();
         assert!(measurement.samples_ns.len() >= 3 && measurement.reps >= 1);
         assert!(measurement.samples_ns.iter().all(|&ns| ns > 0));
         assert!(cell.judge(&on_b).unwrap().agrees());
-        assert!(
-            !cell.judge(&on_a).unwrap().agrees(),
-            "a stale result would show"
-        );
+        assert!(!cell.judge(&on_a).unwrap().agrees(), "a stale result would show");
     }
 }

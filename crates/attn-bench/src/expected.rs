@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use attn_core::{Arithmetic, Backend, Exec, Finding, Inputs, Output, Problem, Verdict, compute};
+use attn_core::{
+    Arithmetic, Backend, BackendError, Exec, Finding, Inputs, Output, Problem, Verdict, compute,
+};
 use attn_oracle::{Budget, OracleError, Reference, RowStats, Rows, Yardstick, judge_output};
 use safetensors::{Dtype as FileType, SafeTensors, tensor::TensorView};
 
@@ -27,7 +29,7 @@ pub enum ExpectedError {
     Oracle(#[from] OracleError),
     /// The yardstick could not be computed.
     #[error("yardstick `naive`: {0}")]
-    Run(#[from] attn_core::BackendError),
+    Run(#[from] BackendError),
     /// The yardstick itself is wrong: it would widen everybody's budget.
     #[error("yardstick `naive` disagrees with the oracle: {0}")]
     Wrong(Finding),
@@ -57,23 +59,14 @@ impl Expected {
         if let Some(finding) = verdict.findings.into_iter().next() {
             return Err(ExpectedError::Wrong(finding));
         }
-        let yardstick = Yardstick::measure(problem, &reference, &out.tensor());
-        Ok(Expected {
-            reference,
-            yardstick,
-        })
+        let yardstick = Yardstick::measure(problem, &reference, &out.o().tensor());
+        Ok(Expected { reference, yardstick })
     }
 
     /// Judges what a backend with the given arithmetic stored.
     pub fn judge(&self, problem: &Problem, arithmetic: &Arithmetic, out: &Output) -> Verdict {
         let budget = Budget::new(problem, arithmetic);
-        judge_output(
-            problem,
-            &self.reference,
-            &budget,
-            Some(&self.yardstick),
-            out,
-        )
+        judge_output(problem, &self.reference, &budget, Some(&self.yardstick), out)
     }
 
     /// Writes the file that [`Expected::load`] reads.
@@ -82,22 +75,11 @@ impl Expected {
             .reference
             .stats
             .iter()
-            .flat_map(|s| [s.lse, s.mean_error, s.max_error, s.max_value])
+            .flat_map(|s| [s.keys as f64, s.lse, s.max, s.mean_error, s.max_error, s.max_value])
             .collect();
-        let rows: Vec<f64> = self
-            .reference
-            .rows
-            .indices()
-            .iter()
-            .map(|&i| i as f64)
-            .collect();
+        let rows: Vec<f64> = self.reference.rows.indices().iter().map(|&i| i as f64).collect();
         let yardstick = [self.yardstick.naive, self.yardstick.allowed];
-        let Reference {
-            o,
-            magnitude,
-            sensitivity,
-            ..
-        } = &self.reference;
+        let Reference { o, magnitude, sensitivity, .. } = &self.reference;
         let arrays: [(&str, &[f64]); 6] = [
             ("o", o),
             ("magnitude", magnitude),
@@ -120,35 +102,26 @@ impl Expected {
         let bytes = std::fs::read(path).map_err(|error| file_error(path, &error))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| file_error(path, &error))?;
         let array = |name: &str| -> Result<Vec<f64>, ExpectedError> {
-            let view = file
-                .tensor(name)
-                .map_err(|error| file_error(path, &error))?;
+            let view = file.tensor(name).map_err(|error| file_error(path, &error))?;
             let (words, _) = view.data().as_chunks::<8>();
             Ok(words.iter().map(|&word| f64::from_le_bytes(word)).collect())
         };
-        let (quadruples, stats) = (array("stats")?, |s: &[f64; 4]| {
-            let [lse, mean_error, max_error, max_value] = *s;
-            RowStats {
-                lse,
-                mean_error,
-                max_error,
-                max_value,
-            }
+        let stats = array("stats")?;
+        let stats = stats.as_chunks::<6>().0.iter().map(|&stats| {
+            let [keys, lse, max, mean_error, max_error, max_value] = stats;
+            RowStats { keys: keys as usize, lse, max, mean_error, max_error, max_value }
         });
         let reference = Reference {
             rows: Rows::from_indices(array("rows")?.into_iter().map(|i| i as usize).collect()),
             o: array("o")?,
             magnitude: array("magnitude")?,
             sensitivity: array("sensitivity")?,
-            stats: quadruples.as_chunks::<4>().0.iter().map(stats).collect(),
+            stats: stats.collect(),
         };
         let [naive, allowed] = array("yardstick")?[..] else {
             return Err(file_error(path, &"no yardstick"));
         };
-        Ok(Expected {
-            reference,
-            yardstick: Yardstick { naive, allowed },
-        })
+        Ok(Expected { reference, yardstick: Yardstick { naive, allowed } })
     }
 }
 
@@ -157,10 +130,7 @@ fn le_bytes(array: &[f64]) -> Vec<u8> {
 }
 
 fn file_error(path: &Path, message: &dyn std::fmt::Display) -> ExpectedError {
-    ExpectedError::File {
-        path: path.display().to_string(),
-        message: message.to_string(),
-    }
+    ExpectedError::File { path: path.display().to_string(), message: message.to_string() }
 }
 
 #[cfg(test)]
@@ -172,11 +142,7 @@ mod tests {
 
     #[test]
     fn the_file_is_the_same_expectation() {
-        let shape = Shape {
-            heads_kv: 1,
-            dim_v: 3,
-            ..Shape::square(2, 9, 4)
-        };
+        let shape = Shape { heads_kv: 1, dim_v: 3, ..Shape::square(2, 9, 4) };
         let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
         let inputs = Inputs::generate(&problem, Family::Normal, 1);
         let expected = Expected::compute(&problem, &inputs, &Naive).unwrap();

@@ -29,11 +29,7 @@ fn instruction_sets() -> String {
         ("avx512f", is_x86_feature_detected!("avx512f")),
         ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
     ];
-    let names: Vec<_> = found
-        .into_iter()
-        .filter(|(_, has)| *has)
-        .map(|(name, _)| name)
-        .collect();
+    let names: Vec<_> = found.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
     names.join("+")
 }
 

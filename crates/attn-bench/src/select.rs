@@ -39,39 +39,24 @@ pub enum FilterError {
 }
 
 fn nearest_hint(nearest: &[String]) -> String {
-    if nearest.is_empty() {
-        String::new()
-    } else {
-        format!(", nearest: {}", quoted(nearest))
-    }
+    if nearest.is_empty() { String::new() } else { format!(", nearest: {}", quoted(nearest)) }
 }
 
 /// The names in backticks, separated by commas.
 pub(crate) fn quoted(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl Filter {
     /// Parses a comma-separated list; surrounding blanks are ignored.
     pub fn parse(list: &str) -> Result<Self, FilterError> {
-        let patterns = list
-            .split(',')
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .map(|text| {
-                let glob = Glob::new(text).map_err(|error| FilterError::Malformed {
-                    pattern: text.into(),
-                    message: error.kind().to_string(),
-                })?;
-                Ok(Pattern {
-                    text: text.into(),
-                    glob: glob.compile_matcher(),
-                })
-            });
+        let patterns = list.split(',').map(str::trim).filter(|text| !text.is_empty()).map(|text| {
+            let glob = Glob::new(text).map_err(|error| FilterError::Malformed {
+                pattern: text.into(),
+                message: error.kind().to_string(),
+            })?;
+            Ok(Pattern { text: text.into(), glob: glob.compile_matcher() })
+        });
         patterns.collect::<Result<_, _>>().map(Filter)
     }
 
@@ -95,11 +80,7 @@ impl Filter {
             if !found {
                 let pattern = pattern.text.clone();
                 let nearest = nearest(&pattern, names);
-                return Err(FilterError::NoMatch {
-                    what,
-                    pattern,
-                    nearest,
-                });
+                return Err(FilterError::NoMatch { what, pattern, nearest });
             }
         }
         Ok((0..names.len()).filter(|&at| selected[at]).collect())
@@ -116,16 +97,10 @@ impl Pattern {
 
 /// Up to three names that look like `pattern`, best first.
 pub(crate) fn nearest(pattern: &str, names: &[&str]) -> Vec<String> {
-    let mut scored: Vec<_> = names
-        .iter()
-        .map(|&name| (strsim::jaro_winkler(pattern, name), name))
-        .collect();
+    let mut scored: Vec<_> =
+        names.iter().map(|&name| (strsim::jaro_winkler(pattern, name), name)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    scored
-        .into_iter()
-        .take(3)
-        .map(|(_, name)| name.to_string())
-        .collect()
+    scored.into_iter().take(3).map(|(_, name)| name.to_string()).collect()
 }
 
 #[cfg(test)]
@@ -134,13 +109,8 @@ mod tests {
 
     use super::*;
 
-    const NAMES: [&str; 5] = [
-        "naive",
-        "candle/composed",
-        "candle/fused",
-        "sweep/len/n=8",
-        "sweepy",
-    ];
+    const NAMES: [&str; 5] =
+        ["naive", "candle/composed", "candle/fused", "sweep/len/n=8", "sweepy"];
 
     fn select(list: &str) -> Result<Vec<&'static str>, FilterError> {
         let aliases = [("candle", "candle/composed")];
@@ -163,16 +133,8 @@ mod tests {
     #[test]
     fn what_selects_nothing_is_named_with_the_nearest_names() {
         let error = select("naive,niave").unwrap_err().to_string();
-        assert!(
-            error.starts_with("no backend matches `niave`, nearest: `naive`"),
-            "{error}"
-        );
-        assert!(
-            select("a[")
-                .unwrap_err()
-                .to_string()
-                .starts_with("`a[` is not a pattern")
-        );
+        assert!(error.starts_with("no backend matches `niave`, nearest: `naive`"), "{error}");
+        assert!(select("a[").unwrap_err().to_string().starts_with("`a[` is not a pattern"));
     }
 
     proptest! {

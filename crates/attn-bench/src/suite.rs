@@ -1,6 +1,7 @@
 //! The cases: data in TOML files, expanded and validated.
 
 mod case;
+mod expand;
 mod files;
 mod wire;
 
@@ -97,29 +98,16 @@ impl Suite {
         let (mut groups, mut cases, mut map) = (Vec::new(), Vec::<Case>::new(), None);
         let mut ids = BTreeSet::new();
         for file in files.case_files()? {
-            let expanded = wire::expand(&file, files.as_ref())?;
-            if let Some(twin) = expanded
-                .cases
-                .iter()
-                .find(|case| !ids.insert(case.id.clone()))
-            {
+            let expanded = expand::expand(&file, files.as_ref())?;
+            if let Some(twin) = expanded.cases.iter().find(|case| !ids.insert(case.id.clone())) {
                 let message = "another case has the same path".into();
-                return Err(SuiteError::Case {
-                    path: file.path,
-                    case: twin.id.clone(),
-                    message,
-                });
+                return Err(SuiteError::Case { path: file.path, case: twin.id.clone(), message });
             }
             groups.push(expanded.group);
             cases.extend(expanded.cases);
             map = map.or(expanded.map);
         }
-        Ok(Suite {
-            files,
-            groups,
-            cases,
-            map,
-        })
+        Ok(Suite { files, groups, cases, map })
     }
 
     /// Every case.
@@ -161,14 +149,14 @@ impl Suite {
 
     /// Inputs A (checked before timing) and B (timed, and checked after) of `case`.
     ///
-    /// Generated cases have two seeds. For a file, B is A with tokens reversed and v negated.
+    /// Generated cases have two seeds. For a file, B is A with heads rotated and v negated.
     pub fn inputs(&self, case: &Case) -> Result<[Inputs; 2], SuiteError> {
         match &case.source {
             Source::Generated { family, seed } => Ok([0, 1 << 32]
                 .map(|offset| Inputs::generate(&case.problem, *family, seed.wrapping_add(offset)))),
             Source::File { path } => {
                 let a = files::read_attn_case(self.files.as_ref(), path)?.inputs;
-                let b = a.reversed(&case.problem);
+                let b = a.varied(&case.problem);
                 Ok([a, b])
             }
         }

@@ -1,6 +1,9 @@
 //! Who can compute what: small problems, each of which asks for one thing.
 
-use attn_core::{Alignment, Backend, DType, Problem, ProblemSpec, Shape, Unavailable, Unsupported};
+use attn_core::{
+    Alignment, Backend, DType, MaskKind, MaskSpec, Problem, ProblemSpec, Shape, Unavailable,
+    Unsupported, Window,
+};
 
 /// A part of the semantics and a problem that needs it.
 #[derive(Clone, Debug)]
@@ -54,70 +57,51 @@ impl Answer {
 /// The semantics as questions.
 pub fn questions() -> Vec<Question> {
     let square = Shape::square(2, 8, 16);
-    let wide = Shape {
-        len_k: 12,
-        ..square
-    };
+    let wide = Shape { len_k: 12, ..square };
     let tall = Shape { len_k: 5, ..square };
-    let decode = Shape {
-        len_q: 1,
-        len_k: 12,
-        ..square
-    };
-    let batched = Shape { batch: 2, ..square };
-    let (top, bottom) = (Some(Alignment::TopLeft), Some(Alignment::BottomRight));
-    let f32 = DType::F32;
+    let decode = Shape { len_q: 1, len_k: 12, ..square };
+    let two = |shape| Shape { batch: 2, ..shape };
+    let spec = |shape| ProblemSpec::new(shape, DType::F32);
+    let typed = |dtype| ProblemSpec::new(square, dtype);
+    let causal = |shape, alignment| ProblemSpec { causal: Some(alignment), ..spec(shape) };
+    let mask = |kind, dims| ProblemSpec { mask: Some(MaskSpec { kind, dims }), ..spec(square) };
+    let window = Some(Window { left: Some(2), right: Some(1) });
+    let (top, bottom) = (Alignment::TopLeft, Alignment::BottomRight);
+    let softcap = Some(10.0);
     [
-        ("full attention, f32", square, f32, None),
-        ("full attention, f64", square, DType::F64, None),
-        ("batch", batched, f32, None),
-        (
-            "grouped-query heads",
-            Shape {
-                heads_kv: 1,
-                ..square
-            },
-            f32,
-            None,
-        ),
-        ("cross attention, Nq != Nk", wide, f32, None),
-        (
-            "value width Dv != D",
-            Shape { dim_v: 8, ..square },
-            f32,
-            None,
-        ),
-        ("decoding, Nq = 1", decode, f32, None),
-        ("causal, Nq = Nk", square, f32, top),
-        ("causal top-left, Nq < Nk", wide, f32, top),
-        ("causal bottom-right, Nq < Nk", wide, f32, bottom),
-        ("causal bottom-right, empty rows", tall, f32, bottom),
-        ("causal decoding, bottom-right", decode, f32, bottom),
-        ("causal decoding, top-left", decode, f32, top),
-        (
-            "causal, key offset 2",
-            wide,
-            f32,
-            Some(Alignment::Offset(2)),
-        ),
-        (
-            "causal batch, bottom-right",
-            Shape { batch: 2, ..wide },
-            f32,
-            bottom,
-        ),
-        (
-            "causal batch, top-left, Nq < Nk",
-            Shape { batch: 2, ..wide },
-            f32,
-            top,
-        ),
+        ("full attention, f32", typed(DType::F32)),
+        ("f64", typed(DType::F64)),
+        ("bf16", typed(DType::BF16)),
+        ("f16", typed(DType::F16)),
+        ("batch", spec(two(square))),
+        ("batch, bf16", ProblemSpec::new(two(square), DType::BF16)),
+        ("grouped-query heads", spec(Shape { heads_kv: 1, ..square })),
+        ("cross attention, Nq != Nk", spec(wide)),
+        ("value width Dv != D", spec(Shape { dim_v: 8, ..square })),
+        ("decoding, Nq = 1", spec(decode)),
+        ("causal, Nq = Nk", causal(square, top)),
+        ("causal top-left, Nq < Nk", causal(wide, top)),
+        ("causal bottom-right, Nq < Nk", causal(wide, bottom)),
+        ("causal bottom-right, empty rows", causal(tall, bottom)),
+        ("causal decoding, bottom-right", causal(decode, bottom)),
+        ("causal decoding, top-left", causal(decode, top)),
+        ("causal, key offset 2", causal(wide, Alignment::Offset(2))),
+        ("causal batch, bottom-right", causal(two(wide), bottom)),
+        ("causal batch, top-left, Nq < Nk", causal(two(wide), top)),
+        ("window", ProblemSpec { window, ..spec(square) }),
+        ("window, batch", ProblemSpec { window, ..spec(two(square)) }),
+        ("softcap", ProblemSpec { softcap, ..spec(square) }),
+        ("softcap, batch", ProblemSpec { softcap, ..spec(two(square)) }),
+        ("boolean mask [1,1,Nq,Nk]", mask(MaskKind::Bool, [1, 1, 8, 8])),
+        ("boolean mask [1,H,Nq,Nk]", mask(MaskKind::Bool, [1, 2, 8, 8])),
+        ("additive mask [1,1,Nq,Nk]", mask(MaskKind::Additive, [1, 1, 8, 8])),
+        ("padding, kv_len", ProblemSpec { kv_len: Some(vec![5]), ..spec(square) }),
+        ("padding, batch", ProblemSpec { kv_len: Some(vec![5, 8]), ..spec(two(square)) }),
+        ("ALiBi", ProblemSpec { alibi: true, ..spec(square) }),
+        ("sinks", ProblemSpec { sinks: true, ..spec(square) }),
+        ("log-sum-exp", ProblemSpec { lse: true, ..spec(square) }),
     ]
-    .map(|(name, shape, dtype, causal)| {
-        let spec = ProblemSpec {
-            causal,
-            ..ProblemSpec::new(shape, dtype)
-        };
+    .map(|(name, spec)| {
         let problem = Problem::new(spec).expect("the questions are valid problems");
         Question { name, problem }
     })

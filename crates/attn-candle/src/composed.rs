@@ -1,22 +1,25 @@
 //! Tensor operations, one after another:
 //!
 //! ```text
-//! K, V  repeated for grouped heads          cat, as candle-transformers' repeat_kv
-//! S = (Q K^T) * scale (+ bias)              matmul, affine, broadcast_add
-//! O = softmax(S) V (* live rows)            softmax_last_dim, matmul, broadcast_mul
+//! Q, K, V in f32                                 to_dtype, half types only
+//! K, V  repeated for grouped heads               cat, as candle-transformers' repeat_kv
+//! S = cap((Q K^T) * scale) (+ bias) (, sink)     matmul, affine, tanh, broadcast_add, cat
+//! O = softmax(S) V (* live rows)                 softmax_last_dim, matmul, broadcast_mul
 //! ```
 //!
-//! The causal bias is `[Nq, Nk]`, 0 or -inf. A row that admits no key would be NaN; where such rows
-//! exist their bias is 0 and the result is multiplied by 0 in them and by 1 in the others.
+//! The bias holds causal, window and `kv_len` masking as -inf, `ALiBi` and the mask; it is built in
+//! `load`, as a model builds it once per forward pass. A row that admits no key would be NaN; where
+//! such rows exist their bias is 0 and the result is multiplied by 0 in them and by 1 in the others.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt,
+    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Inputs, Plan, Problem, Receipt,
     ThreadPolicy, Unavailable, Unsupported, target_features,
 };
-use candle_core::{D, Device, Result as CandleResult, Tensor, WithDType};
+use candle_core::{D, DType as TensorType, Device, Result as CandleResult, Tensor};
 use candle_nn::ops::softmax_last_dim;
+use half::{bf16, f16};
 
-use crate::plan::{Float, Kernel, TensorPlan, bias, checked};
+use crate::plan::{Attended, Float, Kernel, TensorPlan, bias, checked};
 
 /// The backend `candle/composed`. Supports every problem.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,10 +54,12 @@ impl Backend for Composed {
         problem: &Problem,
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        match problem.dtype() {
-            DType::F32 => plan::<f32>(problem),
+        Ok(match problem.dtype() {
             DType::F64 => plan::<f64>(problem),
-        }
+            DType::F32 => plan::<f32>(problem),
+            DType::BF16 => plan::<bf16>(problem),
+            DType::F16 => plan::<f16>(problem),
+        })
     }
 }
 
@@ -68,41 +73,49 @@ fn product_isa() -> &'static str {
     "portable"
 }
 
-fn plan<T: Float>(problem: &Problem) -> Result<Box<dyn Plan>, BackendError> {
-    let dtype = <T as WithDType>::DTYPE;
-    let bias = problem.causal().map(|_| bias(problem, 0.0, dtype));
-    let kernel = Operations {
-        bias: bias.transpose()?,
-        live: live_rows(problem, dtype)?,
+fn plan<T: Float>(problem: &Problem) -> Box<dyn Plan> {
+    let compute = match problem.dtype() {
+        DType::F64 => TensorType::F64,
+        DType::F32 | DType::BF16 | DType::F16 => TensorType::F32,
     };
-    Ok(Box::new(TensorPlan::<T, _>::new(problem, kernel)))
-}
-
-/// `[Nq, 1]`: 0 for rows that admit no key and 1 for the rest, if there are any of the former.
-fn live_rows(problem: &Problem, dtype: candle_core::DType) -> Result<Option<Tensor>, BackendError> {
-    let rows = problem.shape().len_q;
-    let live = |i| !problem.admitted(i).is_empty();
-    if (0..rows).all(live) {
-        return Ok(None);
-    }
-    let live: Vec<_> = (0..rows).map(|i| f32::from(u8::from(live(i)))).collect();
-    let column = Tensor::from_vec(live, (rows, 1), &Device::Cpu);
-    checked(column.and_then(|column| column.to_dtype(dtype))).map(Some)
+    let kernel = Operations { compute, bias: None, live: None, sinks: None };
+    Box::new(TensorPlan::<T, _>::new(problem, kernel))
 }
 
 struct Operations {
+    /// Type of all operations: half types are converted first.
+    compute: TensorType,
+    /// `[B|1, Hq|1, Nq, Nk]`.
     bias: Option<Tensor>,
+    /// `[B|1, Hq|1, Nq, 1]`: 0 for rows that admit no key and 1 for the rest, if there are any of the
+    /// former and no sink makes them finite.
     live: Option<Tensor>,
+    /// `[1, Hq, 1, 1]`.
+    sinks: Option<Tensor>,
 }
 
 impl Operations {
     fn scores(&self, problem: &Problem, q: &Tensor, k: &Tensor) -> CandleResult<Tensor> {
         let s = q.matmul(&repeated(problem, k)?.t()?)?;
-        let s = (s * problem.scale())?;
-        match &self.bias {
-            None => Ok(s),
-            Some(bias) => s.broadcast_add(bias),
+        let mut s = (s * problem.scale())?;
+        if let Some(c) = problem.softcap() {
+            s = ((s / c)?.tanh()? * c)?;
         }
+        if let Some(bias) = &self.bias {
+            s = s.broadcast_add(bias)?;
+        }
+        let Some(sinks) = &self.sinks else {
+            return Ok(s);
+        };
+        let (batch, heads, rows, _) = s.dims4()?;
+        Tensor::cat(&[&s, &sinks.broadcast_as((batch, heads, rows, 1))?.contiguous()?], D::Minus1)
+    }
+
+    /// 1 for rows that admit a key and 0 for the others.
+    fn live_rows(bias: &Tensor) -> CandleResult<Option<Tensor>> {
+        let live = bias.max_keepdim(D::Minus1)?.ne(f64::NEG_INFINITY)?.to_dtype(bias.dtype())?;
+        let all = live.flatten_all()?.min(0)?.to_dtype(TensorType::F32)?.to_scalar::<f32>()?;
+        Ok((all < 1.0).then_some(live))
     }
 }
 
@@ -122,29 +135,76 @@ impl Kernel for Operations {
         Ok(canonical)
     }
 
-    fn attend(&self, problem: &Problem, [q, k, v]: &[Tensor; 3]) -> CandleResult<Tensor> {
-        let p = softmax_last_dim(&self.scores(problem, q, k)?)?;
-        let o = p.matmul(&repeated(problem, v)?)?;
-        match &self.live {
-            None => Ok(o),
-            Some(live) => o.broadcast_mul(live),
+    fn load_bias(&mut self, problem: &Problem, inputs: &Inputs) -> Result<(), BackendError> {
+        self.bias = bias(problem, inputs, self.compute)?;
+        let sinks = inputs.sinks().map(|sinks| {
+            let column = Tensor::from_slice(sinks, (1, sinks.len(), 1, 1), &Device::Cpu);
+            checked(column.and_then(|column| column.to_dtype(self.compute)))
+        });
+        self.sinks = sinks.transpose()?;
+        self.live = None;
+        if let (Some(bias), None) = (&self.bias, &self.sinks)
+            && let Some(live) = checked(Self::live_rows(bias))?
+        {
+            // A row of -inf would be NaN: where such rows exist, all their keys get a bias of 0.
+            let zero = checked(bias.zeros_like())?;
+            let rows = checked(live.broadcast_as(bias.shape()).and_then(|rows| rows.ne(0.0)))?;
+            self.bias = Some(checked(rows.where_cond(bias, &zero))?);
+            self.live = Some(live);
         }
+        Ok(())
+    }
+
+    fn attend(&self, problem: &Problem, qkv: &[Tensor; 3]) -> CandleResult<Attended> {
+        let stored = qkv[0].dtype();
+        let [q, k, v] = qkv.each_ref().map(|tensor| tensor.to_dtype(self.compute));
+        let s = self.scores(problem, &q?, &k?)?;
+        let lse = problem.spec().lse.then(|| self.log_sum_exp(&s)).transpose()?;
+        let mut p = softmax_last_dim(&s)?;
+        if self.sinks.is_some() {
+            p = p.narrow(D::Minus1, 0, problem.shape().len_k)?.contiguous()?;
+        }
+        let mut o = p.matmul(&repeated(problem, &v?)?)?;
+        if let Some(live) = &self.live {
+            o = o.broadcast_mul(live)?;
+        }
+        Ok(Attended { o: o.to_dtype(stored)?, lse })
     }
 
     /// Two score matrices over all heads live at a time (raw and scaled, scaled and biased, scores
-    /// and weights), next to the bias and the row mask. Repeated K or V lives only beside one of
-    /// them, so it counts only where it is the larger. Not counted: gemm's packing buffers and a
-    /// second result while the row mask is applied.
+    /// and weights), next to bias, row mask and sinks, and to q, k and v where they are converted.
+    /// Repeated K or V lives only beside one of them, so it counts only where it is the larger. Not
+    /// counted: gemm's packing buffers and a second result while the row mask is applied.
     fn scratch(&self, problem: &Problem) -> usize {
         let shape = problem.shape();
         let heads = shape.batch * shape.heads_q;
-        let scores = heads * shape.len_q * shape.len_k;
+        let scores = heads * shape.len_q * (shape.len_k + usize::from(self.sinks.is_some()));
         let repeated = match shape.group() {
             1 => 0,
             _ => heads * shape.len_k * shape.dim.max(shape.dim_v),
         };
-        let constant = [&self.bias, &self.live].into_iter().flatten();
+        let constant = [&self.bias, &self.live, &self.sinks].into_iter().flatten();
         let constant: usize = constant.map(Tensor::elem_count).sum();
-        (scores + scores.max(repeated) + constant) * problem.dtype().size()
+        let converted = match problem.dtype() {
+            DType::F64 | DType::F32 => 0,
+            DType::BF16 | DType::F16 => {
+                [shape.q(), shape.k(), shape.v()].iter().map(|d| d.iter().product::<usize>()).sum()
+            }
+        };
+        let elements = scores + scores.max(repeated) + constant + converted;
+        elements * self.compute.size_in_bytes()
+    }
+}
+
+impl Operations {
+    /// `[B, Hq, Nq]`: `m + ln sum exp(s - m)`, -inf in rows that admit no key.
+    fn log_sum_exp(&self, s: &Tensor) -> CandleResult<Tensor> {
+        let lse = s.log_sum_exp(D::Minus1)?;
+        let Some(live) = &self.live else {
+            return Ok(lse);
+        };
+        let live = live.squeeze(D::Minus1)?.broadcast_as(lse.shape())?.ne(0.0)?;
+        let never = lse.zeros_like()?.affine(1.0, f64::NEG_INFINITY)?;
+        live.where_cond(&lse, &never)
     }
 }

@@ -6,22 +6,23 @@
 //! |---|---|---|
 //! | any | no | `AttnMask::None` |
 //! | 1 | offset >= 0, and `Nq > 1` or all keys admitted | `AttnMask::Causal` |
-//! | 1 | else: `kv_offset` is unsigned, and ignored for `Nq = 1` | `AttnMask::Mask`, `[Nq, Nk]` |
+//! | 1 | else (`kv_offset` is unsigned, and ignored for `Nq = 1`), or a mask, window or `kv_len` | `AttnMask::Mask`, `[Nq, Nk]` |
 //! | > 1 | bottom-right, `Nk >= Nq` | `AttnMask::Causal`, `kv_offset` is ignored |
 //! | > 1 | all keys admitted | `AttnMask::None` |
 //! | > 1 | else | refused: offsets and masks exist for batch 1 only |
 //!
-//! Refused as well: f64, which it rounds to f32, and `dim_v != dim`, which it does not expect.
-//! Rows that admit no key are exactly 0.
+//! Half types are read as they are stored and accumulated in f32. Refused as well: what the list
+//! `REFUSED` below names. Rows that admit no key are exactly 0.
 
 use attn_core::{
-    Alignment, Arithmetic, Backend, BackendError, BackendId, DType, Exec, Feature, Plan, Precision,
-    Problem, Receipt, SumOrder, ThreadPolicy, Unavailable, Unsupported, target_features,
+    Alignment, Arithmetic, Backend, BackendError, BackendId, DType, Exec, Feature, Inputs, Plan,
+    Precision, Problem, Receipt, SumOrder, ThreadPolicy, Unavailable, Unsupported, target_features,
 };
-use candle_core::{Result as CandleResult, Tensor};
+use candle_core::{DType as TensorType, Result as CandleResult, Tensor};
 use candle_nn::attention::{AttnMask, flash_attn};
+use half::{bf16, f16};
 
-use crate::plan::{Kernel, TensorPlan, bias};
+use crate::plan::{Attended, Kernel, TensorPlan, bias, checked};
 
 /// The backend `candle/fused`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,11 +66,12 @@ impl Backend for Fused {
             library: "candle",
             message: unsupported.to_string(),
         })?;
-        let kernel = FlashAttn {
-            mask: mapping.mask(problem)?,
-            threads: exec.threads.get(),
-        };
-        Ok(Box::new(TensorPlan::<f32, _>::new(problem, kernel)))
+        let kernel = FlashAttn { mapping, mask: AttnMask::None, threads: exec.threads.get() };
+        Ok(match problem.dtype() {
+            DType::BF16 => Box::new(TensorPlan::<bf16, _>::new(problem, kernel)),
+            DType::F16 => Box::new(TensorPlan::<f16, _>::new(problem, kernel)),
+            DType::F32 | DType::F64 => Box::new(TensorPlan::<f32, _>::new(problem, kernel)),
+        })
     }
 }
 
@@ -95,56 +97,87 @@ enum Mapping {
 
 impl Mapping {
     fn of(problem: &Problem) -> Result<Self, Unsupported> {
-        let shape = problem.shape();
-        let refuse = |feature, why| Err(Unsupported { feature, why });
-        if problem.dtype() == DType::F64 {
-            return refuse(
-                Feature::DType(DType::F64),
-                "candle-nn 0.11.1 computes f64 attention in f32 and returns f32, \
-                 and has no f64 at all for batch > 1",
-            );
+        let (shape, spec) = (problem.shape(), problem.spec());
+        if let Some(&(feature, _, why)) = REFUSED.iter().find(|(_, asked, _)| asked(problem)) {
+            return Err(Unsupported { feature, why });
         }
-        if shape.dim_v != shape.dim {
-            return refuse(
-                Feature::ValueDim,
-                "candle-nn 0.11.1 takes rows of v to be dim wide: batch = 1 reads other elements, \
-                 past the end of v if causal, and batch > 1 is an error",
-            );
+        let per_head = spec.mask.is_some_and(|mask| mask.dims[1] > 1);
+        if per_head {
+            let why = "candle-nn 0.11.1 applies one [Nq, Nk] mask to all heads";
+            return Err(Unsupported { feature: mask_feature(problem), why });
         }
-        let Some(alignment) = problem.causal() else {
-            return Ok(Mapping::Full);
-        };
-        let offset = alignment.offset(shape);
-        let all_keys = problem.admitted(0).len() == shape.len_k;
+        let explicit = spec.mask.is_some() || spec.window.is_some() || spec.kv_len.is_some();
+        let all_keys = (0..shape.batch).all(|b| problem.admitted(b, 0).len() == shape.len_k);
+        let offset = problem.diagonal(0, 0);
+        let bottom_right = Alignment::BottomRight.offset(shape.len_q, shape.len_k);
         match (shape.batch, usize::try_from(offset)) {
-            (1, Ok(kv_offset)) if shape.len_q > 1 || all_keys => Ok(Mapping::Causal {
-                kv_offset: kv_offset.min(shape.len_k),
-            }),
+            _ if !explicit && (spec.causal.is_none() || all_keys) => Ok(Mapping::Full),
+            (1, Ok(kv_offset)) if !explicit && shape.len_q > 1 => {
+                Ok(Mapping::Causal { kv_offset: kv_offset.min(shape.len_k) })
+            }
             (1, _) => Ok(Mapping::Explicit),
-            (_, Ok(kv_offset)) if offset == Alignment::BottomRight.offset(shape) => {
+            (_, Ok(kv_offset)) if !explicit && offset == bottom_right => {
                 Ok(Mapping::Causal { kv_offset })
             }
-            _ if all_keys => Ok(Mapping::Full),
-            _ => refuse(
-                Feature::Causal,
-                "candle-nn 0.11.1 ignores kv_offset for batch > 1: its diagonal is bottom-right, \
-                 len_k < len_q is an error, and so is an explicit mask",
-            ),
+            _ => Err(Unsupported {
+                feature: if explicit { mask_feature(problem) } else { Feature::Causal },
+                why: "candle-nn 0.11.1 ignores kv_offset for batch > 1: its diagonal is \
+                      bottom-right, len_k < len_q is an error, and so is an explicit mask",
+            }),
         }
-    }
-
-    fn mask(self, problem: &Problem) -> Result<AttnMask, BackendError> {
-        Ok(match self {
-            Mapping::Full => AttnMask::None,
-            Mapping::Causal { kv_offset } => AttnMask::Causal { kv_offset },
-            Mapping::Explicit => {
-                AttnMask::Mask(bias(problem, f32::NEG_INFINITY, candle_core::DType::F32)?)
-            }
-        })
     }
 }
 
+/// What makes an explicit mask necessary.
+fn mask_feature(problem: &Problem) -> Feature {
+    let explicit = [Feature::BoolMask, Feature::AdditiveMask, Feature::Window, Feature::KvLen];
+    let needs = problem.features();
+    explicit.into_iter().find(|feature| needs.contains(feature)).unwrap_or(Feature::Causal)
+}
+
+/// A feature, whether a problem asks for it, and why it is refused.
+type Refusal = (Feature, fn(&Problem) -> bool, &'static str);
+
+const REFUSED: [Refusal; 8] = [
+    (
+        Feature::DType(DType::F64),
+        |p| p.dtype() == DType::F64,
+        "candle-nn 0.11.1 computes f64 attention in f32 and returns f32, \
+         and has no f64 at all for batch > 1",
+    ),
+    (
+        Feature::DType(DType::BF16),
+        |p| p.dtype() == DType::BF16 && p.shape().batch > 1,
+        "candle-nn 0.11.1 takes f32 or f16 for batch > 1",
+    ),
+    (
+        Feature::ValueDim,
+        |p| p.shape().dim_v != p.shape().dim,
+        "candle-nn 0.11.1 takes rows of v to be dim wide: batch = 1 reads other elements, \
+         past the end of v if causal, and batch > 1 is an error",
+    ),
+    (
+        Feature::Softcap,
+        |p| p.spec().softcap.is_some() && p.shape().batch > 1,
+        "candle-nn 0.11.1 has softcap for batch = 1 only",
+    ),
+    (
+        Feature::Alibi,
+        |p| p.spec().alibi,
+        "candle-nn 0.11.1 derives the slopes from one max_bias, adds no bias without a mask at \
+         batch = 1, and multiplies the mask by it",
+    ),
+    (Feature::Sinks, |p| p.spec().sinks, "candle-nn 0.11.1 has no sinks"),
+    (Feature::Lse, |p| p.spec().lse, "candle-nn 0.11.1 returns no log-sum-exp"),
+    (
+        Feature::KvLen,
+        |p| p.spec().kv_len.is_some() && p.shape().batch > 1,
+        "candle-nn 0.11.1 pads nothing: flash_attn takes one length for all batches",
+    ),
+];
+
 struct FlashAttn {
+    mapping: Mapping,
     mask: AttnMask,
     threads: usize,
 }
@@ -155,9 +188,30 @@ impl Kernel for FlashAttn {
         canonical.transpose(1, 2)?.contiguous()
     }
 
-    fn attend(&self, problem: &Problem, [q, k, v]: &[Tensor; 3]) -> CandleResult<Tensor> {
-        let scale = problem.scale() as f32;
-        flash_attn::<f32>(q, k, v, scale, self.mask.clone(), None, None)
+    fn load_bias(&mut self, problem: &Problem, inputs: &Inputs) -> Result<(), BackendError> {
+        self.mask = match self.mapping {
+            Mapping::Full => AttnMask::None,
+            Mapping::Causal { kv_offset } => AttnMask::Causal { kv_offset },
+            Mapping::Explicit => {
+                let (rows, keys) = (problem.shape().len_q, problem.shape().len_k);
+                let bias = bias(problem, inputs, tensor_type(problem.dtype()))?;
+                let matrix = bias.map(|bias| checked(bias.reshape((rows, keys)))).transpose()?;
+                matrix.map_or(AttnMask::None, AttnMask::Mask)
+            }
+        };
+        Ok(())
+    }
+
+    /// The result is f32 where the storage is not: converted here, as a model would.
+    fn attend(&self, problem: &Problem, [q, k, v]: &[Tensor; 3]) -> CandleResult<Attended> {
+        let (scale, softcap) = (problem.scale() as f32, problem.softcap().map(|c| c as f32));
+        let mask = self.mask.clone();
+        let o = match problem.dtype() {
+            DType::BF16 => flash_attn::<bf16>(q, k, v, scale, mask, None, softcap),
+            DType::F16 => flash_attn::<f16>(q, k, v, scale, mask, None, softcap),
+            DType::F32 | DType::F64 => flash_attn::<f32>(q, k, v, scale, mask, None, softcap),
+        };
+        Ok(Attended { o: o?.to_dtype(tensor_type(problem.dtype()))?, lse: None })
     }
 
     /// One accumulator per thread and the mask; for batch > 1 also the result before its axes are
@@ -175,5 +229,14 @@ impl Kernel for FlashAttn {
         };
         let elements = self.threads * shape.dim + mask + packed;
         elements * size_of::<f32>() + indices * size_of::<usize>()
+    }
+}
+
+const fn tensor_type(dtype: DType) -> TensorType {
+    match dtype {
+        DType::F64 => TensorType::F64,
+        DType::F32 => TensorType::F32,
+        DType::BF16 => TensorType::BF16,
+        DType::F16 => TensorType::F16,
     }
 }

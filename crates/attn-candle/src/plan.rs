@@ -4,33 +4,49 @@ use std::hint::black_box;
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
 
-use attn_core::{BackendError, Bytes, DType, Element, Footprint, Inputs, Output, Plan, Problem};
-use candle_core::{Device, Result as CandleResult, Tensor, WithDType};
+use attn_core::{
+    BackendError, Bytes, DType, Element, Fenced, Footprint, Inputs, Output, Plan, Problem,
+};
+use candle_core::{DType as TensorType, Device, Result as CandleResult, Tensor, WithDType};
 
 /// Attention of one problem over candle tensors.
 pub(crate) trait Kernel {
     /// From canonical layout to the one that `attend` wants: a permutation of the axes.
     fn layout(canonical: Tensor) -> CandleResult<Tensor>;
 
-    /// `[B, Hq, Nq, Dv]` from q, k and v.
-    fn attend(&self, problem: &Problem, qkv: &[Tensor; 3]) -> CandleResult<Tensor>;
+    /// What depends on the inputs besides q, k and v: the bias that a model builds once per forward
+    /// pass and its layers share.
+    fn load_bias(&mut self, problem: &Problem, inputs: &Inputs) -> Result<(), BackendError>;
+
+    /// The results from q, k and v.
+    fn attend(&self, problem: &Problem, qkv: &[Tensor; 3]) -> CandleResult<Attended>;
 
     /// Bytes held at the peak of `attend`, result not included.
     fn scratch(&self, problem: &Problem) -> usize;
 }
 
+/// The results of one call.
+pub(crate) struct Attended {
+    /// `[B, Hq, Nq, Dv]`, in the storage type.
+    pub(crate) o: Tensor,
+    /// `[B, Hq, Nq]`, where it is asked for.
+    pub(crate) lse: Option<Tensor>,
+}
+
 /// A storage type of both.
 pub(crate) trait Float: Element + WithDType {}
 
-impl Float for f32 {}
 impl Float for f64 {}
+impl Float for f32 {}
+impl Float for half::bf16 {}
+impl Float for half::f16 {}
 
 /// Holds the operands and the result of a [`Kernel`], stored as `T`.
 pub(crate) struct TensorPlan<T, K> {
     problem: Problem,
     kernel: K,
     qkv: Option<[Tensor; 3]>,
-    o: Option<Tensor>,
+    result: Option<Attended>,
     storage: PhantomData<T>,
 }
 
@@ -40,81 +56,99 @@ impl<T, K> TensorPlan<T, K> {
             problem: problem.clone(),
             kernel,
             qkv: None,
-            o: None,
+            result: None,
             storage: PhantomData,
         }
     }
 }
 
 impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
-    /// Rows of k and v that no query admits are zeroed: a product over all rows cannot meet a NaN.
+    /// Rows of k and v that no query reads are zeroed: a product over all rows cannot meet a NaN.
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        let used = self.problem.used_keys().end;
-        let rows = self.problem.shape().len_q;
-        let load = |tensor, used| checked(K::layout(copy::<T>(tensor, used)?));
-        self.qkv = Some([
-            load(inputs.q(), rows)?,
-            load(inputs.k(), used)?,
-            load(inputs.v(), used)?,
-        ]);
-        Ok(())
+        let read = inputs.read_keys(&self.problem);
+        let all = vec![true; inputs.q().dims()[..3].iter().product()];
+        let load = |tensor, rows: &[bool]| checked(K::layout(copy::<T>(tensor, rows)?));
+        self.qkv =
+            Some([load(inputs.q(), &all)?, load(inputs.k(), &read)?, load(inputs.v(), &read)?]);
+        self.kernel.load_bias(&self.problem, inputs)
     }
 
     fn run(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
         let qkv = self.qkv.as_ref().ok_or(BackendError::NotLoaded)?;
         for _ in 0..reps.get() {
-            self.o = None;
-            let o = checked(self.kernel.attend(&self.problem, black_box(qkv)))?;
-            self.o = Some(black_box(o));
+            self.result = None;
+            let result = checked(self.kernel.attend(&self.problem, black_box(qkv)))?;
+            self.result = Some(black_box(result));
         }
         Ok(())
     }
 
     fn store(&mut self, out: &mut Output) -> Result<(), BackendError> {
-        let o = self.o.as_ref().ok_or(BackendError::NotLoaded)?;
-        let found = out.dtype();
-        let slice = out.slice_mut::<T>().ok_or(wrong_type::<T>(found))?;
-        let elements = o.flatten_all().and_then(|flat| flat.to_vec1::<T>());
-        slice.copy_from_slice(&checked(elements)?);
-        Ok(())
+        let Attended { o, lse } = self.result.as_ref().ok_or(BackendError::NotLoaded)?;
+        write::<T>(out.o_mut(), o)?;
+        match (out.lse_mut(), lse) {
+            (Some(out), Some(lse)) if out.dtype() == DType::F64 => write::<f64>(out, lse),
+            (Some(out), Some(lse)) => write::<f32>(out, lse),
+            _ => Ok(()),
+        }
     }
 
     fn footprint(&self) -> Footprint {
-        Footprint {
-            scratch: Some(Bytes(self.kernel.scratch(&self.problem) as u64)),
-        }
+        Footprint { scratch: Some(Bytes(self.kernel.scratch(&self.problem) as u64)) }
     }
 }
 
-/// `tensor` with all but the first `used` rows of every head zeroed.
-fn copy<T: Float>(tensor: &attn_core::Tensor, used: usize) -> Result<Tensor, BackendError> {
+fn write<T: Float>(out: &mut Fenced, tensor: &Tensor) -> Result<(), BackendError> {
+    let found = out.dtype();
+    let slice = out.slice_mut::<T>().ok_or(wrong_type::<T>(found))?;
+    let elements = tensor.flatten_all().and_then(|flat| flat.to_vec1::<T>());
+    slice.copy_from_slice(&checked(elements)?);
+    Ok(())
+}
+
+/// `tensor` with the rows that are not `read` zeroed.
+fn copy<T: Float>(tensor: &attn_core::Tensor, read: &[bool]) -> Result<Tensor, BackendError> {
     let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
     let mut copy = slice.to_vec();
     let [batch, heads, len, width] = tensor.dims();
-    for head in copy.chunks_exact_mut(len * width) {
-        head[used * width..].fill(T::ZERO);
-    }
-    let dims = (batch, heads, len, width);
-    checked(Tensor::from_vec(copy, dims, &Device::Cpu))
+    let rows = copy.chunks_exact_mut(width).zip(read);
+    rows.filter(|(_, read)| !**read).for_each(|(row, _)| row.fill(T::ZERO));
+    checked(Tensor::from_vec(copy, (batch, heads, len, width), &Device::Cpu))
 }
 
-/// `[Nq, Nk]`: 0 where a row admits a key, -inf elsewhere; `empty` in rows that admit none.
+/// What is added to the scores, `[B|1, Hq|1, Nq, Nk]`: `ALiBi` and mask, -inf where a row does not
+/// admit a key. `None` if every key is admitted and nothing is added.
 pub(crate) fn bias(
     problem: &Problem,
-    empty: f32,
-    dtype: candle_core::DType,
-) -> Result<Tensor, BackendError> {
-    let (len_q, len_k) = (problem.shape().len_q, problem.shape().len_k);
-    let mut bias = vec![empty; len_q * len_k];
-    for (i, row) in bias.chunks_exact_mut(len_k).enumerate() {
-        let admitted = problem.admitted(i).end;
-        if admitted > 0 {
-            row[..admitted].fill(0.0);
-            row[admitted..].fill(f32::NEG_INFINITY);
+    inputs: &Inputs,
+    dtype: TensorType,
+) -> Result<Option<Tensor>, BackendError> {
+    let (shape, spec) = (problem.shape(), problem.spec());
+    let positional = spec.causal.is_some() || spec.window.is_some() || spec.kv_len.is_some();
+    if !positional && inputs.mask().is_none() && inputs.slopes().is_none() {
+        return Ok(None);
+    }
+    let mask_dims = spec.mask.map_or([1; 4], |mask| mask.dims);
+    let batch = if spec.kv_len.is_some() { shape.batch } else { mask_dims[0] };
+    let heads = if spec.alibi { shape.heads_q } else { mask_dims[1] };
+    let mut values = Vec::with_capacity(batch * heads * shape.len_q * shape.len_k);
+    for b in 0..batch {
+        for h in 0..heads {
+            for i in 0..shape.len_q {
+                let admitted = problem.admitted(b, i);
+                values.extend((0..shape.len_k).map(|j| {
+                    let mask = inputs.mask().map_or(Some(0.0), |mask| mask.bias([b, h, i, j]));
+                    let distance = (problem.diagonal(b, i) as f64 - j as f64).abs();
+                    let alibi = inputs.slopes().map_or(0.0, |s| -f64::from(s[h]) * distance);
+                    let bias = mask.filter(|_| admitted.contains(&j)).map(|mask| mask + alibi);
+                    bias.unwrap_or(f64::NEG_INFINITY)
+                }));
+            }
         }
     }
-    let matrix = Tensor::from_vec(bias, (len_q, len_k), &Device::Cpu);
-    checked(matrix.and_then(|matrix| matrix.to_dtype(dtype)))
+    let dims = (batch, heads, shape.len_q, shape.len_k);
+    let tensor = Tensor::from_vec(values, dims, &Device::Cpu);
+    checked(tensor.and_then(|tensor| tensor.to_dtype(dtype))).map(Some)
 }
 
 /// A failure in candle's own words, without the backtrace that it appends to them.
@@ -126,8 +160,5 @@ pub(crate) fn checked<T>(result: candle_core::Result<T>) -> Result<T, BackendErr
 }
 
 const fn wrong_type<T: Element>(found: DType) -> BackendError {
-    BackendError::DType {
-        expected: T::DTYPE,
-        found,
-    }
+    BackendError::DType { expected: T::DTYPE, found }
 }

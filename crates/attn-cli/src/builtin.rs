@@ -17,22 +17,14 @@ impl Files for Builtin {
         let cases = FILES.iter().filter_map(|(path, content)| {
             let prefix = path.strip_prefix("cases/")?.strip_suffix(".toml")?;
             let text = String::from_utf8_lossy(content).into_owned();
-            Some(CaseFile {
-                path: format!("tests/{path}"),
-                prefix: prefix.into(),
-                text,
-            })
+            Some(CaseFile { path: format!("tests/{path}"), prefix: prefix.into(), text })
         });
         Ok(cases.collect())
     }
 
     fn read(&self, path: &str) -> io::Result<Cow<'static, [u8]>> {
-        let found = FILES
-            .iter()
-            .find(|(name, _)| path.strip_prefix("tests/") == Some(name));
+        let found = FILES.iter().find(|(name, _)| path.strip_prefix("tests/") == Some(name));
         let missing = || io::Error::new(io::ErrorKind::NotFound, "not built into the program");
-        found
-            .map(|(_, content)| Cow::Borrowed(*content))
-            .ok_or_else(missing)
+        found.map(|(_, content)| Cow::Borrowed(*content)).ok_or_else(missing)
     }
 }

@@ -22,12 +22,7 @@ pub fn main() -> std::process::ExitCode {
         Err(error) => {
             // Help and version are no errors and go to stdout.
             let _ = error.print();
-            return if error.use_stderr() {
-                exit::Exit::Usage
-            } else {
-                exit::Exit::Success
-            }
-            .into();
+            return if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Success }.into();
         }
     };
     match cmd::dispatch(cli) {

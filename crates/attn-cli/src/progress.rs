@@ -29,10 +29,7 @@ impl<'a> Progress<'a> {
         preset: &'a Preset,
         keep: &'a mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Self {
-        let all = cells
-            .iter()
-            .map(|cell| cell.predicted(entries, preset))
-            .sum();
+        let all = cells.iter().map(|cell| cell.predicted(entries, preset)).sum();
         let style = "{bar:24} {pos}/{len} {msg}";
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template(style).expect("a constant template");
@@ -75,11 +72,7 @@ impl<'a> Progress<'a> {
     /// The predicted rest, scaled by how the prediction did so far.
     fn left(&self) -> String {
         let [done, all] = self.predicted.map(|time| time.as_secs_f64());
-        let pace = if done > 1.0 {
-            self.started.elapsed().as_secs_f64() / done
-        } else {
-            1.0
-        };
+        let pace = if done > 1.0 { self.started.elapsed().as_secs_f64() / done } else { 1.0 };
         let seconds = ((all - done) * pace).ceil().max(0.0) as u64;
         format!("{seconds} s left, ")
     }

@@ -47,10 +47,7 @@ pub(crate) fn select_backends(
     entries: &[Entry],
     args: &BackendArgs,
 ) -> Result<Vec<usize>, Failure> {
-    let ids: Vec<_> = entries
-        .iter()
-        .map(|entry| entry.backend.id().to_string())
-        .collect();
+    let ids: Vec<_> = entries.iter().map(|entry| entry.backend.id().to_string()).collect();
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     select("backend", args.backend.as_deref(), &ids, &registry::ALIASES)
 }
@@ -70,9 +67,7 @@ fn select(
 
 /// The preset of that name.
 pub(crate) fn preset(args: &PresetArgs) -> Preset {
-    let named = Preset::ALL
-        .into_iter()
-        .find(|preset| preset.name == args.preset);
+    let named = Preset::ALL.into_iter().find(|preset| preset.name == args.preset);
     named.expect("the parser accepts only the names of presets")
 }
 
@@ -103,11 +98,7 @@ pub(crate) struct Executed {
 impl Executed {
     /// What the records say; a run that was cut short answers nothing.
     pub(crate) fn exit(&self) -> Exit {
-        if self.interrupted {
-            Exit::Broken
-        } else {
-            Exit::of(&self.records)
-        }
+        if self.interrupted { Exit::Broken } else { Exit::of(&self.records) }
     }
 }
 
@@ -122,13 +113,7 @@ impl Session {
             threads: threads.map(|counts| counts.iter().map(|&n| usize::from(n)).collect()),
             measure: asked.measure,
         };
-        Ok(Session {
-            suite,
-            preset: asked.preset,
-            machine: machine::detect(),
-            entries,
-            selection,
-        })
+        Ok(Session { suite, preset: asked.preset, machine: machine::detect(), entries, selection })
     }
 
     /// Executes all cells; `keep` sees each record as it comes.
@@ -153,26 +138,13 @@ impl Session {
         let records = progress.finish();
         let interrupted = INTERRUPTED.load(Ordering::Relaxed);
         if interrupted {
-            eprintln!(
-                "attn: interrupted, {} of {} cells are done",
-                records.len(),
-                cells.len()
-            );
+            eprintln!("attn: interrupted, {} of {} cells are done", records.len(), cells.len());
         }
-        Ok(Executed {
-            records,
-            interrupted,
-        })
+        Ok(Executed { records, interrupted })
     }
 
     fn plan(&self) -> Vec<Cell<'_>> {
-        plan(
-            &self.suite,
-            &self.entries,
-            &self.selection,
-            &self.preset,
-            self.machine.cores,
-        )
+        plan(&self.suite, &self.entries, &self.selection, &self.preset, self.machine.cores)
     }
 }
 
@@ -189,12 +161,7 @@ fn build() -> Build {
     Build {
         version: env!("CARGO_PKG_VERSION").into(),
         target_features: attn_core::target_features(),
-        profile: if cfg!(debug_assertions) {
-            "debug-assertions"
-        } else {
-            "release"
-        }
-        .into(),
+        profile: if cfg!(debug_assertions) { "debug-assertions" } else { "release" }.into(),
     }
 }
 

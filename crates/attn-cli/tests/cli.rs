@@ -7,10 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn attn(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_attn"))
-        .args(args)
-        .output()
-        .expect("the program starts")
+    Command::new(env!("CARGO_BIN_EXE_attn")).args(args).output().expect("the program starts")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -36,10 +33,7 @@ fn a_misspelt_backend_is_named_with_the_nearest_ones() {
     let output = attn(&["check", "--backend", "nope"]);
     assert_eq!(output.status.code(), Some(2));
     let message = text(&output.stderr);
-    assert!(
-        message.starts_with("attn: no backend matches `nope`, nearest: `"),
-        "{message}"
-    );
+    assert!(message.starts_with("attn: no backend matches `nope`, nearest: `"), "{message}");
     assert_eq!(message.lines().count(), 1);
     assert!(output.stdout.is_empty());
 }
@@ -50,10 +44,7 @@ fn a_misspelt_key_in_a_case_file_is_named_with_file_and_line() {
     let output = attn(&["check", "--cases", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3));
     let message = text(&output.stderr);
-    assert!(
-        message.contains("mine.toml:4: unknown field `shap`, nearest: `shape`"),
-        "{message}"
-    );
+    assert!(message.contains("mine.toml:4: unknown field `shap`, nearest: `shape`"), "{message}");
     assert_eq!(message.lines().count(), 1);
 }
 
@@ -61,10 +52,7 @@ fn a_misspelt_key_in_a_case_file_is_named_with_file_and_line() {
 fn usage_errors_and_missing_folders_have_their_own_codes() {
     assert_eq!(attn(&["check", "--nonsense"]).status.code(), Some(2));
     assert_eq!(attn(&["check", "-t", "0"]).status.code(), Some(2));
-    assert_eq!(
-        attn(&["check", "--cases", "/nonexistent"]).status.code(),
-        Some(3)
-    );
+    assert_eq!(attn(&["check", "--cases", "/nonexistent"]).status.code(), Some(3));
     assert_eq!(attn(&["report", "/nonexistent"]).status.code(), Some(3));
     assert_eq!(attn(&["check", "-c", "nope"]).status.code(), Some(2));
     let help = attn(&["--help"]);
@@ -75,49 +63,21 @@ fn usage_errors_and_missing_folders_have_their_own_codes() {
 #[test]
 fn list_check_and_measure_print_json_on_stdout_alone() {
     let list = json(&attn(&["list", "--json"]));
-    assert!(
-        list["backends"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|b| b["id"] == "naive")
-    );
+    assert!(list["backends"].as_array().unwrap().iter().any(|b| b["id"] == "naive"));
     assert!(list["cases"].as_array().unwrap().len() > 50);
 
     let check = attn(&["check", "--json", "-c", "real/purr", "-b", "naive"]);
     assert_eq!(check.status.code(), Some(0));
     let records = json(&check)["records"].as_array().unwrap().clone();
     assert_eq!(records.len(), 6);
-    assert!(
-        records
-            .iter()
-            .all(|r| r["outcome"] == "ok" && r["model"].is_null())
-    );
+    assert!(records.iter().all(|r| r["outcome"] == "ok" && r["model"].is_null()));
 
-    let measure = attn(&[
-        "measure",
-        "--json",
-        "-c",
-        "sweep/seq-len/full/n=64",
-        "-b",
-        "naive",
-    ]);
+    let measure = attn(&["measure", "--json", "-c", "sweep/seq-len/full/n=64", "-b", "naive"]);
     assert_eq!(measure.status.code(), Some(0));
     let record = json(&measure)["records"][0].clone();
-    assert!(
-        record["volatile"]["measurement"]["samples_ns"]
-            .as_array()
-            .unwrap()
-            .len()
-            >= 5
-    );
+    assert!(record["volatile"]["measurement"]["samples_ns"].as_array().unwrap().len() >= 5);
     assert!(record["check"]["metrics"]["bound_share"].as_f64().unwrap() < 1.0);
-    assert!(
-        record["check_timed"]["findings"]
-            .as_array()
-            .unwrap()
-            .is_empty()
-    );
+    assert!(record["check_timed"]["findings"].as_array().unwrap().is_empty());
 }
 
 /// The records of a run, the volatile field of each removed.
@@ -143,14 +103,9 @@ fn two_runs_differ_in_nothing_but_their_volatile_fields() {
         let page = text(&output.stdout);
         assert!(Path::new(page.lines().last().unwrap()).is_file(), "{page}");
     }
-    let mut runs: Vec<_> = fs::read_dir(out_dir)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
+    let mut runs: Vec<_> = fs::read_dir(out_dir).unwrap().map(|e| e.unwrap().path()).collect();
     runs.sort();
-    let [first, second] = &runs[..] else {
-        panic!("two runs, two folders: {runs:?}")
-    };
+    let [first, second] = &runs[..] else { panic!("two runs, two folders: {runs:?}") };
     assert_eq!(stable_records(first), stable_records(second));
     let bytes = |run: &Path| serde_json::to_string(&stable_records(run)).unwrap();
     assert_eq!(bytes(first), bytes(second));

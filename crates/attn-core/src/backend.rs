@@ -39,9 +39,7 @@ pub struct Exec {
 
 impl Exec {
     /// One thread.
-    pub const SINGLE: Exec = Exec {
-        threads: NonZeroUsize::MIN,
-    };
+    pub const SINGLE: Exec = Exec { threads: NonZeroUsize::MIN };
 }
 
 /// One way of computing attention.
@@ -84,6 +82,21 @@ pub trait Plan {
     }
 }
 
+/// Runs `backend` once on `inputs`: prepare, load, run, store.
+pub fn compute(
+    backend: &dyn Backend,
+    problem: &Problem,
+    exec: &Exec,
+    inputs: &Inputs,
+) -> Result<Output, BackendError> {
+    let mut plan = backend.prepare(problem, exec)?;
+    plan.load(inputs)?;
+    plan.run(NonZeroU32::MIN)?;
+    let mut out = Output::poisoned(problem);
+    plan.store(&mut out)?;
+    Ok(out)
+}
+
 /// What a plan occupies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,6 +137,22 @@ pub enum Feature {
     ValueDim,
     /// Causal masking at this shape and alignment.
     Causal,
+    /// Keys near the diagonal only.
+    Window,
+    /// Scores bounded by tanh.
+    Softcap,
+    /// A boolean mask.
+    BoolMask,
+    /// A mask that is added to the scores.
+    AdditiveMask,
+    /// Padding after the valid keys.
+    KvLen,
+    /// A bias that grows with the distance.
+    Alibi,
+    /// A logit that adds no value.
+    Sinks,
+    /// The log-sum-exp as a second output.
+    Lse,
 }
 
 impl std::fmt::Display for Feature {
@@ -134,6 +163,14 @@ impl std::fmt::Display for Feature {
             Feature::GroupedHeads => f.write_str("grouped heads"),
             Feature::ValueDim => f.write_str("dim_v != dim"),
             Feature::Causal => f.write_str("causal"),
+            Feature::Window => f.write_str("window"),
+            Feature::Softcap => f.write_str("softcap"),
+            Feature::BoolMask => f.write_str("boolean mask"),
+            Feature::AdditiveMask => f.write_str("additive mask"),
+            Feature::KvLen => f.write_str("kv_len"),
+            Feature::Alibi => f.write_str("alibi"),
+            Feature::Sinks => f.write_str("sinks"),
+            Feature::Lse => f.write_str("lse"),
         }
     }
 }

@@ -1,58 +1,84 @@
 //! Storage types of tensors and the arithmetic facts the budgets need.
 
+use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 
 /// The type in which q, k, v and the output are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DType {
-    /// IEEE binary32.
-    F32,
     /// IEEE binary64.
     F64,
+    /// IEEE binary32.
+    F32,
+    /// bfloat16: 8 bits of significand.
+    BF16,
+    /// IEEE binary16.
+    F16,
 }
 
 impl DType {
     /// Every storage type, in the order in which tables list them.
-    pub const ALL: [DType; 2] = [DType::F32, DType::F64];
+    pub const ALL: [DType; 4] = [DType::F64, DType::F32, DType::BF16, DType::F16];
 
     /// Size of one element in bytes.
     pub const fn size(self) -> usize {
         match self {
-            DType::F32 => 4,
             DType::F64 => 8,
+            DType::F32 => 4,
+            DType::BF16 | DType::F16 => 2,
         }
     }
 
     /// Unit roundoff `u`: the largest relative error of rounding to nearest (half an ulp of 1).
     pub const fn unit_roundoff(self) -> f64 {
         match self {
-            DType::F32 => f32::EPSILON as f64 / 2.0,
             DType::F64 => f64::EPSILON / 2.0,
+            DType::F32 => f32::EPSILON as f64 / 2.0,
+            DType::BF16 => 1.0 / 256.0,
+            DType::F16 => 1.0 / 2048.0,
         }
     }
 
-    /// The smallest positive normal number: below it, a flushed result is an absolute error.
+    /// The smallest positive normal number: below it, rounding errors are absolute.
     pub const fn min_positive(self) -> f64 {
         match self {
-            DType::F32 => f32::MIN_POSITIVE as f64,
             DType::F64 => f64::MIN_POSITIVE,
+            DType::F32 | DType::BF16 => f32::MIN_POSITIVE as f64,
+            DType::F16 => 6.103_515_625e-5,
         }
     }
 
     /// `x` rounded to this type.
-    pub const fn round(self, x: f64) -> f64 {
+    pub fn round(self, x: f64) -> f64 {
         match self {
-            DType::F32 => x as f32 as f64,
             DType::F64 => x,
+            DType::F32 => f64::from(x as f32),
+            DType::BF16 => bf16::from_f64(x).to_f64(),
+            DType::F16 => f16::from_f64(x).to_f64(),
         }
     }
 
-    /// The name used in files and on the command line: `f32`, `f64`.
+    /// Distance from `|x|`, rounded to this type, to the next larger number: one unit in the last place.
+    pub fn ulp(self, x: f64) -> f64 {
+        let digits = match self {
+            DType::F64 => 52,
+            DType::F32 => 23,
+            DType::BF16 => 7,
+            DType::F16 => 10,
+        };
+        let magnitude = self.round(x).abs().clamp(self.min_positive(), f64::MAX);
+        let exponent = (magnitude.to_bits() >> 52) as i32 - 1023;
+        2f64.powi(exponent) * 2f64.powi(-digits)
+    }
+
+    /// The name used in files and on the command line: `f32`.
     pub const fn name(self) -> &'static str {
         match self {
-            DType::F32 => "f32",
             DType::F64 => "f64",
+            DType::F32 => "f32",
+            DType::BF16 => "bf16",
+            DType::F16 => "f16",
         }
     }
 }
@@ -70,7 +96,7 @@ impl std::str::FromStr for DType {
         Self::ALL
             .into_iter()
             .find(|d| d.name() == s)
-            .ok_or_else(|| format!("unknown dtype `{s}`, expected one of f32, f64"))
+            .ok_or_else(|| format!("unknown dtype `{s}`, expected one of f64, f32, bf16, f16"))
     }
 }
 
@@ -86,6 +112,10 @@ pub trait Element:
     fn from_f64(x: f64) -> Self;
     /// Exact.
     fn to_f64(self) -> f64;
+    /// Rounds to nearest; exact from the half types.
+    fn to_f32(self) -> f32;
+    /// Rounds to nearest, once.
+    fn from_f32(x: f32) -> Self;
     /// The elements of `data` if it is stored as `Self`.
     fn slice(data: &Data) -> Option<&[Self]>;
     /// The elements of `data` if it is stored as `Self`.
@@ -96,31 +126,45 @@ pub trait Element:
 
 mod sealed {
     pub trait Sealed {}
-    impl Sealed for f32 {}
     impl Sealed for f64 {}
+    impl Sealed for f32 {}
+    impl Sealed for half::bf16 {}
+    impl Sealed for half::f16 {}
 }
 
 /// Elements in one of the storage types.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
-    /// binary32 elements.
-    F32(Vec<f32>),
     /// binary64 elements.
     F64(Vec<f64>),
+    /// binary32 elements.
+    F32(Vec<f32>),
+    /// bfloat16 elements.
+    BF16(Vec<bf16>),
+    /// binary16 elements.
+    F16(Vec<f16>),
 }
 
 macro_rules! element {
-    ($float:ty, $dtype:ident) => {
+    ($float:ty, $dtype:ident, $zero:expr, $from_f64:expr, $to_f64:expr, $from_f32:expr, $to_f32:expr) => {
         impl Element for $float {
             const DTYPE: DType = DType::$dtype;
-            const ZERO: Self = 0.0;
+            const ZERO: Self = $zero;
 
             fn from_f64(x: f64) -> Self {
-                x as $float
+                $from_f64(x)
             }
 
             fn to_f64(self) -> f64 {
-                f64::from(self)
+                $to_f64(self)
+            }
+
+            fn from_f32(x: f32) -> Self {
+                $from_f32(x)
+            }
+
+            fn to_f32(self) -> f32 {
+                $to_f32(self)
             }
 
             fn slice(data: &Data) -> Option<&[Self]> {
@@ -144,40 +188,52 @@ macro_rules! element {
     };
 }
 
-element!(f32, F32);
-element!(f64, F64);
+element!(f64, F64, 0.0, |x| x, |x| x, f64::from, |x| x as f32);
+element!(f32, F32, 0.0, |x| x as f32, f64::from, |x| x, |x| x);
+element!(bf16, BF16, bf16::ZERO, bf16::from_f64, bf16::to_f64, bf16::from_f32, bf16::to_f32);
+element!(f16, F16, f16::ZERO, f16::from_f64, f16::to_f64, f16::from_f32, f16::to_f32);
+
+/// Evaluates `$body` with `$x` bound to the vector inside `$data`, whatever its type.
+macro_rules! each {
+    ($data:expr, $x:ident => $body:expr) => {
+        match $data {
+            Data::F64($x) => $body,
+            Data::F32($x) => $body,
+            Data::BF16($x) => $body,
+            Data::F16($x) => $body,
+        }
+    };
+}
 
 impl Data {
     /// `len` copies of `x`, rounded to `dtype`.
     pub fn filled(dtype: DType, len: usize, x: f64) -> Self {
-        match dtype {
-            DType::F32 => Data::F32(vec![x as f32; len]),
-            DType::F64 => Data::F64(vec![x; len]),
-        }
+        Data::from_f64(dtype, std::iter::repeat_n(x, len))
     }
 
     /// `values`, each rounded to `dtype`.
     pub fn from_f64(dtype: DType, values: impl Iterator<Item = f64>) -> Self {
         match dtype {
-            DType::F32 => Data::F32(values.map(|x| x as f32).collect()),
             DType::F64 => Data::F64(values.collect()),
+            DType::F32 => Data::F32(values.map(f32::from_f64).collect()),
+            DType::BF16 => Data::BF16(values.map(bf16::from_f64).collect()),
+            DType::F16 => Data::F16(values.map(f16::from_f64).collect()),
         }
     }
 
     /// The storage type.
-    pub fn dtype(&self) -> DType {
+    pub const fn dtype(&self) -> DType {
         match self {
-            Data::F32(_) => DType::F32,
             Data::F64(_) => DType::F64,
+            Data::F32(_) => DType::F32,
+            Data::BF16(_) => DType::BF16,
+            Data::F16(_) => DType::F16,
         }
     }
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        match self {
-            Data::F32(x) => x.len(),
-            Data::F64(x) => x.len(),
-        }
+        each!(self, x => x.len())
     }
 
     /// Whether there are no elements.
@@ -190,33 +246,32 @@ impl Data {
     /// # Panics
     /// If `i` is out of range.
     pub fn get(&self, i: usize) -> f64 {
-        match self {
-            Data::F32(x) => f64::from(x[i]),
-            Data::F64(x) => x[i],
-        }
+        each!(self, x => x[i].to_f64())
     }
 
     /// Every element, exactly.
     pub fn to_f64(&self) -> Vec<f64> {
-        match self {
-            Data::F32(x) => x.iter().map(|&x| f64::from(x)).collect(),
-            Data::F64(x) => x.clone(),
-        }
+        each!(self, x => x.iter().map(|x| x.to_f64()).collect())
+    }
+
+    /// A copy of the elements in `range`.
+    #[must_use]
+    pub fn part(&self, range: std::ops::Range<usize>) -> Data {
+        each!(self, x => Element::wrap(x[range].to_vec()))
     }
 
     /// The elements as little-endian bytes: the stored form in files and digests.
     pub fn to_le_bytes(&self) -> Vec<u8> {
-        match self {
-            Data::F32(x) => x.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Data::F64(x) => x.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        }
+        each!(self, x => x.iter().flat_map(|x| x.to_le_bytes()).collect())
     }
 
     /// The inverse of [`Data::to_le_bytes`]; `None` if `bytes` is not a whole number of elements.
     pub fn from_le_bytes(dtype: DType, bytes: &[u8]) -> Option<Self> {
         Some(match dtype {
-            DType::F32 => Data::F32(words(bytes)?.map(f32::from_le_bytes).collect()),
             DType::F64 => Data::F64(words(bytes)?.map(f64::from_le_bytes).collect()),
+            DType::F32 => Data::F32(words(bytes)?.map(f32::from_le_bytes).collect()),
+            DType::BF16 => Data::BF16(words(bytes)?.map(bf16::from_le_bytes).collect()),
+            DType::F16 => Data::F16(words(bytes)?.map(f16::from_le_bytes).collect()),
         })
     }
 }
@@ -232,17 +287,31 @@ mod tests {
 
     #[test]
     fn unit_roundoff_is_half_an_ulp_of_one() {
-        assert_eq!(DType::F32.unit_roundoff(), 2f64.powi(-24));
-        assert_eq!(DType::F64.unit_roundoff(), 2f64.powi(-53));
+        for dtype in DType::ALL {
+            assert_eq!(dtype.unit_roundoff(), dtype.ulp(1.0) / 2.0);
+            let above = 1.0 + dtype.ulp(1.0);
+            assert_eq!(dtype.round(above), above);
+            assert_eq!(dtype.round(1.0 + dtype.unit_roundoff() / 2.0), 1.0);
+        }
+    }
+
+    #[test]
+    fn the_smallest_normal_number_has_a_full_significand() {
+        for dtype in DType::ALL {
+            let (tiny, ulp) = (dtype.min_positive(), dtype.ulp(dtype.min_positive()));
+            assert_eq!(dtype.round(tiny + ulp), tiny + ulp, "{dtype}");
+            assert_eq!(ulp / tiny, dtype.ulp(1.0), "{dtype}");
+        }
     }
 
     #[test]
     fn bytes_round_trip_and_reject_a_torn_element() {
-        let data = Data::F32(vec![1.5, -0.0, f32::INFINITY]);
-        let bytes = data.to_le_bytes();
-        assert_eq!(Data::from_le_bytes(DType::F32, &bytes), Some(data));
-        assert_eq!(Data::from_le_bytes(DType::F32, &bytes[1..]), None);
-        assert_eq!(Data::from_le_bytes(DType::F64, &bytes), None);
+        for dtype in DType::ALL {
+            let data = Data::from_f64(dtype, [1.5, -0.0, f64::INFINITY].into_iter());
+            let bytes = data.to_le_bytes();
+            assert_eq!(Data::from_le_bytes(dtype, &bytes), Some(data));
+            assert_eq!(Data::from_le_bytes(dtype, &bytes[1..]), None);
+        }
     }
 
     #[test]

@@ -3,12 +3,11 @@
 //! With i.i.d. inputs the output shrinks like `1/sqrt(N)` and most bugs hide below a fixed tolerance.
 //! Each family makes one kind of bug visible. `t` below is a standard normal number.
 
-use std::ops::Range;
-
 use serde::{Deserialize, Serialize};
 
-use crate::Problem;
+use crate::inputs::read_keys;
 use crate::random::Normal;
+use crate::{DType, Data, Mask, MaskKind, MaskSpec, Problem, Tensor};
 
 /// How generated inputs are distributed. Part of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,11 +67,14 @@ impl Family {
     }
 }
 
-/// q, k and v before rounding.
+/// Inputs before rounding.
 pub(crate) struct Draft {
     pub(crate) q: Vec<f64>,
     pub(crate) k: Vec<f64>,
     pub(crate) v: Vec<f64>,
+    pub(crate) mask: Option<Mask>,
+    pub(crate) slopes: Option<Vec<f32>>,
+    pub(crate) sinks: Option<Vec<f32>>,
 }
 
 /// Largest score of the graded families, and the needle's.
@@ -80,18 +82,20 @@ const STEEP: f64 = 40.0;
 const NEEDLE: f64 = 20.0;
 
 impl Draft {
-    /// The numbers of `family`. q, k and v come from three separate streams.
+    /// The numbers of `family`. q, k, v, mask and sinks come from separate streams.
     pub(crate) fn new(problem: &Problem, family: Family, seed: u64) -> Self {
-        let shape = problem.shape();
+        let (shape, spec) = (problem.shape(), problem.spec());
         let normal = |stream, dims: [usize; 4]| {
-            Normal::new(seed, stream)
-                .take(dims.iter().product())
-                .collect::<Vec<_>>()
+            Normal::new(seed, stream).take(dims.iter().product()).collect::<Vec<_>>()
         };
+        let heads = [1, 1, 1, shape.heads_q];
         let mut draft = Draft {
             q: normal(0, shape.q()),
             k: normal(1, shape.k()),
             v: normal(2, shape.v()),
+            mask: spec.mask.map(|form| mask(form, problem.dtype(), &normal(3, form.dims))),
+            slopes: spec.alibi.then(|| slopes(shape.heads_q)),
+            sinks: spec.sinks.then(|| normal(4, heads).into_iter().map(|x| x as f32).collect()),
         };
         match family {
             Family::Normal => {}
@@ -118,11 +122,14 @@ impl Draft {
         for (row, q) in self.q.chunks_exact_mut(shape.dim).enumerate() {
             let (head, i) = (row / shape.len_q, row % shape.len_q);
             let (b, h) = (head / shape.heads_q, head % shape.heads_q);
-            let keys = problem.admitted(i);
+            let mut keys: Vec<usize> = problem.admitted(b, i).collect();
+            if let Some(mask) = &self.mask {
+                keys.retain(|&j| mask.bias([b, h, i, j]).is_some());
+            }
             if keys.is_empty() || problem.scale() == 0.0 {
                 continue;
             }
-            let j = keys.start + (row.wrapping_mul(0x9E37_79B9) + h) % keys.len();
+            let j = keys[row.wrapping_mul(0x9E37_79B9) % keys.len()];
             let at = (b * shape.heads_kv + shape.kv_head(h)) * shape.len_k + j;
             let k = &self.k[at * shape.dim..][..shape.dim];
             let square: f64 = k.iter().map(|k| k * k).sum();
@@ -145,11 +152,7 @@ impl Draft {
     /// Keys along one direction, queries against it: `s_j = steep j / Nk`, up to a query's own `t / 8`.
     fn grade_keys(&mut self, problem: &Problem, steep: f64) {
         let shape = problem.shape();
-        let scale = if problem.scale() == 0.0 {
-            1.0
-        } else {
-            problem.scale()
-        };
+        let scale = if problem.scale() == 0.0 { 1.0 } else { problem.scale() };
         let step = steep / (scale * shape.len_k as f64 * shape.dim as f64);
         for (row, k) in self.k.chunks_exact_mut(shape.dim).enumerate() {
             k.fill(step * (row % shape.len_k) as f64);
@@ -163,69 +166,91 @@ impl Draft {
     /// NaN and infinities where no query reads.
     fn poison(&mut self, problem: &Problem) {
         let shape = problem.shape();
-        let used: Range<usize> = problem.used_keys();
+        let read = read_keys(problem, self.mask.as_ref());
         for (tensor, width) in [(&mut self.k, shape.dim), (&mut self.v, shape.dim_v)] {
-            for (row, values) in tensor.chunks_exact_mut(width).enumerate() {
-                if !used.contains(&(row % shape.len_k)) {
-                    let poison = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
-                    values
-                        .iter_mut()
-                        .enumerate()
-                        .for_each(|(c, x)| *x = poison[c % 3]);
-                }
+            for (values, _) in tensor.chunks_exact_mut(width).zip(&read).filter(|(_, read)| !**read)
+            {
+                let poison = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+                values.iter_mut().enumerate().for_each(|(c, x)| *x = poison[c % 3]);
             }
         }
     }
 }
 
+/// A mask of the given form: about a third of the keys not admitted if it is boolean, an eighth if
+/// it is additive.
+fn mask(form: MaskSpec, dtype: DType, normal: &[f64]) -> Mask {
+    let dims = form.dims;
+    match form.kind {
+        MaskKind::Bool => Mask::Bool { dims, admits: normal.iter().map(|&x| x > -0.43).collect() },
+        MaskKind::Additive => {
+            let bias = |&x: &f64| if x < -1.15 { f64::NEG_INFINITY } else { x };
+            let data = Data::from_f64(dtype, normal.iter().map(bias));
+            Mask::Additive(Tensor::new(dims, data).expect("one number per element"))
+        }
+    }
+}
+
+/// The slopes of the paper: `2^(-8 (h + 1) / H)` (Press et al. 2022, section 3).
+fn slopes(heads: usize) -> Vec<f32> {
+    (1..=heads).map(|h| libm::exp2(-8.0 * h as f64 / heads as f64) as f32).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Alignment, DType, Inputs, ProblemSpec, Shape};
+    use crate::{Alignment, InputParts, Inputs, ProblemSpec, Shape};
+
+    fn spec(dtype: DType) -> ProblemSpec {
+        let shape = Shape { batch: 2, heads_kv: 2, len_k: 9, dim_v: 3, ..Shape::square(4, 5, 8) };
+        ProblemSpec { causal: Some(Alignment::TopLeft), ..ProblemSpec::new(shape, dtype) }
+    }
 
     fn problem(dtype: DType) -> Problem {
-        let shape = Shape {
-            batch: 2,
-            heads_kv: 2,
-            len_k: 9,
-            dim_v: 3,
-            ..Shape::square(4, 5, 8)
+        Problem::new(spec(dtype)).unwrap()
+    }
+
+    fn validate(problem: &Problem, inputs: &Inputs) -> Result<Inputs, crate::InvalidInputs> {
+        let parts = InputParts {
+            q: inputs.q().clone(),
+            k: inputs.k().clone(),
+            v: inputs.v().clone(),
+            mask: inputs.mask().cloned(),
+            slopes: inputs.slopes().map(Into::into),
+            sinks: inputs.sinks().map(Into::into),
         };
-        let causal = Some(Alignment::TopLeft);
-        Problem::new(ProblemSpec {
-            causal,
-            ..ProblemSpec::new(shape, dtype)
-        })
-        .unwrap()
+        Inputs::new(problem, parts)
     }
 
     #[test]
     fn every_family_makes_valid_inputs_of_its_own() {
         for dtype in DType::ALL {
-            let p = problem(dtype);
-            let digests: std::collections::BTreeSet<_> = Family::ALL
-                .into_iter()
-                .map(|family| {
+            let mut digests = std::collections::BTreeSet::new();
+            for family in Family::ALL {
+                for mask in [None, Some(MaskKind::Bool), Some(MaskKind::Additive)] {
+                    let mask = mask.map(|kind| MaskSpec { kind, dims: [1, 4, 5, 9] });
+                    let extras = ProblemSpec {
+                        mask,
+                        alibi: true,
+                        sinks: true,
+                        kv_len: Some(vec![3, 9]),
+                        ..spec(dtype)
+                    };
+                    let p = Problem::new(extras).unwrap();
                     let inputs = Inputs::generate(&p, family, 3);
-                    let (q, k, v) = (inputs.q().clone(), inputs.k().clone(), inputs.v().clone());
-                    Inputs::new(&p, q, k, v).unwrap_or_else(|e| panic!("{family:?}: {e}"));
-                    inputs.digest()
-                })
-                .collect();
-            assert_eq!(digests.len(), Family::ALL.len());
+                    validate(&p, &inputs).unwrap_or_else(|e| panic!("{family:?}: {e}"));
+                    digests.insert(inputs.digest());
+                }
+            }
+            assert_eq!(digests.len(), 3 * Family::ALL.len(), "{dtype}");
         }
     }
 
     #[test]
     fn poison_lies_only_where_no_query_reads() {
         let inputs = Inputs::generate(&problem(DType::F32), Family::MaskedPoison, 1);
-        let finite = (0..9).map(|j| {
-            inputs
-                .k()
-                .data()
-                .get(inputs.k().index([1, 1, j, 0]))
-                .is_finite()
-        });
+        let finite =
+            (0..9).map(|j| inputs.k().data().get(inputs.k().index([1, 1, j, 0])).is_finite());
         assert_eq!(
             finite.collect::<Vec<_>>(),
             [true, true, true, true, true, false, false, false, false]

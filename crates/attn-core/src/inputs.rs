@@ -5,14 +5,36 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::family::Draft;
-use crate::{Data, Family, Problem, Tensor};
+use crate::{Data, Family, Mask, Problem, Tensor};
 
-/// q, k and v of one problem, in its shape and storage type.
+/// Everything that [`Inputs`] are made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputParts {
+    /// Queries, `[B, Hq, Nq, D]`.
+    pub q: Tensor,
+    /// Keys, `[B, Hkv, Nk, D]`.
+    pub k: Tensor,
+    /// Values, `[B, Hkv, Nk, Dv]`.
+    pub v: Tensor,
+    /// Mask, if the problem has one.
+    pub mask: Option<Mask>,
+    /// `ALiBi` slopes, one per query head, if the problem has them.
+    pub slopes: Option<Vec<f32>>,
+    /// Sink logits, one per query head, if the problem has them.
+    pub sinks: Option<Vec<f32>>,
+}
+
+impl InputParts {
+    /// q, k and v alone.
+    pub const fn plain(q: Tensor, k: Tensor, v: Tensor) -> Self {
+        InputParts { q, k, v, mask: None, slopes: None, sinks: None }
+    }
+}
+
+/// The operands of one problem, in its shape and storage type: valid together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    parts: InputParts,
 }
 
 /// Why tensors are not inputs of a problem.
@@ -21,17 +43,17 @@ pub enum InvalidInputs {
     /// A tensor has other dimensions or another storage type than the problem.
     #[error("tensor `{tensor}` is {found}, expected {expected}")]
     Mismatch {
-        /// `q`, `k` or `v`.
+        /// Its name.
         tensor: &'static str,
-        /// Storage type and dimensions of the tensor.
+        /// Storage type and dimensions of the tensor, or `absent`.
         found: String,
-        /// Storage type and dimensions that the problem asks for.
+        /// What the problem asks for.
         expected: String,
     },
     /// NaN or infinity where some query reads it.
     #[error("tensor `{tensor}` holds {value} at {index:?}, which some query reads")]
     NotFinite {
-        /// `q`, `k` or `v`.
+        /// Its name.
         tensor: &'static str,
         /// The element.
         value: f64,
@@ -41,88 +63,153 @@ pub enum InvalidInputs {
 }
 
 impl Inputs {
-    /// Checks that the tensors fit the problem and that every element that is read is finite.
-    /// Rows of k and v that no query admits may hold anything.
-    pub fn new(problem: &Problem, q: Tensor, k: Tensor, v: Tensor) -> Result<Self, InvalidInputs> {
+    /// Checks that the parts fit the problem and that every element that is read is finite.
+    /// Rows of k and v that no query admits may hold anything; a mask may hold -inf.
+    pub fn new(problem: &Problem, parts: InputParts) -> Result<Self, InvalidInputs> {
         let shape = problem.shape();
-        let used = problem.used_keys();
-        for (name, tensor, dims, rows) in [
-            ("q", &q, shape.q(), 0..shape.len_q),
-            ("k", &k, shape.k(), used.clone()),
-            ("v", &v, shape.v(), used),
-        ] {
-            if (tensor.dims(), tensor.dtype()) != (dims, problem.dtype()) {
-                return Err(InvalidInputs::Mismatch {
-                    tensor: name,
-                    found: format!("{} {:?}", tensor.dtype(), tensor.dims()),
-                    expected: format!("{} {dims:?}", problem.dtype()),
-                });
-            }
-            if let Some((value, index)) = first_not_finite(tensor, &rows) {
-                return Err(InvalidInputs::NotFinite {
-                    tensor: name,
-                    value,
-                    index,
-                });
+        let tensors =
+            [("q", &parts.q, shape.q()), ("k", &parts.k, shape.k()), ("v", &parts.v, shape.v())];
+        for (tensor, found, dims) in tensors {
+            let expected = format!("{} {dims:?}", problem.dtype());
+            let found = format!("{} {:?}", found.dtype(), found.dims());
+            if found != expected {
+                return Err(InvalidInputs::Mismatch { tensor, found, expected });
             }
         }
-        Ok(Inputs { q, k, v })
+        fits("mask", parts.mask.as_ref().map(Mask::spec), problem.spec().mask)?;
+        let spec = problem.spec();
+        for (tensor, values, wanted) in
+            [("alibi_slopes", &parts.slopes, spec.alibi), ("sinks", &parts.sinks, spec.sinks)]
+        {
+            let found = values.as_ref().map(Vec::len);
+            fits(tensor, found, wanted.then_some(shape.heads_q))?;
+            let not_finite = |value: &&f32| !value.is_finite();
+            if let Some(&value) = values.iter().flatten().find(not_finite) {
+                let value = f64::from(value);
+                return Err(InvalidInputs::NotFinite { tensor, value, index: [0; 4] });
+            }
+        }
+        let inputs = Inputs { parts };
+        inputs.check_finite(problem)?;
+        Ok(inputs)
+    }
+
+    fn check_finite(&self, problem: &Problem) -> Result<(), InvalidInputs> {
+        let InputParts { q, k, v, mask, .. } = &self.parts;
+        let all = vec![true; q.dims()[..3].iter().product()];
+        let read = self.read_keys(problem);
+        let mut tensors = vec![("q", q, &all), ("k", k, &read), ("v", v, &read)];
+        let rows;
+        if let Some(Mask::Additive(tensor)) = mask {
+            rows = vec![true; tensor.dims()[..3].iter().product()];
+            tensors.push(("mask", tensor, &rows));
+        }
+        for (tensor, values, rows) in tensors {
+            let allowed = |x: f64| x.is_finite() || (tensor == "mask" && x == f64::NEG_INFINITY);
+            let [_, heads, len, width] = values.dims();
+            for (row, _) in rows.iter().enumerate().filter(|(_, read)| **read) {
+                for c in 0..width {
+                    let value = values.data().get(row * width + c);
+                    if !allowed(value) {
+                        let index = [row / len / heads, row / len % heads, row % len, c];
+                        return Err(InvalidInputs::NotFinite { tensor, value, index });
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Seeded inputs, rounded to the problem's storage type: the same on every platform.
     ///
-    /// q, k and v come from three separate streams, so a change of one size leaves the rest alone.
+    /// q, k, v and the mask come from separate streams, so a change of one size leaves the rest alone.
     pub fn generate(problem: &Problem, family: Family, seed: u64) -> Self {
         let shape = problem.shape();
-        let Draft { q, k, v } = Draft::new(problem, family, seed);
+        let Draft { q, k, v, mask, slopes, sinks } = Draft::new(problem, family, seed);
         let tensor = |dims, values: Vec<f64>| {
             let data = Data::from_f64(problem.dtype(), values.into_iter());
             Tensor::new(dims, data).expect("a draft has the problem's dimensions")
         };
-        Inputs {
-            q: tensor(shape.q(), q),
-            k: tensor(shape.k(), k),
-            v: tensor(shape.v(), v),
-        }
+        let [q, k, v] = [(shape.q(), q), (shape.k(), k), (shape.v(), v)].map(|(d, x)| tensor(d, x));
+        Inputs { parts: InputParts { q, k, v, mask, slopes, sinks } }
     }
 
-    /// Other inputs of the same problem, made of these: tokens in reverse order, v negated.
+    /// Other inputs of the same problem, made of these: heads rotated by one, v negated.
     ///
     /// For inputs that come from a file there is no second seed; these differ from the first in
     /// every output element that is not 0, so a stale result shows, and cost the same to compute.
-    /// Rows of k and v that no query admits stay where they are.
+    /// Which rows of k and v are read depends on positions and on the mask, and stays as it is.
     #[must_use]
-    pub fn reversed(&self, problem: &Problem) -> Self {
-        let used = problem.used_keys().end;
-        let queries = problem.shape().len_q;
-        Inputs {
-            q: reverse_rows(&self.q, queries, 1.0),
-            k: reverse_rows(&self.k, used, 1.0),
-            v: reverse_rows(&self.v, used, -1.0),
+    pub fn varied(&self, problem: &Problem) -> Self {
+        let mut parts = self.parts.clone();
+        if parts.mask.is_none() {
+            let group = problem.shape().group();
+            parts.q = rotate_heads(&parts.q, group);
+            parts.k = rotate_heads(&parts.k, 1);
+            parts.v = rotate_heads(&parts.v, 1);
         }
+        let negated = parts.v.data().to_f64().into_iter().map(|x| -x);
+        let data = Data::from_f64(parts.v.dtype(), negated);
+        parts.v = Tensor::new(parts.v.dims(), data).expect("the same number of elements");
+        Inputs { parts }
     }
 
     /// Queries, `[B, Hq, Nq, D]`.
     pub const fn q(&self) -> &Tensor {
-        &self.q
+        &self.parts.q
     }
 
     /// Keys, `[B, Hkv, Nk, D]`.
     pub const fn k(&self) -> &Tensor {
-        &self.k
+        &self.parts.k
     }
 
     /// Values, `[B, Hkv, Nk, Dv]`.
     pub const fn v(&self) -> &Tensor {
-        &self.v
+        &self.parts.v
+    }
+
+    /// The mask, if the problem has one.
+    pub const fn mask(&self) -> Option<&Mask> {
+        self.parts.mask.as_ref()
+    }
+
+    /// `ALiBi` slopes, if the problem has them.
+    pub fn slopes(&self) -> Option<&[f32]> {
+        self.parts.slopes.as_deref()
+    }
+
+    /// Sink logits, if the problem has them.
+    pub fn sinks(&self) -> Option<&[f32]> {
+        self.parts.sinks.as_deref()
+    }
+
+    /// Which rows of k and v some query reads: one flag per `[B, Hkv, Nk]`.
+    pub fn read_keys(&self, problem: &Problem) -> Vec<bool> {
+        read_keys(problem, self.mask())
     }
 
     /// SHA-256 over names, storage types, dimensions and little-endian elements, in hexadecimal.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        for (name, tensor) in [("q", &self.q), ("k", &self.k), ("v", &self.v)] {
+        let InputParts { q, k, v, mask, slopes, sinks } = &self.parts;
+        let mut tensors = vec![("q", q), ("k", k), ("v", v)];
+        if let Some(Mask::Additive(tensor)) = mask {
+            tensors.push(("mask", tensor));
+        }
+        for (name, tensor) in tensors {
             hash.update(format!("{name} {} {:?}\n", tensor.dtype(), tensor.dims()));
             hash.update(tensor.data().to_le_bytes());
+        }
+        if let Some(Mask::Bool { dims, admits }) = mask {
+            hash.update(format!("mask bool {dims:?}\n"));
+            hash.update(admits.iter().map(|&admits| u8::from(admits)).collect::<Vec<_>>());
+        }
+        for (name, values) in [("alibi_slopes", slopes), ("sinks", sinks)] {
+            if let Some(values) = values {
+                hash.update(format!("{name} f32 [{}]\n", values.len()));
+                hash.update(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
+            }
         }
         hash.finalize().iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
@@ -131,123 +218,53 @@ impl Inputs {
     }
 }
 
-fn first_not_finite(tensor: &Tensor, rows: &std::ops::Range<usize>) -> Option<(f64, [usize; 4])> {
-    let [batch, heads, _, width] = tensor.dims();
-    for b in 0..batch {
-        for h in 0..heads {
-            for i in rows.clone() {
-                let start = tensor.index([b, h, i, 0]);
-                for c in 0..width {
-                    let value = tensor.data().get(start + c);
-                    if !value.is_finite() {
-                        return Some((value, [b, h, i, c]));
-                    }
+/// Which rows of k and v some query reads: one flag per `[B, Hkv, Nk]`.
+pub(crate) fn read_keys(problem: &Problem, mask: Option<&Mask>) -> Vec<bool> {
+    let shape = problem.shape();
+    let mut read = vec![false; shape.batch * shape.heads_kv * shape.len_k];
+    for b in 0..shape.batch {
+        for h in 0..shape.heads_q {
+            let first = (b * shape.heads_kv + shape.kv_head(h)) * shape.len_k;
+            let Some(mask) = mask else {
+                // By position, windows slide without leaving a gap, and all heads read the same.
+                read[first..][problem.used_keys(b)].fill(true);
+                continue;
+            };
+            for i in 0..shape.len_q {
+                for j in problem.admitted(b, i) {
+                    read[first + j] |= mask.bias([b, h, i, j]).is_some();
                 }
             }
         }
     }
-    None
+    read
 }
 
-/// `sign` times the tensor, the first `rows` rows of every head in reverse order.
-fn reverse_rows(tensor: &Tensor, rows: usize, sign: f64) -> Tensor {
-    let [batch, heads, len, width] = tensor.dims();
-    let values = (0..batch * heads * len).flat_map(|row| {
-        let (head, i) = (row / len, row % len);
-        let source = if i < rows { rows - 1 - i } else { i };
-        let start = (head * len + source) * width;
-        (start..start + width).map(|at| sign * tensor.data().get(at))
-    });
-    let data = Data::from_f64(tensor.dtype(), values);
+/// Whether an optional part is there as the problem says.
+fn fits<T: PartialEq + std::fmt::Debug>(
+    tensor: &'static str,
+    found: Option<T>,
+    expected: Option<T>,
+) -> Result<(), InvalidInputs> {
+    if found == expected {
+        return Ok(());
+    }
+    let [found, expected] =
+        [found, expected].map(|x| x.map_or("absent".to_string(), |x| format!("{x:?}")));
+    Err(InvalidInputs::Mismatch { tensor, found, expected })
+}
+
+/// The tensor with head h moved to head `h + by`, within each batch.
+fn rotate_heads(tensor: &Tensor, by: usize) -> Tensor {
+    let [_, heads, len, width] = tensor.dims();
+    let size = heads * len * width;
+    let mut values = tensor.data().to_f64();
+    for batch in values.chunks_exact_mut(size) {
+        batch.rotate_right((by % heads) * len * width);
+    }
+    let data = Data::from_f64(tensor.dtype(), values.into_iter());
     Tensor::new(tensor.dims(), data).expect("the same number of elements")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Alignment, DType, ProblemSpec, Shape};
-
-    fn problem(dtype: DType) -> Problem {
-        let shape = Shape {
-            batch: 2,
-            heads_kv: 2,
-            dim_v: 3,
-            ..Shape::square(4, 5, 8)
-        };
-        Problem::new(ProblemSpec::new(shape, dtype)).unwrap()
-    }
-
-    /// Pinned: a change here changes every record's inputs.
-    #[test]
-    fn digests_are_the_same_on_every_platform() {
-        let digest = |dtype| Inputs::generate(&problem(dtype), Family::Normal, 7).digest();
-        assert_eq!(digest(DType::F32)[..16], *"d0eb6797289471cd");
-        assert_eq!(digest(DType::F64)[..16], *"d7d771161254f542");
-    }
-
-    #[test]
-    fn seeds_and_tensors_have_streams_of_their_own() {
-        let p = problem(DType::F64);
-        let (a, b) = (
-            Inputs::generate(&p, Family::Normal, 1),
-            Inputs::generate(&p, Family::Normal, 2),
-        );
-        assert_ne!(a.digest(), b.digest());
-        assert_ne!(a.q().data().get(0), a.k().data().get(0));
-        assert_eq!(a.digest(), Inputs::generate(&p, Family::Normal, 1).digest());
-    }
-
-    #[test]
-    fn a_mismatch_names_the_tensor() {
-        let p = problem(DType::F32);
-        let Inputs { q, k, v } = Inputs::generate(&problem(DType::F64), Family::Normal, 1);
-        let error = Inputs::new(&p, q, k, v).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "tensor `q` is f64 [2, 4, 5, 8], expected f32 [2, 4, 5, 8]"
-        );
-    }
-
-    #[test]
-    fn nan_is_refused_only_where_a_query_reads_it() {
-        let spec = ProblemSpec {
-            causal: Some(Alignment::TopLeft),
-            ..ProblemSpec::new(
-                Shape {
-                    len_k: 3,
-                    ..Shape::square(1, 2, 1)
-                },
-                DType::F32,
-            )
-        };
-        let p = Problem::new(spec).unwrap();
-        let column =
-            |values: [f32; 3]| Tensor::new([1, 1, 3, 1], Data::F32(values.into())).unwrap();
-        let q = || Tensor::new([1, 1, 2, 1], Data::F32(vec![1.0; 2])).unwrap();
-        let fine = column([1.0, 2.0, f32::NAN]);
-        assert!(Inputs::new(&p, q(), fine.clone(), fine.clone()).is_ok());
-        let bad = column([1.0, f32::INFINITY, 3.0]);
-        let error = Inputs::new(&p, q(), fine, bad).unwrap_err();
-        assert!(matches!(
-            error,
-            InvalidInputs::NotFinite {
-                tensor: "v",
-                index: [0, 0, 1, 0],
-                ..
-            }
-        ));
-    }
-
-    #[test]
-    fn reversed_reverses_tokens_and_negates_values() {
-        let p = problem(DType::F32);
-        let a = Inputs::generate(&p, Family::Normal, 3);
-        let b = a.reversed(&p);
-        let last = a.v().index([1, 1, 4, 2]);
-        assert_eq!(
-            b.v().data().get(b.v().index([1, 1, 0, 2])),
-            -a.v().data().get(last)
-        );
-        assert_eq!(b.reversed(&p).digest(), a.digest());
-    }
-}
+mod tests;

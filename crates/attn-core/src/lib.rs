@@ -8,8 +8,8 @@
 mod backend;
 mod dtype;
 mod family;
-mod host;
 mod inputs;
+mod mask;
 mod output;
 mod problem;
 mod random;
@@ -21,13 +21,14 @@ mod work;
 
 pub use backend::{
     Backend, BackendError, BackendId, Exec, Feature, Footprint, Plan, Unavailable, Unsupported,
+    compute,
 };
 pub use dtype::{DType, Data, Element};
 pub use family::Family;
-pub use host::{HostKernel, HostPlan, Operands, compute, heads};
-pub use inputs::{Inputs, InvalidInputs};
-pub use output::Output;
-pub use problem::{Alignment, InvalidProblem, Problem, ProblemSpec};
+pub use inputs::{InputParts, Inputs, InvalidInputs};
+pub use mask::Mask;
+pub use output::{Fenced, Output, lse_dtype};
+pub use problem::{Alignment, InvalidProblem, MaskKind, MaskSpec, Problem, ProblemSpec, Window};
 pub use receipt::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy, target_features};
 pub use shape::Shape;
 pub use tensor::{Tensor, WrongLength};

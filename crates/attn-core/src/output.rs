@@ -1,40 +1,76 @@
-//! The buffer a backend writes its result to: poisoned and fenced.
+//! The buffers a backend writes its results to: poisoned and fenced.
+
+use half::{bf16, f16};
 
 use crate::{DType, Data, Element, Problem, Tensor};
 
 /// Elements before and after the payload that nobody may write.
 const FENCE: usize = 64;
-const FENCE_F32: u32 = 0x7fa5_a5a5;
-const FENCE_F64: u64 = 0x7ff4_a5a5_a5a5_a5a5;
-const POISON_F32: u32 = 0x7fc0_dead;
-const POISON_F64: u64 = 0x7ff8_0000_dead_dead;
 
-/// An output tensor `[B, Hq, Nq, Dv]` whose elements start as a NaN that no arithmetic produces,
-/// between two fences of another such NaN. What a backend did not write, or wrote outside, shows.
+/// The outputs of one problem: `o` `[B, Hq, Nq, Dv]` in its storage type and, where it is asked for,
+/// `lse` `[B, Hq, Nq, 1]` in f32 (f64 for f64).
 #[derive(Clone, Debug)]
 pub struct Output {
+    o: Fenced,
+    lse: Option<Fenced>,
+}
+
+impl Output {
+    /// Poisoned buffers for `problem`.
+    pub fn poisoned(problem: &Problem) -> Self {
+        let [batch, heads, len, _] = problem.shape().out();
+        let dtype = lse_dtype(problem.dtype());
+        let lse = problem.spec().lse.then(|| Fenced::poisoned(dtype, [batch, heads, len, 1]));
+        Output { o: Fenced::poisoned(problem.dtype(), problem.shape().out()), lse }
+    }
+
+    /// The result.
+    pub const fn o(&self) -> &Fenced {
+        &self.o
+    }
+
+    /// The result, to be written.
+    pub const fn o_mut(&mut self) -> &mut Fenced {
+        &mut self.o
+    }
+
+    /// The log-sum-exp, if the problem asks for it.
+    pub const fn lse(&self) -> Option<&Fenced> {
+        self.lse.as_ref()
+    }
+
+    /// The log-sum-exp, to be written, if the problem asks for it.
+    pub const fn lse_mut(&mut self) -> Option<&mut Fenced> {
+        self.lse.as_mut()
+    }
+}
+
+/// The type of the log-sum-exp of a problem stored as `storage`.
+pub const fn lse_dtype(storage: DType) -> DType {
+    match storage {
+        DType::F64 => DType::F64,
+        DType::F32 | DType::BF16 | DType::F16 => DType::F32,
+    }
+}
+
+/// A tensor whose elements start as a NaN that no arithmetic produces, between two fences of another
+/// such NaN. What a backend did not write, or wrote outside, shows.
+#[derive(Clone, Debug)]
+pub struct Fenced {
     dims: [usize; 4],
     storage: Data,
 }
 
-impl Output {
-    /// A poisoned output for `problem`.
-    pub fn poisoned(problem: &Problem) -> Self {
-        let dims = problem.shape().out();
-        let len = dims.iter().product::<usize>();
-        let storage = match problem.dtype() {
-            DType::F32 => Data::F32(fenced(
-                len,
-                f32::from_bits(POISON_F32),
-                f32::from_bits(FENCE_F32),
-            )),
-            DType::F64 => Data::F64(fenced(
-                len,
-                f64::from_bits(POISON_F64),
-                f64::from_bits(FENCE_F64),
-            )),
+impl Fenced {
+    fn poisoned(dtype: DType, dims: [usize; 4]) -> Self {
+        let len = dims.iter().product();
+        let storage = match dtype {
+            DType::F64 => Data::F64(fenced(len)),
+            DType::F32 => Data::F32(fenced(len)),
+            DType::BF16 => Data::BF16(fenced(len)),
+            DType::F16 => Data::F16(fenced(len)),
         };
-        Output { dims, storage }
+        Fenced { dims, storage }
     }
 
     /// Sizes of the four axes.
@@ -43,7 +79,7 @@ impl Output {
     }
 
     /// The storage type.
-    pub fn dtype(&self) -> DType {
+    pub const fn dtype(&self) -> DType {
         self.storage.dtype()
     }
 
@@ -55,43 +91,74 @@ impl Output {
     }
 
     /// The whole allocation, fences included: for tests that break out of it.
-    pub fn storage_mut(&mut self) -> &mut Data {
+    pub const fn storage_mut(&mut self) -> &mut Data {
         &mut self.storage
     }
 
     /// Whether both fences are as they were made.
     pub fn fences_intact(&self) -> bool {
         let end = self.storage.len() - FENCE;
-        (0..FENCE)
-            .chain(end..end + FENCE)
-            .all(|at| match &self.storage {
-                Data::F32(x) => x[at].to_bits() == FENCE_F32,
-                Data::F64(x) => x[at].to_bits() == FENCE_F64,
-            })
+        (0..FENCE).chain(end..end + FENCE).all(|at| marks(&self.storage, at).1)
     }
 
     /// Whether element `i` of the payload still holds the poison.
     pub fn is_unwritten(&self, i: usize) -> bool {
-        match &self.storage {
-            Data::F32(x) => x[FENCE + i].to_bits() == POISON_F32,
-            Data::F64(x) => x[FENCE + i].to_bits() == POISON_F64,
-        }
+        marks(&self.storage, FENCE + i).0
     }
 
     /// The payload.
     pub fn tensor(&self) -> Tensor {
-        let data = match &self.storage {
-            Data::F32(x) => Data::F32(x[FENCE..x.len() - FENCE].to_vec()),
-            Data::F64(x) => Data::F64(x[FENCE..x.len() - FENCE].to_vec()),
-        };
+        let data = self.storage.part(FENCE..self.storage.len() - FENCE);
         Tensor::new(self.dims, data).expect("the payload was made for these dimensions")
     }
 }
 
-fn fenced<T: Copy>(len: usize, poison: T, fence: T) -> Vec<T> {
-    let mut storage = vec![fence; len + 2 * FENCE];
-    storage[FENCE..FENCE + len].fill(poison);
+/// Two NaN of every type that arithmetic does not produce.
+trait Marked: Copy {
+    const POISON: Self;
+    const FENCE: Self;
+}
+
+impl Marked for f64 {
+    const POISON: f64 = f64::from_bits(0x7ff8_0000_dead_dead);
+    const FENCE: f64 = f64::from_bits(0x7ff4_a5a5_a5a5_a5a5);
+}
+
+impl Marked for f32 {
+    const POISON: f32 = f32::from_bits(0x7fc0_dead);
+    const FENCE: f32 = f32::from_bits(0x7fa5_a5a5);
+}
+
+impl Marked for bf16 {
+    const POISON: bf16 = bf16::from_bits(0x7fda);
+    const FENCE: bf16 = bf16::from_bits(0x7fa5);
+}
+
+impl Marked for f16 {
+    const POISON: f16 = f16::from_bits(0x7eda);
+    const FENCE: f16 = f16::from_bits(0x7da5);
+}
+
+fn fenced<T: Marked>(len: usize) -> Vec<T> {
+    let mut storage = vec![T::FENCE; len + 2 * FENCE];
+    storage[FENCE..FENCE + len].fill(T::POISON);
     storage
+}
+
+/// Whether element `at` is, bit by bit, the poison and the fence.
+fn marks(storage: &Data, at: usize) -> (bool, bool) {
+    macro_rules! marks {
+        ($x:expr, $float:ty) => {{
+            let bits = $x[at].to_bits();
+            (bits == <$float>::POISON.to_bits(), bits == <$float>::FENCE.to_bits())
+        }};
+    }
+    match storage {
+        Data::F64(x) => marks!(x, f64),
+        Data::F32(x) => marks!(x, f32),
+        Data::BF16(x) => marks!(x, bf16),
+        Data::F16(x) => marks!(x, f16),
+    }
 }
 
 #[cfg(test)]
@@ -102,20 +169,26 @@ mod tests {
     #[test]
     fn starts_unwritten_and_intact_and_shows_every_write() {
         for dtype in DType::ALL {
-            let problem = Problem::new(ProblemSpec::new(Shape::square(1, 3, 2), dtype)).unwrap();
-            let mut out = Output::poisoned(&problem);
+            let spec = ProblemSpec { lse: true, ..ProblemSpec::new(Shape::square(1, 3, 2), dtype) };
+            let out = Output::poisoned(&Problem::new(spec).unwrap());
+            assert_eq!(out.lse().unwrap().dims(), [1, 1, 3, 1]);
+            let out = out.o().clone();
             assert!(out.fences_intact());
-            assert!((0..6).all(|i| out.is_unwritten(i)));
-            let write = |data: &mut Data, at: usize, x: f64| match data {
-                Data::F32(s) => s[at] = x as f32,
-                Data::F64(s) => s[at] = x,
+            assert!((0..6).all(|i| out.is_unwritten(i) && out.tensor().data().get(i).is_nan()));
+            let write = |out: &Fenced, at: usize, x: f64| {
+                let mut out = out.clone();
+                match out.storage_mut() {
+                    Data::F64(s) => s[at] = x,
+                    Data::F32(s) => s[at] = x as f32,
+                    Data::BF16(s) => s[at] = bf16::from_f64(x),
+                    Data::F16(s) => s[at] = f16::from_f64(x),
+                }
+                out
             };
-            write(out.storage_mut(), FENCE + 2, f64::NAN);
-            assert!(!out.is_unwritten(2), "a computed NaN is not the poison");
+            let nan = write(&out, FENCE + 2, f64::NAN);
+            assert!(!nan.is_unwritten(2), "a computed NaN is not the poison");
             for at in [FENCE - 1, FENCE + 6] {
-                let mut broken = out.clone();
-                write(broken.storage_mut(), at, 0.0);
-                assert!(!broken.fences_intact());
+                assert!(!write(&out, at, 0.0).fences_intact());
             }
         }
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DType, Shape};
+use crate::{DType, Feature, Shape};
 
 /// Where the diagonal of a causal mask lies when `len_q != len_k`.
 ///
@@ -15,25 +15,55 @@ use crate::{DType, Shape};
 pub enum Alignment {
     /// `offset = 0`: the first query sees the first key (PyTorch's `is_causal`, ONNX without a cache).
     TopLeft,
-    /// `offset = len_k - len_q`: the last query sees the last key (FlashAttention >= 2.1, ONNX with a cache).
+    /// `offset = keys - len_q`, keys the valid ones of the batch: the last query sees the last key (FlashAttention >= 2.1, ONNX with a cache).
     BottomRight,
     /// `offset = n`: n keys lie before the first query (a KV cache); may be negative.
     Offset(i64),
 }
 
 impl Alignment {
-    /// The offset of the diagonal for the given lengths.
-    pub const fn offset(self, shape: &Shape) -> i64 {
+    /// The offset of the diagonal for the given numbers of queries and valid keys.
+    pub const fn offset(self, len_q: usize, keys: usize) -> i64 {
         match self {
             Alignment::TopLeft => 0,
-            Alignment::BottomRight => shape.len_k as i64 - shape.len_q as i64,
+            Alignment::BottomRight => keys as i64 - len_q as i64,
             Alignment::Offset(n) => n,
         }
     }
 }
 
+/// Keys near the diagonal: `diag - left <= j <= diag + right`, inclusive, either side open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// Keys before the diagonal; absent means all.
+    pub left: Option<u64>,
+    /// Keys after the diagonal; absent means all. Causal masking caps it at 0.
+    pub right: Option<u64>,
+}
+
+/// Whether a mask's elements are booleans or are added to the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskKind {
+    /// True admits the key.
+    Bool,
+    /// Added to the score; -inf does not admit the key.
+    Additive,
+}
+
+/// The form of a mask; its elements are [`Inputs`](crate::Inputs).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskSpec {
+    /// Boolean or additive.
+    pub kind: MaskKind,
+    /// `[1|B, 1|Hq, 1|Nq, 1|Nk]`: an axis of size 1 is broadcast.
+    pub dims: [usize; 4],
+}
+
 /// A problem as people and files state it; [`Problem::new`] makes it one that can be computed.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProblemSpec {
     /// Sizes.
@@ -43,9 +73,38 @@ pub struct ProblemSpec {
     /// Factor on `q . k`; absent means `1/sqrt(dim)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<f64>,
-    /// Causal masking and its alignment; absent means every key is admitted.
+    /// Causal masking and its alignment; absent means that every key is admitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causal: Option<Alignment>,
+    /// The diagonal of windows and `ALiBi` where `causal` is absent; absent means top-left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub align: Option<Alignment>,
+    /// Keys near the diagonal only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Scores `x` become `c tanh(x / c)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub softcap: Option<f64>,
+    /// The form of the mask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<MaskSpec>,
+    /// Valid keys of each batch; the rest is padding that may hold anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_len: Option<Vec<usize>>,
+    /// Whether `slope[h] |diag - j|` is subtracted from the scores.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub alibi: bool,
+    /// Whether one more logit per query head takes part in the softmax.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sinks: bool,
+    /// Whether the log-sum-exp of every row is asked for as well.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lse: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl ProblemSpec {
@@ -56,6 +115,14 @@ impl ProblemSpec {
             dtype,
             scale: None,
             causal: None,
+            align: None,
+            window: None,
+            softcap: None,
+            mask: None,
+            kv_len: None,
+            alibi: false,
+            sinks: false,
+            lse: false,
         }
     }
 }
@@ -83,6 +150,33 @@ pub enum InvalidProblem {
         /// As given.
         scale: f64,
     },
+    /// The softcap is not a positive number.
+    #[error("softcap = {softcap}, expected a finite number above 0")]
+    Softcap {
+        /// As given.
+        softcap: f64,
+    },
+    /// An axis of the mask is neither 1 nor full.
+    #[error("mask dimensions {dims:?}, expected each 1 or that of {full:?}")]
+    Mask {
+        /// As given.
+        dims: [usize; 4],
+        /// `[B, Hq, Nq, Nk]`.
+        full: [usize; 4],
+    },
+    /// `kv_len` has not one entry per batch, each at most `len_k`.
+    #[error("kv_len = {kv_len:?}, expected {batch} numbers from 0 to {len_k}")]
+    KvLen {
+        /// As given.
+        kv_len: Vec<usize>,
+        /// Batches.
+        batch: usize,
+        /// Keys.
+        len_k: usize,
+    },
+    /// `causal` and `align` name two diagonals.
+    #[error("align is for windows and ALiBi without causal, but causal is given too")]
+    TwoDiagonals,
     /// A tensor or the score matrix would not fit any machine.
     #[error("the shape {shape} has more than 2^40 elements in one tensor")]
     TooLarge {
@@ -94,11 +188,13 @@ pub enum InvalidProblem {
 /// One attention problem:
 ///
 /// ```text
-/// O = softmax(scale * Q K^T, over admitted keys) V
+/// O = softmax(cap(scale * Q K^T) + bias, over admitted keys) V
 /// ```
 ///
-/// per batch `b` and query head `h`, with key/value head `h / (heads_q / heads_kv)`. A row that
-/// admits no key is exactly 0. Every `Problem` in existence is valid.
+/// per batch `b` and query head `h`, with key/value head `h / (heads_q / heads_kv)`. In this order:
+/// scale; softcap `c tanh(x / c)`; `ALiBi` `- slope[h] |diag(b, i) - j|` and the additive mask;
+/// admission (causal, window, `kv_len`, boolean mask, -inf); softmax, with the sink as one more logit
+/// that adds no value. A row that admits no key is exactly 0. Every `Problem` in existence is valid.
 ///
 /// ```
 /// use attn_core::{Alignment, DType, Problem, ProblemSpec, Shape};
@@ -109,7 +205,7 @@ pub enum InvalidProblem {
 /// };
 /// let problem = Problem::new(spec)?;
 /// assert_eq!(problem.scale(), 0.125);
-/// assert_eq!(problem.admitted(3), 0..4);
+/// assert_eq!(problem.admitted(0, 3), 0..4);
 /// # Ok::<(), attn_core::InvalidProblem>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,24 +217,9 @@ pub struct Problem {
 impl Problem {
     /// Checks what the types cannot.
     pub fn new(spec: ProblemSpec) -> Result<Self, InvalidProblem> {
-        let shape = spec.shape;
-        if let Some((size, _)) = shape.named().into_iter().find(|(_, n)| *n == 0) {
-            return Err(InvalidProblem::ZeroSize { size });
-        }
-        if !shape.heads_q.is_multiple_of(shape.heads_kv) {
-            let Shape {
-                heads_q, heads_kv, ..
-            } = shape;
-            return Err(InvalidProblem::Heads { heads_q, heads_kv });
-        }
-        if let Some(scale) = spec.scale.filter(|s| !s.is_finite()) {
-            return Err(InvalidProblem::Scale { scale });
-        }
-        let scores = [shape.batch, shape.heads_q, shape.len_q, shape.len_k];
-        let tensors = [shape.q(), shape.k(), shape.v(), shape.out(), scores];
-        if !tensors.iter().all(fits) {
-            return Err(InvalidProblem::TooLarge { shape });
-        }
+        check_shape(&spec.shape)?;
+        check_scores(&spec)?;
+        check_masking(&spec)?;
         Ok(Problem { spec })
     }
 
@@ -154,9 +235,7 @@ impl Problem {
 
     /// The factor on `q . k`, default applied.
     pub fn scale(&self) -> f64 {
-        self.spec
-            .scale
-            .unwrap_or_else(|| 1.0 / (self.spec.shape.dim as f64).sqrt())
+        self.spec.scale.unwrap_or_else(|| 1.0 / (self.spec.shape.dim as f64).sqrt())
     }
 
     /// Causal masking, if any.
@@ -164,36 +243,118 @@ impl Problem {
         self.spec.causal
     }
 
+    /// The bound `c` of the scores, if any.
+    pub const fn softcap(&self) -> Option<f64> {
+        self.spec.softcap
+    }
+
     /// The statement that this problem was made from.
     pub const fn spec(&self) -> &ProblemSpec {
         &self.spec
     }
 
-    /// The keys that query row `i` admits, in every batch and head.
-    pub fn admitted(&self, i: usize) -> Range<usize> {
-        let shape = &self.spec.shape;
-        let end = match self.spec.causal {
-            None => shape.len_k,
-            Some(alignment) => {
-                let diagonal = (i as i64).saturating_add(alignment.offset(shape));
-                usize::try_from(diagonal.saturating_add(1))
-                    .unwrap_or(0)
-                    .min(shape.len_k)
-            }
-        };
-        0..end
+    /// Valid keys of batch `b`: the others are padding.
+    pub fn keys(&self, b: usize) -> usize {
+        self.spec.kv_len.as_ref().map_or(self.spec.shape.len_k, |lengths| lengths[b])
     }
 
-    /// The keys that some query row admits; rows of k and v outside it are never read.
-    pub fn used_keys(&self) -> Range<usize> {
-        self.admitted(self.spec.shape.len_q - 1)
+    /// The diagonal of query row `i`: the key that causal masking, windows and `ALiBi` count from.
+    pub fn diagonal(&self, b: usize, i: usize) -> i64 {
+        let alignment = self.spec.causal.or(self.spec.align).unwrap_or(Alignment::TopLeft);
+        (i as i64).saturating_add(alignment.offset(self.spec.shape.len_q, self.keys(b)))
+    }
+
+    /// The keys that query row `i` of batch `b` admits by position, in every head; a mask may take
+    /// some of them away.
+    pub fn admitted(&self, b: usize, i: usize) -> Range<usize> {
+        let diagonal = self.diagonal(b, i);
+        let window = self.spec.window.unwrap_or(Window { left: None, right: None });
+        let reach = |keys: u64| i64::try_from(keys).unwrap_or(i64::MAX);
+        let first = window.left.map_or(0, |left| diagonal.saturating_sub(reach(left)));
+        let right = match (self.spec.causal, window.right) {
+            (Some(_), _) => Some(0),
+            (None, right) => right,
+        };
+        let last = right.map_or(i64::MAX, |right| diagonal.saturating_add(reach(right)));
+        let keys = self.keys(b);
+        let end = usize::try_from(last.saturating_add(1)).unwrap_or(0).min(keys);
+        let start = usize::try_from(first).unwrap_or(0).min(end);
+        start..end
+    }
+
+    /// The smallest range that holds every key of batch `b` that some query row admits by position.
+    pub fn used_keys(&self, b: usize) -> Range<usize> {
+        let rows = (0..self.spec.shape.len_q).map(|i| self.admitted(b, i));
+        rows.filter(|keys| !keys.is_empty())
+            .reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
+            .unwrap_or(0..0)
+    }
+
+    /// The parts of the semantics that this problem needs.
+    pub fn features(&self) -> Vec<Feature> {
+        let ProblemSpec { shape, dtype, causal, window, softcap, mask, kv_len, .. } = &self.spec;
+        let has = [
+            (Feature::DType(*dtype), true),
+            (Feature::Batch, shape.batch > 1),
+            (Feature::GroupedHeads, shape.heads_q != shape.heads_kv),
+            (Feature::ValueDim, shape.dim_v != shape.dim),
+            (Feature::Causal, causal.is_some()),
+            (Feature::Window, window.is_some()),
+            (Feature::Softcap, softcap.is_some()),
+            (Feature::BoolMask, mask.is_some_and(|m| m.kind == MaskKind::Bool)),
+            (Feature::AdditiveMask, mask.is_some_and(|m| m.kind == MaskKind::Additive)),
+            (Feature::KvLen, kv_len.is_some()),
+            (Feature::Alibi, self.spec.alibi),
+            (Feature::Sinks, self.spec.sinks),
+            (Feature::Lse, self.spec.lse),
+        ];
+        has.into_iter().filter(|(_, needed)| *needed).map(|(feature, _)| feature).collect()
+    }
+}
+
+fn check_shape(shape: &Shape) -> Result<(), InvalidProblem> {
+    if let Some((size, _)) = shape.named().into_iter().find(|(_, n)| *n == 0) {
+        return Err(InvalidProblem::ZeroSize { size });
+    }
+    if !shape.heads_q.is_multiple_of(shape.heads_kv) {
+        let Shape { heads_q, heads_kv, .. } = *shape;
+        return Err(InvalidProblem::Heads { heads_q, heads_kv });
+    }
+    let tensors = [shape.q(), shape.k(), shape.v(), shape.out(), shape.scores()];
+    if tensors.iter().all(fits) { Ok(()) } else { Err(InvalidProblem::TooLarge { shape: *shape }) }
+}
+
+fn check_scores(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
+    if let Some(scale) = spec.scale.filter(|s| !s.is_finite()) {
+        return Err(InvalidProblem::Scale { scale });
+    }
+    match spec.softcap.filter(|c| !(c.is_finite() && *c > 0.0)) {
+        Some(softcap) => Err(InvalidProblem::Softcap { softcap }),
+        None => Ok(()),
+    }
+}
+
+fn check_masking(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
+    let Shape { batch, len_k, .. } = spec.shape;
+    if spec.causal.is_some() && spec.align.is_some() {
+        return Err(InvalidProblem::TwoDiagonals);
+    }
+    if let Some(MaskSpec { dims, .. }) = spec.mask {
+        let full = spec.shape.scores();
+        if !dims.iter().zip(full).all(|(&d, full)| d == 1 || d == full) {
+            return Err(InvalidProblem::Mask { dims, full });
+        }
+    }
+    match &spec.kv_len {
+        Some(kv_len) if kv_len.len() != batch || kv_len.iter().any(|&n| n > len_k) => {
+            Err(InvalidProblem::KvLen { kv_len: kv_len.clone(), batch, len_k })
+        }
+        _ => Ok(()),
     }
 }
 
 fn fits(dims: &[usize; 4]) -> bool {
-    dims.iter()
-        .try_fold(1usize, |n, &d| n.checked_mul(d))
-        .is_some_and(|n| n <= 1 << 40)
+    dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).is_some_and(|n| n <= 1 << 40)
 }
 
 impl TryFrom<ProblemSpec> for Problem {
@@ -211,15 +372,39 @@ impl From<Problem> for ProblemSpec {
 }
 
 impl std::fmt::Display for Problem {
-    /// `B1 H12 N128 D64 f32 causal:top-left`.
+    /// `B1 H12 N128 D64 f32 causal:top-left window:4,0 softcap:30 bool-mask kv-len alibi sinks lse`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.spec.shape, self.spec.dtype)?;
-        match self.spec.causal {
-            None => Ok(()),
-            Some(Alignment::TopLeft) => f.write_str(" causal:top-left"),
-            Some(Alignment::BottomRight) => f.write_str(" causal:bottom-right"),
-            Some(Alignment::Offset(n)) => write!(f, " causal:offset={n}"),
+        let ProblemSpec { shape, dtype, causal, align, window, softcap, mask, .. } = &self.spec;
+        write!(f, "{shape} {dtype}")?;
+        for (name, alignment) in [("causal", causal), ("align", align)] {
+            match alignment {
+                None => {}
+                Some(Alignment::TopLeft) => write!(f, " {name}:top-left")?,
+                Some(Alignment::BottomRight) => write!(f, " {name}:bottom-right")?,
+                Some(Alignment::Offset(n)) => write!(f, " {name}:offset={n}")?,
+            }
         }
+        if let Some(Window { left, right }) = window {
+            let side = |keys: &Option<u64>| keys.map_or("*".to_string(), |n| n.to_string());
+            write!(f, " window:{},{}", side(left), side(right))?;
+        }
+        if let Some(softcap) = softcap {
+            write!(f, " softcap:{softcap}")?;
+        }
+        if let Some(MaskSpec { kind, dims: [b, h, i, j] }) = mask {
+            let kind = match kind {
+                MaskKind::Bool => "bool",
+                MaskKind::Additive => "additive",
+            };
+            write!(f, " {kind}-mask:{b}x{h}x{i}x{j}")?;
+        }
+        let flags = [
+            ("kv-len", self.spec.kv_len.is_some()),
+            ("alibi", self.spec.alibi),
+            ("sinks", self.spec.sinks),
+            ("lse", self.spec.lse),
+        ];
+        flags.iter().filter(|(_, on)| *on).try_for_each(|(name, _)| write!(f, " {name}"))
     }
 }
 
@@ -228,23 +413,13 @@ mod tests {
     use super::*;
 
     fn causal(len_q: usize, len_k: usize, alignment: Alignment) -> Problem {
-        let shape = Shape {
-            len_q,
-            len_k,
-            ..Shape::square(1, 1, 4)
-        };
+        let shape = Shape { len_q, len_k, ..Shape::square(1, 1, 4) };
         let causal = Some(alignment);
-        Problem::new(ProblemSpec {
-            causal,
-            ..ProblemSpec::new(shape, DType::F32)
-        })
-        .unwrap()
+        Problem::new(ProblemSpec { causal, ..ProblemSpec::new(shape, DType::F32) }).unwrap()
     }
 
     fn row_lengths(problem: &Problem) -> Vec<usize> {
-        (0..problem.shape().len_q)
-            .map(|i| problem.admitted(i).len())
-            .collect()
+        (0..problem.shape().len_q).map(|i| problem.admitted(0, i).len()).collect()
     }
 
     #[test]
@@ -252,66 +427,81 @@ mod tests {
         assert_eq!(row_lengths(&causal(2, 5, Alignment::TopLeft)), [1, 2]);
         assert_eq!(row_lengths(&causal(2, 5, Alignment::BottomRight)), [4, 5]);
         assert_eq!(row_lengths(&causal(4, 2, Alignment::TopLeft)), [1, 2, 2, 2]);
-        assert_eq!(
-            row_lengths(&causal(4, 2, Alignment::BottomRight)),
-            [0, 0, 1, 2]
-        );
+        assert_eq!(row_lengths(&causal(4, 2, Alignment::BottomRight)), [0, 0, 1, 2]);
         assert_eq!(row_lengths(&causal(3, 3, Alignment::Offset(-2))), [0, 0, 1]);
         assert_eq!(row_lengths(&causal(3, 3, Alignment::Offset(7))), [3, 3, 3]);
     }
 
     #[test]
     fn extreme_offsets_do_not_overflow() {
-        assert_eq!(
-            row_lengths(&causal(2, 2, Alignment::Offset(i64::MAX))),
-            [2, 2]
-        );
-        assert_eq!(
-            row_lengths(&causal(2, 2, Alignment::Offset(i64::MIN))),
-            [0, 0]
-        );
+        assert_eq!(row_lengths(&causal(2, 2, Alignment::Offset(i64::MAX))), [2, 2]);
+        assert_eq!(row_lengths(&causal(2, 2, Alignment::Offset(i64::MIN))), [0, 0]);
+    }
+
+    #[test]
+    fn windows_are_inclusive_on_both_sides_and_capped_by_causal() {
+        let spec = ProblemSpec {
+            window: Some(Window { left: Some(1), right: Some(2) }),
+            align: Some(Alignment::Offset(1)),
+            ..ProblemSpec::new(Shape { len_k: 6, ..Shape::square(1, 6, 2) }, DType::F32)
+        };
+        let keys = |spec: &ProblemSpec| {
+            let problem = Problem::new(spec.clone()).unwrap();
+            (0..6).map(|i| problem.admitted(0, i)).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(&spec), [0..4, 1..5, 2..6, 3..6, 4..6, 5..6]);
+        let causal = ProblemSpec { causal: spec.align, align: None, ..spec.clone() };
+        assert_eq!(keys(&causal), [0..2, 1..3, 2..4, 3..5, 4..6, 5..6]);
+        let open = ProblemSpec { window: Some(Window { left: None, right: Some(0) }), ..causal };
+        assert_eq!(keys(&open), [0..2, 0..3, 0..4, 0..5, 0..6, 0..6]);
+    }
+
+    #[test]
+    fn padding_moves_the_bottom_right_corner_of_its_batch() {
+        let spec = ProblemSpec {
+            kv_len: Some(vec![5, 2, 0]),
+            causal: Some(Alignment::BottomRight),
+            ..ProblemSpec::new(Shape { batch: 3, len_k: 5, ..Shape::square(1, 3, 2) }, DType::F32)
+        };
+        let problem = Problem::new(spec).unwrap();
+        let row = |b| [0, 1, 2].map(|i| problem.admitted(b, i).len());
+        assert_eq!([row(0), row(1), row(2)], [[3, 4, 5], [0, 1, 2], [0, 0, 0]]);
+        assert_eq!(problem.used_keys(2), 0..0);
     }
 
     #[test]
     fn used_keys_stop_where_the_last_row_stops() {
-        assert_eq!(causal(2, 5, Alignment::TopLeft).used_keys(), 0..2);
-        assert_eq!(causal(2, 5, Alignment::BottomRight).used_keys(), 0..5);
+        assert_eq!(causal(2, 5, Alignment::TopLeft).used_keys(0), 0..2);
+        assert_eq!(causal(2, 5, Alignment::BottomRight).used_keys(0), 0..5);
     }
 
     #[test]
     fn invalid_specs_are_refused_with_the_field_that_is_wrong() {
         let good = ProblemSpec::new(Shape::square(4, 8, 16), DType::F64);
-        let with = |shape: Shape| Problem::new(ProblemSpec { shape, ..good }).unwrap_err();
-        let zero = with(Shape {
-            len_k: 0,
-            ..good.shape
-        });
+        let with = |shape: Shape| Problem::new(ProblemSpec { shape, ..good.clone() }).unwrap_err();
+        let zero = with(Shape { len_k: 0, ..good.shape });
         assert_eq!(zero, InvalidProblem::ZeroSize { size: "len_k" });
-        let heads = with(Shape {
-            heads_kv: 3,
-            ..good.shape
-        });
-        assert_eq!(
-            heads,
-            InvalidProblem::Heads {
-                heads_q: 4,
-                heads_kv: 3
-            }
-        );
-        let large = Shape {
-            batch: usize::MAX,
-            ..good.shape
-        };
+        let heads = with(Shape { heads_kv: 3, ..good.shape });
+        assert_eq!(heads, InvalidProblem::Heads { heads_q: 4, heads_kv: 3 });
+        let large = Shape { batch: usize::MAX, ..good.shape };
         assert!(matches!(with(large), InvalidProblem::TooLarge { .. }));
+        let refused = |spec: ProblemSpec| Problem::new(spec).unwrap_err().to_string();
+        let mask = Some(MaskSpec { kind: MaskKind::Bool, dims: [1, 2, 8, 8] });
+        let message = refused(ProblemSpec { mask, ..good.clone() });
+        assert_eq!(
+            message,
+            "mask dimensions [1, 2, 8, 8], expected each 1 or that of [1, 4, 8, 8]"
+        );
+        let message = refused(ProblemSpec { kv_len: Some(vec![9]), ..good.clone() });
+        assert_eq!(message, "kv_len = [9], expected 1 numbers from 0 to 8");
+        assert!(refused(ProblemSpec { softcap: Some(0.0), ..good.clone() }).contains("above 0"));
+        let both = Some(Alignment::TopLeft);
+        assert!(
+            refused(ProblemSpec { causal: both, align: both, ..good.clone() }).contains("align")
+        );
         for scale in [f64::NAN, f64::INFINITY] {
-            let spec = ProblemSpec {
-                scale: Some(scale),
-                ..good
-            };
-            assert!(matches!(
-                Problem::new(spec),
-                Err(InvalidProblem::Scale { .. })
-            ));
+            let spec = ProblemSpec { scale: Some(scale), ..good.clone() };
+            assert!(matches!(Problem::new(spec), Err(InvalidProblem::Scale { .. })));
         }
     }
 
@@ -322,9 +512,7 @@ mod tests {
         assert!(json.contains(r#""causal":{"offset":-3}"#), "{json}");
         assert_eq!(serde_json::from_str::<Problem>(&json).unwrap(), problem);
         let broken = json.replace(r#""heads_kv":1"#, r#""heads_kv":0"#);
-        let error = serde_json::from_str::<Problem>(&broken)
-            .unwrap_err()
-            .to_string();
+        let error = serde_json::from_str::<Problem>(&broken).unwrap_err().to_string();
         assert!(error.contains("heads_kv is 0"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::DType;
+use crate::{DType, lse_dtype};
 
 /// What a backend would run on this machine, in this build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,11 +50,12 @@ pub struct Arithmetic {
 }
 
 impl Arithmetic {
-    /// Everything in the storage type, keys summed one after another, two-pass softmax.
+    /// Everything in the storage type or f32 for the half types, keys summed one after another,
+    /// two-pass softmax.
     pub const PLAIN: Arithmetic = Arithmetic {
-        scores: Precision::Storage,
-        weights: Precision::Storage,
-        sums: Precision::Storage,
+        scores: Precision::AtLeastF32,
+        weights: Precision::AtLeastF32,
+        sums: Precision::AtLeastF32,
         order: SumOrder::Sequential,
         online: false,
     };
@@ -62,12 +63,14 @@ impl Arithmetic {
 
 /// A precision relative to the problem's storage type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// As q, k, v and the output are stored.
     Storage,
     /// binary32 whatever the storage.
     F32,
+    /// As stored, but binary32 for the half types.
+    AtLeastF32,
 }
 
 impl Precision {
@@ -76,6 +79,7 @@ impl Precision {
         match self {
             Precision::Storage => storage,
             Precision::F32 => DType::F32,
+            Precision::AtLeastF32 => lse_dtype(storage),
         }
     }
 }
@@ -113,16 +117,9 @@ pub fn target_features() -> String {
         ("f16c", cfg!(target_feature = "f16c")),
         ("neon", cfg!(target_feature = "neon")),
     ];
-    let enabled: Vec<_> = features
-        .into_iter()
-        .filter(|(_, on)| *on)
-        .map(|(name, _)| name)
-        .collect();
-    if enabled.is_empty() {
-        "baseline".into()
-    } else {
-        enabled.join("+")
-    }
+    let enabled: Vec<_> =
+        features.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect();
+    if enabled.is_empty() { "baseline".into() } else { enabled.join("+") }
 }
 
 #[cfg(test)]

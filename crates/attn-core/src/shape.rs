@@ -29,15 +29,7 @@ pub struct Shape {
 impl Shape {
     /// Self-attention of `heads` heads over `len` tokens with head dimension `dim`, one sequence.
     pub const fn square(heads: usize, len: usize, dim: usize) -> Self {
-        Shape {
-            batch: 1,
-            heads_q: heads,
-            heads_kv: heads,
-            len_q: len,
-            len_k: len,
-            dim,
-            dim_v: dim,
-        }
+        Shape { batch: 1, heads_q: heads, heads_kv: heads, len_q: len, len_k: len, dim, dim_v: dim }
     }
 
     /// Dimensions of q.
@@ -58,6 +50,11 @@ impl Shape {
     /// Dimensions of the output.
     pub const fn out(&self) -> [usize; 4] {
         [self.batch, self.heads_q, self.len_q, self.dim_v]
+    }
+
+    /// Dimensions of the score matrix.
+    pub const fn scores(&self) -> [usize; 4] {
+        [self.batch, self.heads_q, self.len_q, self.len_k]
     }
 
     /// Query heads that share one key/value head.
@@ -88,11 +85,7 @@ impl std::fmt::Display for Shape {
     /// `B1 H12 N128 D64`, or with the parts that differ: `B1 H32/8 N1x4096 D64/128`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let pair = |a: usize, b: usize, by: char| {
-            if a == b {
-                a.to_string()
-            } else {
-                format!("{a}{by}{b}")
-            }
+            if a == b { a.to_string() } else { format!("{a}{by}{b}") }
         };
         write!(
             f,
@@ -111,11 +104,7 @@ mod tests {
 
     #[test]
     fn query_heads_share_kv_heads_in_consecutive_groups() {
-        let shape = Shape {
-            heads_q: 6,
-            heads_kv: 2,
-            ..Shape::square(1, 4, 8)
-        };
+        let shape = Shape { heads_q: 6, heads_kv: 2, ..Shape::square(1, 4, 8) };
         let heads: Vec<_> = (0..6).map(|h| shape.kv_head(h)).collect();
         assert_eq!(heads, [0, 0, 0, 1, 1, 1]);
     }
@@ -123,12 +112,7 @@ mod tests {
     #[test]
     fn displays_only_what_differs() {
         assert_eq!(Shape::square(12, 128, 64).to_string(), "B1 H12 N128 D64");
-        let decode = Shape {
-            heads_kv: 8,
-            len_q: 1,
-            dim_v: 32,
-            ..Shape::square(32, 4096, 64)
-        };
+        let decode = Shape { heads_kv: 8, len_q: 1, dim_v: 32, ..Shape::square(32, 4096, 64) };
         assert_eq!(decode.to_string(), "B1 H32/8 N1x4096 D64/32");
     }
 }

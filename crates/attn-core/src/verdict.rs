@@ -59,6 +59,12 @@ pub enum Finding {
         /// Largest error of naive.
         naive: f64,
     },
+    /// The log-sum-exp is wrong.
+    #[error("lse: {finding}")]
+    Lse {
+        /// What is wrong with it; its elements are `[b, h, i, 0]`.
+        finding: Box<Finding>,
+    },
     /// The scores are so large that no bound exists in this arithmetic.
     #[error("no error bound exists: the scores exceed what the arithmetic resolves")]
     NoBound,
@@ -71,8 +77,10 @@ pub struct Worst {
     /// `[b, h, i, c]`.
     pub index: [usize; 4],
     /// As computed.
+    #[serde(with = "any_float")]
     pub got: f64,
     /// The truth.
+    #[serde(with = "any_float")]
     pub want: f64,
     /// The largest error allowed.
     pub bound: f64,
@@ -81,14 +89,9 @@ pub struct Worst {
 impl std::fmt::Display for Worst {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let [b, h, i, c] = self.index;
-        let Worst {
-            got, want, bound, ..
-        } = self;
+        let Worst { got, want, bound, .. } = self;
         let error = (got - want).abs();
-        write!(
-            f,
-            "[b {b}, h {h}, i {i}, c {c}] = {got:.6e}, expected {want:.6e}, "
-        )?;
+        write!(f, "[b {b}, h {h}, i {i}, c {c}] = {got:.6e}, expected {want:.6e}, ")?;
         write!(f, "error {error:.2e}, bound {bound:.2e}")
     }
 }
@@ -138,10 +141,43 @@ impl Verdict {
     /// The larger share of the two budgets.
     pub fn budget_share(&self) -> Option<f64> {
         let metrics = self.metrics?;
-        Some(
-            metrics
-                .bound_share
-                .max(metrics.yardstick_share.unwrap_or(0.0)),
-        )
+        Some(metrics.bound_share.max(metrics.yardstick_share.unwrap_or(0.0)))
+    }
+}
+
+/// Floats in JSON, which has no infinities and no NaN: those are strings.
+mod any_float {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Float {
+        Number(f64),
+        Name(String),
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    pub(super) fn serialize<S: Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
+        if x.is_finite() { to.serialize_f64(*x) } else { to.serialize_str(&x.to_string()) }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        match Float::deserialize(from)? {
+            Float::Number(x) => Ok(x),
+            Float::Name(name) => name.parse().map_err(D::Error::custom),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn infinities_survive_json() {
+        let worst = Worst { index: [0; 4], got: f64::NEG_INFINITY, want: 1.5, bound: 0.0 };
+        let json = serde_json::to_string(&worst).unwrap();
+        assert!(json.contains(r#""got":"-inf","want":1.5"#), "{json}");
+        assert_eq!(serde_json::from_str::<Worst>(&json).unwrap(), worst);
     }
 }

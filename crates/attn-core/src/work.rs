@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Problem;
+use crate::inputs::read_keys;
+use crate::{Mask, Problem};
 
 /// Floating-point operations (a fused multiply-add is two).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,15 +30,12 @@ pub struct Work {
 }
 
 impl Work {
-    /// Counts the work of `problem`.
-    pub fn of(problem: &Problem) -> Self {
+    /// Counts the work of `problem` under `mask`, the elements of its mask if it has one.
+    pub fn of(problem: &Problem, mask: Option<&Mask>) -> Self {
         let shape = problem.shape();
-        let admitted: u64 = (0..shape.len_q)
-            .map(|i| problem.admitted(i).len() as u64)
-            .sum();
-        let pairs = (shape.batch * shape.heads_q) as u64 * admitted;
+        let pairs = admitted_pairs(problem, mask);
         let rows_q = shape.batch * shape.heads_q * shape.len_q;
-        let rows_kv = shape.batch * shape.heads_kv * problem.used_keys().len();
+        let rows_kv = read_keys(problem, mask).into_iter().filter(|&read| read).count();
         let elements = (rows_q + rows_kv) * (shape.dim + shape.dim_v);
         Work {
             pairs,
@@ -48,6 +46,25 @@ impl Work {
     }
 }
 
+fn admitted_pairs(problem: &Problem, mask: Option<&Mask>) -> u64 {
+    let shape = problem.shape();
+    let mut pairs = 0;
+    for b in 0..shape.batch {
+        for i in 0..shape.len_q {
+            let keys = problem.admitted(b, i);
+            let Some(mask) = mask else {
+                pairs += (keys.len() * shape.heads_q) as u64;
+                continue;
+            };
+            for h in 0..shape.heads_q {
+                let admits = |&j: &usize| mask.bias([b, h, i, j]).is_some();
+                pairs += keys.clone().filter(admits).count() as u64;
+            }
+        }
+    }
+    pairs
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -55,17 +72,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Alignment, DType, ProblemSpec, Shape};
+    use crate::{Alignment, DType, Family, Inputs, MaskKind, MaskSpec, ProblemSpec, Shape, Window};
 
     /// Counts by walking every quadruple and remembering what it touches.
-    fn brute_force(problem: &Problem) -> Work {
+    fn brute_force(problem: &Problem, mask: Option<&Mask>) -> Work {
         let shape = problem.shape();
         let (mut pairs, mut flops) = (0, 0);
         let mut rows_kv = BTreeSet::new();
         for b in 0..shape.batch {
             for h in 0..shape.heads_q {
                 for i in 0..shape.len_q {
-                    for j in (0..shape.len_k).filter(|&j| admits(problem, i, j)) {
+                    for j in (0..shape.len_k).filter(|&j| admits(problem, mask, [b, h, i, j])) {
                         pairs += 1;
                         flops += (0..shape.dim).map(|_| 2).sum::<u64>();
                         flops += (0..shape.dim_v).map(|_| 2).sum::<u64>();
@@ -85,15 +102,23 @@ mod tests {
     }
 
     /// The admission rule, written from its definition rather than from [`Problem::admitted`].
-    fn admits(problem: &Problem, i: usize, j: usize) -> bool {
-        let shape = problem.shape();
-        let (i, j) = (i as i64, j as i64);
-        match problem.causal() {
-            None => true,
-            Some(Alignment::TopLeft) => j <= i,
-            Some(Alignment::BottomRight) => j - shape.len_k as i64 <= i - shape.len_q as i64,
-            Some(Alignment::Offset(n)) => j <= i + n,
-        }
+    fn admits(problem: &Problem, mask: Option<&Mask>, at: [usize; 4]) -> bool {
+        let (spec, shape) = (problem.spec(), problem.shape());
+        let [i, j] = [at[2] as i64, at[3] as i64];
+        let keys = spec.kv_len.as_ref().map_or(shape.len_k, |lengths| lengths[at[0]]) as i64;
+        let diagonal = match spec.causal.or(spec.align) {
+            None | Some(Alignment::TopLeft) => i,
+            Some(Alignment::BottomRight) => i - shape.len_q as i64 + keys,
+            Some(Alignment::Offset(n)) => i + n,
+        };
+        let window = spec.window.unwrap_or(Window { left: None, right: None });
+        let before = |n: u64| j < diagonal - n as i64;
+        let after = |n: u64| j > diagonal + n as i64;
+        j < keys
+            && !(spec.causal.is_some() && j > diagonal)
+            && !window.left.is_some_and(before)
+            && !window.right.is_some_and(after)
+            && mask.is_none_or(|mask| mask.bias(at).is_some())
     }
 
     fn alignments() -> impl Strategy<Value = Option<Alignment>> {
@@ -105,18 +130,38 @@ mod tests {
         ]
     }
 
+    fn sides() -> impl Strategy<Value = Option<Window>> {
+        let side = || prop::option::of(0u64..6);
+        prop::option::of((side(), side()).prop_map(|(left, right)| Window { left, right }))
+    }
+
+    prop_compose! {
+        fn shapes()(
+            batch in 1usize..3, heads_kv in 1usize..3, group in 1usize..4,
+            len_q in 1usize..10, len_k in 1usize..10, dim in 1usize..5, dim_v in 1usize..5,
+        ) -> Shape {
+            Shape { batch, heads_q: heads_kv * group, heads_kv, len_q, len_k, dim, dim_v }
+        }
+    }
+
     proptest! {
         #[test]
         fn agrees_with_brute_force(
-            batch in 1usize..3, heads_kv in 1usize..3, group in 1usize..4,
-            len_q in 1usize..10, len_k in 1usize..10, dim in 1usize..5, dim_v in 1usize..5,
-            causal in alignments(), dtype in prop_oneof![Just(DType::F32), Just(DType::F64)],
+            shape in shapes(), alignment in alignments(), causal in any::<bool>(), window in sides(),
+            padded in any::<bool>(), masked in any::<bool>(), seed in 0u64..9,
         ) {
-            let heads_q = heads_kv * group;
-            let shape = Shape { batch, heads_q, heads_kv, len_q, len_k, dim, dim_v };
-            let spec = ProblemSpec { causal, ..ProblemSpec::new(shape, dtype) };
+            let kv_len = (0..shape.batch).map(|b| (seed as usize + 5 * b) % (shape.len_k + 1));
+            let spec = ProblemSpec {
+                causal: alignment.filter(|_| causal),
+                align: alignment.filter(|_| !causal),
+                window,
+                kv_len: padded.then(|| kv_len.collect()),
+                mask: masked.then(|| MaskSpec { kind: MaskKind::Bool, dims: shape.scores() }),
+                ..ProblemSpec::new(shape, DType::F32)
+            };
             let problem = Problem::new(spec).unwrap();
-            prop_assert_eq!(Work::of(&problem), brute_force(&problem));
+            let inputs = Inputs::generate(&problem, Family::Normal, seed);
+            prop_assert_eq!(Work::of(&problem, inputs.mask()), brute_force(&problem, inputs.mask()));
         }
     }
 
@@ -124,6 +169,6 @@ mod tests {
     fn equal_dims_cost_four_d_per_pair() {
         let problem =
             Problem::new(ProblemSpec::new(Shape::square(8, 1024, 64), DType::F32)).unwrap();
-        assert_eq!(Work::of(&problem).flops, Flops(8 * 4 * 1024 * 1024 * 64));
+        assert_eq!(Work::of(&problem, None).flops, Flops(8 * 4 * 1024 * 1024 * 64));
     }
 }

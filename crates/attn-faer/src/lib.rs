@@ -14,18 +14,22 @@
 //! faer leaves the upper halves of the vector registers dirty; a softmax compiled to legacy SSE
 //! after it is many times slower, so this crate wants a build with AVX enabled (the receipt says).
 
-mod softmax;
+use std::ops::Range;
+use std::sync::Arc;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, Bytes, DType, Exec, Footprint, HostKernel,
-    HostPlan, Operands, Plan, Problem, Receipt, ThreadPolicy, Unavailable, Unsupported, heads,
-    target_features,
+    Arithmetic, Backend, BackendError, BackendId, DType, Element as _, Exec, Plan, Problem,
+    Receipt, Shape, ThreadPolicy, Unavailable, Unsupported, target_features,
+};
+use attn_host::{
+    Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Real, Storage, softmax,
 };
 use faer::linalg::matmul::matmul;
+use faer::traits::ComplexField;
 use faer::{Accum, MatMut, MatRef, Par};
+use half::{bf16, f16};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use softmax::Float;
 
 /// The backend `faer`. Supports every problem.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,8 +67,10 @@ impl Backend for Faer {
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
         let pool = pool(exec.threads.get())?;
         Ok(match problem.dtype() {
-            DType::F32 => plan::<f32>(problem, pool),
             DType::F64 => plan::<f64>(problem, pool),
+            DType::F32 => plan::<f32>(problem, pool),
+            DType::BF16 => plan::<bf16>(problem, pool),
+            DType::F16 => plan::<f16>(problem, pool),
         })
     }
 }
@@ -87,108 +93,101 @@ fn product_isa() -> &'static str {
 
 /// faer takes a number of threads per call but caps it at the size of rayon's current pool, so only
 /// a pool of the plan's own holds the promise of [`ThreadPolicy::PerCall`].
-fn pool(threads: usize) -> Result<Option<ThreadPool>, BackendError> {
+fn pool(threads: usize) -> Result<Option<Arc<ThreadPool>>, BackendError> {
     if threads == 1 {
         return Ok(None);
     }
     let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-    pool.map(Some).map_err(|error| BackendError::Library {
-        library: "rayon",
-        message: error.to_string(),
-    })
+    pool.map(|pool| Some(Arc::new(pool)))
+        .map_err(|error| BackendError::Library { library: "rayon", message: error.to_string() })
 }
 
-fn plan<T: Float>(problem: &Problem, pool: Option<ThreadPool>) -> Box<dyn Plan> {
-    let (rows, used) = (problem.shape().len_q, problem.used_keys().end);
-    let kernel = Pooled {
-        composed: Composed {
-            s: vec![T::ZERO; rows * used],
-            l: vec![T::ZERO; rows],
-            used,
-        },
+/// What faer's matmul and the shared softmax need of a number.
+trait Float: Real + ComplexField {}
+
+impl Float for f32 {}
+impl Float for f64 {}
+
+fn plan<S: Storage<Compute: Float>>(
+    problem: &Problem,
+    pool: Option<Arc<ThreadPool>>,
+) -> Box<dyn Plan> {
+    let Shape { batch, len_q, .. } = *problem.shape();
+    let used = (0..batch).map(|b| problem.used_keys(b).len()).max().unwrap_or(0);
+    let kernel = Composed::<S::Compute> {
+        s: vec![S::Compute::ZERO; len_q * used],
+        normalisers: vec![Normaliser { l: S::Compute::ONE, lse: S::Compute::ZERO }; len_q],
         pool,
     };
-    Box::new(HostPlan::new(problem, kernel))
+    Box::new(HostPlan::<S, _>::new(problem, kernel))
 }
 
-struct Pooled<T> {
-    composed: Composed<T>,
+struct Composed<C> {
+    /// Scores, then weights, of one query head.
+    s: Vec<C>,
+    /// What each row of weights is divided by.
+    normalisers: Vec<Normaliser<C>>,
     /// Absent for one thread.
-    pool: Option<ThreadPool>,
+    pool: Option<Arc<ThreadPool>>,
 }
 
-struct Composed<T> {
-    /// Scores, then weights, of one query head: `[Nq, used]`.
-    s: Vec<T>,
-    /// Sums of the weights.
-    l: Vec<T>,
-    /// Keys that some row admits.
-    used: usize,
+impl<C: Float> Composed<C> {
+    fn softmax(&mut self, head: &Head<'_, C>, used: &Range<usize>) {
+        let row = |(i, (row, normaliser)): (usize, (&mut [C], &mut Normaliser<C>))| {
+            *normaliser = softmax(head, i, used.start, row, Block::ALL);
+        };
+        let (len_q, width) = (head.shape().len_q, used.len());
+        // A head without keys still has a row of no weights for every query.
+        if width == 0 || self.pool.is_none() {
+            let mut rows = self.s[..len_q * width].chunks_exact_mut(width.max(1));
+            let rows = self.normalisers.iter_mut().map(|n| (rows.next().unwrap_or_default(), n));
+            rows.enumerate().for_each(row);
+        } else {
+            let rows = self.s[..len_q * width].par_chunks_exact_mut(width);
+            rows.zip(&mut self.normalisers).enumerate().for_each(row);
+        }
+    }
 }
 
-impl<T: Float> Composed<T> {
-    fn attend(&mut self, problem: &Problem, head: Operands<'_, T>, o: &mut [T], par: Par) {
-        let (shape, used) = (problem.shape(), self.used);
-        let rows = shape.len_q;
-        let q = MatRef::from_row_major_slice(head.q, rows, shape.dim);
-        let k = MatRef::from_row_major_slice(&head.k[..used * shape.dim], used, shape.dim);
-        let v = MatRef::from_row_major_slice(&head.v[..used * shape.dim_v], used, shape.dim_v);
+impl<C: Float> HeadKernel<C> for Composed<C> {
+    fn enter(&mut self, all: &mut (dyn FnMut(&mut Self) + Send)) {
+        match self.pool.clone() {
+            None => all(self),
+            Some(pool) => pool.install(|| all(self)),
+        }
+    }
 
-        let scale = T::from_f64(problem.scale());
-        let s = MatMut::from_row_major_slice_mut(&mut self.s, rows, used);
+    fn attend(&mut self, head: &Head<'_, C>, out: HeadOutput<'_, C>) {
+        let (shape, used) = (*head.shape(), head.used_keys());
+        let par =
+            self.pool.as_ref().map_or(Par::Seq, |pool| Par::rayon(pool.current_num_threads()));
+        let q = MatRef::from_row_major_slice(head.q, shape.len_q, shape.dim);
+        let k = view(&head.k[used.start * shape.dim..], used.len(), shape.dim);
+        let v = view(&head.v[used.start * shape.dim_v..], used.len(), shape.dim_v);
+
+        let scale = C::from_f64(head.problem.scale());
+        let cells = shape.len_q * used.len();
+        let s = MatMut::from_row_major_slice_mut(&mut self.s[..cells], shape.len_q, used.len());
         matmul(s, Accum::Replace, q, k.transpose(), scale, par);
-        self.softmax(problem, par);
-        let p = MatRef::from_row_major_slice(&self.s, rows, used);
-        let product = MatMut::from_row_major_slice_mut(&mut *o, rows, shape.dim_v);
-        matmul(product, Accum::Replace, p, v, T::ONE, par);
-        for (o, &l) in o.chunks_exact_mut(shape.dim_v).zip(&self.l) {
-            for o in o {
-                *o /= l;
-            }
+        self.softmax(head, &used);
+        let p = view(&self.s, shape.len_q, used.len());
+        let o = MatMut::from_row_major_slice_mut(&mut *out.o, shape.len_q, shape.dim_v);
+        matmul(o, Accum::Replace, p, v, C::ONE, par);
+        for (o, n) in out.o.chunks_exact_mut(shape.dim_v).zip(&self.normalisers) {
+            o.iter_mut().for_each(|o| *o /= n.l);
+        }
+        if let Some(lse) = out.lse {
+            lse.iter_mut().zip(&self.normalisers).for_each(|(lse, n)| *lse = n.lse);
         }
     }
 
-    fn softmax(&mut self, problem: &Problem, par: Par) {
-        let row = |(i, (row, l)): (usize, (&mut [T], &mut T))| {
-            *l = softmax::weights(row, problem.admitted(i).end);
-        };
-        match par {
-            Par::Seq => {
-                let rows = self.s.chunks_exact_mut(self.used);
-                rows.zip(&mut self.l).enumerate().for_each(row);
-            }
-            Par::Rayon(_) => {
-                let rows = self.s.par_chunks_exact_mut(self.used);
-                rows.zip(&mut self.l).enumerate().for_each(row);
-            }
-        }
+    /// S and the normalisers; not the packing buffers that faer keeps per thread, of which it
+    /// touches at most the size of the packed operands.
+    fn scratch(&self) -> usize {
+        self.s.len() * size_of::<C>() + self.normalisers.len() * size_of::<Normaliser<C>>()
     }
 }
 
-impl<T: Float> HostKernel<T> for Pooled<T> {
-    fn compute(&mut self, problem: &Problem, t: Operands<'_, T>, o: &mut [T]) {
-        let composed = &mut self.composed;
-        if composed.used == 0 {
-            o.fill(T::ZERO);
-            return;
-        }
-        let mut attend = |par| {
-            for (b, h, o) in heads(problem, o) {
-                composed.attend(problem, t.head(problem, b, h), o, par);
-            }
-        };
-        match &self.pool {
-            None => attend(Par::Seq),
-            Some(pool) => pool.install(|| attend(Par::rayon(pool.current_num_threads()))),
-        }
-    }
-
-    /// S and l; not the packing buffers that faer keeps per thread, of which it touches at most
-    /// the size of the packed operands.
-    fn footprint(&self) -> Footprint {
-        let elements = self.composed.s.len() + self.composed.l.len();
-        Footprint {
-            scratch: Some(Bytes((elements * size_of::<T>()) as u64)),
-        }
-    }
+fn view<C>(from: &[C], rows: usize, columns: usize) -> MatRef<'_, C> {
+    MatRef::from_row_major_slice(&from[..rows * columns], rows, columns)
 }

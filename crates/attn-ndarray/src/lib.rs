@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! S = scale * Q K^T     [Nq, used keys]      general_mat_mul
-//! P = exp(S - max S),  l = sum P             row by row, 0 outside the admitted keys
+//! P = exp(S - max S),  l = sum P             row by row, 0 outside the admitted keys (attn-host)
 //! O = P V,  O_i /= l_i                       general_mat_mul, then one division per element
 //! ```
 //!
@@ -11,16 +11,18 @@
 //! threads, the softmax on rayon's through `Zip::par_for_each`; both pools are fixed for the life
 //! of a process. Rows that admit no key are exactly 0.
 
-mod softmax;
-
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, Bytes, DType, Exec, Footprint, HostKernel,
-    HostPlan, Operands, Plan, Problem, Receipt, SumOrder, ThreadPolicy, Unavailable, Unsupported,
-    heads, target_features,
+    Arithmetic, Backend, BackendError, BackendId, DType, Element as _, Exec, Plan, Problem,
+    Receipt, Shape, ThreadPolicy, Unavailable, Unsupported, target_features,
 };
+use attn_host::{
+    Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Real, Storage, softmax,
+};
+use half::{bf16, f16};
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Zip};
-use softmax::Float;
+use ndarray::{
+    ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, LinalgScalar, ScalarOperand, Zip,
+};
 
 /// The backend `ndarray`. Supports every problem.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,10 +43,7 @@ impl Backend for Ndarray {
                 target_features()
             ),
             threads: ThreadPolicy::PerProcess,
-            arithmetic: Arithmetic {
-                order: SumOrder::Blocked(BLOCK),
-                ..Arithmetic::PLAIN
-            },
+            arithmetic: Arithmetic { order: BLOCK.order(), ..Arithmetic::PLAIN },
         })
     }
 
@@ -59,8 +58,10 @@ impl Backend for Ndarray {
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
         let parallel = exec.threads.get() > 1;
         Ok(match problem.dtype() {
-            DType::F32 => plan::<f32>(problem, parallel),
             DType::F64 => plan::<f64>(problem, parallel),
+            DType::F32 => plan::<f32>(problem, parallel),
+            DType::BF16 => plan::<bf16>(problem, parallel),
+            DType::F16 => plan::<f16>(problem, parallel),
         })
     }
 }
@@ -68,7 +69,7 @@ impl Backend for Ndarray {
 /// Keys that are summed before the sum joins the others. matrixmultiply 0.3.11 multiplies in panels
 /// of `S_KC = D_KC = 256` rows of V (`archparam_defaults.rs`) and adds each panel's product to O; the
 /// softmax sums l in the same blocks.
-const BLOCK: u32 = 256;
+const BLOCK: Block = Block(256);
 
 /// What matrixmultiply 0.3.11 dispatches to (`detect` in `sgemm_kernel.rs` and `dgemm_kernel.rs`). Its AVX-512 kernels
 /// need its feature `avx512`, which ndarray 0.17.2 does not enable.
@@ -86,76 +87,71 @@ fn product_isa() -> &'static str {
     "portable"
 }
 
-fn plan<T: Float>(problem: &Problem, parallel: bool) -> Box<dyn Plan> {
-    let rows = problem.shape().len_q;
-    let kernel = Composed::<T> {
-        s: Array2::zeros([rows, problem.used_keys().end]),
-        l: Array1::zeros(rows),
+/// What ndarray's operations and the shared softmax need of a number.
+trait Float: Real + LinalgScalar + ScalarOperand {}
+
+impl Float for f32 {}
+impl Float for f64 {}
+
+fn plan<S: Storage<Compute: Float>>(problem: &Problem, parallel: bool) -> Box<dyn Plan> {
+    let Shape { batch, len_q, .. } = *problem.shape();
+    let used = (0..batch).map(|b| problem.used_keys(b).len()).max().unwrap_or(0);
+    let kernel = Composed::<S::Compute> {
+        s: vec![S::Compute::ZERO; len_q * used],
+        normalisers: vec![Normaliser { l: S::Compute::ONE, lse: S::Compute::ZERO }; len_q],
         parallel,
     };
-    Box::new(HostPlan::new(problem, kernel))
+    Box::new(HostPlan::<S, _>::new(problem, kernel))
 }
 
-struct Composed<T> {
+struct Composed<C> {
     /// Scores, then weights, of one query head.
-    s: Array2<T>,
-    /// Sums of the weights.
-    l: Array1<T>,
+    s: Vec<C>,
+    /// What each row of weights is divided by.
+    normalisers: Vec<Normaliser<C>>,
     parallel: bool,
 }
 
-impl<T: Float> Composed<T> {
-    /// One query head: `head` has `used keys` rows of k and v or more.
-    fn attend(&mut self, problem: &Problem, head: Operands<'_, T>, o: &mut [T]) {
-        let shape = problem.shape();
-        let used = self.s.ncols();
-        let q = view(head.q, [shape.len_q, shape.dim]);
-        let k = view(&head.k[..used * shape.dim], [used, shape.dim]);
-        let v = view(&head.v[..used * shape.dim_v], [used, shape.dim_v]);
-        let mut o = ArrayViewMut2::from_shape([shape.len_q, shape.dim_v], o).expect(FITS);
+impl<C: Float> HeadKernel<C> for Composed<C> {
+    fn attend(&mut self, head: &Head<'_, C>, out: HeadOutput<'_, C>) {
+        let shape = *head.shape();
+        let used = head.used_keys();
+        let s = &mut self.s[..shape.len_q * used.len()];
+        let mut s = ArrayViewMut2::from_shape([shape.len_q, used.len()], s).expect(FITS);
+        let q = view(head.q, shape.len_q, shape.dim);
+        let k = view(&head.k[used.start * shape.dim..], used.len(), shape.dim);
+        let v = view(&head.v[used.start * shape.dim_v..], used.len(), shape.dim_v);
+        let mut o = ArrayViewMut2::from_shape([shape.len_q, shape.dim_v], out.o).expect(FITS);
 
-        let scale = T::from_f64(problem.scale());
-        general_mat_mul(scale, &q, &k.t(), T::zero(), &mut self.s);
-        self.softmax(problem);
-        general_mat_mul(T::one(), &self.s, &v, T::zero(), &mut o);
-        Zip::from(o.rows_mut())
-            .and(&self.l)
-            .for_each(|mut o, &l| o /= l);
-    }
-
-    fn softmax(&mut self, problem: &Problem) {
-        let rows = Zip::indexed(self.s.rows_mut()).and(&mut self.l);
-        let row = |i, row: ndarray::ArrayViewMut1<'_, T>, l: &mut T| {
+        let scale = C::from_f64(head.problem.scale());
+        general_mat_mul(scale, &q, &k.t(), C::zero(), &mut s);
+        let rows = Zip::indexed(s.rows_mut()).and(ArrayViewMut1::from(&mut self.normalisers[..]));
+        let row = |i, row: ArrayViewMut1<'_, C>, normaliser: &mut Normaliser<C>| {
             let row = row.into_slice().expect("rows of a row-major matrix");
-            *l = softmax::weights(row, problem.admitted(i).end, BLOCK as usize);
+            *normaliser = softmax(head, i, used.start, row, BLOCK);
         };
         if self.parallel {
             rows.par_for_each(row);
         } else {
             rows.for_each(row);
         }
+        general_mat_mul(C::one(), &s, &v, C::zero(), &mut o);
+        let normalisers = ArrayView1::from(&self.normalisers[..]);
+        Zip::from(o.rows_mut()).and(normalisers).for_each(|mut o, n| o /= n.l);
+        if let Some(lse) = out.lse {
+            lse.iter_mut().zip(&self.normalisers).for_each(|(lse, n)| *lse = n.lse);
+        }
+    }
+
+    /// S and the normalisers; not the packing buffers that matrixmultiply allocates in every
+    /// product, at most 1024 x 256 + 4 x 64 x 256 elements.
+    fn scratch(&self) -> usize {
+        self.s.len() * size_of::<C>() + self.normalisers.len() * size_of::<Normaliser<C>>()
     }
 }
 
 const FITS: &str = "an operand has the size that the problem's shape says";
 
-fn view<T>(rows: &[T], dim: [usize; 2]) -> ArrayView2<'_, T> {
-    ArrayView2::from_shape(dim, rows).expect(FITS)
-}
-
-impl<T: Float> HostKernel<T> for Composed<T> {
-    fn compute(&mut self, problem: &Problem, t: Operands<'_, T>, o: &mut [T]) {
-        for (b, h, o) in heads(problem, o) {
-            self.attend(problem, t.head(problem, b, h), o);
-        }
-    }
-
-    /// S and l; not the packing buffers that matrixmultiply allocates in every product, at most
-    /// 1024 x 256 + 4 x 64 x 256 elements.
-    fn footprint(&self) -> Footprint {
-        let elements = self.s.len() + self.l.len();
-        Footprint {
-            scratch: Some(Bytes((elements * size_of::<T>()) as u64)),
-        }
-    }
+fn view<T>(from: &[T], rows: usize, columns: usize) -> ArrayView2<'_, T> {
+    ArrayView2::from_shape([rows, columns], &from[..rows * columns]).expect(FITS)
 }

@@ -14,13 +14,19 @@
 //! `1 - 2 exp(-18)` per score (Higham and Mary, "A new approach to probabilistic rounding error
 //! analysis", 2019, theorem 2.4), and for D identical terms, the most biased case, up to D = 680.
 //!
+//! A softcap contracts these and adds its own rounding, at most `4 u c`. ALiBi and additive masks are
+//! rounded themselves and in the sum: `2 u (|bias| + |s_j|)`.
+//!
 //! **Weight error.** The argument `s_j - m` is rounded, perhaps multiplied by log2(e), and exp is
 //! good to a few ulp; an error common to all keys (that of m) cancels. So `p_j` has relative error
 //! `expm1(u E_j)` with
 //!
 //! ```text
-//! E_j = G(n) |scale| sum_d |q_d k_jd|  +  3 |s_j - m|  +  4
+//! E_j = G(n) |scale| sum_d |q_d k_jd|  +  4 c  +  2 (|bias_j| + |s_j|)  +  3 |s_j - m|  +  4
 //! ```
+//!
+//! the second and third term only where there is a softcap or a bias. A sink is given, not computed:
+//! of its error only `3 |s - m| + 4` remains. Keys 400 below the maximum are 0 in every arithmetic.
 //!
 //! **Sums over keys.** Rounding there is *biased* when terms repeat (near-ties, one-hot values), so
 //! no square root is taken: each term goes through `depth` roundings, as the receipt declares, and
@@ -32,12 +38,18 @@
 //! ```text
 //! R     = depth + 5 rescalings + 3
 //! dl    = A u ē + R u                                     relative error of l, ē = sum_j w_j E_j
-//! bound = (A u sensitivity + R u magnitude + |o| dl) / (1 - dl)  +  2 u |o|  +  underflow
+//! bound = (A u sensitivity + (R u + u_p) magnitude + |o| dl) / (1 - dl)  +  2 u_out |o|  +  underflow
 //! A     = expm1(u max_j E_j) / (u max_j E_j)              makes the first order exact
-//! underflow = tiny (1 + 2 keys max|v|)                    results flushed below the normal range
+//! underflow = (2 tiny + exp(-200)) keys max|v| + tiny_out     flushed weights, far keys, flushed result
+//! ```
+//!
+//! **Log-sum-exp.** `lse = m + ln l` moves with the scores by `sum_j w_j ds_j`, which `ē` covers:
+//!
+//! ```text
+//! bound = A u ē + R u + 3 u (|m| + |lse - m|) + 2 u_out |lse|
 //! ```
 
-use attn_core::{Arithmetic, DType, Problem, SumOrder};
+use attn_core::{Arithmetic, DType, Problem, SumOrder, lse_dtype};
 
 use crate::RowStats;
 
@@ -50,11 +62,33 @@ const EXP: f64 = 4.0;
 /// Roundings of one rescaling: the product, and the factor's own error.
 const RESCALE: f64 = 1.0 + EXP;
 
-/// `E_j` above, from the width of q and k, `|scale| sum_d |q_d k_d|` and `max - s_j`.
-pub(crate) fn relative_score_error(dim: usize, absolute_score: f64, distance: f64) -> f64 {
-    let n = dim as f64 + 2.0;
-    n.min(LAMBDA * n.sqrt()) * absolute_score + ARGUMENT * distance + EXP
+/// Roundings of a softcap per unit of its bound: quotient, tanh (as a quotient of exponentials), product.
+const SOFTCAP: f64 = 4.0;
+/// Roundings per unit of bias and of biased score.
+const BIAS: f64 = 2.0;
+
+/// A final score and what its rounding depends on.
+pub(crate) struct Score {
+    /// The score.
+    pub(crate) value: f64,
+    /// `|scale| sum_d |q_d k_d|`.
+    pub(crate) products: f64,
+    /// Sum of the absolute values of its biases.
+    pub(crate) biases: f64,
 }
+
+/// `E_j` above; `distance` is `m - s_j`.
+pub(crate) fn relative_error(problem: &Problem, score: &Score, distance: f64) -> f64 {
+    let n = problem.shape().dim as f64 + 2.0;
+    let products = n.min(LAMBDA * n.sqrt()) * score.products;
+    let softcap = problem.softcap().map_or(0.0, |c| SOFTCAP * c);
+    let biased = score.biases > 0.0;
+    let biases = if biased { BIAS * (score.biases + score.value.abs()) } else { 0.0 };
+    products + softcap + biases + ARGUMENT * distance + EXP
+}
+
+/// Twice the weight at which keys are far enough to be 0 in every arithmetic, per unit of value.
+const FAR_WEIGHT: f64 = 1.4e-87;
 
 /// The bound of a backend with the given arithmetic on one problem.
 #[derive(Clone, Copy, Debug)]
@@ -81,17 +115,13 @@ impl Budget {
         }
     }
 
-    /// The largest error that an element may have.
-    ///
-    /// `keys` is the number of keys that the row admits, `o`, `magnitude` and `sensitivity` the
-    /// element's entries of [`Reference`](crate::Reference).
-    pub fn bound(&self, keys: usize, row: &RowStats, [o, magnitude, sensitivity]: [f64; 3]) -> f64 {
-        if keys == 0 {
+    /// The largest error that an element may have; `o`, `magnitude` and `sensitivity` are its entries
+    /// of [`Reference`](crate::Reference).
+    pub fn bound(&self, row: &RowStats, [o, magnitude, sensitivity]: [f64; 3]) -> f64 {
+        if row.keys == 0 {
             return 0.0;
         }
-        let u = self.scores.unit_roundoff();
-        let amplified = amplification(u * row.max_error) * u;
-        let roundings = self.roundings(keys);
+        let (amplified, roundings) = (self.amplified(row), self.roundings(row.keys));
         let denominator = amplified * row.mean_error + roundings;
         if denominator >= 1.0 {
             return f64::INFINITY;
@@ -99,9 +129,36 @@ impl Budget {
         let numerator = amplified * sensitivity
             + (roundings + self.weights.unit_roundoff()) * magnitude
             + o.abs() * denominator;
-        let tiny = self.weights.min_positive().max(self.storage.min_positive());
-        let underflow = tiny * (1.0 + 2.0 * keys as f64 * row.max_value);
+        let values = row.keys as f64 * row.max_value;
+        let lost_weights = 2.0 * self.weights.min_positive() * values + FAR_WEIGHT * values;
+        let underflow = lost_weights + self.smallest_step();
         numerator / (1.0 - denominator) + 2.0 * self.storage.unit_roundoff() * o.abs() + underflow
+    }
+
+    /// The largest error that the log-sum-exp of a row may have.
+    pub fn lse_bound(&self, row: &RowStats) -> f64 {
+        if row.lse == f64::NEG_INFINITY {
+            return 0.0;
+        }
+        let relative = self.amplified(row) * row.mean_error + self.roundings(row.keys);
+        let parts = ARGUMENT * (row.max.abs() + (row.lse - row.max).abs());
+        let stored = lse_dtype(self.storage).unit_roundoff();
+        relative + parts * self.scores.unit_roundoff() + 2.0 * stored * row.lse.abs()
+    }
+
+    /// The largest absolute error of storing a number below the normal range: f32 and f64 may be
+    /// flushed to 0, the half types are converted and round to their subnormals.
+    fn smallest_step(&self) -> f64 {
+        match self.storage {
+            DType::F64 | DType::F32 => self.storage.min_positive(),
+            half => half.min_positive() * half.unit_roundoff(),
+        }
+    }
+
+    /// `A u`.
+    fn amplified(&self, row: &RowStats) -> f64 {
+        let u = self.scores.unit_roundoff();
+        amplification(u * row.max_error) * u
     }
 
     /// `R u`: relative error of a sum over `keys` terms.
@@ -132,7 +189,9 @@ mod tests {
     }
 
     const ROW: RowStats = RowStats {
+        keys: 1024,
         lse: 0.0,
+        max: 0.0,
         mean_error: 10.0,
         max_error: 40.0,
         max_value: 1.0,
@@ -142,12 +201,7 @@ mod tests {
     fn grows_with_the_depth_of_the_sums() {
         let element = [0.5, 0.5, 5.0];
         let of = |order, online| {
-            budget(Arithmetic {
-                order,
-                online,
-                ..Arithmetic::PLAIN
-            })
-            .bound(1024, &ROW, element)
+            budget(Arithmetic { order, online, ..Arithmetic::PLAIN }).bound(&ROW, element)
         };
         let blocked = of(SumOrder::Blocked(32), false);
         let sequential = of(SumOrder::Sequential, false);
@@ -155,37 +209,19 @@ mod tests {
         assert!(blocked < sequential && sequential < online);
         // depth 64 + 3 against 1024 + 3, twice (numerator and denominator), plus the score errors.
         let u = DType::F32.unit_roundoff();
-        assert!(
-            (blocked / u - (67.0 + 10.0 + 1.5)).abs() < 0.1,
-            "{}",
-            blocked / u
-        );
-        assert!(
-            (sequential / u - (1027.0 + 10.0 + 1.5)).abs() < 0.5,
-            "{}",
-            sequential / u
-        );
+        assert!((blocked / u - (67.0 + 10.0 + 1.5)).abs() < 0.1, "{}", blocked / u);
+        assert!((sequential / u - (1027.0 + 10.0 + 1.5)).abs() < 0.5, "{}", sequential / u);
     }
 
     #[test]
     fn an_empty_row_has_no_budget() {
-        let nothing = RowStats {
-            lse: f64::NEG_INFINITY,
-            ..RowStats::default()
-        };
-        assert_eq!(budget(Arithmetic::PLAIN).bound(0, &nothing, [0.0; 3]), 0.0);
+        let nothing = RowStats { lse: f64::NEG_INFINITY, ..RowStats::default() };
+        assert_eq!(budget(Arithmetic::PLAIN).bound(&nothing, [0.0; 3]), 0.0);
     }
 
     #[test]
     fn scores_beyond_the_precision_have_an_infinite_budget() {
-        let wild = RowStats {
-            mean_error: 1e9,
-            max_error: 1e9,
-            ..ROW
-        };
-        assert_eq!(
-            budget(Arithmetic::PLAIN).bound(8, &wild, [1.0; 3]),
-            f64::INFINITY
-        );
+        let wild = RowStats { mean_error: 1e9, max_error: 1e9, ..ROW };
+        assert_eq!(budget(Arithmetic::PLAIN).bound(&wild, [1.0; 3]), f64::INFINITY);
     }
 }

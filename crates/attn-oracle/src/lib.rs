@@ -10,7 +10,9 @@
 //! A result agrees if it is within both budgets. This crate shares no numeric code with any backend.
 
 mod budget;
+mod operands;
 mod reference;
+mod row;
 mod rows;
 mod verdict;
 mod yardstick;

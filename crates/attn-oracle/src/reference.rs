@@ -1,11 +1,10 @@
 //! Attention in f64 with a two-pass softmax, and the sums that its error bound is made of.
 
-use std::ops::Range;
-
-use attn_core::{Data, Inputs, Problem, Shape};
+use attn_core::{Data, Inputs, Problem};
 
 use crate::Rows;
-use crate::budget::relative_score_error;
+use crate::operands::Operands;
+use crate::row::Row;
 
 /// The true output on a set of query rows.
 ///
@@ -35,9 +34,13 @@ pub struct Reference {
 /// What the bound needs to know of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RowStats {
-    /// Natural logarithm of `sum_j exp(s_j)`; -inf for a row that admits no key.
+    /// Keys that the row admits.
+    pub keys: usize,
+    /// Natural logarithm of `sum_j exp(s_j)`, sink included; -inf for a row that admits no key.
     pub lse: f64,
-    /// `sum_j w_j E_j`.
+    /// `max_j s_j`, sink included; 0 for a row that admits no key.
+    pub max: f64,
+    /// `sum_j w_j E_j`, sink included.
     pub mean_error: f64,
     /// `max_j E_j`.
     pub max_error: f64,
@@ -62,7 +65,7 @@ impl Reference {
     /// Computes the given rows of every batch and head.
     pub fn compute(problem: &Problem, inputs: &Inputs, rows: Rows) -> Result<Self, OracleError> {
         let shape = *problem.shape();
-        let heads = Heads::new(problem, inputs);
+        let operands = Operands::new(problem, inputs);
         let len = shape.batch * shape.heads_q * rows.len();
         let mut reference = Reference {
             o: Vec::with_capacity(len * shape.dim_v),
@@ -76,13 +79,7 @@ impl Reference {
             for h in 0..shape.heads_q {
                 for at in 0..reference.rows.len() {
                     let i = reference.rows.indices()[at];
-                    let keys = problem.admitted(i);
-                    row.weigh(
-                        heads.query(b, h, i),
-                        heads.keys(b, h, &keys),
-                        problem.scale(),
-                    );
-                    row.sum(heads.values(b, h, &keys), shape.dim_v);
+                    row.compute(&operands, [b, h, i]);
                     if let Some(c) = row.o.iter().position(|o| !o.is_finite()) {
                         return Err(OracleError::NotFinite {
                             value: row.o[c],
@@ -103,15 +100,22 @@ impl Reference {
         self.stats.push(row.stats);
     }
 
+    /// Every checked row: its place `[b, h, i]` in the full output and its place in `stats`.
+    pub fn rows_of(&self, problem: &Problem) -> impl Iterator<Item = ([usize; 3], usize)> {
+        let heads = problem.shape().heads_q;
+        let rows = self.rows.len();
+        (0..self.stats.len()).map(move |at| {
+            let (head, i) = (at / rows, self.rows.indices()[at % rows]);
+            ([head / heads, head % heads, i], at)
+        })
+    }
+
     /// Every checked element: its place in the full output `[b, h, i, c]` and its place in the
     /// arrays of this reference.
     pub fn elements(&self, problem: &Problem) -> impl Iterator<Item = ([usize; 4], usize)> {
-        let [_, heads, _, width] = problem.shape().out();
-        let rows = self.rows.len();
-        (0..self.o.len()).map(move |at| {
-            let (row, c) = (at / width, at % width);
-            let (head, i) = (row / rows, self.rows.indices()[row % rows]);
-            ([head / heads, head % heads, i, c], at)
+        let width = problem.shape().dim_v;
+        self.rows_of(problem).flat_map(move |([b, h, i], row)| {
+            (0..width).map(move |c| ([b, h, i, c], row * width + c))
         })
     }
 
@@ -123,162 +127,44 @@ impl Reference {
 
 /// The weights of every row of one head: `[i][j]`, `None` where query i does not admit key j.
 pub fn weights(problem: &Problem, inputs: &Inputs, b: usize, h: usize) -> Vec<Vec<Option<f64>>> {
-    let heads = Heads::new(problem, inputs);
+    let operands = Operands::new(problem, inputs);
     let mut row = Row::default();
     let of_row = |i| {
-        let keys = problem.admitted(i);
-        row.weigh(
-            heads.query(b, h, i),
-            heads.keys(b, h, &keys),
-            problem.scale(),
-        );
+        row.compute(&operands, [b, h, i]);
         let mut weights = vec![None; problem.shape().len_k];
-        for (slot, &weight) in weights[keys].iter_mut().zip(&row.weights) {
-            *slot = Some(weight);
+        for (&j, &weight) in row.keys.iter().zip(&row.weights) {
+            weights[j] = Some(weight);
         }
         weights
     };
     (0..problem.shape().len_q).map(of_row).collect()
 }
 
-/// The inputs in f64, and where each head's rows are.
-struct Heads {
-    shape: Shape,
-    q: Vec<f64>,
-    k: Vec<f64>,
-    v: Vec<f64>,
-}
-
-impl Heads {
-    fn new(problem: &Problem, inputs: &Inputs) -> Self {
-        let [q, k, v] = [inputs.q(), inputs.k(), inputs.v()].map(|t| t.data().to_f64());
-        Heads {
-            shape: *problem.shape(),
-            q,
-            k,
-            v,
-        }
-    }
-
-    fn query(&self, b: usize, h: usize, i: usize) -> &[f64] {
-        let Shape {
-            heads_q,
-            len_q,
-            dim,
-            ..
-        } = self.shape;
-        &self.q[((b * heads_q + h) * len_q + i) * dim..][..dim]
-    }
-
-    fn keys(&self, b: usize, h: usize, keys: &Range<usize>) -> &[f64] {
-        let dim = self.shape.dim;
-        &self.k[(self.first_key(b, h) + keys.start) * dim..][..keys.len() * dim]
-    }
-
-    fn values(&self, b: usize, h: usize, keys: &Range<usize>) -> &[f64] {
-        let width = self.shape.dim_v;
-        &self.v[(self.first_key(b, h) + keys.start) * width..][..keys.len() * width]
-    }
-
-    /// Row of k and v at which the key/value head of query head `h` begins: `h Hkv / Hq`.
-    fn first_key(&self, b: usize, h: usize) -> usize {
-        let Shape {
-            heads_q,
-            heads_kv,
-            len_k,
-            ..
-        } = self.shape;
-        (b * heads_kv + h * heads_kv / heads_q) * len_k
-    }
-}
-
-/// Working memory of one row, reused.
-#[derive(Default)]
-struct Row {
-    /// Weights `w_j`.
-    weights: Vec<f64>,
-    /// Relative errors `E_j` of the weights.
-    errors: Vec<f64>,
-    o: Vec<f64>,
-    magnitude: Vec<f64>,
-    sensitivity: Vec<f64>,
-    stats: RowStats,
-}
-
-impl Row {
-    /// Weights of the keys `k` (row-major) for the query `q`, and their error sensitivities.
-    fn weigh(&mut self, q: &[f64], k: &[f64], scale: f64) {
-        self.weights.clear();
-        self.errors.clear();
-        for k in k.chunks_exact(q.len()) {
-            let (mut dot, mut absolute) = (0.0, 0.0);
-            for (q, k) in q.iter().zip(k) {
-                dot += q * k;
-                absolute += (q * k).abs();
-            }
-            self.weights.push(scale * dot);
-            self.errors.push(scale.abs() * absolute);
-        }
-        let max = self
-            .weights
-            .iter()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
-        let mut total = 0.0;
-        for (weight, error) in self.weights.iter_mut().zip(&mut self.errors) {
-            let distance = max - *weight;
-            *error = relative_score_error(q.len(), *error, distance);
-            *weight = (-distance).exp();
-            total += *weight;
-        }
-        let (mut mean_error, mut max_error) = (0.0, 0.0f64);
-        for (weight, &error) in self.weights.iter_mut().zip(&self.errors) {
-            *weight /= total;
-            mean_error += *weight * error;
-            max_error = max_error.max(error);
-        }
-        self.stats = RowStats {
-            lse: max + total.ln(),
-            mean_error,
-            max_error,
-            max_value: 0.0,
-        };
-    }
-
-    /// Weighted sums of the values `v` (row-major, `width` columns).
-    fn sum(&mut self, v: &[f64], width: usize) {
-        for sums in [&mut self.o, &mut self.magnitude, &mut self.sensitivity] {
-            sums.clear();
-            sums.resize(width, 0.0);
-        }
-        for ((v, &weight), &error) in v.chunks_exact(width).zip(&self.weights).zip(&self.errors) {
-            for (c, &v) in v.iter().enumerate() {
-                let term = weight * v;
-                self.o[c] += term;
-                self.magnitude[c] += term.abs();
-                self.sensitivity[c] += term.abs() * error;
-                self.stats.max_value = self.stats.max_value.max(v.abs());
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use attn_core::{Alignment, DType, Family, ProblemSpec, Tensor};
+    use attn_core::{
+        Alignment, DType, Family, InputParts, MaskKind, MaskSpec, ProblemSpec, Shape, Tensor,
+    };
 
     use super::*;
 
     fn inputs(problem: &Problem, q: Vec<f64>, k: Vec<f64>, v: Vec<f64>) -> Inputs {
         let shape = problem.shape();
         let tensor = |dims, data| Tensor::new(dims, Data::F64(data)).unwrap();
-        Inputs::new(
-            problem,
-            tensor(shape.q(), q),
-            tensor(shape.k(), k),
-            tensor(shape.v(), v),
-        )
-        .unwrap()
+        let sinks = problem.spec().sinks.then(|| vec![0.5; shape.heads_q]);
+        let parts = InputParts {
+            q: tensor(shape.q(), q),
+            k: tensor(shape.k(), k),
+            v: tensor(shape.v(), v),
+            mask: None,
+            slopes: problem.spec().alibi.then(|| vec![0.25; shape.heads_q]),
+            sinks,
+        };
+        Inputs::new(problem, parts).unwrap()
+    }
+
+    fn compute(problem: &Problem, inputs: &Inputs) -> Reference {
+        Reference::compute(problem, inputs, Rows::all(problem)).unwrap()
     }
 
     /// Keras' documented result of plain dot attention without the factor 1/sqrt(d).
@@ -308,12 +194,7 @@ mod tests {
             ..ProblemSpec::new(Shape::square(1, 2, 1), DType::F64)
         };
         let problem = Problem::new(spec).unwrap();
-        let inputs = inputs(
-            &problem,
-            vec![1.0; 2],
-            vec![1.0, f64::NAN],
-            vec![5.0, f64::NAN],
-        );
+        let inputs = inputs(&problem, vec![1.0; 2], vec![1.0, f64::NAN], vec![5.0, f64::NAN]);
         let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
         assert_eq!(reference.o, [0.0, 5.0]);
         assert_eq!(reference.stats[0].lse, f64::NEG_INFINITY);
@@ -321,25 +202,71 @@ mod tests {
 
     #[test]
     fn weights_sum_to_one_over_the_admitted_keys() {
-        let shape = Shape {
-            heads_kv: 1,
-            ..Shape::square(2, 4, 3)
-        };
+        let shape = Shape { heads_kv: 1, ..Shape::square(2, 4, 3) };
         let causal = Some(Alignment::TopLeft);
-        let spec = ProblemSpec {
-            causal,
-            ..ProblemSpec::new(shape, DType::F32)
-        };
+        let spec = ProblemSpec { causal, ..ProblemSpec::new(shape, DType::F32) };
         let problem = Problem::new(spec).unwrap();
-        let weights = weights(
-            &problem,
-            &Inputs::generate(&problem, Family::Normal, 1),
-            0,
-            1,
-        );
+        let weights = weights(&problem, &Inputs::generate(&problem, Family::Normal, 1), 0, 1);
         for (i, row) in weights.iter().enumerate() {
             assert_eq!(row.iter().flatten().count(), i + 1);
             assert!((row.iter().flatten().sum::<f64>() - 1.0).abs() < 1e-14);
+        }
+    }
+
+    /// One query, two keys: `q.k` is 2 and 1.
+    fn by_hand(spec: ProblemSpec) -> Reference {
+        let shape = Shape { len_k: 2, ..Shape::square(1, 1, 1) };
+        let problem = Problem::new(ProblemSpec { shape, scale: Some(1.0), ..spec }).unwrap();
+        compute(&problem, &inputs(&problem, vec![1.0], vec![2.0, 1.0], vec![10.0, 20.0]))
+    }
+
+    fn spec() -> ProblemSpec {
+        ProblemSpec::new(Shape::square(1, 1, 1), DType::F64)
+    }
+
+    /// `[o, lse]` of two scores and perhaps a sink.
+    fn softmax(s: [f64; 2], sink: Option<f64>) -> [f64; 2] {
+        let l = s[0].exp() + s[1].exp() + sink.map_or(0.0, f64::exp);
+        [(10.0 * s[0].exp() + 20.0 * s[1].exp()) / l, l.ln()]
+    }
+
+    #[test]
+    fn softcap_alibi_and_sinks_by_hand_and_in_order() {
+        let close = |reference: Reference, want: [f64; 2]| {
+            let got = [reference.o[0], reference.stats[0].lse];
+            assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-14), "{got:?} {want:?}");
+        };
+        close(by_hand(spec()), softmax([2.0, 1.0], None));
+        let capped = [1.5 * (2.0 / 1.5f64).tanh(), 1.5 * (1.0 / 1.5f64).tanh()];
+        let softcap = Some(1.5);
+        close(by_hand(ProblemSpec { softcap, ..spec() }), softmax(capped, None));
+        // The diagonal of the one query is key 0; key 1 is one away, after the softcap.
+        let alibi = ProblemSpec { softcap, alibi: true, ..spec() };
+        close(by_hand(alibi), softmax([capped[0], capped[1] - 0.25], None));
+        let sinks = ProblemSpec { sinks: true, ..spec() };
+        close(by_hand(sinks), softmax([2.0, 1.0], Some(0.5)));
+    }
+
+    #[test]
+    fn a_row_without_keys_but_with_a_sink_is_zero_with_lse_sink() {
+        let reference = by_hand(ProblemSpec { sinks: true, kv_len: Some(vec![0]), ..spec() });
+        assert_eq!((reference.o[0], reference.stats[0].lse), (0.0, 0.5));
+    }
+
+    #[test]
+    fn a_mask_takes_keys_away_and_adds_to_scores() {
+        for kind in [MaskKind::Bool, MaskKind::Additive] {
+            let mask = Some(MaskSpec { kind, dims: [1, 2, 1, 6] });
+            let shape = Shape { len_k: 6, ..Shape::square(2, 3, 4) };
+            let problem = Problem::new(ProblemSpec { mask, shape, ..spec() }).unwrap();
+            let inputs = Inputs::generate(&problem, Family::Normal, 2);
+            let weights = weights(&problem, &inputs, 0, 1);
+            for row in &weights {
+                for (j, weight) in row.iter().enumerate() {
+                    let bias = inputs.mask().unwrap().bias([0, 1, 0, j]);
+                    assert_eq!(weight.is_some(), bias.is_some());
+                }
+            }
         }
     }
 
@@ -348,24 +275,12 @@ mod tests {
         let problem = Problem::new(ProblemSpec::new(Shape::square(1, 1, 1), DType::F64)).unwrap();
         let inputs = inputs(&problem, vec![1e200], vec![1e200], vec![1.0]);
         let error = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap_err();
-        assert!(matches!(
-            error,
-            OracleError::NotFinite {
-                index: [0, 0, 0, 0],
-                ..
-            }
-        ));
+        assert!(matches!(error, OracleError::NotFinite { index: [0, 0, 0, 0], .. }));
     }
 
     #[test]
     fn chosen_rows_are_the_rows_of_the_whole() {
-        let shape = Shape {
-            batch: 2,
-            heads_kv: 2,
-            len_k: 9,
-            dim_v: 3,
-            ..Shape::square(4, 7, 5)
-        };
+        let shape = Shape { batch: 2, heads_kv: 2, len_k: 9, dim_v: 3, ..Shape::square(4, 7, 5) };
         let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
         let inputs = Inputs::generate(&problem, Family::Normal, 1);
         let whole = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();

@@ -30,9 +30,7 @@ impl Rows {
             return Rows::all(problem);
         }
         let thinned = (n / TILE).div_ceil(affordable / 4);
-        let edges = (TILE..n)
-            .step_by(TILE * thinned)
-            .flat_map(|edge| [edge - 1, edge]);
+        let edges = (TILE..n).step_by(TILE * thinned).flat_map(|edge| [edge - 1, edge]);
         // A multiplicative sequence visits residues in a fixed, scattered order.
         let scattered = (1..=n).map(|i| i.wrapping_mul(0x9E37_79B9) % n);
         let mut rows: Vec<usize> = [0, n - 1].into_iter().chain(edges).collect();

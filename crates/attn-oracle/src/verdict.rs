@@ -1,7 +1,9 @@
 //! The comparator, written against everything that has fooled others: NaN passes no test, absence
 //! is not agreement, and a number is compared only after its place has been.
 
-use attn_core::{DType, Finding, Metrics, Output, Problem, Tensor, Verdict, Worst};
+use attn_core::{
+    DType, Fenced, Finding, Metrics, Output, Problem, Tensor, Verdict, Worst, lse_dtype,
+};
 
 use crate::{Budget, Reference, Yardstick};
 
@@ -13,82 +15,134 @@ pub fn judge_output(
     yardstick: Option<&Yardstick>,
     out: &Output,
 ) -> Verdict {
-    let tensor = out.tensor();
-    let mut verdict = judge(problem, reference, budget, yardstick, &tensor);
-    if !out.fences_intact() {
-        verdict.findings.insert(0, Finding::FenceBroken);
+    let lse = out.lse().map(Fenced::tensor);
+    let judge = Judge { problem, reference, budget, yardstick };
+    let mut verdict = judge.tensors(&out.o().tensor(), lse.as_ref());
+    let o_findings = written(out.o());
+    let lse_findings = out.lse().map(written).unwrap_or_default();
+    // Poison is NaN, so where something was not written the values' own finding says the same less precisely.
+    let unwritten = |f: &Finding| matches!(f, Finding::NotWritten { .. });
+    if o_findings.iter().any(unwritten) {
+        verdict.findings.retain(|f| !matches!(f, Finding::NotFinite { .. }));
     }
-    let unwritten = |i: &usize| out.is_unwritten(*i);
-    let count = (0..tensor.data().len()).filter(unwritten).count();
-    if let Some(at) = (0..tensor.data().len()).find(unwritten) {
-        let first = unravel(at, tensor.dims());
-        let total = tensor.data().len();
-        // Poison is NaN, so the values' own finding says the same less precisely.
-        verdict
-            .findings
-            .retain(|f| !matches!(f, Finding::NotFinite { count: c, .. } if *c == count));
-        verdict.findings.insert(
-            0,
-            Finding::NotWritten {
-                count,
-                total,
-                first,
-            },
-        );
+    if lse_findings.iter().any(unwritten) {
+        verdict.findings.retain(|f| !matches!(f, Finding::Lse { .. }));
     }
+    let lse_findings = lse_findings.into_iter().map(of_lse);
+    let early = o_findings.into_iter().chain(lse_findings);
+    verdict.findings.splice(0..0, early);
     verdict
 }
 
-/// Judges a tensor that claims to be the output of `problem`.
+/// Judges tensors that claim to be the output of `problem`.
 pub fn judge(
     problem: &Problem,
     reference: &Reference,
     budget: &Budget,
     yardstick: Option<&Yardstick>,
-    out: &Tensor,
+    o: &Tensor,
+    lse: Option<&Tensor>,
 ) -> Verdict {
-    let mut verdict = Verdict {
-        findings: Vec::new(),
-        metrics: None,
-        rows_checked: reference.rows.len(),
-        rows_total: problem.shape().len_q,
-    };
-    if (out.dims(), out.dtype()) != (problem.shape().out(), problem.dtype()) {
-        verdict.findings.push(Finding::WrongShape {
-            found: format!("{} {:?}", out.dtype(), out.dims()),
-            expected: format!("{} {:?}", problem.dtype(), problem.shape().out()),
-        });
-        return verdict;
-    }
-    if let Some(finding) = not_finite(out) {
-        verdict.findings.push(finding);
-        return verdict;
-    }
-    let mut tally = Tally::new(problem.dtype());
-    for (index, at) in reference.elements(problem) {
-        let row = &reference.stats[at / problem.shape().dim_v];
-        let sums = [
-            reference.o[at],
-            reference.magnitude[at],
-            reference.sensitivity[at],
-        ];
-        let bound = budget.bound(problem.admitted(index[2]).len(), row, sums);
-        tally.add(Worst {
-            index,
-            got: out.data().get(out.index(index)),
-            want: sums[0],
-            bound,
-        });
-    }
-    tally.conclude(yardstick, &mut verdict);
-    verdict
+    Judge { problem, reference, budget, yardstick }.tensors(o, lse)
 }
 
-fn not_finite(out: &Tensor) -> Option<Finding> {
+fn of_lse(finding: Finding) -> Finding {
+    Finding::Lse { finding: Box::new(finding) }
+}
+
+/// What is wrong with a buffer whatever its values are.
+fn written(out: &Fenced) -> Vec<Finding> {
+    let total = out.dims().iter().product();
+    let unwritten: Vec<usize> = (0..total).filter(|&i| out.is_unwritten(i)).collect();
+    let mut findings = Vec::new();
+    if let Some(&at) = unwritten.first() {
+        let (count, first) = (unwritten.len(), unravel(at, out.dims()));
+        findings.push(Finding::NotWritten { count, total, first });
+    }
+    if !out.fences_intact() {
+        findings.push(Finding::FenceBroken);
+    }
+    findings
+}
+
+struct Judge<'a> {
+    problem: &'a Problem,
+    reference: &'a Reference,
+    budget: &'a Budget,
+    yardstick: Option<&'a Yardstick>,
+}
+
+impl Judge<'_> {
+    fn tensors(&self, o: &Tensor, lse: Option<&Tensor>) -> Verdict {
+        let mut verdict = Verdict {
+            findings: Vec::new(),
+            metrics: None,
+            rows_checked: self.reference.rows.len(),
+            rows_total: self.problem.shape().len_q,
+        };
+        match self.o(o) {
+            Ok((metrics, findings)) => {
+                verdict.metrics = metrics;
+                verdict.findings = findings;
+            }
+            Err(finding) => verdict.findings.push(finding),
+        }
+        if let Some(lse) = lse {
+            let findings = match self.lse(lse) {
+                Ok((_, findings)) => findings,
+                Err(finding) => vec![finding],
+            };
+            verdict.findings.extend(findings.into_iter().map(of_lse));
+        }
+        verdict
+    }
+
+    fn o(&self, o: &Tensor) -> Result<(Option<Metrics>, Vec<Finding>), Finding> {
+        let (problem, reference) = (self.problem, self.reference);
+        expect_form(o, problem.dtype(), problem.shape().out())?;
+        expect_numbers(o, f64::is_finite)?;
+        let mut tally = Tally::new(problem.dtype());
+        for (index, at) in reference.elements(problem) {
+            let row = &reference.stats[at / problem.shape().dim_v];
+            let sums = [reference.o[at], reference.magnitude[at], reference.sensitivity[at]];
+            let bound = self.budget.bound(row, sums);
+            tally.add(Worst { index, got: o.data().get(o.index(index)), want: sums[0], bound });
+        }
+        Ok(tally.conclude(self.yardstick))
+    }
+
+    fn lse(&self, lse: &Tensor) -> Result<(Option<Metrics>, Vec<Finding>), Finding> {
+        let dtype = lse_dtype(self.problem.dtype());
+        let [batch, heads, len, _] = self.problem.shape().out();
+        expect_form(lse, dtype, [batch, heads, len, 1])?;
+        // -inf is what a row without keys has; in a checked row it must be right.
+        expect_numbers(lse, |x| x.is_finite() || x == f64::NEG_INFINITY)?;
+        let mut tally = Tally::new(dtype);
+        for ([b, h, i], at) in self.reference.rows_of(self.problem) {
+            let row = &self.reference.stats[at];
+            let index = [b, h, i, 0];
+            let got = lse.data().get(lse.index(index));
+            tally.add(Worst { index, got, want: row.lse, bound: self.budget.lse_bound(row) });
+        }
+        Ok(tally.conclude(None))
+    }
+}
+
+fn expect_form(out: &Tensor, dtype: DType, dims: [usize; 4]) -> Result<(), Finding> {
+    if (out.dims(), out.dtype()) == (dims, dtype) {
+        return Ok(());
+    }
+    let found = format!("{} {:?}", out.dtype(), out.dims());
+    Err(Finding::WrongShape { found, expected: format!("{dtype} {dims:?}") })
+}
+
+fn expect_numbers(out: &Tensor, good: impl Fn(f64) -> bool) -> Result<(), Finding> {
     let data = out.data();
-    let bad = |&i: &usize| !data.get(i).is_finite();
-    let at = (0..data.len()).find(bad)?;
-    Some(Finding::NotFinite {
+    let bad = |&i: &usize| !good(data.get(i));
+    let Some(at) = (0..data.len()).find(bad) else {
+        return Ok(());
+    };
+    Err(Finding::NotFinite {
         count: (at..data.len()).filter(bad).count(),
         total: data.len(),
         value: data.get(at).to_string(),
@@ -125,64 +179,49 @@ impl Tally {
     }
 
     fn add(&mut self, element: Worst) {
-        let Worst {
-            got, want, bound, ..
-        } = element;
-        let error = (got - want).abs();
+        let Worst { got, want, bound, .. } = element;
+        // Infinities agree only with themselves: their difference is NaN.
+        let error = if got == want { 0.0 } else { (got - want).abs() };
         self.total += 1;
         self.unbounded |= !bound.is_finite();
         if !within(error, bound) {
             self.beyond += 1;
         }
+        let error = if error.is_nan() { f64::MAX } else { error.min(f64::MAX) };
         self.max_abs = self.max_abs.max(error);
         if want != 0.0 {
             self.max_rel = self.max_rel.max(share(error, want.abs()));
         }
-        self.max_ulp = self.max_ulp.max(share(error, ulp(self.dtype, want)));
-        self.squares[0] += error * error;
-        self.squares[1] += want * want;
+        self.max_ulp = self.max_ulp.max(share(error, self.dtype.ulp(want)));
+        if want.is_finite() {
+            self.squares[0] += error * error;
+            self.squares[1] += want * want;
+        }
         let share = share(error, bound);
         if self.worst.is_none_or(|(largest, _)| share > largest) {
-            self.worst = Some((
-                share,
-                Worst {
-                    bound: bound.min(f64::MAX),
-                    ..element
-                },
-            ));
+            self.worst = Some((share, Worst { bound: bound.min(f64::MAX), ..element }));
         }
     }
 
-    fn conclude(self, yardstick: Option<&Yardstick>, verdict: &mut Verdict) {
+    fn conclude(self, yardstick: Option<&Yardstick>) -> (Option<Metrics>, Vec<Finding>) {
+        let mut findings = Vec::new();
         let Some((bound_share, worst)) = self.worst else {
-            return;
+            return (None, findings);
         };
         if self.unbounded {
-            verdict.findings.push(Finding::NoBound);
+            findings.push(Finding::NoBound);
         }
         if self.beyond > 0 {
-            let Tally {
-                beyond: count,
-                total,
-                ..
-            } = self;
-            verdict.findings.push(Finding::BeyondBound {
-                count,
-                total,
-                worst,
-            });
+            let Tally { beyond: count, total, .. } = self;
+            findings.push(Finding::BeyondBound { count, total, worst });
         }
         if let Some(&Yardstick { naive, allowed }) = yardstick
             && !within(self.max_abs, allowed)
         {
-            verdict.findings.push(Finding::BeyondYardstick {
-                error: self.max_abs,
-                allowed,
-                naive,
-            });
+            findings.push(Finding::BeyondYardstick { error: self.max_abs, allowed, naive });
         }
         let nmse = share(self.squares[0], self.squares[1]);
-        verdict.metrics = Some(Metrics {
+        let metrics = Metrics {
             max_abs: self.max_abs,
             max_rel: self.max_rel,
             rel_l2: nmse.sqrt(),
@@ -191,7 +230,8 @@ impl Tally {
             bound_share,
             yardstick_share: yardstick.map(|y| share(self.max_abs, y.allowed)),
             worst,
-        });
+        };
+        (Some(metrics), findings)
     }
 }
 
@@ -203,25 +243,7 @@ fn within(error: f64, budget: f64) -> bool {
 /// `part / whole`; nothing of nothing is 0, and what cannot be stored in a record is the largest number.
 fn share(part: f64, whole: f64) -> f64 {
     let share = if part == 0.0 { 0.0 } else { part / whole };
-    if share.is_nan() {
-        f64::MAX
-    } else {
-        share.min(f64::MAX)
-    }
-}
-
-/// Distance between `x`, rounded to `dtype`, and the next larger magnitude.
-fn ulp(dtype: DType, x: f64) -> f64 {
-    match dtype {
-        DType::F32 => {
-            let x = (x as f32).abs().min(f32::MAX);
-            f64::from(x.next_up().min(f32::MAX)) - f64::from(x.next_up().min(f32::MAX).next_down())
-        }
-        DType::F64 => {
-            let up = x.abs().min(f64::MAX).next_up().min(f64::MAX);
-            up - up.next_down()
-        }
-    }
+    if share.is_nan() { f64::MAX } else { share.min(f64::MAX) }
 }
 
 fn unravel(at: usize, [_, heads, len, width]: [usize; 4]) -> [usize; 4] {

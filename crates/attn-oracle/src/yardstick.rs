@@ -1,4 +1,4 @@
-//! The peer yardstick: no more than twice the error of the plain loops.
+//! The peer yardstick: no more than twice the error of the plain loops, three times with a softcap.
 
 use attn_core::{Data, Problem, Tensor};
 use serde::{Deserialize, Serialize};
@@ -7,6 +7,8 @@ use crate::Reference;
 
 /// Factor on naive's error (FlashAttention's tests use the same).
 const FACTOR: f64 = 2.0;
+/// The same where scores are capped: tanh is computed in more than one way.
+const FACTOR_SOFTCAP: f64 = 3.0;
 
 /// What the largest error of a whole tensor may be, measured on `naive` with the same inputs:
 ///
@@ -32,26 +34,16 @@ impl Yardstick {
             .elements(problem)
             .map(|(index, at)| (naive.data().get(naive.index(index)) - reference.o[at]).abs())
             .fold(0.0, f64::max);
-        let allowed = FACTOR * worst + floor(&reference.rounded(problem));
-        Yardstick {
-            naive: worst,
-            allowed,
-        }
+        let factor = if problem.softcap().is_some() { FACTOR_SOFTCAP } else { FACTOR };
+        let allowed = factor * worst + floor(&reference.rounded(problem));
+        Yardstick { naive: worst, allowed }
     }
 }
 
 fn floor(o: &Data) -> f64 {
-    let noise = |sum: f64| FACTOR * sum.abs();
-    match o {
-        Data::F32(o) => o
-            .iter()
-            .map(|&o| noise(f64::from((o + 0.3) - 0.3 - o)))
-            .fold(0.0, f64::max),
-        Data::F64(o) => o
-            .iter()
-            .map(|&o| noise((o + 0.3) - 0.3 - o))
-            .fold(0.0, f64::max),
-    }
+    let dtype = o.dtype();
+    let noise = |o: f64| (dtype.round(dtype.round(o + 0.3) - 0.3) - o).abs();
+    (0..o.len()).map(|i| FACTOR * noise(o.get(i))).fold(0.0, f64::max)
 }
 
 #[cfg(test)]
@@ -62,9 +54,6 @@ mod tests {
     fn the_floor_is_the_noise_of_one_addition() {
         assert_eq!(floor(&Data::F64(vec![0.0])), 0.0);
         let noise = floor(&Data::F32(vec![1.0, 0.1, 0.7]));
-        assert!(
-            noise > 0.0 && noise <= 4.0 * f64::from(f32::EPSILON),
-            "{noise}"
-        );
+        assert!(noise > 0.0 && noise <= 4.0 * f64::from(f32::EPSILON), "{noise}");
     }
 }

@@ -33,13 +33,8 @@ pub enum ReadError {
 pub fn read_records(run: &Path) -> Result<Vec<Record>, ReadError> {
     let path = run.join("records.jsonl");
     let text = read(&path)?;
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(at, line)| parse(&path, at + 1, line, SCHEMA))
-        .collect()
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(at, line)| parse(&path, at + 1, line, SCHEMA)).collect()
 }
 
 /// Reads `run.json` of the run folder `run`.
@@ -51,18 +46,11 @@ pub fn read_run(run: &Path) -> Result<Run, ReadError> {
 /// Reads `map.json` of the run folder `run`; `None` if the run has none.
 pub fn read_map(run: &Path) -> Result<Option<Map>, ReadError> {
     let path = run.join("map.json");
-    if path.exists() {
-        parse(&path, 1, &read(&path)?, Map::SCHEMA).map(Some)
-    } else {
-        Ok(None)
-    }
+    if path.exists() { parse(&path, 1, &read(&path)?, Map::SCHEMA).map(Some) } else { Ok(None) }
 }
 
 fn read(path: &Path) -> Result<String, ReadError> {
-    std::fs::read_to_string(path).map_err(|source| ReadError::Io {
-        path: path.into(),
-        source,
-    })
+    std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.into(), source })
 }
 
 fn parse<T: DeserializeOwned>(
@@ -71,11 +59,7 @@ fn parse<T: DeserializeOwned>(
     text: &str,
     schema: &str,
 ) -> Result<T, ReadError> {
-    let malformed = |message| ReadError::Malformed {
-        path: path.into(),
-        line,
-        message,
-    };
+    let malformed = |message| ReadError::Malformed { path: path.into(), line, message };
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|e| malformed(format!("not JSON: {e}")))?;
     match value.get("schema").and_then(|s| s.as_str()) {
@@ -94,9 +78,7 @@ mod tests {
 
     fn message(text: &str) -> String {
         let path = Path::new("run/records.jsonl");
-        parse::<Record>(path, 3, text, SCHEMA)
-            .unwrap_err()
-            .to_string()
+        parse::<Record>(path, 3, text, SCHEMA).unwrap_err().to_string()
     }
 
     #[test]

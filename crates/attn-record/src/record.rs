@@ -184,9 +184,7 @@ impl Measurement {
 impl Record {
     /// The case's path without its last part: all cases of a sweep share it.
     pub fn group(&self) -> &str {
-        self.case
-            .rsplit_once('/')
-            .map_or(self.case.as_str(), |(group, _)| group)
+        self.case.rsplit_once('/').map_or(self.case.as_str(), |(group, _)| group)
     }
 
     /// Storage type.
@@ -196,10 +194,7 @@ impl Record {
 
     /// The samples, if the cell ended `ok` and was measured: a time without a verdict is never shown.
     pub fn measurement(&self) -> Option<&Measurement> {
-        self.volatile
-            .measurement
-            .as_ref()
-            .filter(|_| self.outcome == Outcome::Ok)
+        self.volatile.measurement.as_ref().filter(|_| self.outcome == Outcome::Ok)
     }
 
     /// Median nanoseconds per call.
@@ -215,10 +210,6 @@ impl Record {
     /// The larger share of the error budget that either check used.
     pub fn budget_share(&self) -> Option<f64> {
         let checks = [&self.check, &self.check_timed];
-        checks
-            .into_iter()
-            .flatten()
-            .filter_map(Verdict::budget_share)
-            .reduce(f64::max)
+        checks.into_iter().flatten().filter_map(Verdict::budget_share).reduce(f64::max)
     }
 }

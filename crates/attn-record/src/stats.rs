@@ -13,11 +13,7 @@ pub fn quantile(samples: &[f64], q: f64) -> Option<f64> {
     let at = q.clamp(0.0, 1.0) * last as f64;
     let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
     // Equal neighbours first, so that infinities stay themselves.
-    Some(if low == high {
-        low
-    } else {
-        low + (high - low) * at.fract()
-    })
+    Some(if low == high { low } else { low + (high - low) * at.fract() })
 }
 
 /// Median absolute deviation from the median, not scaled.

@@ -34,10 +34,7 @@ pub(crate) fn ok(case: &str, backend: &str, ns: f64) -> Record {
             profile: "release".into(),
         },
         machine: machine(),
-        volatile: Volatile {
-            measurement: Some(samples(&[ns])),
-            ..Volatile::default()
-        },
+        volatile: Volatile { measurement: Some(samples(&[ns])), ..Volatile::default() },
     }
 }
 
@@ -59,9 +56,8 @@ pub(crate) fn with_outcome(mut record: Record, outcome: Outcome) -> Record {
 
 /// A sweep over sequence length on `backends`, where the b-th is b + 1 times slower than the first.
 pub(crate) fn sweep(group: &str, backends: &[&str], sizes: &[usize]) -> Vec<Record> {
-    let cells = sizes
-        .iter()
-        .flat_map(|&n| backends.iter().enumerate().map(move |(b, id)| (n, b, *id)));
+    let cells =
+        sizes.iter().flat_map(|&n| backends.iter().enumerate().map(move |(b, id)| (n, b, *id)));
     cells
         .map(|(n, b, id)| {
             let ns = (n * n * (b + 1)) as f64;
@@ -127,19 +123,9 @@ fn verdict(share: f64) -> Verdict {
         max_ulp: 2.0,
         bound_share: share,
         yardstick_share: None,
-        worst: Worst {
-            index: [0; 4],
-            got: 1.0,
-            want: 1.0,
-            bound: 1e-6,
-        },
+        worst: Worst { index: [0; 4], got: 1.0, want: 1.0, bound: 1e-6 },
     };
-    Verdict {
-        findings: Vec::new(),
-        metrics: Some(metrics),
-        rows_checked: 64,
-        rows_total: 64,
-    }
+    Verdict { findings: Vec::new(), metrics: Some(metrics), rows_checked: 64, rows_total: 64 }
 }
 
 fn receipt(backend: &str) -> Receipt {

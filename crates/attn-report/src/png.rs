@@ -7,10 +7,8 @@ use resvg::usvg::{Options, Tree, fontdb};
 
 use crate::ReportError;
 
-static FONTS: [&[u8]; 2] = [
-    include_bytes!("../assets/DejaVuSans.ttf"),
-    include_bytes!("../assets/DejaVuSans-Bold.ttf"),
-];
+static FONTS: [&[u8]; 2] =
+    [include_bytes!("../assets/DejaVuSans.ttf"), include_bytes!("../assets/DejaVuSans-Bold.ttf")];
 
 /// Draws `svg` on white, `scale` pixels per unit.
 pub fn rasterise(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
@@ -19,14 +17,8 @@ pub fn rasterise(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
     let mut pixmap = Pixmap::new(width.ceil() as u32, height.ceil() as u32)
         .ok_or(ReportError::Size { width, height })?;
     pixmap.fill(resvg::tiny_skia::Color::WHITE);
-    resvg::render(
-        &tree,
-        Transform::from_scale(scale, scale),
-        &mut pixmap.as_mut(),
-    );
-    pixmap
-        .encode_png()
-        .map_err(|e| ReportError::Png(e.to_string()))
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixmap.as_mut());
+    pixmap.encode_png().map_err(|e| ReportError::Png(e.to_string()))
 }
 
 /// The picture with every text laid out in the embedded font.
@@ -59,9 +51,7 @@ mod tests {
     #[test]
     fn the_embedded_font_has_what_reports_need() {
         let missing = glyph('\u{e000}');
-        let latin = ('!'..='~')
-            .chain('\u{a1}'..='\u{ac}')
-            .chain('\u{ae}'..='\u{ff}');
+        let latin = ('!'..='~').chain('\u{a1}'..='\u{ac}').chain('\u{ae}'..='\u{ff}');
         let characters = latin.chain("µ×·−–…≥≤%²∝≈∞√".chars());
         for c in characters.filter(|c| !"<&".contains(*c)) {
             assert_ne!(glyph(c), missing, "{c}");

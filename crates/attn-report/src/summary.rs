@@ -99,11 +99,7 @@ pub(crate) fn worst(records: &[&Record]) -> Option<WorstCell> {
     let ok = records.iter().filter(|r| r.outcome == Outcome::Ok);
     let shares = ok.filter_map(|r| Some((r, r.budget_share()?)));
     let (record, share) = shares.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
-    Some(WorstCell {
-        backend: record.backend.clone(),
-        case: record.case.clone(),
-        share,
-    })
+    Some(WorstCell { backend: record.backend.clone(), case: record.case.clone(), share })
 }
 
 /// Ranks the backends that were measured and never wrong, over the cells that all of them share.
@@ -122,10 +118,7 @@ fn ranking(records: &[&Record]) -> (Vec<Rank>, Vec<String>) {
     let rivals = backends(&measured);
     let mut cells = grouped(&measured, |r| (r.case.as_str(), r.threads));
     cells.retain(|(_, cell)| backends(cell).len() == rivals.len());
-    let mut ranks: Vec<Rank> = rivals
-        .iter()
-        .filter_map(|backend| rank(backend, &cells))
-        .collect();
+    let mut ranks: Vec<Rank> = rivals.iter().filter_map(|backend| rank(backend, &cells)).collect();
     ranks.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
     (ranks, not_ranked.into_iter().map(Into::into).collect())
 }

@@ -27,21 +27,16 @@ impl<'a> Sweep<'a> {
     pub(crate) fn all(records: &'a [Record]) -> Vec<Self> {
         let swept: Vec<&Record> = records.iter().filter(|r| r.axis.is_some()).collect();
         let groups = grouped(&swept, |r| (r.group(), r.axis, r.dtype()));
-        let sweeps = groups
-            .into_iter()
-            .filter_map(|((group, axis, dtype), records)| {
-                let threads = threads(&records)?;
-                Some(Sweep {
-                    group,
-                    axis: axis?,
-                    threads,
-                    dtype,
-                    records: records
-                        .into_iter()
-                        .filter(|r| r.threads == threads)
-                        .collect(),
-                })
-            });
+        let sweeps = groups.into_iter().filter_map(|((group, axis, dtype), records)| {
+            let threads = threads(&records)?;
+            Some(Sweep {
+                group,
+                axis: axis?,
+                threads,
+                dtype,
+                records: records.into_iter().filter(|r| r.threads == threads).collect(),
+            })
+        });
         sweeps.collect()
     }
 
@@ -111,15 +106,9 @@ impl<'a> Sweep<'a> {
     /// A name for files: `seq-len-full`, with the storage type where it is not f32.
     pub(crate) fn slug(&self) -> String {
         let group = self.group.strip_prefix("sweep/").unwrap_or(self.group);
-        let slug: String = group
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
-        if self.dtype == DType::F32 {
-            slug
-        } else {
-            format!("{slug}-{}", self.dtype)
-        }
+        let slug: String =
+            group.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        if self.dtype == DType::F32 { slug } else { format!("{slug}-{}", self.dtype) }
     }
 }
 
@@ -138,11 +127,7 @@ fn shared<T: PartialEq>(specs: &[&ProblemSpec], of: impl Fn(&ProblemSpec) -> T) 
 
 /// `H = 32/8`, or `H = 8` where both are the same.
 fn size(name: &str, a: usize, b: usize) -> String {
-    if a == b {
-        format!("{name} = {a}")
-    } else {
-        format!("{name} = {a}/{b}")
-    }
+    if a == b { format!("{name} = {a}") } else { format!("{name} = {a}/{b}") }
 }
 
 #[cfg(test)]

@@ -22,19 +22,14 @@ pub fn write_report(run_dir: &Path, png: bool) -> Result<Vec<PathBuf>, ReportErr
     drawn.extend(map.as_ref().and_then(charts::attention_map));
     let mut written = write_charts(&run_dir.join("charts"), &drawn, png)?;
     let index = run_dir.join("index.html");
-    replace(
-        &index,
-        page::render(&run, &records, map.as_ref()).as_bytes(),
-    )?;
+    replace(&index, page::render(&run, &records, map.as_ref()).as_bytes())?;
     written.push(index);
     Ok(written)
 }
 
 fn write_charts(folder: &Path, charts: &[Chart], png: bool) -> Result<Vec<PathBuf>, ReportError> {
-    fs::create_dir_all(folder).map_err(|source| ReportError::Write {
-        path: folder.into(),
-        source,
-    })?;
+    fs::create_dir_all(folder)
+        .map_err(|source| ReportError::Write { path: folder.into(), source })?;
     let mut written = Vec::new();
     for chart in charts {
         let svg = folder.join(format!("{}.svg", chart.name));
@@ -58,10 +53,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), ReportError> {
     result.map_err(|source: io::Error| {
         // Whatever is left of it is of no use; that it cannot be removed changes nothing.
         let _ = fs::remove_file(&neighbour);
-        ReportError::Write {
-            path: path.into(),
-            source,
-        }
+        ReportError::Write { path: path.into(), source }
     })
 }
 
@@ -88,9 +80,7 @@ mod tests {
         let folder = run_folder();
         for _ in 0..2 {
             let written = write_report(folder.path(), true).unwrap();
-            let names = written
-                .iter()
-                .map(|p| p.strip_prefix(folder.path()).unwrap());
+            let names = written.iter().map(|p| p.strip_prefix(folder.path()).unwrap());
             let names: Vec<_> = names.map(|p| p.to_str().unwrap()).collect();
             let expected = [
                 "charts/time-seq-len-full.svg",

@@ -27,19 +27,10 @@ pub struct FolderError {
 impl Folder {
     /// Creates `root/name`, or `root/name.2` and so on where that exists: nothing is overwritten.
     pub fn create(root: &Path, name: &str) -> Result<Self, FolderError> {
-        let failed = |path: &Path, source| FolderError {
-            path: path.into(),
-            source,
-        };
+        let failed = |path: &Path, source| FolderError { path: path.into(), source };
         fs::create_dir_all(root).map_err(|source| failed(root, source))?;
         let path = (1..)
-            .map(|n| {
-                root.join(if n == 1 {
-                    name.to_string()
-                } else {
-                    format!("{name}.{n}")
-                })
-            })
+            .map(|n| root.join(if n == 1 { name.to_string() } else { format!("{name}.{n}") }))
             .find_map(|path| match fs::create_dir(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
                 result => Some(result.map(|()| path.clone()).map_err(|e| failed(&path, e))),

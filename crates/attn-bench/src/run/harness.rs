@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use attn_core::{Backend, Work};
+use attn_core::Backend;
 use attn_record::{Build, Digests, Machine, Model, Outcome, Record, SCHEMA, Volatile};
 
 use super::{Cell, Entry, Preset, Task};
@@ -112,10 +112,8 @@ impl Harness<'_> {
     }
 
     fn ask(&self, cell: &Cell<'_>, exercises: &Exercises) -> Reply {
-        let b = (cell.task == Task::Measure).then(|| Timed {
-            exercise: exercises.b.clone(),
-            timing: self.preset.timing,
-        });
+        let b = (cell.task == Task::Measure)
+            .then(|| Timed { exercise: exercises.b.clone(), timing: self.preset.timing });
         let request = Request {
             backend: self.entries[cell.backend].backend.id().to_string(),
             threads: cell.threads,
@@ -138,13 +136,7 @@ impl Harness<'_> {
         digests: Option<Digests>,
         volatile: Volatile,
     ) -> Record {
-        let Case {
-            id,
-            axis,
-            problem,
-            source,
-            ..
-        } = cell.case;
+        let Case { id, axis, problem, source, work, .. } = cell.case;
         Record {
             schema: SCHEMA.into(),
             case: id.clone(),
@@ -154,10 +146,10 @@ impl Harness<'_> {
             model: (cell.task != Task::Check).then_some(Model::Kernel),
             outcome: reply.outcome,
             reason: reply.reason,
-            problem: *problem.spec(),
+            problem: problem.spec().clone(),
             inputs: source.to_string(),
             digests,
-            work: Work::of(problem),
+            work: *work,
             receipt: reply.receipt,
             footprint: reply.footprint,
             check: reply.check,
@@ -178,34 +170,19 @@ impl Harness<'_> {
         for (name, inputs) in ["a", "b"].into_iter().zip(inputs) {
             let expected = Expected::compute(&case.problem, &inputs, self.naive);
             let path = |what: &str| folder.path().join(format!("{name}.{what}"));
-            let exercise = Exercise {
-                case: path("case"),
-                expected: path("expected"),
-            };
-            expected
-                .and_then(|e| e.save(&exercise.expected))
-                .map_err(|e| fail(&e))?;
+            let exercise = Exercise { case: path("case"), expected: path("expected") };
+            expected.and_then(|e| e.save(&exercise.expected)).map_err(|e| fail(&e))?;
             write_case(case, inputs, &exercise.case).map_err(|e| fail(&e))?;
             exercises.push(exercise);
         }
         let [on_a, on_b]: [Exercise; 2] = exercises.try_into().expect("two were made");
-        Ok(Exercises {
-            a: on_a,
-            b: on_b,
-            digests: Digests { a, b },
-            _folder: folder,
-        })
+        Ok(Exercises { a: on_a, b: on_b, digests: Digests { a, b }, _folder: folder })
     }
 }
 
 fn write_case(case: &Case, inputs: attn_core::Inputs, path: &Path) -> std::io::Result<()> {
     let problem = case.problem.clone();
-    let file = AttnCase {
-        problem,
-        inputs,
-        tokens: None,
-        source: None,
-    };
+    let file = AttnCase { problem, inputs, claim: None, tokens: None, source: None };
     std::fs::write(path, file.to_bytes())
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use attn_core::Work;
-
 use super::{Entry, Preset};
 use crate::suite::{Case, Suite};
 
@@ -57,12 +55,7 @@ pub fn plan<'s>(
         for threads in thread_counts(case, selection, cores) {
             for &backend in &selection.backends {
                 let task = task(case, &entries[backend], selection.measure, preset);
-                cells.push(Cell {
-                    case,
-                    backend,
-                    threads,
-                    task,
-                });
+                cells.push(Cell { case, backend, threads, task });
             }
         }
     }
@@ -79,30 +72,20 @@ fn thread_counts(case: &Case, selection: &Selection, cores: usize) -> Vec<usize>
 
 fn task(case: &Case, entry: &Entry, measure: bool, preset: &Preset) -> Task {
     if case.tier > preset.tier {
-        return Task::Skip(format!(
-            "preset {} leaves out {} cases",
-            preset.name,
-            case.tier.name()
-        ));
+        return Task::Skip(format!("preset {} leaves out {} cases", preset.name, case.tier.name()));
     }
     let call = predicted_call(case, entry);
     if call > preset.max_call {
         let (call, limit) = (call.as_secs_f64(), preset.max_call.as_secs_f64());
         let name = preset.name;
-        return Task::Skip(format!(
-            "preset {name}: {call:.2} s a call predicted, limit {limit} s"
-        ));
+        return Task::Skip(format!("preset {name}: {call:.2} s a call predicted, limit {limit} s"));
     }
-    if measure && case.measure {
-        Task::Measure
-    } else {
-        Task::Check
-    }
+    if measure && case.measure { Task::Measure } else { Task::Check }
 }
 
 /// What one call takes if the backend reaches its nominal rate with one thread.
 fn predicted_call(case: &Case, entry: &Entry) -> Duration {
-    let flops = Work::of(&case.problem).flops.0 as f64;
+    let flops = case.work.flops.0 as f64;
     Duration::from_secs_f64(flops / (entry.nominal_gflops * 1e9))
 }
 

@@ -24,12 +24,7 @@ impl Preset {
         name: "quick",
         tier: Tier::Quick,
         max_call: Duration::from_millis(250),
-        timing: Timing {
-            warmup_ms: 40,
-            sampling_ms: 160,
-            min_samples: 5,
-            min_sample_us: 500,
-        },
+        timing: Timing { warmup_ms: 40, sampling_ms: 160, min_samples: 5, min_sample_us: 500 },
     };
 
     /// About half an hour on two cores.
@@ -37,12 +32,7 @@ impl Preset {
         name: "full",
         tier: Tier::Full,
         max_call: Duration::from_secs(5),
-        timing: Timing {
-            warmup_ms: 200,
-            sampling_ms: 2000,
-            min_samples: 10,
-            min_sample_us: 1000,
-        },
+        timing: Timing { warmup_ms: 200, sampling_ms: 2000, min_samples: 10, min_sample_us: 1000 },
     };
 
     /// Every preset.

@@ -1,6 +1,6 @@
 //! One case: a problem, where its inputs come from, and what is done with it.
 
-use attn_core::{Family, Problem};
+use attn_core::{Family, Problem, Work};
 use attn_record::Axis;
 use serde::Deserialize;
 
@@ -21,6 +21,8 @@ pub struct Case {
     pub problem: Problem,
     /// Where the inputs come from.
     pub source: Source,
+    /// Useful work of one call.
+    pub work: Work,
 }
 
 /// Which presets run a case.

@@ -34,10 +34,7 @@ pub fn resolve(from: &str, relative: &str) -> String {
     for part in relative.split('/') {
         match part {
             "." => {}
-            ".." if parts
-                .last()
-                .is_some_and(|&last| !last.is_empty() && last != "..") =>
-            {
+            ".." if parts.last().is_some_and(|&last| !last.is_empty() && last != "..") => {
                 parts.pop();
             }
             part => parts.push(part),
@@ -64,36 +61,18 @@ impl Files for Directory {
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<CaseFile>) -> Result<(), SuiteError> {
-    let io = |source| SuiteError::Io {
-        path: folder.display().to_string(),
-        source,
-    };
+    let io = |source| SuiteError::Io { path: folder.display().to_string(), source };
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         if path.is_dir() {
             collect(root, &path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(&path).map_err(|source| SuiteError::Io {
-                path: name.clone(),
-                source,
-            })?;
-            let below = path
-                .strip_prefix(root)
-                .expect("found below root")
-                .with_extension("");
-            let prefix = below
-                .iter()
-                .map(|part| part.to_string_lossy())
-                .collect::<Vec<_>>();
-            files.push(CaseFile {
-                path: name,
-                prefix: prefix.join("/"),
-                text,
-            });
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| SuiteError::Io { path: name.clone(), source })?;
+            let below = path.strip_prefix(root).expect("found below root").with_extension("");
+            let prefix = below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>();
+            files.push(CaseFile { path: name, prefix: prefix.join("/"), text });
         }
     }
     Ok(())
@@ -101,14 +80,8 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<CaseFile>) -> Result<(), 
 
 /// Reads and parses the attn-case file at `path`.
 pub(super) fn read_attn_case(files: &dyn Files, path: &str) -> Result<AttnCase, SuiteError> {
-    let bytes = files.read(path).map_err(|source| SuiteError::Io {
-        path: path.into(),
-        source,
-    })?;
-    AttnCase::parse(&bytes).map_err(|source| SuiteError::Tensors {
-        path: path.into(),
-        source,
-    })
+    let bytes = files.read(path).map_err(|source| SuiteError::Io { path: path.into(), source })?;
+    AttnCase::parse(&bytes).map_err(|source| SuiteError::Tensors { path: path.into(), source })
 }
 
 #[cfg(test)]

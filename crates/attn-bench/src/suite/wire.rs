@@ -1,71 +1,106 @@
-//! A case file as it is written, and its expansion.
+//! A case file as it is written.
 //!
 //! ```toml
 //! analysis = "Why this group exists and what to look for."
-//! axis = "len"                       # in a sweep: the size that varies
+//! axis = "len"                                # in a sweep: the size that varies
+//! map = { case = "NAME", head = 8 }           # the head whose attention weights a run draws
 //!
 //! [[case]]
-//! name = "causal"                    # the case's path: file path / name / n=256
+//! name = "causal"                             # the case's path: file path / name / n=256 / f32 / needle
 //! shape = { heads = 8, len = [256, 512], dim = 64 }
+//! dtype = ["f32", "f64"]                      # one or many
+//! inputs = ["normal", "needle"]               # one or many
 //! causal = "top-left"
+//! mask = { kind = "bool", over = ["queries", "keys"] }
 //! ```
 //!
-//! `len` is the number of queries and, unless `len_k` is given, of keys. One size may be an array:
-//! one case for each value. Instead of `shape`, `files` names attn-case files, which state the problem.
-//! `map = { case = "NAME", head = H }` chooses the head whose attention weights a run draws.
+//! `len` is the number of queries and, unless `len_k` is given, of keys; `heads_kv` and `dim_v` are
+//! `heads` and `dim` unless they are given. Sizes may be arrays, all of the same length: they vary
+//! together, one case for each position. Instead of `shape`, `files` names attn-case files, which
+//! state the problem.
 
-use attn_core::{Alignment, DType, Family, Problem, ProblemSpec, Shape};
-use attn_record::{Axis, Group};
+use attn_core::{
+    Alignment, DType, Family, MaskKind, MaskSpec, Problem, ProblemSpec, Shape, Window,
+};
+use attn_record::Axis;
 use serde::Deserialize;
 
-use super::files::read_attn_case;
-use super::{Case, CaseFile, Files, MapChoice, Source, SuiteError, Tier, resolve};
+use super::{CaseFile, SuiteError, Tier};
 use crate::select::{nearest, quoted};
 
+/// A whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireFile {
-    analysis: String,
-    axis: Option<Axis>,
-    map: Option<WireMap>,
-    case: Vec<WireCase>,
+pub(super) struct WireFile {
+    pub(super) analysis: String,
+    pub(super) axis: Option<Axis>,
+    pub(super) map: Option<WireMap>,
+    pub(super) case: Vec<WireCase>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireMap {
-    case: String,
-    head: usize,
+pub(super) struct WireMap {
+    pub(super) case: String,
+    pub(super) head: usize,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireCase {
-    name: String,
-    shape: Option<WireShape>,
-    files: Option<Vec<String>>,
+pub(super) struct WireCase {
+    pub(super) name: String,
+    pub(super) shape: Option<WireShape>,
+    pub(super) files: Option<Vec<String>>,
     #[serde(default = "f32")]
-    dtype: DType,
+    pub(super) dtype: Many<DType>,
     scale: Option<f64>,
     causal: Option<Alignment>,
+    align: Option<Alignment>,
+    window: Option<Window>,
+    softcap: Option<f64>,
+    mask: Option<WireMask>,
+    kv_len: Option<Vec<usize>>,
+    #[serde(default)]
+    alibi: bool,
+    #[serde(default)]
+    sinks: bool,
+    #[serde(default)]
+    lse: bool,
     #[serde(default = "normal")]
-    inputs: Family,
+    pub(super) inputs: Many<Family>,
     #[serde(default = "one")]
-    seed: u64,
+    pub(super) seed: u64,
     #[serde(default)]
-    tier: Tier,
+    pub(super) tier: Tier,
     #[serde(default = "yes")]
-    measure: bool,
+    pub(super) measure: bool,
     #[serde(default)]
-    all_cores: bool,
+    pub(super) all_cores: bool,
 }
 
-fn f32() -> DType {
-    DType::F32
+/// A boolean or additive mask and the axes over which it is not broadcast.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireMask {
+    kind: MaskKind,
+    over: Vec<MaskAxis>,
 }
 
-fn normal() -> Family {
-    Family::Normal
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum MaskAxis {
+    Batch,
+    Heads,
+    Queries,
+    Keys,
+}
+
+fn f32() -> Many<DType> {
+    Many::One(DType::F32)
+}
+
+fn normal() -> Many<Family> {
+    Many::One(Family::Normal)
 }
 
 fn one() -> u64 {
@@ -78,68 +113,55 @@ fn yes() -> bool {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireShape {
-    #[serde(default = "Sizes::one")]
-    batch: Sizes,
-    #[serde(default = "Sizes::one")]
-    heads: Sizes,
-    heads_kv: Option<usize>,
-    len: Sizes,
-    len_k: Option<Sizes>,
-    dim: Sizes,
-    dim_v: Option<usize>,
+pub(super) struct WireShape {
+    #[serde(default = "single")]
+    batch: Many<usize>,
+    #[serde(default = "single")]
+    heads: Many<usize>,
+    heads_kv: Option<Many<usize>>,
+    len: Many<usize>,
+    len_k: Option<Many<usize>>,
+    dim: Many<usize>,
+    dim_v: Option<Many<usize>>,
 }
 
+fn single() -> Many<usize> {
+    Many::One(1)
+}
+
+/// One value, or several: one case for each.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a size or an array of sizes")]
-enum Sizes {
-    One(usize),
-    Many(Vec<usize>),
+#[serde(untagged, expecting = "a value or an array of values")]
+pub(super) enum Many<T> {
+    One(T),
+    Some(Vec<T>),
 }
 
-impl Sizes {
-    fn one() -> Self {
-        Sizes::One(1)
-    }
-
-    fn values(&self) -> &[usize] {
+impl<T: Copy> Many<T> {
+    pub(super) fn values(&self) -> &[T] {
         match self {
-            Sizes::One(size) => std::slice::from_ref(size),
-            Sizes::Many(sizes) => sizes,
+            Many::One(value) => std::slice::from_ref(value),
+            Many::Some(values) => values,
         }
     }
 
-    fn is_array(&self) -> bool {
-        matches!(self, Sizes::Many(_))
+    pub(super) fn is_array(&self) -> bool {
+        matches!(self, Many::Some(_))
+    }
+
+    /// The value at a position of the sweep.
+    fn at(&self, position: usize) -> T {
+        match self {
+            Many::One(value) => *value,
+            Many::Some(values) => values[position],
+        }
     }
 }
 
-/// All cases of one file.
-pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, SuiteError> {
-    let wire: WireFile = toml::from_str(&file.text).map_err(|error| malformed(file, &error))?;
-    let mut cases = Vec::new();
-    for case in &wire.case {
-        let expansion = Expansion {
-            file,
-            axis: wire.axis,
-            case,
-        };
-        match (&case.shape, &case.files) {
-            (Some(shape), None) => cases.extend(expansion.shapes(shape)?),
-            (None, Some(paths)) => cases.extend(expansion.files(paths, files)?),
-            _ => return Err(expansion.error("expected either `shape` or `files`")),
-        }
+impl WireFile {
+    pub(super) fn parse(file: &CaseFile) -> Result<Self, SuiteError> {
+        toml::from_str(&file.text).map_err(|error| malformed(file, &error))
     }
-    let analysis = wire.analysis.trim().to_string();
-    let group = Group {
-        prefix: file.prefix.clone(),
-        analysis,
-    };
-    let map = wire.map.map(|map| MapChoice {
-        case: format!("{}/{}", file.prefix, map.case),
-        head: map.head,
-    });
-    Ok(Expanded { group, cases, map })
 }
 
 /// The error with its line and, for a misspelt key, the keys that look like it.
@@ -153,214 +175,102 @@ fn malformed(file: &CaseFile, error: &toml::de::Error) -> SuiteError {
         let nearest = nearest(misspelt, &valid);
         message = format!("{head}, nearest: {}", quoted(&nearest));
     }
-    SuiteError::Malformed {
-        path: file.path.clone(),
-        line,
-        message,
+    SuiteError::Malformed { path: file.path.clone(), line, message }
+}
+
+impl WireShape {
+    fn sizes(&self) -> [Option<&Many<usize>>; 7] {
+        let WireShape { batch, heads, heads_kv, len, len_k, dim, dim_v } = self;
+        [
+            Some(batch),
+            Some(heads),
+            heads_kv.as_ref(),
+            Some(len),
+            len_k.as_ref(),
+            Some(dim),
+            dim_v.as_ref(),
+        ]
     }
-}
 
-/// What one file states.
-pub(super) struct Expanded {
-    pub(super) group: Group,
-    pub(super) cases: Vec<Case>,
-    pub(super) map: Option<MapChoice>,
-}
-
-/// What the expansion of one `[[case]]` needs.
-struct Expansion<'a> {
-    file: &'a CaseFile,
-    axis: Option<Axis>,
-    case: &'a WireCase,
-}
-
-impl Expansion<'_> {
-    fn shapes(&self, wire: &WireShape) -> Result<Vec<Case>, SuiteError> {
-        let len_k = wire.len_k.as_ref().unwrap_or(&wire.len);
-        let tied = wire.len_k.is_none();
-        let sizes = [&wire.batch, &wire.heads, &wire.len, len_k, &wire.dim];
-        let labels = ["b", "h", "n", if tied { "" } else { "n" }, "d"];
-        let arrays = sizes
-            .iter()
-            .zip(labels)
-            .filter(|(s, label)| s.is_array() && !label.is_empty());
-        let (varying, label) = match arrays.collect::<Vec<_>>()[..] {
-            [] => (&Sizes::One(1), None),
-            [(sizes, label)] => (*sizes, Some(label)),
-            _ => return Err(self.error("only one size may be an array")),
+    /// Every shape with the part of its case's path that tells it from the others.
+    pub(super) fn expand(&self) -> Result<Vec<(Shape, Option<String>)>, &'static str> {
+        let arrays: Vec<_> = self.sizes().into_iter().flatten().filter(|s| s.is_array()).collect();
+        let Some(first) = arrays.first() else {
+            return Ok(vec![(self.at(0), None)]);
         };
-        let pick = |sizes: &Sizes, at: usize| {
-            if sizes.is_array() {
-                sizes.values()[at]
-            } else {
-                sizes.values()[0]
-            }
+        let count = first.values().len();
+        if count == 0 || arrays.iter().any(|sizes| sizes.values().len() != count) {
+            return Err("sizes that are arrays must have the same length, at least 1");
+        }
+        Ok((0..count).map(|at| (self.at(at), Some(self.label(at)))).collect())
+    }
+
+    fn at(&self, position: usize) -> Shape {
+        let or = |sizes: &Option<Many<usize>>, other: &Many<usize>| {
+            sizes.as_ref().unwrap_or(other).at(position)
         };
-        let mut cases = Vec::new();
-        for (at, value) in varying.values().iter().enumerate() {
-            let (heads, dim) = (pick(&wire.heads, at), pick(&wire.dim, at));
-            let shape = Shape {
-                batch: pick(&wire.batch, at),
-                heads_q: heads,
-                heads_kv: wire.heads_kv.unwrap_or(heads),
-                len_q: pick(&wire.len, at),
-                len_k: pick(len_k, at),
-                dim,
-                dim_v: wire.dim_v.unwrap_or(dim),
-            };
-            let suffix = label.map(|label| format!("{label}={value}"));
-            let WireCase {
-                dtype,
-                scale,
-                causal,
-                inputs: family,
-                seed,
-                ..
-            } = *self.case;
-            let spec = ProblemSpec {
-                shape,
-                dtype,
-                scale,
-                causal,
-            };
-            let id = self.id(suffix.as_deref());
-            let problem = Problem::new(spec).map_err(|source| SuiteError::Problem {
-                path: self.file.path.clone(),
-                case: id.clone(),
-                source,
-            })?;
-            cases.push(self.case(id, problem, Source::Generated { family, seed }));
-        }
-        Ok(cases)
-    }
-
-    fn files(&self, paths: &[String], files: &dyn Files) -> Result<Vec<Case>, SuiteError> {
-        let mut cases = Vec::new();
-        for path in paths {
-            let path = resolve(&self.file.path, path);
-            let stem = path.rsplit('/').next().unwrap_or(&path);
-            let stem = stem.strip_suffix(".safetensors").unwrap_or(stem);
-            let problem = read_attn_case(files, &path)?.problem;
-            cases.push(self.case(self.id(Some(stem)), problem, Source::File { path }));
-        }
-        Ok(cases)
-    }
-
-    fn id(&self, suffix: Option<&str>) -> String {
-        let id = format!("{}/{}", self.file.prefix, self.case.name);
-        suffix.map_or(id.clone(), |suffix| format!("{id}/{suffix}"))
-    }
-
-    fn case(&self, id: String, problem: Problem, source: Source) -> Case {
-        let WireCase {
-            tier,
-            measure,
-            all_cores,
-            ..
-        } = *self.case;
-        Case {
-            id,
-            axis: self.axis,
-            tier,
-            measure,
-            all_cores,
-            problem,
-            source,
+        Shape {
+            batch: self.batch.at(position),
+            heads_q: self.heads.at(position),
+            heads_kv: or(&self.heads_kv, &self.heads),
+            len_q: self.len.at(position),
+            len_k: or(&self.len_k, &self.len),
+            dim: self.dim.at(position),
+            dim_v: or(&self.dim_v, &self.dim),
         }
     }
 
-    fn error(&self, message: &str) -> SuiteError {
-        SuiteError::Case {
-            path: self.file.path.clone(),
-            case: self.id(None),
-            message: message.into(),
-        }
+    /// `n=256`, `n=1x239`, `d=192x128`: the sizes that vary.
+    fn label(&self, position: usize) -> String {
+        let shape = self.at(position);
+        let varies = |sizes: Option<&Many<usize>>| sizes.is_some_and(Many::is_array);
+        let pair = |name: &str, a: usize, b: usize| {
+            if a == b { format!("{name}={a}") } else { format!("{name}={a}x{b}") }
+        };
+        let len = varies(Some(&self.len)) || varies(self.len_k.as_ref());
+        let length = match (varies(Some(&self.len)), varies(self.len_k.as_ref())) {
+            // Decoding: the queries stay, so the keys alone tell the cases apart.
+            (false, true) => format!("n={}", shape.len_k),
+            _ => pair("n", shape.len_q, shape.len_k),
+        };
+        let heads = varies(Some(&self.heads)) || varies(self.heads_kv.as_ref());
+        let dims = varies(Some(&self.dim)) || varies(self.dim_v.as_ref());
+        let labels = [
+            varies(Some(&self.batch)).then(|| format!("b={}", shape.batch)),
+            heads.then(|| pair("h", shape.heads_q, shape.heads_kv)),
+            len.then_some(length),
+            dims.then(|| pair("d", shape.dim, shape.dim_v)),
+        ];
+        labels.into_iter().flatten().collect::<Vec<_>>().join(",")
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::borrow::Cow;
-
-    use super::*;
-
-    struct NoFiles;
-
-    impl Files for NoFiles {
-        fn case_files(&self) -> Result<Vec<CaseFile>, SuiteError> {
-            Ok(Vec::new())
-        }
-
-        fn read(&self, _: &str) -> std::io::Result<Cow<'static, [u8]>> {
-            Err(std::io::ErrorKind::NotFound.into())
-        }
-    }
-
-    fn expand_text(text: &str) -> Result<Vec<Case>, String> {
-        let file = CaseFile {
-            path: "cases/s.toml".into(),
-            prefix: "s".into(),
-            text: text.into(),
-        };
-        expand(&file, &NoFiles)
-            .map(|expanded| expanded.cases)
-            .map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn one_array_is_one_sweep() {
-        let cases = expand_text(
-            "analysis = 'a'\naxis = 'len'\n[[case]]\nname = 'x'\n\
-             shape = { heads = 4, heads_kv = 2, len = [8, 16], dim = 4 }\ncausal = { offset = 3 }",
-        )
-        .unwrap();
-        let ids: Vec<_> = cases.iter().map(|case| case.id.as_str()).collect();
-        assert_eq!(ids, ["s/x/n=8", "s/x/n=16"]);
-        let shape = cases[1].problem.shape();
-        assert_eq!(
-            (shape.len_q, shape.len_k, shape.heads_kv, shape.dim_v),
-            (16, 16, 2, 4)
-        );
-        assert_eq!(cases[0].problem.causal(), Some(Alignment::Offset(3)));
-    }
-
-    #[test]
-    fn decoding_varies_the_keys_alone() {
-        let cases = expand_text(
-            "analysis = 'a'\n[[case]]\nname = 'x'\nshape = { len = 1, len_k = [8, 16], dim = 4 }",
-        )
-        .unwrap();
-        assert_eq!(cases[1].id, "s/x/n=16");
-        assert_eq!(
-            (
-                cases[1].problem.shape().len_q,
-                cases[1].problem.shape().len_k
-            ),
-            (1, 16)
-        );
-    }
-
-    #[test]
-    fn mistakes_are_named_with_file_and_line() {
-        let error = |text: &str| expand_text(text).unwrap_err();
-        let misspelt = error("analysis = 'a'\n[[case]]\nname = 'x'\nshpe = { len = 8, dim = 4 }");
-        assert!(
-            misspelt.starts_with("cases/s.toml:4: unknown field `shpe`, nearest: `shape`"),
-            "{misspelt}"
-        );
-        let two = error("analysis = 'a'\n[[case]]\nname = 'x'\nshape = { len = [8], dim = [4] }");
-        assert!(two.contains("only one size may be an array"), "{two}");
-        let none = error("analysis = 'a'\n[[case]]\nname = 'x'");
-        assert!(
-            none.contains("expected either `shape` or `files`"),
-            "{none}"
-        );
-        let zero = error("analysis = 'a'\n[[case]]\nname = 'x'\nshape = { len = 0, dim = 4 }");
-        assert_eq!(
-            zero,
-            "cases/s.toml: case `s/x`: len_q is 0, expected at least 1"
-        );
-        let file = error("analysis = 'a'\n[[case]]\nname = 'x'\nfiles = ['../nope.safetensors']");
-        assert!(file.starts_with("nope.safetensors: "), "{file}");
+impl WireCase {
+    /// The problem at one shape and in one storage type.
+    pub(super) fn problem(
+        &self,
+        shape: Shape,
+        dtype: DType,
+    ) -> Result<Problem, attn_core::InvalidProblem> {
+        let mask = self.mask.as_ref().map(|mask| {
+            let axes = [MaskAxis::Batch, MaskAxis::Heads, MaskAxis::Queries, MaskAxis::Keys];
+            let full = shape.scores();
+            let dims =
+                [0, 1, 2, 3].map(|at| if mask.over.contains(&axes[at]) { full[at] } else { 1 });
+            MaskSpec { kind: mask.kind, dims }
+        });
+        Problem::new(ProblemSpec {
+            scale: self.scale,
+            causal: self.causal,
+            align: self.align,
+            window: self.window,
+            softcap: self.softcap,
+            mask,
+            kv_len: self.kv_len.clone(),
+            alibi: self.alibi,
+            sinks: self.sinks,
+            lse: self.lse,
+            ..ProblemSpec::new(shape, dtype)
+        })
     }
 }

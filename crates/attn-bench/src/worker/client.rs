@@ -55,10 +55,7 @@ impl Launcher {
         for variable in &self.thread_variables {
             command.env(variable, request.threads.to_string());
         }
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let mut line = serde_json::to_vec(request).expect("strings and numbers are JSON");
         line.push(b'\n');
@@ -79,11 +76,7 @@ impl Launcher {
             return Err(Lost::Timeout(self.timeout));
         }
         let status = child.wait()?;
-        Ok((
-            received.unwrap_or_default(),
-            stderr.recv().unwrap_or_default(),
-            status,
-        ))
+        Ok((received.unwrap_or_default(), stderr.recv().unwrap_or_default(), status))
     }
 }
 
@@ -114,16 +107,8 @@ mod tests {
             thread_variables: vec!["T".into()],
             timeout,
         };
-        let a = Exercise {
-            case: "x".into(),
-            expected: "y".into(),
-        };
-        launcher.run(&Request {
-            backend: "b".into(),
-            threads: 3,
-            a,
-            b: None,
-        })
+        let a = Exercise { case: "x".into(), expected: "y".into() };
+        launcher.run(&Request { backend: "b".into(), threads: 3, a, b: None })
     }
 
     const LONG: Duration = Duration::from_secs(20);

@@ -67,17 +67,9 @@ fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> 
     cell.load(&case.inputs)?;
     let measurement = cell.measure(&timed.timing)?;
     let check = cell.judge(&expected)?;
-    let Reply {
-        outcome, reason, ..
-    } = judged("after timing: ", &check);
+    let Reply { outcome, reason, .. } = judged("after timing: ", &check);
     let measurement = check.agrees().then_some(measurement);
-    Ok(Reply {
-        outcome,
-        reason,
-        check_timed: Some(check),
-        measurement,
-        ..reply
-    })
+    Ok(Reply { outcome, reason, check_timed: Some(check), measurement, ..reply })
 }
 
 /// The outcome that a verdict means.
@@ -86,11 +78,7 @@ fn judged(when: &str, verdict: &Verdict) -> Reply {
         None => (Outcome::Ok, None),
         Some(finding) => (Outcome::Disagrees, Some(format!("{when}{finding}"))),
     };
-    Reply {
-        outcome,
-        reason,
-        ..Reply::ended(outcome, String::new())
-    }
+    Reply { outcome, reason, ..Reply::ended(outcome, String::new()) }
 }
 
 fn open(exercise: &Exercise) -> Result<(AttnCase, Expected), AnyError> {

@@ -55,54 +55,28 @@ impl<'s> Exercise<'s> {
         let expected = inputs.each_ref().map(|inputs| {
             Expected::compute(&case.problem, inputs, &registry::NAIVE).expect("the oracle works")
         });
-        Exercise {
-            case,
-            inputs,
-            expected,
-        }
+        Exercise { case, inputs, expected }
     }
 
     fn bench(&self, criterion: &mut Criterion, backend: &dyn Backend) {
-        let (group, value) = self
-            .case
-            .id
-            .rsplit_once('/')
-            .expect("sweep cases have a value");
+        let (group, value) = self.case.id.rsplit_once('/').expect("sweep cases have a value");
         let mut group = criterion.benchmark_group(group);
         group.throughput(Throughput::Elements(Work::of(&self.case.problem).flops.0));
-        group.bench_function(
-            BenchmarkId::new(backend.id().to_string(), value),
-            |bencher| {
-                let mut cell = Prepared::new(backend, &self.case.problem, &Exec::SINGLE)
-                    .expect("supported and available");
-                let check = cell
-                    .check(&self.inputs[0], &self.expected[0])
-                    .expect("it computes");
-                assert!(
-                    check.agrees(),
-                    "{}: {}: {:?}",
-                    self.case.id,
-                    backend.id(),
-                    check.findings
-                );
-                cell.load(&self.inputs[1]).expect("it loads");
-                bencher.iter_custom(|calls| {
-                    let calls = u32::try_from(calls).ok().and_then(NonZeroU32::new);
-                    let start = Instant::now();
-                    cell.run(calls.expect("between 1 and 2^32 calls"))
-                        .expect("it computes");
-                    start.elapsed()
-                });
-                let check = cell.judge(&self.expected[1]).expect("it stores");
-                assert!(
-                    check.agrees(),
-                    "{}: {}: {:?}",
-                    self.case.id,
-                    backend.id(),
-                    check.findings
-                );
-            },
-        );
+        group.bench_function(BenchmarkId::new(backend.id().to_string(), value), |bencher| {
+            let mut cell = Prepared::new(backend, &self.case.problem, &Exec::SINGLE)
+                .expect("supported and available");
+            let check = cell.check(&self.inputs[0], &self.expected[0]).expect("it computes");
+            assert!(check.agrees(), "{}: {}: {:?}", self.case.id, backend.id(), check.findings);
+            cell.load(&self.inputs[1]).expect("it loads");
+            bencher.iter_custom(|calls| {
+                let calls = u32::try_from(calls).ok().and_then(NonZeroU32::new);
+                let start = Instant::now();
+                cell.run(calls.expect("between 1 and 2^32 calls")).expect("it computes");
+                start.elapsed()
+            });
+            let check = cell.judge(&self.expected[1]).expect("it stores");
+            assert!(check.agrees(), "{}: {}: {:?}", self.case.id, backend.id(), check.findings);
+        });
         group.finish();
     }
 }

@@ -48,10 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let executed = session.execute(&mut |_| Ok(()))?;
     let records = &executed.records;
     if args.output.json {
-        print_json(&Report {
-            summary: Summary::of(records),
-            records,
-        })?;
+        print_json(&Report { summary: Summary::of(records), records })?;
     } else {
         print!("{}", table::render(records, table::Options::default()));
     }

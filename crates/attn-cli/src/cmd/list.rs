@@ -60,10 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         .into_iter()
         .map(|at| &suite.cases()[at])
         .collect();
-    let backends: Vec<_> = backends
-        .into_iter()
-        .map(|at| backend_row(&entries[at]))
-        .collect();
+    let backends: Vec<_> = backends.into_iter().map(|at| backend_row(&entries[at])).collect();
     if args.output.json {
         let cases = cases.into_iter().map(case_row).collect();
         print_json(&Report { backends, cases })?;
@@ -112,11 +109,6 @@ fn print_cases(cases: &[&Case]) {
     println!("{:<width$} {:<5} problem", "case", "tier");
     for case in cases {
         let checked = if case.measure { "" } else { ", checked only" };
-        println!(
-            "{:<width$} {:<5} {}{checked}",
-            case.id,
-            case.tier.name(),
-            case.problem
-        );
+        println!("{:<width$} {:<5} {}{checked}", case.id, case.tier.name(), case.problem);
     }
 }

@@ -79,12 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let files = write_report(folder.path(), args.png)?;
     if args.output.json {
         let summary = Summary::of(records);
-        print_json(&Report {
-            run: folder.path(),
-            files: &files,
-            summary,
-            records,
-        })?;
+        print_json(&Report { run: folder.path(), files: &files, summary, records })?;
     } else {
         print!("{}", table::render(records, table::Options::default()));
         println!("\n{}", folder.path().join("index.html").display());
@@ -102,8 +97,5 @@ fn command_line() -> String {
             format!("'{}'", argument.replace('\'', r"'\''"))
         }
     });
-    std::iter::once("attn".to_string())
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
+    std::iter::once("attn".to_string()).chain(arguments).collect::<Vec<_>>().join(" ")
 }

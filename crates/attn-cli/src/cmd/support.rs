@@ -37,10 +37,7 @@ struct Row {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let entries = registry::entries();
     let selected = session::select_backends(&entries, &args.backends)?;
-    let backends: Vec<_> = selected
-        .iter()
-        .map(|&at| entries[at].backend.as_ref())
-        .collect();
+    let backends: Vec<_> = selected.iter().map(|&at| entries[at].backend.as_ref()).collect();
     let mut rows = Vec::new();
     for Question { name, problem } in questions() {
         for backend in &backends {
@@ -65,11 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 /// Questions down, backends across; reasons are numbered below.
 fn print_matrix(rows: &[Row], backends: usize) {
     let mut reasons = Vec::<(&str, &str)>::new();
-    let names: Vec<_> = rows
-        .iter()
-        .take(backends)
-        .map(|row| row.backend.as_str())
-        .collect();
+    let names: Vec<_> = rows.iter().take(backends).map(|row| row.backend.as_str()).collect();
     print!("{:<34}", "");
     for name in &names {
         // The last part is enough in a column head; the reasons name the whole path.
@@ -83,13 +76,10 @@ fn print_matrix(rows: &[Row], backends: usize) {
                 None => "yes".to_string(),
                 Some(reason) => {
                     let key = (row.backend.as_str(), reason.as_str());
-                    let at = reasons
-                        .iter()
-                        .position(|known| *known == key)
-                        .unwrap_or_else(|| {
-                            reasons.push(key);
-                            reasons.len() - 1
-                        });
+                    let at = reasons.iter().position(|known| *known == key).unwrap_or_else(|| {
+                        reasons.push(key);
+                        reasons.len() - 1
+                    });
                     format!("no [{}]", at + 1)
                 }
             };

@@ -8,15 +8,9 @@ use crate::registry;
 pub(super) fn run() -> Result<Exit, Failure> {
     let entries = registry::entries();
     let find = |id: &str| {
-        let entry = entries
-            .iter()
-            .find(|entry| entry.backend.id().as_str() == id);
+        let entry = entries.iter().find(|entry| entry.backend.id().as_str() == id);
         entry.map(|entry| entry.backend.as_ref())
     };
-    serve(
-        find,
-        &mut std::io::stdin().lock(),
-        &mut std::io::stdout().lock(),
-    )?;
+    serve(find, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
     Ok(Exit::Success)
 }

@@ -1,6 +1,6 @@
 //! Hostile results: each must be caught, and by the right finding.
 
-use attn_core::{Arithmetic, Data, Family, Inputs, ProblemSpec, Shape};
+use attn_core::{Alignment, Arithmetic, Data, Family, Inputs, ProblemSpec, Shape};
 
 use super::*;
 use crate::Rows;
@@ -12,27 +12,19 @@ struct Bench {
 }
 
 fn bench() -> Bench {
-    let shape = Shape {
-        batch: 2,
-        dim_v: 3,
-        ..Shape::square(2, 5, 8)
-    };
+    let shape = Shape { batch: 2, dim_v: 3, ..Shape::square(2, 5, 8) };
     let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
     let inputs = Inputs::generate(&problem, Family::Normal, 1);
     let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
     let budget = Budget::new(&problem, &Arithmetic::PLAIN);
-    Bench {
-        problem,
-        reference,
-        budget,
-    }
+    Bench { problem, reference, budget }
 }
 
 impl Bench {
     /// The right answer with one element replaced.
     fn with(&self, at: usize, x: f32) -> Verdict {
         let mut out = Output::poisoned(&self.problem);
-        let slice = out.slice_mut::<f32>().unwrap();
+        let slice = out.o_mut().slice_mut::<f32>().unwrap();
         for (slot, &want) in slice.iter_mut().zip(&self.reference.o) {
             *slot = want as f32;
         }
@@ -65,15 +57,7 @@ fn one_nan_is_caught_wherever_it_is() {
         let verdict = bench.with(at, f32::NAN);
         let first = unravel(at, [2, 2, 5, 3]);
         let value = "NaN".to_string();
-        assert_eq!(
-            verdict.findings,
-            [Finding::NotFinite {
-                count: 1,
-                total: 60,
-                value,
-                first
-            }]
-        );
+        assert_eq!(verdict.findings, [Finding::NotFinite { count: 1, total: 60, value, first }]);
         assert_eq!(verdict.metrics, None);
     }
 }
@@ -83,10 +67,7 @@ fn infinities_of_either_sign_are_caught() {
     let bench = bench();
     for x in [f32::INFINITY, f32::NEG_INFINITY] {
         let verdict = bench.with(30, x);
-        assert!(matches!(
-            &verdict.findings[..],
-            [Finding::NotFinite { count: 1, .. }]
-        ));
+        assert!(matches!(&verdict.findings[..], [Finding::NotFinite { count: 1, .. }]));
     }
 }
 
@@ -95,29 +76,19 @@ fn nan_in_both_is_not_agreement() {
     let mut bench = bench();
     bench.reference.o[4] = f64::NAN;
     assert!(!bench.with(4, f32::NAN).agrees());
-    assert!(
-        !bench.with(4, 0.0).agrees(),
-        "a NaN in the reference accuses, it never excuses"
-    );
+    assert!(!bench.with(4, 0.0).agrees(), "a NaN in the reference accuses, it never excuses");
 }
 
 #[test]
 fn zeros_and_a_no_op_are_caught() {
     let bench = bench();
     let mut zeros = Output::poisoned(&bench.problem);
-    zeros.slice_mut::<f32>().unwrap().fill(0.0);
+    zeros.o_mut().slice_mut::<f32>().unwrap().fill(0.0);
     let verdict = bench.judge(&zeros);
-    assert!(matches!(
-        &verdict.findings[..],
-        [Finding::BeyondBound { count: 60, .. }]
-    ));
+    assert!(matches!(&verdict.findings[..], [Finding::BeyondBound { count: 60, .. }]));
 
     let verdict = bench.judge(&Output::poisoned(&bench.problem));
-    let all = Finding::NotWritten {
-        count: 60,
-        total: 60,
-        first: [0; 4],
-    };
+    let all = Finding::NotWritten { count: 60, total: 60, first: [0; 4] };
     assert_eq!(verdict.findings, [all]);
 }
 
@@ -125,20 +96,12 @@ fn zeros_and_a_no_op_are_caught() {
 fn too_few_rows_are_caught_and_counted() {
     let bench = bench();
     let mut out = Output::poisoned(&bench.problem);
-    for (slot, &want) in out
-        .slice_mut::<f32>()
-        .unwrap()
-        .iter_mut()
-        .zip(&bench.reference.o)
-        .take(57)
+    for (slot, &want) in
+        out.o_mut().slice_mut::<f32>().unwrap().iter_mut().zip(&bench.reference.o).take(57)
     {
         *slot = want as f32;
     }
-    let last_row = Finding::NotWritten {
-        count: 3,
-        total: 60,
-        first: [1, 1, 4, 0],
-    };
+    let last_row = Finding::NotWritten { count: 3, total: 60, first: [1, 1, 4, 0] };
     assert_eq!(bench.judge(&out).findings, [last_row]);
 }
 
@@ -146,18 +109,12 @@ fn too_few_rows_are_caught_and_counted() {
 fn a_broken_fence_is_caught_although_every_value_is_right() {
     let bench = bench();
     let mut out = Output::poisoned(&bench.problem);
-    for (slot, &want) in out
-        .slice_mut::<f32>()
-        .unwrap()
-        .iter_mut()
-        .zip(&bench.reference.o)
+    for (slot, &want) in out.o_mut().slice_mut::<f32>().unwrap().iter_mut().zip(&bench.reference.o)
     {
         *slot = want as f32;
     }
     assert!(bench.judge(&out).agrees());
-    let Data::F32(storage) = out.storage_mut() else {
-        unreachable!()
-    };
+    let Data::F32(storage) = out.o_mut().storage_mut() else { unreachable!() };
     *storage.last_mut().unwrap() = 0.0;
     assert_eq!(bench.judge(&out).findings, [Finding::FenceBroken]);
 }
@@ -171,17 +128,8 @@ fn wrong_length_and_wrong_type_are_caught_before_any_value() {
         ([2, 2, 5, 3], Data::filled(DType::F64, 60, 0.0)),
     ] {
         let tensor = Tensor::new(dims, data).unwrap();
-        let verdict = judge(
-            &bench.problem,
-            &bench.reference,
-            &bench.budget,
-            None,
-            &tensor,
-        );
-        assert!(matches!(
-            &verdict.findings[..],
-            [Finding::WrongShape { .. }]
-        ));
+        let verdict = judge(&bench.problem, &bench.reference, &bench.budget, None, &tensor, None);
+        assert!(matches!(&verdict.findings[..], [Finding::WrongShape { .. }]));
     }
 }
 
@@ -190,70 +138,31 @@ fn an_error_just_beyond_the_bound_is_caught_and_named() {
     let bench = bench();
     let right = bench.with(7, bench.right(7));
     let row = &bench.reference.stats[7 / 3];
-    let sums = [
-        bench.reference.o[7],
-        bench.reference.magnitude[7],
-        bench.reference.sensitivity[7],
-    ];
-    let bound = bench.budget.bound(5, row, sums);
+    let sums = [bench.reference.o[7], bench.reference.magnitude[7], bench.reference.sensitivity[7]];
+    let bound = bench.budget.bound(row, sums);
     assert!(right.agrees());
     let verdict = bench.with(7, (bench.reference.o[7] + 1.1 * bound) as f32);
-    let [
-        Finding::BeyondBound {
-            count: 1,
-            total: 60,
-            worst,
-        },
-    ] = &verdict.findings[..]
-    else {
+    let [Finding::BeyondBound { count: 1, total: 60, worst }] = &verdict.findings[..] else {
         panic!("{:?}", verdict.findings);
     };
     assert_eq!(worst.index, [0, 0, 2, 1]);
-    assert!(
-        bench
-            .with(7, (bench.reference.o[7] + 0.9 * bound) as f32)
-            .agrees()
-    );
+    assert!(bench.with(7, (bench.reference.o[7] + 0.9 * bound) as f32).agrees());
 }
 
 #[test]
 fn the_yardstick_catches_what_the_bound_allows() {
     let bench = bench();
     let mut out = Output::poisoned(&bench.problem);
-    for (slot, &want) in out
-        .slice_mut::<f32>()
-        .unwrap()
-        .iter_mut()
-        .zip(&bench.reference.o)
+    for (slot, &want) in out.o_mut().slice_mut::<f32>().unwrap().iter_mut().zip(&bench.reference.o)
     {
         *slot = want as f32;
     }
-    let strict = Yardstick {
-        naive: 1e-9,
-        allowed: 2e-9,
-    };
-    let verdict = judge_output(
-        &bench.problem,
-        &bench.reference,
-        &bench.budget,
-        Some(&strict),
-        &out,
-    );
-    assert!(matches!(
-        &verdict.findings[..],
-        [Finding::BeyondYardstick { .. }]
-    ));
-    let nan = Yardstick {
-        naive: f64::NAN,
-        allowed: f64::NAN,
-    };
-    let verdict = judge_output(
-        &bench.problem,
-        &bench.reference,
-        &bench.budget,
-        Some(&nan),
-        &out,
-    );
+    let strict = Yardstick { naive: 1e-9, allowed: 2e-9 };
+    let verdict =
+        judge_output(&bench.problem, &bench.reference, &bench.budget, Some(&strict), &out);
+    assert!(matches!(&verdict.findings[..], [Finding::BeyondYardstick { .. }]));
+    let nan = Yardstick { naive: f64::NAN, allowed: f64::NAN };
+    let verdict = judge_output(&bench.problem, &bench.reference, &bench.budget, Some(&nan), &out);
     assert!(!verdict.agrees(), "a NaN yardstick allows nothing");
 }
 
@@ -264,16 +173,10 @@ fn unchecked_rows_must_still_be_written_and_finite() {
     let rows = Rows::from_indices(vec![0]);
     bench.reference = Reference::compute(&bench.problem, &inputs, rows).unwrap();
     let mut out = Output::poisoned(&bench.problem);
-    out.slice_mut::<f32>().unwrap().fill(1.0);
-    out.slice_mut::<f32>().unwrap()[59] = f32::NAN;
+    out.o_mut().slice_mut::<f32>().unwrap().fill(1.0);
+    out.o_mut().slice_mut::<f32>().unwrap()[59] = f32::NAN;
     let verdict = bench.judge(&out);
-    assert!(matches!(
-        &verdict.findings[..],
-        [Finding::NotFinite {
-            first: [1, 1, 4, 2],
-            ..
-        }]
-    ));
+    assert!(matches!(&verdict.findings[..], [Finding::NotFinite { first: [1, 1, 4, 2], .. }]));
     assert_eq!((verdict.rows_checked, verdict.rows_total), (1, 5));
 }
 
@@ -284,10 +187,48 @@ fn negative_zero_equals_zero() {
     assert!(bench.with(0, -0.0).agrees());
 }
 
+/// The same bench with a log-sum-exp and a first row that admits no key.
+fn with_lse() -> (Bench, Output) {
+    let spec = ProblemSpec {
+        lse: true,
+        causal: Some(Alignment::Offset(-1)),
+        ..ProblemSpec::new(Shape::square(2, 5, 8), DType::F32)
+    };
+    let problem = Problem::new(spec).unwrap();
+    let inputs = Inputs::generate(&problem, Family::Normal, 1);
+    let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
+    let budget = Budget::new(&problem, &Arithmetic::PLAIN);
+    let mut out = Output::poisoned(&problem);
+    for (slot, &want) in out.o_mut().slice_mut::<f32>().unwrap().iter_mut().zip(&reference.o) {
+        *slot = want as f32;
+    }
+    let slots = out.lse_mut().unwrap().slice_mut::<f32>().unwrap();
+    for (slot, row) in slots.iter_mut().zip(&reference.stats) {
+        *slot = row.lse as f32;
+    }
+    (Bench { problem, reference, budget }, out)
+}
+
 #[test]
-fn ulps_are_counted_in_the_storage_type() {
-    assert_eq!(ulp(DType::F32, 1.0), f64::from(f32::EPSILON));
-    assert_eq!(ulp(DType::F64, 1.0), f64::EPSILON);
-    assert!(ulp(DType::F32, 0.0) > 0.0);
-    assert!(ulp(DType::F64, f64::MAX).is_finite());
+fn the_log_sum_exp_is_judged_too_and_minus_infinity_must_be_exact() {
+    let (bench, right) = with_lse();
+    assert!(bench.judge(&right).agrees(), "{:?}", bench.judge(&right).findings);
+    assert_eq!(bench.reference.stats[0].lse, f64::NEG_INFINITY);
+    for (at, x) in [(0, -1e30), (0, f32::NAN), (1, f32::NEG_INFINITY), (1, 0.0), (9, f32::INFINITY)]
+    {
+        let mut out = right.clone();
+        out.lse_mut().unwrap().slice_mut::<f32>().unwrap()[at] = x;
+        let findings = bench.judge(&out).findings;
+        assert!(matches!(&findings[..], [Finding::Lse { .. }]), "{at} {x}: {findings:?}");
+    }
+}
+
+#[test]
+fn a_log_sum_exp_that_was_not_written_is_caught() {
+    let (bench, right) = with_lse();
+    let mut out = Output::poisoned(&bench.problem);
+    let o = right.o().tensor();
+    out.o_mut().slice_mut::<f32>().unwrap().copy_from_slice(o.slice::<f32>().unwrap());
+    let missing = Finding::NotWritten { count: 10, total: 10, first: [0; 4] };
+    assert_eq!(bench.judge(&out).findings, [of_lse(missing)]);
 }

@@ -55,11 +55,7 @@ pub(super) struct Type {
 
 impl Type {
     pub(super) const fn plain(size: f64, color: Color) -> Self {
-        Type {
-            size,
-            color,
-            bold: false,
-        }
+        Type { size, color, bold: false }
     }
 }
 
@@ -118,11 +114,7 @@ impl Canvas<'_> {
     }
 
     pub(super) fn text(&mut self, at: Point, text: &str, kind: Type, align: Align) {
-        let style = if kind.bold {
-            FontStyle::Bold
-        } else {
-            FontStyle::Normal
-        };
+        let style = if kind.bold { FontStyle::Bold } else { FontStyle::Normal };
         let font = (FontFamily::SansSerif, kind.size * FINE * FONT_SCALE, style).into_font();
         let (h_pos, turned) = match align {
             Align::Start => (HPos::Left, false),
@@ -139,9 +131,7 @@ impl Canvas<'_> {
         } else {
             ((at.0, at.1 + shift), font)
         };
-        let style = TextStyle::from(font)
-            .color(&kind.color)
-            .pos(Pos::new(h_pos, VPos::Center));
+        let style = TextStyle::from(font).color(&kind.color).pos(Pos::new(h_pos, VPos::Center));
         done(self.backend.draw_text(text, &style, fine(at)));
     }
 }
@@ -151,10 +141,7 @@ fn fine((x, y): Point) -> (i32, i32) {
 }
 
 fn stroke(pen: Pen) -> ShapeStyle {
-    ShapeStyle {
-        stroke_width: (pen.width * FINE).round() as u32,
-        ..ShapeStyle::from(&pen.color)
-    }
+    ShapeStyle { stroke_width: (pen.width * FINE).round() as u32, ..ShapeStyle::from(&pen.color) }
 }
 
 fn fill(color: Color) -> ShapeStyle {

@@ -86,11 +86,7 @@ pub(super) fn picture(chart: &Plot<'_>) -> Option<String> {
     let painter = Painter { area, x, y };
     let svg = draw((SHEET, bottom + BELOW), &chart.title, |canvas| {
         heading(canvas, SHEET, &chart.title, &chart.subtitle);
-        let sizes: Vec<Tick> = chart
-            .sizes
-            .iter()
-            .map(|&n| (n as f64, n.to_string()))
-            .collect();
+        let sizes: Vec<Tick> = chart.sizes.iter().map(|&n| (n as f64, n.to_string())).collect();
         x_axis(canvas, area, &x, &sizes, &chart.x_name);
         y_axis(canvas, area, &y, &ticks, &chart.y_name);
         painter.paint(canvas, chart);
@@ -134,10 +130,7 @@ impl Painter {
         }
         // A size without a measurement is a gap.
         let place = |mark: &Mark| sizes.iter().position(|&n| n as f64 == mark.size);
-        for piece in curve
-            .points
-            .chunk_by(|a, b| place(a).map(|p| p + 1) == place(b))
-        {
+        for piece in curve.points.chunk_by(|a, b| place(a).map(|p| p + 1) == place(b)) {
             let points: Vec<Point> = piece.iter().map(|m| self.point(m)).collect();
             if style.dashed {
                 dashes(canvas, &points, pen(style.color, 1.75));
@@ -170,12 +163,7 @@ impl Painter {
         let line = pen(MUTED, 0.75);
         if end.1 >= self.area.top {
             canvas.line(start, end, line);
-            return Some(Label {
-                text: slope.name,
-                wanted: end.1,
-                from: Some(end),
-                style: None,
-            });
+            return Some(Label { text: slope.name, wanted: end.1, from: Some(end), style: None });
         }
         let share = (start.1 - self.area.top) / (start.1 - end.1);
         let exit = start.0 + share * (end.0 - start.0);
@@ -232,10 +220,7 @@ fn swatch(canvas: &mut Canvas<'_>, (x, y): Point, style: Style) {
 fn anchor(curves: &[Curve<'_>]) -> Option<(f64, f64)> {
     let marks = || curves.iter().flat_map(|c| &c.points);
     let first = marks().map(|m| m.size).reduce(f64::min)?;
-    let values: Vec<f64> = marks()
-        .filter(|m| m.size == first)
-        .map(|m| m.middle)
-        .collect();
+    let values: Vec<f64> = marks().filter(|m| m.size == first).map(|m| m.middle).collect();
     Some((first, attn_record::stats::geometric_mean(&values)?))
 }
 

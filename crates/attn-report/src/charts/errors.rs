@@ -29,12 +29,7 @@ struct Strip<'a> {
 /// Every checked cell, one strip per backend; `None` if nothing was checked.
 pub fn errors(records: &[Record]) -> Option<Chart> {
     let strips = strips(records);
-    let shares = || {
-        strips
-            .iter()
-            .flat_map(|s| &s.shares)
-            .map(|(share, _)| *share)
-    };
+    let shares = || strips.iter().flat_map(|s| &s.shares).map(|(share, _)| *share);
     let low = shares().filter(|&s| s > 0.0).reduce(f64::min)?;
     // An exact result has no logarithm: it lies at the left edge.
     let low = low.clamp(1e-6, 0.01);
@@ -52,22 +47,10 @@ pub fn errors(records: &[Record]) -> Option<Chart> {
         let subtitle =
             "Every checked cell is a dot; the bar is the median; a cross is a wrong result";
         heading(canvas, SHEET, TITLE, subtitle);
-        x_axis(
-            canvas,
-            area,
-            &x,
-            &ticks,
-            "Largest error / error allowed (logarithmic)",
-        );
+        x_axis(canvas, area, &x, &ticks, "Largest error / error allowed (logarithmic)");
         limit(canvas, area, &x);
         for (place, strip) in strips.iter().enumerate() {
-            paint(
-                canvas,
-                area,
-                &x,
-                area.top + STRIP * (place as f64 + 0.5),
-                strip,
-            );
+            paint(canvas, area, &x, area.top + STRIP * (place as f64 + 0.5), strip);
         }
     });
     Some(Chart {
@@ -100,10 +83,7 @@ fn strips(records: &[Record]) -> Vec<Strip<'_>> {
 /// The line that no right result crosses.
 fn limit(canvas: &mut Canvas<'_>, area: Area, x: &Scale) {
     let at = x.at(1.0);
-    let pen = Pen {
-        color: LIMIT,
-        width: 1.25,
-    };
+    let pen = Pen { color: LIMIT, width: 1.25 };
     canvas.line((at, area.top - 4.0), (at, area.bottom), pen);
     let kind = Type::plain(SMALL, LIMIT);
     canvas.text((at, area.top - 12.0), "budget", kind, Align::Middle);
@@ -124,10 +104,7 @@ fn paint(canvas: &mut Canvas<'_>, area: Area, x: &Scale, y: f64, strip: &Strip<'
     let right: Vec<f64> = strip.shares.iter().filter(|s| s.1).map(|s| s.0).collect();
     if let Some(median) = stats::median(&right).filter(|_| right.len() > 2) {
         let at = x.clamped(median);
-        let pen = Pen {
-            color: INK,
-            width: 2.0,
-        };
+        let pen = Pen { color: INK, width: 2.0 };
         canvas.line((at, y - STRIP * 0.4), (at, y + STRIP * 0.4), pen);
     }
     let at = area.right + 12.0;

@@ -28,10 +28,7 @@ pub(super) fn heading(canvas: &mut Canvas<'_>, sheet: f64, title: &str, subtitle
     let room = sheet - 32.0;
     // Bold is up to 1.15 times as wide.
     let size = TITLE.min(TITLE * room / (1.15 * width(title, TITLE)));
-    let bold = Type {
-        bold: true,
-        ..Type::plain(size, INK)
-    };
+    let bold = Type { bold: true, ..Type::plain(size, INK) };
     canvas.text((16.0, 22.0), title, bold, Align::Start);
     let kind = Type::plain(SMALL, MUTED);
     canvas.text((16.0, 42.0), subtitle, kind, Align::Start);
@@ -90,12 +87,6 @@ fn vertical(canvas: &mut Canvas<'_>, area: Area, x: f64) {
     canvas.line(ends[0], ends[1], GRID);
 }
 
-const AXIS: Pen = Pen {
-    color: MUTED,
-    width: 1.0,
-};
+const AXIS: Pen = Pen { color: MUTED, width: 1.0 };
 
-const GRID: Pen = Pen {
-    color: RULE,
-    width: 1.0,
-};
+const GRID: Pen = Pen { color: RULE, width: 1.0 };

@@ -8,10 +8,7 @@ pub(super) fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> 
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
     // Without its share of the gaps, label i may be anywhere not above label i - 1.
-    let reduced = order
-        .iter()
-        .enumerate()
-        .map(|(place, &i)| wanted[i] - place as f64 * gap);
+    let reduced = order.iter().enumerate().map(|(place, &i)| wanted[i] - place as f64 * gap);
     let room = high - gap * wanted.len().saturating_sub(1) as f64;
     let mut heights = vec![0.0; wanted.len()];
     for (place, (&i, y)) in order.iter().zip(isotonic(reduced)).enumerate() {
@@ -29,10 +26,7 @@ fn isotonic(values: impl Iterator<Item = f64>) -> Vec<f64> {
         while let Some(&(mean, n)) = runs.last().filter(|(mean, _)| *mean > run.0) {
             runs.pop();
             let total = n + run.1;
-            run = (
-                (mean * n as f64 + run.0 * run.1 as f64) / total as f64,
-                total,
-            );
+            run = ((mean * n as f64 + run.0 * run.1 as f64) / total as f64, total);
         }
         runs.push(run);
     }

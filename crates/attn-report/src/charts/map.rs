@@ -103,10 +103,8 @@ impl Layout {
                 let to = from + run.len();
                 let color = step(&run[0]).map_or(RULE, |step| blues(step / STEPS));
                 let (x, y) = self.corner(i + 1, to);
-                let (x, y) = (
-                    x + self.overlap(to < row.len()),
-                    y + self.overlap(i + 1 < self.rows),
-                );
+                let (x, y) =
+                    (x + self.overlap(to < row.len()), y + self.overlap(i + 1 < self.rows));
                 canvas.rect(self.corner(i, from), (x, y), color);
                 from = to;
             }
@@ -119,26 +117,16 @@ impl Layout {
     }
 
     fn overlap(&self, inside: bool) -> f64 {
-        if inside {
-            self.cell.min(1.0) / 2.0
-        } else {
-            0.0
-        }
+        if inside { self.cell.min(1.0) / 2.0 } else { 0.0 }
     }
 
     /// Diagonal lines over what is not admitted.
     fn hatching(&self, canvas: &mut Canvas<'_>, map: &Map) {
         let admitted = |(x, y): Point| {
             let (i, j) = ((y / self.cell) as usize, (x / self.cell) as usize);
-            map.weights
-                .get(i)
-                .and_then(|row| row.get(j))
-                .is_none_or(Option::is_some)
+            map.weights.get(i).and_then(|row| row.get(j)).is_none_or(Option::is_some)
         };
-        let (width, height) = (
-            self.columns as f64 * self.cell,
-            self.rows as f64 * self.cell,
-        );
+        let (width, height) = (self.columns as f64 * self.cell, self.rows as f64 * self.cell);
         let lines = ((width + height) / HATCH) as usize;
         for c in (1..=lines).map(|line| line as f64 * HATCH) {
             // Points of x + y = c inside the map.
@@ -219,13 +207,7 @@ impl Layout {
             canvas.rect((left, high), (left + BAR, bottom), color);
         }
         let right = left + BAR;
-        let outline = [
-            (left, top),
-            (right, top),
-            (right, bottom),
-            (left, bottom),
-            (left, top),
-        ];
+        let outline = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
         canvas.path(&outline, FRAME);
         let names = self.steps.iter().map(f64::to_string);
         let decimals = names.map(|n| n.split_once('.').map_or(0, |(_, d)| d.len()));
@@ -234,12 +216,7 @@ impl Layout {
             let y = scale.at(step);
             canvas.line((right, y), (right + 4.0, y), FRAME);
             let kind = Type::plain(SMALL, INK);
-            canvas.text(
-                (right + 8.0, y),
-                &format!("{step:.digits$}"),
-                kind,
-                Align::Start,
-            );
+            canvas.text((right + 8.0, y), &format!("{step:.digits$}"), kind, Align::Start);
         }
         let middle = f64::midpoint(top, bottom);
         let kind = Type::plain(SMALL, INK);
@@ -247,18 +224,12 @@ impl Layout {
     }
 }
 
-const FRAME: Pen = Pen {
-    color: MUTED,
-    width: 1.0,
-};
+const FRAME: Pen = Pen { color: MUTED, width: 1.0 };
 
 /// Between two hatching lines, along an axis.
 const HATCH: f64 = 6.0;
 
-const HATCHING: Pen = Pen {
-    color: plotters::style::RGBColor(0xb8, 0xb8, 0xb8),
-    width: 0.75,
-};
+const HATCHING: Pen = Pen { color: plotters::style::RGBColor(0xb8, 0xb8, 0xb8), width: 0.75 };
 
 /// The source in a few lines.
 fn source(map: &Map, width: f64) -> Vec<String> {
@@ -295,12 +266,7 @@ mod tests {
     #[test]
     fn titles_say_which_head_of_what() {
         let svg = attention_map(&fixture::map(3)).unwrap().svg;
-        for text in [
-            "real/fluffy-dog/layer-2, head 8",
-            "a model, layer 2",
-            "##t1",
-            "Weight",
-        ] {
+        for text in ["real/fluffy-dog/layer-2, head 8", "a model, layer 2", "##t1", "Weight"] {
             assert!(svg.contains(text), "{text}");
         }
     }

@@ -102,10 +102,7 @@ mod tests {
             assert!(named(&charts, name).contains("naive"));
             assert!(!named(&charts, name).contains("wrong"));
         }
-        let failed: Vec<Record> = records
-            .into_iter()
-            .filter(|r| r.backend == "wrong")
-            .collect();
+        let failed: Vec<Record> = records.into_iter().filter(|r| r.backend == "wrong").collect();
         assert!(all(&failed).iter().all(|c| c.name == "error-budget"));
     }
 

@@ -40,25 +40,15 @@ const OTHER: [(Color, Marker); 4] = [
 /// The style of a backend: it depends on the backend's path alone.
 pub(super) fn style(backend: &str) -> Style {
     if let Some(&(_, color, marker)) = KNOWN.iter().find(|(id, ..)| *id == backend) {
-        return Style {
-            color,
-            marker,
-            dashed: false,
-        };
+        return Style { color, marker, dashed: false };
     }
     let (color, marker) = OTHER[hash(backend) as usize % OTHER.len()];
-    Style {
-        color,
-        marker,
-        dashed: true,
-    }
+    Style { color, marker, dashed: true }
 }
 
 /// FNV-1a: the same on every machine and in every version of the standard library.
 fn hash(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

@@ -21,31 +21,16 @@ enum Kind {
 impl Scale {
     /// From 0 to `high`.
     pub(super) fn linear(high: f64, from: f64, to: f64) -> Self {
-        Scale {
-            kind: Kind::Linear,
-            low: 0.0,
-            high,
-            from,
-            to,
-        }
+        Scale { kind: Kind::Linear, low: 0.0, high, from, to }
     }
 
     /// From `low` to `high`, both positive, with a margin of the share `margin` at both ends.
     /// A single value has a factor of 2 on either side.
     pub(super) fn log((low, high): (f64, f64), margin: f64, from: f64, to: f64) -> Self {
-        let (low, high) = if high / low < 1.000_001 {
-            (low / 2.0, high * 2.0)
-        } else {
-            (low, high)
-        };
+        let (low, high) =
+            if high / low < 1.000_001 { (low / 2.0, high * 2.0) } else { (low, high) };
         let factor = (high / low).powf(margin);
-        Scale {
-            kind: Kind::Log,
-            low: low / factor,
-            high: high * factor,
-            from,
-            to,
-        }
+        Scale { kind: Kind::Log, low: low / factor, high: high * factor, from, to }
     }
 
     /// The pixel of a value.
@@ -69,11 +54,7 @@ impl Scale {
 
     /// Powers of ten, with twice and five times them where those alone would be few.
     pub(super) fn decades(&self) -> Vec<f64> {
-        let steps: &[f64] = if self.high / self.low < 300.0 {
-            &[1.0, 2.0, 5.0]
-        } else {
-            &[1.0]
-        };
+        let steps: &[f64] = if self.high / self.low < 300.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let exponents = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
         exponents
             .flat_map(|e| steps.iter().map(move |s| format!("{s}e{e}")))

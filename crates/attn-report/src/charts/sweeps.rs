@@ -90,12 +90,7 @@ fn curves<'a>(sweep: &Sweep<'a>, value: impl Fn(&Record, f64) -> Option<f64>) ->
         let at = |q| value(record, stats::quantile(&samples, q)?).filter(|v| v.is_normal());
         let middle = at(0.5)?;
         let (a, b) = (at(BARS.0).unwrap_or(middle), at(BARS.1).unwrap_or(middle));
-        Some(Mark {
-            size: sweep.size(record) as f64,
-            middle,
-            low: a.min(b),
-            high: a.max(b),
-        })
+        Some(Mark { size: sweep.size(record) as f64, middle, low: a.min(b), high: a.max(b) })
     };
     let lines = sweep.lines().into_iter().map(|line| Curve {
         backend: line.backend,
@@ -150,12 +145,7 @@ mod tests {
 
     #[test]
     fn ticks_of_time_have_units() {
-        let cases = [
-            (20.0, "20 ns"),
-            (5e3, "5 µs"),
-            (2e7, "20 ms"),
-            (1e10, "10 s"),
-        ];
+        let cases = [(20.0, "20 ns"), (5e3, "5 µs"), (2e7, "20 ms"), (1e10, "10 s")];
         for (ns, text) in cases {
             assert_eq!(time_tick(ns), text);
         }

@@ -28,10 +28,7 @@ pub(super) fn width(text: &str, size: f64) -> f64 {
 
 /// Width of the widest of `texts`.
 pub(super) fn widest<'a>(texts: impl IntoIterator<Item = &'a str>, size: f64) -> f64 {
-    texts
-        .into_iter()
-        .map(|t| width(t, size))
-        .fold(0.0, f64::max)
+    texts.into_iter().map(|t| width(t, size)).fold(0.0, f64::max)
 }
 
 /// `text` broken at spaces into lines of at most `limit`; a longer word has a line of its own.

@@ -37,10 +37,7 @@ fn case_name(record: &Record, columns: usize) -> Cell {
 
 fn cells(row: &Row<'_>, timed: bool, columns: usize) -> Vec<Cell> {
     let record = row.record;
-    let mut cells = vec![
-        Cell::code(&record.backend),
-        Cell::number(&record.threads.to_string()),
-    ];
+    let mut cells = vec![Cell::code(&record.backend), Cell::number(&record.threads.to_string())];
     if record.outcome == Outcome::Ok {
         if timed {
             cells.extend(times(row));
@@ -59,11 +56,7 @@ fn times(row: &Row<'_>) -> [Cell; 3] {
     [
         number(row.record.median_ns().map(time)),
         number(row.record.gflops().map(significant)),
-        if row.ratio == Some(1.0) {
-            to_best.class("number best")
-        } else {
-            to_best
-        },
+        if row.ratio == Some(1.0) { to_best.class("number best") } else { to_best },
     ]
 }
 
@@ -73,19 +66,10 @@ fn number(value: Option<String>) -> Cell {
 
 /// Every cell that did not end `ok`, with its whole reason.
 pub(super) fn not_ok(records: &[Record]) -> Section {
-    let others: Vec<&Record> = records
-        .iter()
-        .filter(|r| r.outcome != Outcome::Ok)
-        .collect();
-    let content = if others.is_empty() {
-        paragraph("None: every cell ended ok.")
-    } else {
-        listing(&others)
-    };
-    Section {
-        title: "Cells that did not end ok".into(),
-        content,
-    }
+    let others: Vec<&Record> = records.iter().filter(|r| r.outcome != Outcome::Ok).collect();
+    let content =
+        if others.is_empty() { paragraph("None: every cell ended ok.") } else { listing(&others) };
+    Section { title: "Cells that did not end ok".into(), content }
 }
 
 /// Alike cells share a row.
@@ -133,10 +117,8 @@ mod tests {
     #[test]
     fn only_ok_cells_have_numbers() {
         for outcome in Outcome::ALL.into_iter().filter(|&o| o != Outcome::Ok) {
-            let records = [
-                ok("g/a", "right", 777_000.0),
-                with_outcome(ok("g/a", "other", 333.0), outcome),
-            ];
+            let records =
+                [ok("g/a", "right", 777_000.0), with_outcome(ok("g/a", "other", 333.0), outcome)];
             let html = of_group(&refs(&records));
             assert!(html.contains("777 µs") && !html.contains("333"), "{html}");
             assert!(html.contains(&format!("{outcome}: because of {outcome}")));
@@ -152,12 +134,7 @@ mod tests {
     #[test]
     fn alike_cells_share_a_row_and_name_their_cases() {
         let refused = |case| with_outcome(ok(case, "x", 1.0), Outcome::Unsupported);
-        let records = [
-            refused("g/a"),
-            refused("h/c"),
-            refused("g/b"),
-            ok("g/d", "x", 1.0),
-        ];
+        let records = [refused("g/a"), refused("h/c"), refused("g/b"), ok("g/d", "x", 1.0)];
         let html = not_ok(&records).content;
         assert!(html.contains("g/ a, b; h/ c"), "{html}");
         assert!(!html.contains("g/ d"));

@@ -31,24 +31,14 @@ pub(super) fn machine(run: &Run, records: &[Record]) -> Section {
         ("Preset", text(&run.preset)),
         ("Started", text(&run.started)),
     ];
-    Section {
-        title: "Machine and build".into(),
-        content: definitions(&pairs),
-    }
+    Section { title: "Machine and build".into(), content: definitions(&pairs) }
 }
 
 /// What every backend really ran, as it says itself.
 pub(super) fn receipts(records: &[Record]) -> Section {
     let ran: Vec<&Record> = records.iter().filter(|r| r.receipt.is_some()).collect();
     let distinct = grouped(&ran, |r| (&r.backend, &r.receipt));
-    let head = [
-        "backend",
-        "library",
-        "device",
-        "instruction set",
-        "threads",
-        "arithmetic",
-    ];
+    let head = ["backend", "library", "device", "instruction set", "threads", "arithmetic"];
     let rows = distinct.into_iter().filter_map(|((backend, receipt), _)| {
         let receipt: &Receipt = receipt.as_ref()?;
         Some(vec![
@@ -75,28 +65,18 @@ fn threads(policy: ThreadPolicy) -> &'static str {
 
 /// `scores, weights and sums as stored; keys in order; two-pass softmax`.
 fn arithmetic(arithmetic: &Arithmetic) -> String {
-    let parts = [
-        ("scores", arithmetic.scores),
-        ("weights", arithmetic.weights),
-        ("sums", arithmetic.sums),
-    ];
+    let parts =
+        [("scores", arithmetic.scores), ("weights", arithmetic.weights), ("sums", arithmetic.sums)];
     let named = |precision: Precision, words: &str| {
-        let names: Vec<&str> = parts
-            .iter()
-            .filter(|(_, p)| *p == precision)
-            .map(|(name, _)| *name)
-            .collect();
+        let names: Vec<&str> =
+            parts.iter().filter(|(_, p)| *p == precision).map(|(name, _)| *name).collect();
         (!names.is_empty()).then(|| format!("{} {words}", names.join(", ")))
     };
     let order = match arithmetic.order {
         SumOrder::Sequential => "keys summed one by one".into(),
         SumOrder::Blocked(n) => format!("keys summed in blocks of at most {n}"),
     };
-    let softmax = if arithmetic.online {
-        "online softmax"
-    } else {
-        "two-pass softmax"
-    };
+    let softmax = if arithmetic.online { "online softmax" } else { "two-pass softmax" };
     let parts = [
         named(Precision::Storage, "as stored"),
         named(Precision::F32, "in f32"),
@@ -121,8 +101,5 @@ pub(super) fn again(run: &Run, records: &[Record]) -> Section {
         "<pre><code>attn measure -b BACKEND -c CASE</code></pre>\n".into(),
         example,
     ];
-    Section {
-        title: "How to repeat it".into(),
-        content: content.concat(),
-    }
+    Section { title: "How to repeat it".into(), content: content.concat() }
 }

@@ -14,11 +14,8 @@ pub(super) fn sections(run: &Run, records: &[Record], charts: &[Chart]) -> Vec<S
     let all: Vec<&Record> = records.iter().collect();
     let mut sections = Vec::new();
     for group in &run.groups {
-        let own: Vec<&Record> = all
-            .iter()
-            .filter(|r| prefix(run, &r.case) == Some(&group.prefix))
-            .copied()
-            .collect();
+        let own: Vec<&Record> =
+            all.iter().filter(|r| prefix(run, &r.case) == Some(&group.prefix)).copied().collect();
         if !own.is_empty() {
             let analysis = group.analysis.split("\n\n");
             let analysis: String = analysis.map(|part| paragraph(&text(part))).collect();
@@ -31,20 +28,15 @@ pub(super) fn sections(run: &Run, records: &[Record], charts: &[Chart]) -> Vec<S
     let mut others = all;
     others.retain(|r| prefix(run, &r.case).is_none());
     if !others.is_empty() {
-        sections.push(Section {
-            title: "Other cases".into(),
-            content: content(&others, charts),
-        });
+        sections.push(Section { title: "Other cases".into(), content: content(&others, charts) });
     }
     sections
 }
 
 /// Charts that belong to no group; no section without one.
 pub(super) fn figures(title: &str, charts: &[Chart]) -> Option<Section> {
-    (!charts.is_empty()).then(|| Section {
-        title: title.into(),
-        content: charts.iter().map(figure).collect(),
-    })
+    (!charts.is_empty())
+        .then(|| Section { title: title.into(), content: charts.iter().map(figure).collect() })
 }
 
 /// The longest prefix of a group that `case` starts with.

@@ -15,11 +15,7 @@ pub(super) struct Cell {
 impl Cell {
     /// A cell with a text.
     pub(super) fn text(content: &str) -> Self {
-        Cell {
-            content: text(content),
-            class: "",
-            span: 1,
-        }
+        Cell { content: text(content), class: "", span: 1 }
     }
 
     /// A cell with a number, at the right of its column.
@@ -29,11 +25,7 @@ impl Cell {
 
     /// A cell with a command or an id.
     pub(super) fn code(content: &str) -> Self {
-        Cell {
-            content: code(content),
-            class: "",
-            span: 1,
-        }
+        Cell { content: code(content), class: "", span: 1 }
     }
 
     pub(super) fn class(self, class: &'static str) -> Self {

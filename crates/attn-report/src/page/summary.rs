@@ -10,12 +10,7 @@ use crate::summary::{BackendSummary, Summary};
 /// The run in one paragraph.
 pub(super) fn paragraph(records: &[Record]) -> String {
     let summary = Summary::of(records);
-    let sentences = [
-        Some(cells(&summary)),
-        fastest(&summary),
-        worst(&summary),
-        wrong(&summary),
-    ];
+    let sentences = [Some(cells(&summary)), fastest(&summary), worst(&summary), wrong(&summary)];
     let sentences: Vec<String> = sentences.into_iter().flatten().collect();
     html::paragraph(&text(&sentences.join(" ")))
 }
@@ -74,15 +69,9 @@ fn wrong(summary: &Summary) -> Option<String> {
 /// Every backend: its place, how its cells ended, its worst error.
 pub(super) fn ranking(records: &[Record]) -> Section {
     let summary = Summary::of(records);
-    let outcomes: Vec<Outcome> = Outcome::ALL
-        .into_iter()
-        .filter(|&o| summary.count(o) > 0)
-        .collect();
-    let mut head = vec![
-        Cell::text("backend"),
-        Cell::number("ratio"),
-        Cell::number("worst error"),
-    ];
+    let outcomes: Vec<Outcome> =
+        Outcome::ALL.into_iter().filter(|&o| summary.count(o) > 0).collect();
+    let mut head = vec![Cell::text("backend"), Cell::number("ratio"), Cell::number("worst error")];
     head.extend(outcomes.iter().map(|o| Cell::number(o.name())));
     let place = |b: &BackendSummary| {
         let ranks = &summary.ranking;
@@ -111,8 +100,5 @@ pub(super) fn ranking(records: &[Record]) -> Section {
     let note = "Ratio: geometric mean of the median time in units of the fastest backend's, over the \
                 cells (case and threads) that every ranked backend was measured on. Worst error: the largest \
                 share of the error budget that a right result used. Then: how the cells ended.";
-    Section {
-        title: "Ranking".into(),
-        content: table(&head, rows) + &html::paragraph(note),
-    }
+    Section { title: "Ranking".into(), content: table(&head, rows) + &html::paragraph(note) }
 }

@@ -14,11 +14,8 @@ pub(super) fn lines(records: &[&Record], width: usize, indent: &str) -> String {
     if agree + disagree > 0 {
         lines.push(agreement(records, agree, disagree));
     }
-    let others: Vec<&Record> = records
-        .iter()
-        .filter(|r| r.outcome != Outcome::Ok)
-        .copied()
-        .collect();
+    let others: Vec<&Record> =
+        records.iter().filter(|r| r.outcome != Outcome::Ok).copied().collect();
     let alike = grouped(&others, |r| (r.outcome, &r.backend, reason(r)));
     lines.extend(alike.iter().map(|((outcome, backend, reason), records)| {
         format!("{outcome}  {backend}  {}: {reason}", cases(records))
@@ -64,13 +61,8 @@ mod tests {
     fn whatever_is_not_ok_is_listed_and_alike_is_joined() {
         let wrong = with_outcome(checked("g/b", "x", 4.0), Outcome::Disagrees);
         let refused = |case| with_outcome(checked(case, "y", 0.1), Outcome::Unsupported);
-        let records = [
-            checked("g/a", "x", 0.5),
-            wrong,
-            refused("g/a"),
-            refused("g/b"),
-            refused("g/c"),
-        ];
+        let records =
+            [checked("g/a", "x", 0.5), wrong, refused("g/a"), refused("g/b"), refused("g/c")];
         let expected = "\
 2 cells checked, 1 agree, 1 disagree; worst 50% of budget (x, a)
 disagrees  x  b: because of disagrees

@@ -29,11 +29,7 @@ impl Columns {
         if let Some(first) = widths.first_mut() {
             *first = first.saturating_sub(over).max(4);
         }
-        Columns {
-            widths,
-            names,
-            total,
-        }
+        Columns { widths, names, total }
     }
 
     /// One line of cells.
@@ -51,11 +47,7 @@ impl Columns {
         let padded: Vec<String> = cells
             .map(|(at, (cell, &width))| {
                 let cell = shorten(cell, width);
-                if at < self.names {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
+                if at < self.names { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
             })
             .collect();
         padded.join(GAP)

@@ -7,9 +7,7 @@ use super::columns::Columns;
 use crate::format::{percent, ratio, shorten, significant, time};
 use crate::rows::{Row, grouped, leaf, reason, rows};
 
-const HEADER: [&str; 7] = [
-    "case", "backend", "threads", "time", "GFLOP/s", "ratio", "error",
-];
+const HEADER: [&str; 7] = ["case", "backend", "threads", "time", "GFLOP/s", "ratio", "error"];
 
 /// The first columns, which hold names.
 const NAMES: usize = 2;
@@ -38,10 +36,8 @@ pub fn render(records: &[Record], options: Options) -> String {
     let width = options.width.max(72);
     let all: Vec<&Record> = records.iter().collect();
     let groups = grouped(&all, Record::group);
-    let mut blocks: Vec<String> = groups
-        .iter()
-        .map(|(group, cells)| block(group, cells, width))
-        .collect();
+    let mut blocks: Vec<String> =
+        groups.iter().map(|(group, cells)| block(group, cells, width)).collect();
     if all.iter().any(|r| r.median_ns().is_some()) {
         blocks.push(LEGEND.into());
     }
@@ -65,11 +61,7 @@ fn measured_cells(records: &[&Record], width: usize) -> String {
     let mut lines = vec![HEADER.map(Into::into).to_vec()];
     let mut previous = "";
     for row in &rows {
-        let case = if row.record.case == previous {
-            ""
-        } else {
-            leaf(row.record)
-        };
+        let case = if row.record.case == previous { "" } else { leaf(row.record) };
         previous = &row.record.case;
         lines.push(cells(row, case));
     }
@@ -88,11 +80,7 @@ fn measured_cells(records: &[&Record], width: usize) -> String {
 /// The cells of a row; one that is not `ok` has no numbers, only names.
 fn cells(row: &Row<'_>, case: &str) -> Vec<String> {
     let record = row.record;
-    let mut cells = vec![
-        case.into(),
-        record.backend.clone(),
-        record.threads.to_string(),
-    ];
+    let mut cells = vec![case.into(), record.backend.clone(), record.threads.to_string()];
     if let (Some(ns), Some(to_best)) = (record.median_ns(), row.ratio) {
         let mark = if to_best == 1.0 { '*' } else { ' ' };
         let share = record.budget_share();
@@ -130,10 +118,7 @@ mod tests {
         let records = [
             ok("curated/llama-gqa-prefill", "naive", 12_345.0),
             ok("curated/llama-gqa-prefill", "candle/fused", 1_200.0),
-            with_outcome(
-                ok("curated/llama-gqa-prefill", "candle/cuda", 1.0),
-                Outcome::Unavailable,
-            ),
+            with_outcome(ok("curated/llama-gqa-prefill", "candle/cuda", 1.0), Outcome::Unavailable),
         ];
         let expected = "\
 curated
@@ -149,18 +134,13 @@ curated
     #[test]
     fn only_ok_cells_have_numbers() {
         for outcome in Outcome::ALL.into_iter().filter(|&o| o != Outcome::Ok) {
-            let records = [
-                ok("g/a", "right", 777_000.0),
-                with_outcome(ok("g/a", "other", 333.0), outcome),
-            ];
+            let records =
+                [ok("g/a", "right", 777_000.0), with_outcome(ok("g/a", "other", 333.0), outcome)];
             let text = render(&records);
             let row = text.lines().find(|l| l.contains("other")).unwrap();
             assert!(row.ends_with(&format!("1  {outcome}: because of {outcome}")));
             assert!(!text.contains("333"), "{text}");
-            assert!(
-                text.contains("1.00x*"),
-                "the best is the best that is right: {text}"
-            );
+            assert!(text.contains("1.00x*"), "the best is the best that is right: {text}");
         }
     }
 

@@ -1,0 +1,205 @@
+//! From a case file to its cases.
+
+use attn_core::{DType, Family, Inputs, Problem, Shape, Work};
+use attn_record::{Axis, Group};
+
+use super::files::read_attn_case;
+use super::wire::{WireCase, WireFile, WireShape};
+use super::{Case, CaseFile, Files, MapChoice, Source, SuiteError, resolve};
+
+/// What one file states.
+pub(super) struct Expanded {
+    pub(super) group: Group,
+    pub(super) cases: Vec<Case>,
+    pub(super) map: Option<MapChoice>,
+}
+
+/// All cases of one file.
+pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, SuiteError> {
+    let wire = WireFile::parse(file)?;
+    let mut cases = Vec::new();
+    for case in &wire.case {
+        let expansion = Expansion { file, axis: wire.axis, case };
+        match (&case.shape, &case.files) {
+            (Some(shape), None) => cases.extend(expansion.shapes(shape)?),
+            (None, Some(paths)) => cases.extend(expansion.files(paths, files)?),
+            _ => return Err(expansion.error("expected either `shape` or `files`")),
+        }
+    }
+    let analysis = wire.analysis.trim().to_string();
+    let group = Group { prefix: file.prefix.clone(), analysis };
+    let map = wire
+        .map
+        .map(|map| MapChoice { case: format!("{}/{}", file.prefix, map.case), head: map.head });
+    Ok(Expanded { group, cases, map })
+}
+
+/// What the expansion of one `[[case]]` needs.
+struct Expansion<'a> {
+    file: &'a CaseFile,
+    axis: Option<Axis>,
+    case: &'a WireCase,
+}
+
+impl Expansion<'_> {
+    /// Every shape in every storage type with every family of inputs.
+    fn shapes(&self, wire: &WireShape) -> Result<Vec<Case>, SuiteError> {
+        let mut cases = Vec::new();
+        for (shape, sizes) in wire.expand().map_err(|message| self.error(message))? {
+            for &dtype in self.case.dtype.values() {
+                for &family in self.case.inputs.values() {
+                    cases.push(self.generated(shape, sizes.clone(), dtype, family)?);
+                }
+            }
+        }
+        Ok(cases)
+    }
+
+    fn generated(
+        &self,
+        shape: Shape,
+        sizes: Option<String>,
+        dtype: DType,
+        family: Family,
+    ) -> Result<Case, SuiteError> {
+        let WireCase { dtype: dtypes, inputs: families, seed, .. } = self.case;
+        let dtype_label = dtypes.is_array().then(|| dtype.name().to_string());
+        let family_label = families.is_array().then(|| family.name().to_string());
+        let suffixes = [sizes, dtype_label, family_label];
+        let id = self.id(suffixes.into_iter().flatten());
+        let problem = self.case.problem(shape, dtype).map_err(|source| SuiteError::Problem {
+            path: self.file.path.clone(),
+            case: id.clone(),
+            source,
+        })?;
+        // Only a mask's elements say how much work there is.
+        let masked = problem.spec().mask.is_some();
+        let inputs = masked.then(|| Inputs::generate(&problem, family, *seed));
+        let work = Work::of(&problem, inputs.as_ref().and_then(Inputs::mask));
+        Ok(self.case(id, problem, work, Source::Generated { family, seed: *seed }))
+    }
+
+    fn files(&self, paths: &[String], files: &dyn Files) -> Result<Vec<Case>, SuiteError> {
+        let mut cases = Vec::new();
+        for path in paths {
+            let path = resolve(&self.file.path, path);
+            let stem = path.rsplit('/').next().unwrap_or(&path);
+            let stem = stem.strip_suffix(".safetensors").unwrap_or(stem).to_string();
+            let parsed = read_attn_case(files, &path)?;
+            let work = Work::of(&parsed.problem, parsed.inputs.mask());
+            cases.push(self.case(self.id([stem]), parsed.problem, work, Source::File { path }));
+        }
+        Ok(cases)
+    }
+
+    fn id(&self, suffixes: impl IntoIterator<Item = String>) -> String {
+        let mut id = format!("{}/{}", self.file.prefix, self.case.name);
+        for suffix in suffixes {
+            id.push('/');
+            id.push_str(&suffix);
+        }
+        id
+    }
+
+    fn case(&self, id: String, problem: Problem, work: Work, source: Source) -> Case {
+        let WireCase { tier, measure, all_cores, .. } = *self.case;
+        Case { id, axis: self.axis, tier, measure, all_cores, problem, source, work }
+    }
+
+    fn error(&self, message: &str) -> SuiteError {
+        SuiteError::Case {
+            path: self.file.path.clone(),
+            case: self.id([]),
+            message: message.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use attn_core::Alignment;
+
+    use super::*;
+
+    struct NoFiles;
+
+    impl Files for NoFiles {
+        fn case_files(&self) -> Result<Vec<CaseFile>, SuiteError> {
+            Ok(Vec::new())
+        }
+
+        fn read(&self, _: &str) -> std::io::Result<Cow<'static, [u8]>> {
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+    }
+
+    fn expand_text(text: &str) -> Result<Vec<Case>, String> {
+        let text = format!("analysis = 'a'\n[[case]]\nname = 'x'\n{text}");
+        let file = CaseFile { path: "cases/s.toml".into(), prefix: "s".into(), text };
+        expand(&file, &NoFiles).map(|expanded| expanded.cases).map_err(|e| e.to_string())
+    }
+
+    fn ids(text: &str) -> Vec<String> {
+        expand_text(text).unwrap().into_iter().map(|case| case.id).collect()
+    }
+
+    #[test]
+    fn an_array_is_a_sweep_and_the_rest_follows() {
+        let cases = expand_text(
+            "shape = { heads = 4, heads_kv = 2, len = [8, 16], dim = 4 }\ncausal = { offset = 3 }",
+        )
+        .unwrap();
+        assert_eq!(
+            cases.iter().map(|c| c.id.as_str()).collect::<Vec<_>>(),
+            ["s/x/n=8", "s/x/n=16"]
+        );
+        let shape = cases[1].problem.shape();
+        assert_eq!((shape.len_q, shape.len_k, shape.heads_kv, shape.dim_v), (16, 16, 2, 4));
+        assert_eq!(cases[0].problem.causal(), Some(Alignment::Offset(3)));
+    }
+
+    #[test]
+    fn arrays_of_the_same_length_vary_together() {
+        assert_eq!(
+            ids("shape = { len = [1, 9], len_k = [9, 9], dim = 4 }"),
+            ["s/x/n=1x9", "s/x/n=9"]
+        );
+        assert_eq!(ids("shape = { len = 1, len_k = [8, 16], dim = 4 }"), ["s/x/n=8", "s/x/n=16"]);
+        assert_eq!(ids("shape = { len = 3, dim = [4], dim_v = [2] }"), ["s/x/d=4x2"]);
+    }
+
+    #[test]
+    fn types_and_families_multiply() {
+        let all = ids(
+            "shape = { len = 3, dim = 4 }\ndtype = ['f32', 'f16']\ninputs = ['normal', 'needle']",
+        );
+        let want = ["s/x/f32/normal", "s/x/f32/needle", "s/x/f16/normal", "s/x/f16/needle"];
+        assert_eq!(all, want);
+    }
+
+    #[test]
+    fn masks_are_full_over_the_axes_that_are_named() {
+        let text = "shape = { batch = 2, heads = 3, len = 4, len_k = 5, dim = 4 }\n\
+                    mask = { kind = 'additive', over = ['batch', 'keys'] }";
+        let cases = expand_text(text).unwrap();
+        assert_eq!(cases[0].problem.spec().mask.unwrap().dims, [2, 1, 1, 5]);
+        assert!(cases[0].work.pairs < 2 * 3 * 4 * 5);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_file_and_line() {
+        let error = |text: &str| expand_text(text).unwrap_err();
+        let misspelt = error("shpe = { len = 8, dim = 4 }");
+        let head = "cases/s.toml:4: unknown field `shpe`, nearest: `shape`";
+        assert!(misspelt.starts_with(head), "{misspelt}");
+        let two = error("shape = { len = [8], dim = [4, 5] }");
+        assert!(two.contains("sizes that are arrays must have the same length"), "{two}");
+        assert!(error("").contains("expected either `shape` or `files`"));
+        let zero = error("shape = { len = 0, dim = 4 }");
+        assert_eq!(zero, "cases/s.toml: case `s/x`: len_q is 0, expected at least 1");
+        let file = error("files = ['../nope.safetensors']");
+        assert!(file.starts_with("nope.safetensors: "), "{file}");
+    }
+}

@@ -1,0 +1,102 @@
+use super::*;
+use crate::{Alignment, DType, MaskKind, MaskSpec, ProblemSpec, Shape};
+
+fn spec(dtype: DType) -> ProblemSpec {
+    let shape = Shape { batch: 2, heads_kv: 2, dim_v: 3, ..Shape::square(4, 5, 8) };
+    ProblemSpec::new(shape, dtype)
+}
+
+fn problem(dtype: DType) -> Problem {
+    Problem::new(spec(dtype)).unwrap()
+}
+
+fn generate(problem: &Problem, seed: u64) -> Inputs {
+    Inputs::generate(problem, Family::Normal, seed)
+}
+
+/// Pinned: a change here changes every record's inputs.
+#[test]
+fn digests_are_the_same_on_every_platform() {
+    let digest = |dtype| generate(&problem(dtype), 7).digest();
+    assert_eq!(digest(DType::F32)[..16], *"d0eb6797289471cd");
+    assert_eq!(digest(DType::F64)[..16], *"d7d771161254f542");
+}
+
+#[test]
+fn seeds_and_tensors_have_streams_of_their_own() {
+    let p = problem(DType::F64);
+    let (a, b) = (generate(&p, 1), generate(&p, 2));
+    assert_ne!(a.digest(), b.digest());
+    assert_ne!(a.q().data().get(0), a.k().data().get(0));
+    assert_eq!(a.digest(), generate(&p, 1).digest());
+}
+
+#[test]
+fn a_mismatch_names_the_tensor() {
+    let parts = generate(&problem(DType::F64), 1).parts;
+    let error = Inputs::new(&problem(DType::F32), parts.clone()).unwrap_err().to_string();
+    assert_eq!(error, "tensor `q` is f64 [2, 4, 5, 8], expected f32 [2, 4, 5, 8]");
+    let with_sinks = InputParts { sinks: Some(vec![0.0; 4]), ..parts.clone() };
+    let error = Inputs::new(&problem(DType::F64), with_sinks).unwrap_err().to_string();
+    assert_eq!(error, "tensor `sinks` is 4, expected absent");
+    let masked = ProblemSpec {
+        mask: Some(MaskSpec { kind: MaskKind::Bool, dims: [1, 1, 5, 5] }),
+        ..spec(DType::F64)
+    };
+    let error = Inputs::new(&Problem::new(masked).unwrap(), parts).unwrap_err().to_string();
+    assert!(error.starts_with("tensor `mask` is absent, expected "), "{error}");
+}
+
+/// Two queries, three keys, one element each.
+fn tiny(
+    causal: Option<Alignment>,
+    k: [f32; 3],
+    v: [f32; 3],
+    mask: Option<Mask>,
+) -> Result<Inputs, InvalidInputs> {
+    let spec = ProblemSpec {
+        causal,
+        mask: mask.as_ref().map(Mask::spec),
+        ..ProblemSpec::new(Shape { len_k: 3, ..Shape::square(1, 2, 1) }, DType::F32)
+    };
+    let column = |values: [f32; 3]| Tensor::new([1, 1, 3, 1], Data::F32(values.into())).unwrap();
+    let q = Tensor::new([1, 1, 2, 1], Data::F32(vec![1.0; 2])).unwrap();
+    let parts = InputParts { q, k: column(k), v: column(v), mask, slopes: None, sinks: None };
+    Inputs::new(&Problem::new(spec).unwrap(), parts)
+}
+
+#[test]
+fn nan_is_refused_only_where_a_query_reads_it() {
+    let top_left = Some(Alignment::TopLeft);
+    let [fine, bad] = [[1.0, 2.0, f32::NAN], [1.0, f32::INFINITY, 3.0]];
+    assert!(tiny(top_left, fine, fine, None).is_ok());
+    let error = tiny(top_left, fine, bad, None).unwrap_err();
+    assert!(matches!(error, InvalidInputs::NotFinite { tensor: "v", index: [0, 0, 1, 0], .. }));
+    let hides = Mask::Bool { dims: [1, 1, 1, 3], admits: vec![true, false, true] };
+    assert!(tiny(None, bad, bad, Some(hides)).is_ok());
+}
+
+#[test]
+fn an_additive_mask_may_hold_minus_infinity_and_no_other() {
+    let mask = |x: f32| {
+        let data = Data::F32(vec![0.0, x, 0.0]);
+        Some(Mask::Additive(Tensor::new([1, 1, 1, 3], data).unwrap()))
+    };
+    assert!(tiny(None, [1.0; 3], [1.0; 3], mask(f32::NEG_INFINITY)).is_ok());
+    for x in [f32::INFINITY, f32::NAN] {
+        let error = tiny(None, [1.0; 3], [1.0; 3], mask(x)).unwrap_err();
+        assert!(matches!(error, InvalidInputs::NotFinite { tensor: "mask", .. }));
+    }
+}
+
+#[test]
+fn varied_inputs_differ_in_every_head_and_in_sign() {
+    let p = problem(DType::F32);
+    let a = generate(&p, 3);
+    let b = a.varied(&p);
+    let at = |t: &Tensor, h| t.data().get(t.index([1, h, 4, 2]));
+    assert_eq!(at(b.v(), 1), -at(a.v(), 0));
+    assert_eq!(at(b.k(), 1), at(a.k(), 0));
+    assert_eq!(at(b.q(), 3), at(a.q(), 1), "queries move with the keys of their group");
+    assert_eq!(b.varied(&p).digest(), a.digest(), "with two kv heads, twice is back");
+}

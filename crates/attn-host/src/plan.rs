@@ -1,0 +1,172 @@
+//! A [`Plan`] for kernels that compute one head after another.
+
+use std::hint::black_box;
+use std::num::NonZeroU32;
+
+use attn_core::{
+    BackendError, Bytes, DType, Element, Footprint, Inputs, Mask, Output, Plan, Problem, Tensor,
+};
+
+use crate::{Head, HeadOutput, Storage};
+
+/// Attention of one query head over row-major slices.
+pub trait HeadKernel<C> {
+    /// Computes one head; writes every element of `out`.
+    fn attend(&mut self, head: &Head<'_, C>, out: HeadOutput<'_, C>);
+
+    /// Runs `all`, which attends every head of one call: a place for a thread pool.
+    fn enter(&mut self, all: &mut (dyn FnMut(&mut Self) + Send))
+    where
+        Self: Sized,
+    {
+        all(self);
+    }
+
+    /// Bytes of scratch held.
+    fn scratch(&self) -> usize;
+}
+
+/// Holds the operands and results of a [`HeadKernel`].
+pub struct HostPlan<S: Storage, K> {
+    problem: Problem,
+    kernel: K,
+    loaded: Option<Loaded<S>>,
+    /// q, k, v in the type that is computed in; empty where that is how they are stored.
+    wide: [Vec<S::Compute>; 3],
+    o: Vec<S::Compute>,
+    lse: Vec<S::Compute>,
+    /// The result as it is stored; empty where that is how it is computed.
+    narrow: Vec<S>,
+}
+
+struct Loaded<S: Storage> {
+    qkv: [Vec<S>; 3],
+    mask: Option<Mask>,
+    slopes: Option<Vec<S::Compute>>,
+    sinks: Option<Vec<S::Compute>>,
+}
+
+impl<S: Storage, K: HeadKernel<S::Compute>> HostPlan<S, K> {
+    /// Allocates results and conversion buffers; the operands come with `load`.
+    pub fn new(problem: &Problem, kernel: K) -> Self {
+        let shape = problem.shape();
+        let converts = S::as_compute(&[]).is_none();
+        let len = |dims: [usize; 4]| dims.iter().product::<usize>();
+        let buffer = |dims| vec![S::Compute::ZERO; if converts { len(dims) } else { 0 }];
+        HostPlan {
+            problem: problem.clone(),
+            kernel,
+            loaded: None,
+            wide: [shape.q(), shape.k(), shape.v()].map(buffer),
+            o: vec![S::Compute::ZERO; len(shape.out())],
+            lse: vec![
+                S::Compute::ZERO;
+                if problem.spec().lse { len(shape.out()) / shape.dim_v } else { 0 }
+            ],
+            narrow: vec![S::ZERO; if converts { len(shape.out()) } else { 0 }],
+        }
+    }
+}
+
+impl<S: Storage, K: HeadKernel<S::Compute>> Plan for HostPlan<S, K> {
+    /// Rows of k and v that no query reads are zeroed: a product over all rows cannot meet a NaN.
+    fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
+        let read = inputs.read_keys(&self.problem);
+        let mut qkv = [copy(inputs.q())?, copy(inputs.k())?, copy(inputs.v())?];
+        for (copy, tensor) in qkv[1..].iter_mut().zip([inputs.k(), inputs.v()]) {
+            let rows = copy.chunks_exact_mut(tensor.dims()[3]).zip(&read);
+            rows.filter(|(_, read)| !**read).for_each(|(row, _)| row.fill(S::ZERO));
+        }
+        let convert = |x: Option<&[f32]>| {
+            x.map(|x| x.iter().map(|&x| S::Compute::from_f32(x)).collect::<Vec<_>>())
+        };
+        let (slopes, sinks) = (convert(inputs.slopes()), convert(inputs.sinks()));
+        self.loaded = Some(Loaded { qkv, mask: inputs.mask().cloned(), slopes, sinks });
+        Ok(())
+    }
+
+    fn run(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
+        let HostPlan { problem, kernel, loaded, wide, o, lse, narrow } = self;
+        let loaded = loaded.as_ref().ok_or(BackendError::NotLoaded)?;
+        for _ in 0..reps.get() {
+            let loaded = black_box(loaded);
+            for (wide, stored) in wide.iter_mut().zip(&loaded.qkv) {
+                wide.iter_mut().zip(stored).for_each(|(wide, &x)| *wide = x.widen());
+            }
+            let qkv = [0, 1, 2].map(|at| S::as_compute(&loaded.qkv[at]).unwrap_or(&wide[at]));
+            kernel.enter(&mut |kernel| heads(problem, loaded, qkv, o, lse, kernel));
+            narrow.iter_mut().zip(&*o).for_each(|(narrow, &x)| *narrow = S::narrow(x));
+            black_box((&mut *o, &mut *narrow));
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, out: &mut Output) -> Result<(), BackendError> {
+        self.loaded.as_ref().ok_or(BackendError::NotLoaded)?;
+        let stored = if self.narrow.is_empty() { None } else { Some(&self.narrow) };
+        match stored {
+            Some(stored) => write(out.o_mut(), stored)?,
+            None => write(out.o_mut(), &self.o)?,
+        }
+        match out.lse_mut() {
+            None => Ok(()),
+            Some(lse) => write(lse, &self.lse),
+        }
+    }
+
+    fn footprint(&self) -> Footprint {
+        let wide: usize = self.wide.iter().map(Vec::len).sum::<usize>() * size_of::<S::Compute>();
+        let o = if self.narrow.is_empty() { 0 } else { self.o.len() * size_of::<S::Compute>() };
+        Footprint { scratch: Some(Bytes((self.kernel.scratch() + wide + o) as u64)) }
+    }
+}
+
+/// Attends every batch and query head in turn.
+fn heads<S: Storage, K: HeadKernel<S::Compute>>(
+    problem: &Problem,
+    loaded: &Loaded<S>,
+    [q, k, v]: [&[S::Compute]; 3],
+    o: &mut [S::Compute],
+    lse: &mut [S::Compute],
+    kernel: &mut K,
+) {
+    let shape = problem.shape();
+    let mut lse = lse.chunks_exact_mut(shape.len_q);
+    for (at, o) in o.chunks_exact_mut(shape.len_q * shape.dim_v).enumerate() {
+        let (b, h) = (at / shape.heads_q, at % shape.heads_q);
+        let kv = b * shape.heads_kv + shape.kv_head(h);
+        let of_head = |x: &Option<Vec<S::Compute>>| x.as_ref().map(|x| x[h]);
+        let head = Head {
+            problem,
+            b,
+            h,
+            q: matrix(q, at, shape.len_q * shape.dim),
+            k: matrix(k, kv, shape.len_k * shape.dim),
+            v: matrix(v, kv, shape.len_k * shape.dim_v),
+            mask: loaded.mask.as_ref(),
+            slope: of_head(&loaded.slopes),
+            sink: of_head(&loaded.sinks),
+        };
+        kernel.attend(&head, HeadOutput { o, lse: lse.next() });
+    }
+}
+
+fn matrix<C>(tensor: &[C], head: usize, size: usize) -> &[C] {
+    &tensor[head * size..(head + 1) * size]
+}
+
+fn copy<T: Element>(tensor: &Tensor) -> Result<Vec<T>, BackendError> {
+    let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
+    Ok(slice.to_vec())
+}
+
+fn write<T: Element>(out: &mut attn_core::Fenced, values: &[T]) -> Result<(), BackendError> {
+    let found = out.dtype();
+    let slice = out.slice_mut::<T>().ok_or(wrong_type::<T>(found))?;
+    slice.copy_from_slice(values);
+    Ok(())
+}
+
+const fn wrong_type<T: Element>(found: DType) -> BackendError {
+    BackendError::DType { expected: T::DTYPE, found }
+}

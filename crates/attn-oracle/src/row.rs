@@ -1,0 +1,117 @@
+//! One row of attention in f64: weights, their error sensitivities, and the weighted sums.
+
+use crate::RowStats;
+use crate::budget::{Score, relative_error};
+use crate::operands::Operands;
+
+/// Keys whose score lies further below the largest have weight `exp(-400)` or less: they are 0 in
+/// every arithmetic, whatever the rounding of their scores, and get no share in the error.
+const FAR: f64 = 400.0;
+
+/// Working memory of one row, reused.
+#[derive(Default)]
+pub(crate) struct Row {
+    /// Admitted keys.
+    pub(crate) keys: Vec<usize>,
+    /// Weights `w_j` of the admitted keys.
+    pub(crate) weights: Vec<f64>,
+    /// Scores as they come, with what their rounding depends on.
+    scores: Vec<Score>,
+    /// Relative errors `E_j` of the weights.
+    errors: Vec<f64>,
+    pub(crate) o: Vec<f64>,
+    pub(crate) magnitude: Vec<f64>,
+    pub(crate) sensitivity: Vec<f64>,
+    pub(crate) stats: RowStats,
+}
+
+impl Row {
+    /// Computes row `at = [b, h, i]`.
+    pub(crate) fn compute(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
+        self.score(operands, at);
+        self.weigh(operands, operands.sink(at[1]));
+        self.sum(operands, at);
+    }
+
+    /// Final scores of all admitted keys: scale, softcap, `ALiBi` and mask.
+    fn score(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
+        self.keys.clear();
+        self.scores.clear();
+        let problem = operands.problem();
+        let (q, scale) = (operands.query(at), problem.scale());
+        for j in problem.admitted(at[0], at[2]) {
+            let Some([alibi, mask]) = operands.biases(at, j) else {
+                continue;
+            };
+            let (mut dot, mut absolute) = (0.0, 0.0);
+            for (q, k) in q.iter().zip(operands.key(at, j)) {
+                dot += q * k;
+                absolute += (q * k).abs();
+            }
+            let capped = problem.softcap().map_or(scale * dot, |c| c * (scale * dot / c).tanh());
+            self.keys.push(j);
+            self.scores.push(Score {
+                value: capped + alibi + mask,
+                products: scale.abs() * absolute,
+                biases: alibi.abs() + mask.abs(),
+            });
+        }
+    }
+
+    /// Softmax over the scores and, if there is one, the sink.
+    fn weigh(&mut self, operands: &Operands<'_>, sink: Option<f64>) {
+        self.weights.clear();
+        self.errors.clear();
+        let problem = operands.problem();
+        let values = self.scores.iter().map(|score| score.value).chain(sink);
+        let max = values.fold(f64::NEG_INFINITY, f64::max);
+        let (mut total, mut mean_error, mut max_error) = (0.0, 0.0, 0.0f64);
+        for score in &self.scores {
+            let distance = max - score.value;
+            let weight = (-distance).exp();
+            let near = distance <= FAR;
+            let error = if near { relative_error(problem, score, distance) } else { 0.0 };
+            self.weights.push(weight);
+            self.errors.push(error);
+            total += weight;
+            mean_error += weight * error;
+            max_error = max_error.max(error);
+        }
+        if let Some(sink) = sink {
+            let weight = (sink - max).exp();
+            let score = Score { value: sink, products: 0.0, biases: 0.0 };
+            let error = relative_error(problem, &score, (max - sink).min(FAR));
+            total += weight;
+            mean_error += weight * error;
+            max_error = max_error.max(error);
+        }
+        self.weights.iter_mut().for_each(|weight| *weight /= total);
+        let empty = self.scores.is_empty() && sink.is_none();
+        self.stats = RowStats {
+            keys: self.keys.len(),
+            lse: if empty { f64::NEG_INFINITY } else { max + total.ln() },
+            max: if empty { 0.0 } else { max },
+            mean_error: if empty { 0.0 } else { mean_error / total },
+            max_error,
+            max_value: 0.0,
+        };
+    }
+
+    /// Weighted sums of the values.
+    fn sum(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
+        let width = operands.problem().shape().dim_v;
+        for sums in [&mut self.o, &mut self.magnitude, &mut self.sensitivity] {
+            sums.clear();
+            sums.resize(width, 0.0);
+        }
+        for ((&j, &weight), &error) in self.keys.iter().zip(&self.weights).zip(&self.errors) {
+            for (c, &v) in operands.value(at, j).iter().enumerate() {
+                let term = weight * v;
+                self.o[c] += term;
+                self.magnitude[c] += term.abs();
+                self.sensitivity[c] += term.abs() * error;
+                self.stats.max_value = self.stats.max_value.max(v.abs());
+            }
+        }
+    }
+}
