@@ -5,7 +5,7 @@ use attn_bench::expected::Expected;
 use attn_bench::suite::{Suite, Tier};
 use attn_cli::builtin::Builtin;
 use attn_cli::registry;
-use attn_core::{Exec, Work};
+use attn_core::Exec;
 
 #[test]
 fn every_backend_agrees_on_every_small_case_or_refuses_it() {
@@ -13,7 +13,7 @@ fn every_backend_agrees_on_every_small_case_or_refuses_it() {
     let entries = registry::entries();
     let (mut agreed, mut refused) = (0, 0);
     let small = |case: &&attn_bench::suite::Case| {
-        case.tier == Tier::Quick && Work::of(&case.problem).flops.0 < 50_000_000
+        case.tier == Tier::Quick && case.work.flops.0 < 50_000_000
     };
     for case in suite.cases().iter().filter(small) {
         let [a, b] = suite.inputs(case).unwrap();

@@ -75,9 +75,9 @@ impl Plan for FaultyPlan<'_> {
     }
 
     fn store(&mut self, out: &mut Output) -> Result<(), BackendError> {
-        let before: Vec<f32> = out.slice_mut::<f32>().unwrap().to_vec();
+        let before: Vec<f32> = out.o_mut().slice_mut::<f32>().unwrap().to_vec();
         self.plan.store(out)?;
-        let o = out.slice_mut::<f32>().unwrap();
+        let o = out.o_mut().slice_mut::<f32>().unwrap();
         let len = o.len();
         match self.fault {
             Fault::Nan => o[len - 1] = f32::NAN,
@@ -99,7 +99,8 @@ fn exercise(folder: &Path, problem: &Problem, seed: u64) -> Exercise {
     let path = |what: &str| folder.join(format!("{seed}.{what}"));
     let exercise = Exercise { case: path("case"), expected: path("expected") };
     Expected::compute(problem, &inputs, &NAIVE).unwrap().save(&exercise.expected).unwrap();
-    let file = AttnCase { problem: problem.clone(), inputs, tokens: None, source: None };
+    let file =
+        AttnCase { problem: problem.clone(), inputs, claim: None, tokens: None, source: None };
     std::fs::write(&exercise.case, file.to_bytes()).unwrap();
     exercise
 }

@@ -20,10 +20,10 @@ pub(crate) fn ok(case: &str, backend: &str, ns: f64) -> Record {
         model: Some(Model::Kernel),
         outcome: Outcome::Ok,
         reason: None,
-        problem: spec,
+        problem: spec.clone(),
         inputs: "normal, seed 1".into(),
         digests: None,
-        work: Work::of(&Problem::new(spec).unwrap()),
+        work: Work::of(&Problem::new(spec).unwrap(), None),
         receipt: Some(receipt(backend)),
         footprint: None,
         check: Some(verdict(0.03)),
@@ -64,7 +64,7 @@ pub(crate) fn sweep(group: &str, backends: &[&str], sizes: &[usize]) -> Vec<Reco
             let mut record = ok(&format!("{group}/n={n}"), id, ns);
             record.axis = Some(Axis::Len);
             record.problem.shape = Shape::square(1, n, 64);
-            record.work = Work::of(&Problem::new(record.problem).unwrap());
+            record.work = Work::of(&Problem::new(record.problem.clone()).unwrap(), None);
             let around = [0.9 * ns, ns, 1.3 * ns];
             record.volatile.measurement = Some(samples(&around));
             record

@@ -13,7 +13,7 @@ use attn_bench::run::{Preset, Selection, Task, plan};
 use attn_bench::suite::{Case, Suite};
 use attn_cli::builtin::Builtin;
 use attn_cli::registry;
-use attn_core::{Backend, Exec, Inputs, Work};
+use attn_core::{Backend, Exec, Inputs};
 use criterion::{BenchmarkId, Criterion, Throughput};
 
 /// Runs the cases of the quick preset below `prefix` on every backend that supports them.
@@ -61,7 +61,7 @@ impl<'s> Exercise<'s> {
     fn bench(&self, criterion: &mut Criterion, backend: &dyn Backend) {
         let (group, value) = self.case.id.rsplit_once('/').expect("sweep cases have a value");
         let mut group = criterion.benchmark_group(group);
-        group.throughput(Throughput::Elements(Work::of(&self.case.problem).flops.0));
+        group.throughput(Throughput::Elements(self.case.work.flops.0));
         group.bench_function(BenchmarkId::new(backend.id().to_string(), value), |bencher| {
             let mut cell = Prepared::new(backend, &self.case.problem, &Exec::SINGLE)
                 .expect("supported and available");

@@ -86,9 +86,9 @@ fn case_row(case: &Case) -> CaseRow {
         id: case.id.clone(),
         tier: case.tier.name(),
         measured: case.measure,
-        problem: *case.problem.spec(),
+        problem: case.problem.spec().clone(),
         inputs: case.source.to_string(),
-        work: Work::of(&case.problem),
+        work: case.work,
     }
 }
 

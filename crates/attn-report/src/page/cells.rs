@@ -27,7 +27,7 @@ pub(super) fn of_group(records: &[&Record]) -> String {
 
 /// The line above the cells of a case: `n=64  B1 H1 N64 D64 f32`.
 fn case_name(record: &Record, columns: usize) -> Cell {
-    let problem = match attn_core::Problem::new(record.problem) {
+    let problem = match attn_core::Problem::new(record.problem.clone()) {
         Ok(problem) => problem.to_string(),
         Err(invalid) => invalid.to_string(),
     };
