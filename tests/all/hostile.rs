@@ -6,7 +6,7 @@ use std::path::Path;
 use attn_bench::attn_case::AttnCase;
 use attn_bench::cell::Timing;
 use attn_bench::expected::Expected;
-use attn_bench::worker::{Exercise, Reply, Request, Timed, serve};
+use attn_bench::worker::{Exercise, Reply, Request, serve};
 use attn_cli::registry::NAIVE;
 use attn_core::{
     Backend, BackendError, BackendId, DType, Exec, Family, Finding, Inputs, Output, Plan, Problem,
@@ -115,7 +115,8 @@ fn reply(fault: Fault) -> Reply {
         backend: "faulty".into(),
         threads: 1,
         a: exercise(folder.path(), &problem, 1),
-        b: Some(Timed { exercise: exercise(folder.path(), &problem, 2), timing }),
+        b: exercise(folder.path(), &problem, 2),
+        timing: Some(timing),
     };
     let (faulty, mut output) = (Faulty(fault), Vec::new());
     let line = serde_json::to_vec(&request).unwrap();
@@ -129,7 +130,7 @@ fn the_control_agrees_and_is_measured() {
     let reply = reply(Fault::Honest);
     assert_eq!((reply.outcome, reply.reason), (Outcome::Ok, None));
     assert!(reply.measurement.is_some_and(|m| m.samples_ns.len() >= 2));
-    assert!(reply.check.unwrap().agrees() && reply.check_timed.unwrap().agrees());
+    assert!(reply.check.unwrap().agrees() && reply.recheck.unwrap().agrees());
 }
 
 #[test]
@@ -145,7 +146,7 @@ fn wrong_results_disagree_and_are_never_timed() {
         assert_eq!(reply.outcome, Outcome::Disagrees);
         let reason = reply.reason.unwrap();
         assert!(reason.contains(says), "{says}: {reason}");
-        assert_eq!((reply.measurement, reply.check_timed), (None, None), "{says}");
+        assert_eq!((reply.measurement, reply.recheck), (None, None), "{says}");
     }
 }
 
@@ -153,7 +154,7 @@ fn wrong_results_disagree_and_are_never_timed() {
 fn a_stale_result_is_caught_after_timing_and_its_time_is_not_kept() {
     let reply = reply(Fault::Stale);
     assert_eq!(reply.outcome, Outcome::Disagrees);
-    assert!(reply.reason.unwrap().starts_with("after timing: "));
+    assert!(reply.reason.unwrap().starts_with("on the second inputs: "));
     assert!(reply.check.unwrap().agrees(), "the first result was right");
     assert_eq!(reply.measurement, None);
 }

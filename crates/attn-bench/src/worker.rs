@@ -27,8 +27,10 @@ pub struct Request {
     pub threads: usize,
     /// Checked first.
     pub a: Exercise,
-    /// Timed, and checked after; absent when the cell is only checked.
-    pub b: Option<Timed>,
+    /// Loaded into the same plan and checked last.
+    pub b: Exercise,
+    /// How long to time inputs B; absent when the cell is only checked.
+    pub timing: Option<Timing>,
 }
 
 /// Inputs and what is expected of them.
@@ -39,16 +41,6 @@ pub struct Exercise {
     pub case: PathBuf,
     /// A file of [`Expected`](crate::expected::Expected).
     pub expected: PathBuf,
-}
-
-/// What is timed, and for how long.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Timed {
-    /// Inputs B.
-    pub exercise: Exercise,
-    /// How long.
-    pub timing: Timing,
 }
 
 /// What a worker answers.
@@ -65,8 +57,8 @@ pub struct Reply {
     pub footprint: Option<Footprint>,
     /// Verdict on inputs A.
     pub check: Option<Verdict>,
-    /// Verdict on inputs B after timing.
-    pub check_timed: Option<Verdict>,
+    /// Verdict on inputs B, last.
+    pub recheck: Option<Verdict>,
     /// The samples.
     pub measurement: Option<Measurement>,
 }
@@ -80,7 +72,7 @@ impl Reply {
             receipt: None,
             footprint: None,
             check: None,
-            check_timed: None,
+            recheck: None,
             measurement: None,
         }
     }

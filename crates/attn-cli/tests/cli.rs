@@ -77,7 +77,7 @@ fn list_check_and_measure_print_json_on_stdout_alone() {
     let record = json(&measure)["records"][0].clone();
     assert!(record["volatile"]["measurement"]["samples_ns"].as_array().unwrap().len() >= 5);
     assert!(record["check"]["metrics"]["bound_share"].as_f64().unwrap() < 1.0);
-    assert!(record["check_timed"]["findings"].as_array().unwrap().is_empty());
+    assert!(record["recheck"]["findings"].as_array().unwrap().is_empty());
 }
 
 /// The records of a run, the volatile field of each removed.

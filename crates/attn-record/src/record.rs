@@ -43,10 +43,11 @@ pub struct Record {
     pub receipt: Option<Receipt>,
     /// What the plan occupied; `null` when nothing ran.
     pub footprint: Option<Footprint>,
-    /// The verdict on inputs A, before any timing.
+    /// The verdict on inputs A, before anything else.
     pub check: Option<Verdict>,
-    /// The verdict on inputs B, on the result of the last timed call.
-    pub check_timed: Option<Verdict>,
+    /// The verdict on inputs B, on the last result of the same plan: after timing, or after three more
+    /// calls where nothing is timed.
+    pub recheck: Option<Verdict>,
     /// The program.
     pub build: Build,
     /// The machine.
@@ -209,7 +210,7 @@ impl Record {
 
     /// The larger share of the error budget that either check used.
     pub fn budget_share(&self) -> Option<f64> {
-        let checks = [&self.check, &self.check_timed];
+        let checks = [&self.check, &self.recheck];
         checks.into_iter().flatten().filter_map(Verdict::budget_share).reduce(f64::max)
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn ok(case: &str, backend: &str, ns: f64) -> Record {
         receipt: Some(receipt(backend)),
         footprint: None,
         check: Some(verdict(0.03)),
-        check_timed: None,
+        recheck: None,
         build: Build {
             version: "0.1.0".into(),
             target_features: "avx2+fma".into(),

@@ -11,7 +11,7 @@ use super::{Cell, Entry, Preset, Task};
 use crate::attn_case::AttnCase;
 use crate::expected::Expected;
 use crate::suite::{Case, Suite};
-use crate::worker::{Exercise, Launcher, Lost, Reply, Request, Timed};
+use crate::worker::{Exercise, Launcher, Lost, Reply, Request};
 
 /// Everything that executing a cell needs.
 pub struct Harness<'a> {
@@ -112,13 +112,12 @@ impl Harness<'_> {
     }
 
     fn ask(&self, cell: &Cell<'_>, exercises: &Exercises) -> Reply {
-        let b = (cell.task == Task::Measure)
-            .then(|| Timed { exercise: exercises.b.clone(), timing: self.preset.timing });
         let request = Request {
             backend: self.entries[cell.backend].backend.id().to_string(),
             threads: cell.threads,
             a: exercises.a.clone(),
-            b,
+            b: exercises.b.clone(),
+            timing: (cell.task == Task::Measure).then_some(self.preset.timing),
         };
         self.launcher.run(&request).unwrap_or_else(|lost| {
             let outcome = match lost {
@@ -153,7 +152,7 @@ impl Harness<'_> {
             receipt: reply.receipt,
             footprint: reply.footprint,
             check: reply.check,
-            check_timed: reply.check_timed,
+            recheck: reply.recheck,
             build: self.build.clone(),
             machine: self.machine.clone(),
             volatile,

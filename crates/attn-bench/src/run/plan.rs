@@ -74,13 +74,14 @@ fn task(case: &Case, entry: &Entry, measure: bool, preset: &Preset) -> Task {
     if case.tier > preset.tier {
         return Task::Skip(format!("preset {} leaves out {} cases", preset.name, case.tier.name()));
     }
+    let measure = measure && case.measure;
     let call = predicted_call(case, entry);
-    if call > preset.max_call {
-        let (call, limit) = (call.as_secs_f64(), preset.max_call.as_secs_f64());
-        let name = preset.name;
+    let limit = if measure { preset.max_call } else { preset.max_check };
+    if call > limit {
+        let (call, limit, name) = (call.as_secs_f64(), limit.as_secs_f64(), preset.name);
         return Task::Skip(format!("preset {name}: {call:.2} s a call predicted, limit {limit} s"));
     }
-    if measure && case.measure { Task::Measure } else { Task::Check }
+    if measure { Task::Measure } else { Task::Check }
 }
 
 /// What one call takes if the backend reaches its nominal rate with one thread.
@@ -97,7 +98,7 @@ impl Cell<'_> {
         let timing = &preset.timing;
         match self.task {
             Task::Skip(_) => Duration::ZERO,
-            Task::Check => PROCESS + call,
+            Task::Check => PROCESS + call * 4,
             Task::Measure => {
                 let budget = Duration::from_millis(timing.warmup_ms + timing.sampling_ms);
                 PROCESS + call + budget.max(call * (timing.min_samples + 1))

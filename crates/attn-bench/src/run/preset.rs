@@ -12,8 +12,10 @@ pub struct Preset {
     pub name: &'static str,
     /// Cases of this tier and the smaller ones.
     pub tier: Tier,
-    /// Cells whose single call is predicted to take longer are skipped.
+    /// Measured cells whose single call is predicted to take longer are skipped.
     pub max_call: Duration,
+    /// Cells that are only checked and whose single call is predicted to take longer are skipped.
+    pub max_check: Duration,
     /// Of measured cells.
     pub timing: Timing,
 }
@@ -24,6 +26,7 @@ impl Preset {
         name: "quick",
         tier: Tier::Quick,
         max_call: Duration::from_millis(250),
+        max_check: Duration::from_secs(1),
         timing: Timing { warmup_ms: 40, sampling_ms: 160, min_samples: 5, min_sample_us: 500 },
     };
 
@@ -32,6 +35,7 @@ impl Preset {
         name: "full",
         tier: Tier::Full,
         max_call: Duration::from_secs(5),
+        max_check: Duration::from_secs(20),
         timing: Timing { warmup_ms: 200, sampling_ms: 2000, min_samples: 10, min_sample_us: 1000 },
     };
 

@@ -108,7 +108,8 @@ mod tests {
             timeout,
         };
         let a = Exercise { case: "x".into(), expected: "y".into() };
-        launcher.run(&Request { backend: "b".into(), threads: 3, a, b: None })
+        let request = Request { backend: "b".into(), threads: 3, b: a.clone(), a, timing: None };
+        launcher.run(&request)
     }
 
     const LONG: Duration = Duration::from_secs(20);
