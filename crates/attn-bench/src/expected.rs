@@ -78,7 +78,7 @@ impl Expected {
             .flat_map(|s| [s.keys as f64, s.lse, s.max, s.mean_error, s.max_error, s.max_value])
             .collect();
         let rows: Vec<f64> = self.reference.rows.indices().iter().map(|&i| i as f64).collect();
-        let yardstick = [self.yardstick.naive, self.yardstick.allowed];
+        let yardstick = [self.yardstick.naive, self.yardstick.allowed, self.reference.noise];
         let Reference { o, magnitude, sensitivity, .. } = &self.reference;
         let arrays: [(&str, &[f64]); 6] = [
             ("o", o),
@@ -111,15 +111,16 @@ impl Expected {
             let [keys, lse, max, mean_error, max_error, max_value] = stats;
             RowStats { keys: keys as usize, lse, max, mean_error, max_error, max_value }
         });
+        let [naive, allowed, noise] = array("yardstick")?[..] else {
+            return Err(file_error(path, &"no yardstick"));
+        };
         let reference = Reference {
             rows: Rows::from_indices(array("rows")?.into_iter().map(|i| i as usize).collect()),
             o: array("o")?,
             magnitude: array("magnitude")?,
             sensitivity: array("sensitivity")?,
             stats: stats.collect(),
-        };
-        let [naive, allowed] = array("yardstick")?[..] else {
-            return Err(file_error(path, &"no yardstick"));
+            noise,
         };
         Ok(Expected { reference, yardstick: Yardstick { naive, allowed } })
     }

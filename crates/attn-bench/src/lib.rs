@@ -14,6 +14,7 @@
 //! | [`cell`] | check and measure one plan, in this process |
 //! | [`worker`] | the same in a child process: request, reply, both ends |
 //! | [`run`] | which cells, in which order, and the records they become |
+//! | [`random`], [`soak`] | random problems from the whole semantics, and false alarms over many of them |
 //! | [`support`] | who can compute what |
 //! | [`machine`] | what this machine is |
 
@@ -21,8 +22,10 @@ pub mod attn_case;
 pub mod cell;
 pub mod expected;
 pub mod machine;
+pub mod random;
 pub mod run;
 pub mod select;
+pub mod soak;
 pub mod suite;
 pub mod support;
 pub mod worker;

@@ -5,6 +5,7 @@ pub(crate) mod list;
 pub(crate) mod measure;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod soak;
 pub(crate) mod support;
 mod worker;
 
@@ -20,6 +21,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Worker => worker::run(),
     }
 }

@@ -22,7 +22,7 @@ use crate::registry;
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Set by Ctrl-C.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// The suite that the arguments name.
 pub(crate) fn suite(args: &CaseArgs) -> Result<Suite, Failure> {
@@ -166,7 +166,7 @@ fn build() -> Build {
 }
 
 /// The first Ctrl-C ends the run after the current cell, the second at once.
-fn listen_for_interrupts() {
+pub(crate) fn listen_for_interrupts() {
     // A second session in the same process keeps the first handler.
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {

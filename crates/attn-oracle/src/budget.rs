@@ -71,8 +71,12 @@ const BIAS: f64 = 2.0;
 pub(crate) struct Score {
     /// The score.
     pub(crate) value: f64,
+    /// `scale q.k`.
+    pub(crate) raw: f64,
     /// `|scale| sum_d |q_d k_d|`.
     pub(crate) products: f64,
+    /// `scale^2 sum_d (q_d k_d)^2`.
+    pub(crate) square: f64,
     /// Sum of the absolute values of its biases.
     pub(crate) biases: f64,
 }
@@ -151,7 +155,7 @@ impl Budget {
     fn smallest_step(&self) -> f64 {
         match self.storage {
             DType::F64 | DType::F32 => self.storage.min_positive(),
-            half => half.min_positive() * half.unit_roundoff(),
+            half => 2.0 * half.min_positive() * half.unit_roundoff(),
         }
     }
 

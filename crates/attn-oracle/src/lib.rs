@@ -1,4 +1,4 @@
-//! The truth about one problem in f64, and the judgement of results against it.
+//! The truth about one problem in f64, sums and dot products in twice that precision, and the judgement of results against it.
 //!
 //! ```text
 //! Reference::compute(problem, inputs)        o in f64, with what its error bound needs   reference.rs
@@ -10,6 +10,8 @@
 //! A result agrees if it is within both budgets. This crate shares no numeric code with any backend.
 
 mod budget;
+mod exact;
+mod noise;
 mod operands;
 mod reference;
 mod row;

@@ -29,6 +29,8 @@ pub struct Reference {
     pub sensitivity: Vec<f64>,
     /// One per `[B, Hq, R]`.
     pub stats: Vec<RowStats>,
+    /// The largest error that is to be expected of a correct result, see `noise.rs`.
+    pub noise: f64,
 }
 
 /// What the bound needs to know of a row.
@@ -72,6 +74,7 @@ impl Reference {
             magnitude: Vec::with_capacity(len * shape.dim_v),
             sensitivity: Vec::with_capacity(len * shape.dim_v),
             stats: Vec::with_capacity(len),
+            noise: 0.0,
             rows,
         };
         let mut row = Row::default();
@@ -86,6 +89,7 @@ impl Reference {
                             index: [b, h, i, c],
                         });
                     }
+                    reference.noise = reference.noise.max(row.noise(&operands, [b, h, i]));
                     reference.push(&row);
                 }
             }

@@ -1,8 +1,9 @@
 //! One row of attention in f64: weights, their error sensitivities, and the weighted sums.
 
-use crate::RowStats;
 use crate::budget::{Score, relative_error};
+use crate::exact::Sum;
 use crate::operands::Operands;
+use crate::{RowStats, noise};
 
 /// Keys whose score lies further below the largest have weight `exp(-400)` or less: they are 0 in
 /// every arithmetic, whatever the rounding of their scores, and get no share in the error.
@@ -16,9 +17,10 @@ pub(crate) struct Row {
     /// Weights `w_j` of the admitted keys.
     pub(crate) weights: Vec<f64>,
     /// Scores as they come, with what their rounding depends on.
-    scores: Vec<Score>,
+    pub(crate) scores: Vec<Score>,
     /// Relative errors `E_j` of the weights.
     errors: Vec<f64>,
+    sums: Vec<Sum>,
     pub(crate) o: Vec<f64>,
     pub(crate) magnitude: Vec<f64>,
     pub(crate) sensitivity: Vec<f64>,
@@ -33,6 +35,11 @@ impl Row {
         self.sum(operands, at);
     }
 
+    /// The largest error that is to be expected in this row.
+    pub(crate) fn noise(&self, operands: &Operands<'_>, at: [usize; 3]) -> f64 {
+        noise::largest(operands.problem(), self, |j| operands.value(at, j).to_vec())
+    }
+
     /// Final scores of all admitted keys: scale, softcap, `ALiBi` and mask.
     fn score(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
         self.keys.clear();
@@ -43,16 +50,20 @@ impl Row {
             let Some([alibi, mask]) = operands.biases(at, j) else {
                 continue;
             };
-            let (mut dot, mut absolute) = (0.0, 0.0);
+            let (mut dot, mut absolute, mut square) = (Sum::default(), 0.0, 0.0);
             for (q, k) in q.iter().zip(operands.key(at, j)) {
-                dot += q * k;
+                dot.add_product(*q, *k);
                 absolute += (q * k).abs();
+                square += (q * k) * (q * k);
             }
+            let dot = dot.value();
             let capped = problem.softcap().map_or(scale * dot, |c| c * (scale * dot / c).tanh());
             self.keys.push(j);
             self.scores.push(Score {
                 value: capped + alibi + mask,
+                raw: scale * dot,
                 products: scale.abs() * absolute,
+                square: scale * scale * square,
                 biases: alibi.abs() + mask.abs(),
             });
         }
@@ -65,7 +76,7 @@ impl Row {
         let problem = operands.problem();
         let values = self.scores.iter().map(|score| score.value).chain(sink);
         let max = values.fold(f64::NEG_INFINITY, f64::max);
-        let (mut total, mut mean_error, mut max_error) = (0.0, 0.0, 0.0f64);
+        let (mut total, mut mean_error, mut max_error) = (Sum::default(), 0.0, 0.0f64);
         for score in &self.scores {
             let distance = max - score.value;
             let weight = (-distance).exp();
@@ -73,18 +84,19 @@ impl Row {
             let error = if near { relative_error(problem, score, distance) } else { 0.0 };
             self.weights.push(weight);
             self.errors.push(error);
-            total += weight;
+            total.add(weight);
             mean_error += weight * error;
             max_error = max_error.max(error);
         }
         if let Some(sink) = sink {
             let weight = (sink - max).exp();
-            let score = Score { value: sink, products: 0.0, biases: 0.0 };
+            let score = Score { value: sink, raw: 0.0, products: 0.0, square: 0.0, biases: 0.0 };
             let error = relative_error(problem, &score, (max - sink).min(FAR));
-            total += weight;
+            total.add(weight);
             mean_error += weight * error;
             max_error = max_error.max(error);
         }
+        let total = total.value();
         self.weights.iter_mut().for_each(|weight| *weight /= total);
         let empty = self.scores.is_empty() && sink.is_none();
         self.stats = RowStats {
@@ -100,18 +112,22 @@ impl Row {
     /// Weighted sums of the values.
     fn sum(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
         let width = operands.problem().shape().dim_v;
-        for sums in [&mut self.o, &mut self.magnitude, &mut self.sensitivity] {
+        self.sums.clear();
+        self.sums.resize(width, Sum::default());
+        for sums in [&mut self.magnitude, &mut self.sensitivity] {
             sums.clear();
             sums.resize(width, 0.0);
         }
         for ((&j, &weight), &error) in self.keys.iter().zip(&self.weights).zip(&self.errors) {
             for (c, &v) in operands.value(at, j).iter().enumerate() {
-                let term = weight * v;
-                self.o[c] += term;
-                self.magnitude[c] += term.abs();
-                self.sensitivity[c] += term.abs() * error;
+                let term = (weight * v).abs();
+                self.sums[c].add_product(weight, v);
+                self.magnitude[c] += term;
+                self.sensitivity[c] += term * error;
                 self.stats.max_value = self.stats.max_value.max(v.abs());
             }
         }
+        self.o.clear();
+        self.o.extend(self.sums.iter().map(|sum| sum.value()));
     }
 }

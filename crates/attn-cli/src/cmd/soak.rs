@@ -1,0 +1,120 @@
+//! `attn soak`: does the checker accuse honest backends?
+
+use std::fs;
+use std::path::PathBuf;
+
+use attn_bench::soak::{Soak, SoakReport, case};
+use attn_core::Backend;
+
+use super::print_json;
+use crate::args::{BackendArgs, OutputArgs};
+use crate::exit::{Exit, Failure};
+use crate::{registry, session, threads};
+
+/// Check backends on random problems drawn from the whole semantics
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    backends: BackendArgs,
+    /// How many problems
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    cases: u64,
+    /// Stream of problems
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// First problem of the stream
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    first: u64,
+    /// Folder that gets an attn-case file for every failure
+    #[arg(short, long, value_name = "DIR", default_value = "bench-results/failures")]
+    out: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn soak                            1000 problems on every backend
+  attn soak --cases 10000 --seed 7     a longer look, another stream
+  attn soak --first 4711 --cases 1     one problem again
+
+Exit code 1 if any result is wrong. Each failure is written as an attn-case file, which
+`attn verify FILE` judges again.";
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    threads::fix(1);
+    let entries = registry::entries();
+    let selected = session::select_backends(&entries, &args.backends)?;
+    let backends: Vec<&dyn Backend> =
+        selected.into_iter().map(|at| entries[at].backend.as_ref()).collect();
+    session::listen_for_interrupts();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let soak = Soak {
+        seed: args.seed,
+        first: args.first,
+        cases: args.cases,
+        backends: &backends,
+        naive: &registry::NAIVE,
+        threads: cores,
+        cancel: &session::INTERRUPTED,
+    };
+    eprintln!("{} problems of seed {} on {} backends", args.cases, args.seed, backends.len());
+    let report = soak.run();
+    let files = write_failures(args, &report)?;
+    if args.output.json {
+        print_json(&report)?;
+    } else {
+        print_report(&report, &files);
+    }
+    let incomplete = report.problems < args.cases;
+    Ok(match (report.alarms.is_empty(), incomplete) {
+        (false, _) => Exit::No,
+        (true, true) => Exit::Broken,
+        (true, false) => Exit::Success,
+    })
+}
+
+/// One attn-case file per problem that somebody failed.
+fn write_failures(args: &Args, report: &SoakReport) -> Result<Vec<PathBuf>, Failure> {
+    let mut numbers: Vec<u64> = report.alarms.iter().map(|alarm| alarm.number).collect();
+    numbers.dedup();
+    if !numbers.is_empty() {
+        fs::create_dir_all(&args.out)?;
+    }
+    let write = |number: u64| -> Result<PathBuf, Failure> {
+        let path = args.out.join(format!("seed-{}-{number}.safetensors", args.seed));
+        fs::write(&path, case(args.seed, number).to_bytes())?;
+        Ok(path)
+    };
+    numbers.into_iter().map(write).collect()
+}
+
+fn print_report(report: &SoakReport, files: &[PathBuf]) {
+    println!("seed {}, {} problems", report.seed, report.problems);
+    println!(
+        "{:<16} {:>8} {:>12} {:>8}  largest share of the budget",
+        "backend", "agree", "unsupported", "wrong"
+    );
+    for tally in &report.backends {
+        let wrong = report.alarms.iter().filter(|alarm| alarm.backend == tally.backend).count();
+        println!(
+            "{:<16} {:>8} {:>12} {wrong:>8}  {:.0} % (problem {})",
+            tally.backend,
+            tally.agree,
+            tally.unsupported,
+            100.0 * tally.worst_share,
+            tally.worst_number
+        );
+    }
+    for alarm in &report.alarms {
+        println!("\n{} on problem {}: {}", alarm.backend, alarm.number, alarm.reason);
+        println!("  {}", alarm.problem);
+    }
+    if !files.is_empty() {
+        println!("\nto judge them again:");
+    }
+    for file in files {
+        println!("  attn verify {}", file.display());
+    }
+}

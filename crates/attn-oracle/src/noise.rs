@@ -1,0 +1,57 @@
+//! What rounding errors *typically* amount to, as opposed to what they can amount to.
+//!
+//! The yardstick compares with naive's error, and naive can be lucky: in a row that is decided by
+//! two nearly equal scores its own roundings may happen to cancel. So naive's error counts as at
+//! least what is to be expected. With independent roundings of standard deviation about `u / 2`,
+//!
+//! ```text
+//! dot     sigma_j  = u (0.4 sqrt(D) (sqrt(sum_d (q_d k_jd)^2) + |q.k|)) |scale|      partial sums of a dot product
+//! score   sigma_j += u (|s_j| + |s_j - m| + c + |bias_j| + 1)                        what follows the dot product
+//! noise_c = sqrt(sum_j (w_j (v_jc - o_c) sigma_j)^2)                                 independent over keys
+//!         + u sum_j w_j |v_jc - o_c| |s_j - m|                                       a rounded scale hits all keys alike
+//!         + u (0.4 sqrt(n) (sqrt(sum_j (w_j v_jc)^2) + |o_c|) + |o_c|)               sums over keys, and the quotient
+//!         + u_out |o_c|
+//! ```
+//!
+//! `u` is that of f32 for the half types, `c` the softcap. It is a model, not a bound: nothing is
+//! accepted or refused by it alone, and its constants are checked against what honest backends do.
+
+use attn_core::{Problem, lse_dtype};
+
+use crate::row::Row;
+
+/// `0.4 sqrt(n)`: the standard deviation of the sum of n roundings of growing partial sums.
+const WALK: f64 = 0.4;
+
+/// The largest `noise_c` of one row.
+pub(crate) fn largest(problem: &Problem, row: &Row, values: impl Fn(usize) -> Vec<f64>) -> f64 {
+    let u = lse_dtype(problem.dtype()).unit_roundoff();
+    let walk_keys = WALK * (row.keys.len() as f64).sqrt();
+    let sigmas: Vec<f64> = row.scores.iter().map(|score| sigma(problem, row, score, u)).collect();
+    let width = row.o.len();
+    let (mut scores, mut shared, mut squares) =
+        (vec![0.0; width], vec![0.0; width], vec![0.0; width]);
+    for (at, &j) in row.keys.iter().enumerate() {
+        let (weight, distance) = (row.weights[at], row.stats.max - row.scores[at].value);
+        for (c, v) in values(j).into_iter().enumerate() {
+            let lever = weight * (v - row.o[c]).abs();
+            scores[c] += (lever * sigmas[at]).powi(2);
+            shared[c] += lever * distance;
+            squares[c] += (weight * v).powi(2);
+        }
+    }
+    let u_out = problem.dtype().unit_roundoff();
+    let noise = |c: usize| {
+        let o = row.o[c].abs();
+        scores[c].sqrt() + u * (shared[c] + walk_keys * (squares[c].sqrt() + o) + o) + u_out * o
+    };
+    (0..width).map(noise).fold(0.0, f64::max)
+}
+
+/// The standard deviation of one score.
+fn sigma(problem: &Problem, row: &Row, score: &crate::budget::Score, u: f64) -> f64 {
+    let walk = WALK * (problem.shape().dim as f64).sqrt() * (score.square.sqrt() + score.raw.abs());
+    let cap = problem.softcap().unwrap_or(0.0);
+    let after = score.value.abs() + (row.stats.max - score.value) + cap + score.biases + 1.0;
+    u * (walk + after)
+}
