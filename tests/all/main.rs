@@ -2,4 +2,6 @@
 
 mod architecture;
 mod conformance;
+mod golden;
 mod hostile;
+mod properties;

@@ -12,6 +12,7 @@
 //! | [`select`] | the one filter grammar, with suggestions for what was misspelt |
 //! | [`expected`] | oracle and yardstick of one set of inputs, cached in a file |
 //! | [`cell`] | check and measure one plan, in this process |
+//! | [`verify`] | one attn-case file: its own result and every backend's |
 //! | [`worker`] | the same in a child process: request, reply, both ends |
 //! | [`run`] | which cells, in which order, and the records they become |
 //! | [`random`], [`soak`] | random problems from the whole semantics, and false alarms over many of them |
@@ -28,4 +29,5 @@ pub mod select;
 pub mod soak;
 pub mod suite;
 pub mod support;
+pub mod verify;
 pub mod worker;

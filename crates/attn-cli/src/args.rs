@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use attn_core::DType;
 use clap::{Args, Parser, Subcommand};
 
-use crate::cmd::{check, list, measure, report, run, soak, support};
+use crate::cmd::{check, list, measure, report, run, soak, support, verify};
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
 /// side by side, drawn.
@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Measure(measure::Args),
     Report(report::Args),
     Soak(soak::Args),
+    Verify(verify::Args),
     /// Executes the one request on stdin: how the other commands start a cell
     #[command(hide = true)]
     Worker,

@@ -7,6 +7,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod soak;
 pub(crate) mod support;
+pub(crate) mod verify;
 mod worker;
 
 use crate::args::{Cli, Command};
@@ -22,6 +23,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Measure(args) => measure::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Worker => worker::run(),
     }
 }

@@ -49,7 +49,7 @@
 //! bound = A u ē + R u + 3 u (|m| + |lse - m|) + 2 u_out |lse|
 //! ```
 
-use attn_core::{Arithmetic, DType, Problem, SumOrder, lse_dtype};
+use attn_core::{Arithmetic, DType, Precision, Problem, SumOrder, lse_dtype};
 
 use crate::RowStats;
 
@@ -117,6 +117,13 @@ impl Budget {
             order: arithmetic.order,
             online: arithmetic.online,
         }
+    }
+
+    /// The budget of a result that somebody else computed and stored as `out`: scores and sums in at
+    /// least f32, weights as q, k and v are stored, keys summed one after another.
+    pub fn foreign(problem: &Problem, out: DType) -> Self {
+        let arithmetic = Arithmetic { weights: Precision::Storage, ..Arithmetic::PLAIN };
+        Budget { storage: out, ..Budget::new(problem, &arithmetic) }
     }
 
     /// The largest error that an element may have; `o`, `magnitude` and `sensitivity` are its entries

@@ -22,5 +22,5 @@ mod yardstick;
 pub use budget::Budget;
 pub use reference::{OracleError, Reference, RowStats, weights};
 pub use rows::Rows;
-pub use verdict::{judge, judge_output};
+pub use verdict::{Rule, judge, judge_output};
 pub use yardstick::Yardstick;

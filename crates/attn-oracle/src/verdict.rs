@@ -7,6 +7,22 @@ use attn_core::{
 
 use crate::{Budget, Reference, Yardstick};
 
+/// What decides whether an element of the result is right.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule<'a> {
+    /// The a-priori bound, and the yardstick where there is one.
+    Budget(&'a Budget, Option<&'a Yardstick>),
+    /// `|out - truth| <= atol + rtol |truth|`. The log-sum-exp still has its bound.
+    Tolerance {
+        /// Relative part.
+        rtol: f64,
+        /// Absolute part.
+        atol: f64,
+        /// For the log-sum-exp.
+        budget: &'a Budget,
+    },
+}
+
 /// Judges what a backend stored: fences and unwritten elements first, then the values.
 pub fn judge_output(
     problem: &Problem,
@@ -16,11 +32,12 @@ pub fn judge_output(
     out: &Output,
 ) -> Verdict {
     let lse = out.lse().map(Fenced::tensor);
-    let judge = Judge { problem, reference, budget, yardstick };
-    let mut verdict = judge.tensors(&out.o().tensor(), lse.as_ref());
+    let rule = Rule::Budget(budget, yardstick);
+    let mut verdict = judge(problem, reference, rule, &out.o().tensor(), lse.as_ref());
     let o_findings = written(out.o());
     let lse_findings = out.lse().map(written).unwrap_or_default();
-    // Poison is NaN, so where something was not written the values' own finding says the same less precisely.
+    // Poison is NaN: where something was not written, the values' own finding says the same less
+    // precisely.
     let unwritten = |f: &Finding| matches!(f, Finding::NotWritten { .. });
     if o_findings.iter().any(unwritten) {
         verdict.findings.retain(|f| !matches!(f, Finding::NotFinite { .. }));
@@ -34,16 +51,16 @@ pub fn judge_output(
     verdict
 }
 
-/// Judges tensors that claim to be the output of `problem`.
+/// Judges tensors that claim to be the output of `problem`: `o` in the problem's storage type or in
+/// f32.
 pub fn judge(
     problem: &Problem,
     reference: &Reference,
-    budget: &Budget,
-    yardstick: Option<&Yardstick>,
+    rule: Rule<'_>,
     o: &Tensor,
     lse: Option<&Tensor>,
 ) -> Verdict {
-    Judge { problem, reference, budget, yardstick }.tensors(o, lse)
+    Judge { problem, reference, rule }.tensors(o, lse)
 }
 
 fn of_lse(finding: Finding) -> Finding {
@@ -68,8 +85,7 @@ fn written(out: &Fenced) -> Vec<Finding> {
 struct Judge<'a> {
     problem: &'a Problem,
     reference: &'a Reference,
-    budget: &'a Budget,
-    yardstick: Option<&'a Yardstick>,
+    rule: Rule<'a>,
 }
 
 impl Judge<'_> {
@@ -99,19 +115,28 @@ impl Judge<'_> {
 
     fn o(&self, o: &Tensor) -> Result<(Option<Metrics>, Vec<Finding>), Finding> {
         let (problem, reference) = (self.problem, self.reference);
-        expect_form(o, problem.dtype(), problem.shape().out())?;
+        let dtype = if o.dtype() == DType::F32 { DType::F32 } else { problem.dtype() };
+        expect_form(o, dtype, problem.shape().out())?;
         expect_numbers(o, f64::is_finite)?;
-        let mut tally = Tally::new(problem.dtype());
+        let mut tally = Tally::new(dtype);
         for (index, at) in reference.elements(problem) {
             let row = &reference.stats[at / problem.shape().dim_v];
             let sums = [reference.o[at], reference.magnitude[at], reference.sensitivity[at]];
-            let bound = self.budget.bound(row, sums);
+            let bound = match self.rule {
+                Rule::Budget(budget, _) => budget.bound(row, sums),
+                Rule::Tolerance { rtol, atol, .. } => atol + rtol * sums[0].abs(),
+            };
             tally.add(Worst { index, got: o.data().get(o.index(index)), want: sums[0], bound });
         }
-        Ok(tally.conclude(self.yardstick))
+        let yardstick = match self.rule {
+            Rule::Budget(_, yardstick) => yardstick,
+            Rule::Tolerance { .. } => None,
+        };
+        Ok(tally.conclude(yardstick))
     }
 
     fn lse(&self, lse: &Tensor) -> Result<(Option<Metrics>, Vec<Finding>), Finding> {
+        let (Rule::Budget(budget, _) | Rule::Tolerance { budget, .. }) = self.rule;
         let dtype = lse_dtype(self.problem.dtype());
         let [batch, heads, len, _] = self.problem.shape().out();
         expect_form(lse, dtype, [batch, heads, len, 1])?;
@@ -122,7 +147,7 @@ impl Judge<'_> {
             let row = &self.reference.stats[at];
             let index = [b, h, i, 0];
             let got = lse.data().get(lse.index(index));
-            tally.add(Worst { index, got, want: row.lse, bound: self.budget.lse_bound(row) });
+            tally.add(Worst { index, got, want: row.lse, bound: budget.lse_bound(row) });
         }
         Ok(tally.conclude(None))
     }

@@ -126,9 +126,16 @@ fn wrong_length_and_wrong_type_are_caught_before_any_value() {
         ([2, 2, 5, 2], Data::filled(DType::F32, 40, 0.0)),
         ([2, 2, 3, 5], Data::filled(DType::F32, 60, 0.0)),
         ([2, 2, 5, 3], Data::filled(DType::F64, 60, 0.0)),
+        ([2, 2, 5, 3], Data::filled(DType::F16, 60, 0.0)),
     ] {
         let tensor = Tensor::new(dims, data).unwrap();
-        let verdict = judge(&bench.problem, &bench.reference, &bench.budget, None, &tensor, None);
+        let verdict = judge(
+            &bench.problem,
+            &bench.reference,
+            Rule::Budget(&bench.budget, None),
+            &tensor,
+            None,
+        );
         assert!(matches!(&verdict.findings[..], [Finding::WrongShape { .. }]));
     }
 }
@@ -231,4 +238,16 @@ fn a_log_sum_exp_that_was_not_written_is_caught() {
     out.o_mut().slice_mut::<f32>().unwrap().copy_from_slice(o.slice::<f32>().unwrap());
     let missing = Finding::NotWritten { count: 10, total: 10, first: [0; 4] };
     assert_eq!(bench.judge(&out).findings, [of_lse(missing)]);
+}
+
+#[test]
+fn a_tolerance_replaces_the_bound_of_the_result_alone() {
+    let bench = bench();
+    let o = Data::F32(bench.reference.o.iter().map(|&o| (o + 1e-3) as f32).collect());
+    let o = Tensor::new([2, 2, 5, 3], o).unwrap();
+    let judged = |atol| {
+        let rule = Rule::Tolerance { rtol: 0.0, atol, budget: &bench.budget };
+        judge(&bench.problem, &bench.reference, rule, &o, None).agrees()
+    };
+    assert!(judged(1.1e-3) && !judged(0.9e-3) && !judged(f64::NAN));
 }

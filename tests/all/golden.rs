@@ -1,0 +1,81 @@
+//! Results that others computed: the ONNX conformance cases, PyTorch's attention, a trained model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use attn_bench::attn_case::AttnCase;
+use attn_bench::verify::{Verified, verify};
+use attn_cli::registry;
+use attn_core::Backend;
+use attn_record::Outcome;
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(folder);
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files.sort();
+    files
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "safetensors") {
+            files.push(path);
+        }
+    }
+}
+
+fn judge(file: &Path) -> Result<Verified, String> {
+    let case = AttnCase::parse(&fs::read(file).unwrap()).map_err(|error| error.to_string())?;
+    let entries = registry::entries();
+    let backends: Vec<&dyn Backend> = entries.iter().map(|entry| entry.backend.as_ref()).collect();
+    verify(&case, &backends, &registry::NAIVE).map_err(|error| error.to_string())
+}
+
+/// Every result in the file and of every backend is right, or refused; naive refuses nothing.
+fn assert_agrees(file: &Path) {
+    let verified = judge(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    for judged in verified.out.iter().chain(&verified.backends) {
+        let fine = match judged.outcome {
+            Outcome::Ok => true,
+            Outcome::Unsupported => judged.name != "naive" && judged.reason.is_some(),
+            _ => false,
+        };
+        assert!(fine, "{}: {}: {:?}", file.display(), judged.name, judged.reason);
+    }
+}
+
+#[test]
+fn all_93_onnx_cases() {
+    let files = files("onnx");
+    assert_eq!(files.len(), 93);
+    for file in files {
+        assert_agrees(&file);
+        assert!(judge(&file).unwrap().out.is_some(), "{}", file.display());
+    }
+}
+
+/// Rows of nothing but the lowest finite number: every score is absorbed by the mask, so there is no
+/// result that rounding would not change.
+const WITHOUT_BOUND: &str = "mask-float-lowest-rows";
+
+#[test]
+fn pytorch_in_f64_and_f32() {
+    let (without, files): (Vec<_>, Vec<_>) =
+        files("torch").into_iter().partition(|file| file.to_string_lossy().contains(WITHOUT_BOUND));
+    assert_eq!((without.len(), files.len()), (2, 122));
+    files.iter().for_each(|file| assert_agrees(file));
+    for file in without {
+        let error = judge(&file).unwrap_err();
+        assert!(error.contains("no error bound exists"), "{error}");
+    }
+}
+
+#[test]
+fn a_trained_model() {
+    let files = files("real");
+    assert_eq!(files.len(), 21);
+    files.iter().for_each(|file| assert_agrees(file));
+}
