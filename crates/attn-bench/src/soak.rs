@@ -1,9 +1,11 @@
 //! False alarms: honest backends on many random problems.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use attn_core::{Backend, Exec, Inputs, Problem, Verdict};
+use attn_core::{Backend, DType, Exec, Inputs, Problem, Verdict};
+use attn_record::stats;
 use serde::Serialize;
 
 use crate::attn_case::AttnCase;
@@ -38,6 +40,8 @@ pub struct SoakReport {
     pub problems: u64,
     /// One per backend.
     pub backends: Vec<Tally>,
+    /// One per backend and storage type: how much of their budgets right results used.
+    pub budgets: Vec<BudgetUse>,
     /// Every result that was not right, by number.
     pub alarms: Vec<Alarm>,
 }
@@ -55,6 +59,21 @@ pub struct Tally {
     pub worst_share: f64,
     /// The problem of that share.
     pub worst_number: u64,
+}
+
+/// How the shares of the two budgets are distributed over right results.
+#[derive(Clone, Debug, Serialize)]
+pub struct BudgetUse {
+    /// The backend.
+    pub backend: String,
+    /// The storage type.
+    pub dtype: DType,
+    /// Results.
+    pub results: usize,
+    /// Largest error of a tensor over its a-priori bound: median, 95th percentile, maximum.
+    pub bound: [f64; 3],
+    /// Largest error of a tensor over what the yardstick allows: likewise.
+    pub yardstick: [f64; 3],
 }
 
 /// A result that was not right.
@@ -81,7 +100,7 @@ pub fn case(seed: u64, number: u64) -> AttnCase {
 impl Soak<'_> {
     /// Checks every problem on every backend.
     pub fn run(&self) -> SoakReport {
-        let (next, report) = (AtomicU64::new(0), Mutex::new(self.empty()));
+        let (next, answers) = (AtomicU64::new(0), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
             for _ in 0..self.threads.max(1) {
                 scope.spawn(|| {
@@ -90,25 +109,57 @@ impl Soak<'_> {
                         if number >= self.cases {
                             break;
                         }
-                        let results = self.problem(self.first + number);
-                        let mut report = report.lock().expect("no thread panics with the lock");
-                        report.add(self.first + number, results);
+                        let answer = (self.first + number, self.problem(self.first + number));
+                        answers.lock().expect("no thread panics with the lock").push(answer);
                     }
                 });
             }
         });
-        let mut report = report.into_inner().expect("no thread panics with the lock");
-        report.alarms.sort_by(|a, b| (a.number, &a.backend).cmp(&(b.number, &b.backend)));
-        report
+        let mut answers = answers.into_inner().expect("no thread panics with the lock");
+        answers.sort_by_key(|(number, _)| *number);
+        self.report(&answers)
     }
 
-    fn empty(&self) -> SoakReport {
-        let tally = |backend: &&dyn Backend| Tally {
-            backend: backend.id().to_string(),
-            ..Tally::default()
+    fn report(&self, problems: &[(u64, Vec<Answer>)]) -> SoakReport {
+        let mut report = SoakReport {
+            seed: self.seed,
+            problems: problems.len() as u64,
+            ..SoakReport::default()
         };
-        let backends = self.backends.iter().map(tally).collect();
-        SoakReport { seed: self.seed, backends, ..SoakReport::default() }
+        for (at, backend) in self.backends.iter().enumerate() {
+            let backend = backend.id().to_string();
+            let mut tally = Tally { backend: backend.clone(), ..Tally::default() };
+            let mut shares = BTreeMap::<DType, Vec<[f64; 2]>>::new();
+            for (number, answers) in problems {
+                match &answers[at] {
+                    Answer::Agrees(dtype, share) => {
+                        tally.agree += 1;
+                        shares.entry(*dtype).or_default().push(*share);
+                        let worst = share[0].max(share[1]);
+                        if worst > tally.worst_share {
+                            (tally.worst_share, tally.worst_number) = (worst, *number);
+                        }
+                    }
+                    Answer::Unsupported => tally.unsupported += 1,
+                    Answer::Alarm(problem, reason) => report.alarms.push(Alarm {
+                        number: *number,
+                        backend: backend.clone(),
+                        problem: problem.clone(),
+                        reason: reason.clone(),
+                    }),
+                }
+            }
+            report.backends.push(tally);
+            report.budgets.extend(shares.into_iter().map(|(dtype, shares)| BudgetUse {
+                backend: backend.clone(),
+                dtype,
+                results: shares.len(),
+                bound: spread(shares.iter().map(|share| share[0])),
+                yardstick: spread(shares.iter().map(|share| share[1])),
+            }));
+        }
+        report.alarms.sort_by(|a, b| (a.number, &a.backend).cmp(&(b.number, &b.backend)));
+        report
     }
 
     fn problem(&self, number: u64) -> Vec<Answer> {
@@ -123,7 +174,12 @@ impl Soak<'_> {
             Err(CellError::Unsupported(_) | CellError::Unavailable(_)) => Answer::Unsupported,
             Err(error) => Answer::Alarm(what.clone(), error.to_string()),
             Ok(verdict) => match verdict.findings.first() {
-                None => Answer::Agrees(verdict.budget_share().unwrap_or(0.0)),
+                None => {
+                    let shares = verdict.metrics.map_or([0.0; 2], |metrics| {
+                        [metrics.bound_share, metrics.yardstick_share.unwrap_or(0.0)]
+                    });
+                    Answer::Agrees(problem.dtype(), shares)
+                }
                 Some(finding) => Answer::Alarm(what.clone(), finding.to_string()),
             },
         };
@@ -133,30 +189,17 @@ impl Soak<'_> {
 
 #[derive(Clone)]
 enum Answer {
-    Agrees(f64),
+    /// With the shares of bound and yardstick that were used.
+    Agrees(DType, [f64; 2]),
     Unsupported,
+    /// The problem, and what is wrong.
     Alarm(String, String),
 }
 
-impl SoakReport {
-    fn add(&mut self, number: u64, answers: Vec<Answer>) {
-        self.problems += 1;
-        for (tally, answer) in self.backends.iter_mut().zip(answers) {
-            match answer {
-                Answer::Agrees(share) => {
-                    tally.agree += 1;
-                    if share > tally.worst_share {
-                        (tally.worst_share, tally.worst_number) = (share, number);
-                    }
-                }
-                Answer::Unsupported => tally.unsupported += 1,
-                Answer::Alarm(problem, reason) => {
-                    let backend = tally.backend.clone();
-                    self.alarms.push(Alarm { number, backend, problem, reason });
-                }
-            }
-        }
-    }
+/// Median, 95th percentile and maximum.
+fn spread(shares: impl Iterator<Item = f64>) -> [f64; 3] {
+    let shares: Vec<f64> = shares.collect();
+    [0.5, 0.95, 1.0].map(|q| stats::quantile(&shares, q).unwrap_or(0.0))
 }
 
 fn check(

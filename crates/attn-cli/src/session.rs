@@ -1,16 +1,18 @@
 //! What every sub-command that executes cells sets up: cases, backends, plan, workers, progress.
 
-use std::env;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::Context as _;
+use attn_bench::attn_case::AttnCase;
 use attn_bench::machine;
 use attn_bench::run::{Cell, Entry, Harness, Preset, Selection, plan};
 use attn_bench::select::Filter;
 use attn_bench::suite::{Directory, Suite};
 use attn_bench::worker::Launcher;
-use attn_record::{Build, Machine, Record};
+use attn_record::{Build, Machine, Outcome, Record};
 
 use crate::args::{BackendArgs, CaseArgs, PresetArgs, ThreadArgs};
 use crate::builtin::Builtin;
@@ -20,6 +22,9 @@ use crate::registry;
 
 /// A worker that takes longer than this hangs.
 const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Where problems that somebody got wrong are written.
+pub(crate) const FAILURES: &str = "bench-results/failures";
 
 /// Set by Ctrl-C.
 pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -136,11 +141,37 @@ impl Session {
         };
         harness.execute(&cells, &mut progress)?;
         let records = progress.finish();
+        self.write_failures(&records)?;
         let interrupted = INTERRUPTED.load(Ordering::Relaxed);
         if interrupted {
             eprintln!("attn: interrupted, {} of {} cells are done", records.len(), cells.len());
         }
         Ok(Executed { records, interrupted })
+    }
+
+    /// Writes every problem that somebody got wrong as an attn-case file, and says on stderr how to
+    /// judge it again.
+    fn write_failures(&self, records: &[Record]) -> Result<(), Failure> {
+        for record in records.iter().filter(|record| record.outcome == Outcome::Disagrees) {
+            let case = self.suite.cases().iter().find(|case| case.id == record.case);
+            let case = case.expect("records are of the suite's cases");
+            let [a, b] = self.suite.inputs(case)?;
+            let file = AttnCase {
+                problem: case.problem.clone(),
+                inputs: if record.recheck.is_some() { b } else { a },
+                claim: None,
+                tokens: None,
+                source: Some(format!("case {}, {}", record.case, record.inputs)),
+            };
+            let name = format!("{}.safetensors", record.case.replace('/', "-"));
+            let path = Path::new(FAILURES).join(name);
+            fs::create_dir_all(FAILURES)?;
+            fs::write(&path, file.to_bytes())?;
+            let reason = record.reason.as_deref().unwrap_or_default();
+            eprintln!("attn: {} on {}: {reason}", record.backend, record.case);
+            eprintln!("  attn verify -b {} {}", record.backend, path.display());
+        }
+        Ok(())
     }
 
     fn plan(&self) -> Vec<Cell<'_>> {

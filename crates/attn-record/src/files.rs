@@ -91,4 +91,13 @@ mod tests {
         assert!(message(r#"{"schema":"#).contains("not JSON"));
         assert!(message(r#"{"schema":"attn-record/1","case":"x"}"#).contains("missing field"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,300}", version in "attn-record/[0-9]{1,2}") {
+            let path = Path::new("run/records.jsonl");
+            let _ = parse::<Record>(path, 1, &text, SCHEMA);
+            let _ = parse::<Record>(path, 1, &format!(r#"{{"schema":"{version}",{text}"#), SCHEMA);
+        }
+    }
 }

@@ -202,4 +202,16 @@ mod tests {
         let file = error("files = ['../nope.safetensors']");
         assert!(file.starts_with("nope.safetensors: "), "{file}");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(at in 0usize..400, to in ".{0,12}") {
+            let text = "shape = { heads = 4, heads_kv = 2, len = [8, 16], len_k = 9, dim = 4, dim_v = [3, 3] }\n\
+                        dtype = ['f32', 'f16']\ninputs = ['normal', 'needle']\nscale = 0.5\n\
+                        causal = { offset = 3 }\nwindow = { left = 1 }\nsoftcap = 2.0\nkv_len = [4]\n\
+                        mask = { kind = 'bool', over = ['keys', 'heads'] }\nseed = 3\n";
+            let at = at % text.len();
+            let _ = expand_text(&format!("{}{to}{}", &text[..at], &text[at + 1..]));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use attn_bench::soak::{Soak, SoakReport, case};
+use attn_bench::soak::{BudgetUse, Soak, SoakReport, Tally, case};
 use attn_core::Backend;
 
 use super::print_json;
@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     first: u64,
     /// Folder that gets an attn-case file for every failure
-    #[arg(short, long, value_name = "DIR", default_value = "bench-results/failures")]
+    #[arg(short, long, value_name = "DIR", default_value = session::FAILURES)]
     out: PathBuf,
     #[command(flatten)]
     output: OutputArgs,
@@ -92,20 +92,24 @@ fn write_failures(args: &Args, report: &SoakReport) -> Result<Vec<PathBuf>, Fail
 
 fn print_report(report: &SoakReport, files: &[PathBuf]) {
     println!("seed {}, {} problems", report.seed, report.problems);
-    println!(
-        "{:<16} {:>8} {:>12} {:>8}  largest share of the budget",
-        "backend", "agree", "unsupported", "wrong"
-    );
+    println!("\n{:<16} {:>8} {:>12} {:>8}", "backend", "agree", "unsupported", "wrong");
     for tally in &report.backends {
         let wrong = report.alarms.iter().filter(|alarm| alarm.backend == tally.backend).count();
-        println!(
-            "{:<16} {:>8} {:>12} {wrong:>8}  {:.0} % (problem {})",
-            tally.backend,
-            tally.agree,
-            tally.unsupported,
-            100.0 * tally.worst_share,
-            tally.worst_number
-        );
+        let Tally { backend, agree, unsupported, .. } = tally;
+        println!("{backend:<16} {agree:>8} {unsupported:>12} {wrong:>8}");
+    }
+    println!("\nlargest error of a result over its budget: median, 95th percentile, maximum");
+    println!(
+        "{:<16} {:<5} {:>8}   {:<24} yardstick",
+        "backend", "type", "results", "a-priori bound"
+    );
+    for BudgetUse { backend, dtype, results, bound, yardstick } in &report.budgets {
+        let percent = |shares: &[f64; 3]| {
+            let [median, high, max] = shares.map(|share| format!("{:.2}%", 100.0 * share));
+            format!("{median:>7} {high:>7} {max:>7}")
+        };
+        let (bound, yardstick) = (percent(bound), percent(yardstick));
+        println!("{backend:<16} {dtype:<5} {results:>8}   {bound}  {yardstick}");
     }
     for alarm in &report.alarms {
         println!("\n{} on problem {}: {}", alarm.backend, alarm.number, alarm.reason);
