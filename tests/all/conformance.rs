@@ -12,9 +12,8 @@ fn every_backend_agrees_on_every_small_case_or_refuses_it() {
     let suite = Suite::load(Box::new(Builtin)).unwrap();
     let entries = registry::entries();
     let (mut agreed, mut refused) = (0, 0);
-    let small = |case: &&attn_bench::suite::Case| {
-        case.tier == Tier::Quick && case.work.flops.0 < 50_000_000
-    };
+    let small =
+        |case: &&attn_bench::suite::Case| case.tier != Tier::Full && case.work.flops.0 < 50_000_000;
     for case in suite.cases().iter().filter(small) {
         let [a, b] = suite.inputs(case).unwrap();
         let [on_a, on_b] =

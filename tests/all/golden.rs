@@ -66,7 +66,9 @@ fn pytorch_in_f64_and_f32() {
     let (without, files): (Vec<_>, Vec<_>) =
         files("torch").into_iter().partition(|file| file.to_string_lossy().contains(WITHOUT_BOUND));
     assert_eq!((without.len(), files.len()), (2, 122));
-    files.iter().for_each(|file| assert_agrees(file));
+    for file in &files {
+        assert_agrees(file);
+    }
     for file in without {
         let error = judge(&file).unwrap_err();
         assert!(error.contains("no error bound exists"), "{error}");
@@ -77,5 +79,7 @@ fn pytorch_in_f64_and_f32() {
 fn a_trained_model() {
     let files = files("real");
     assert_eq!(files.len(), 21);
-    files.iter().for_each(|file| assert_agrees(file));
+    for file in &files {
+        assert_agrees(file);
+    }
 }

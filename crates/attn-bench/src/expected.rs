@@ -11,8 +11,8 @@ use attn_core::{
 use attn_oracle::{Budget, OracleError, Reference, RowStats, Rows, Yardstick, judge_output};
 use safetensors::{Dtype as FileType, SafeTensors, tensor::TensorView};
 
-/// Multiplications that the oracle may spend on one set of inputs: about a third of a second.
-const MAX_PRODUCTS: u64 = 1 << 28;
+/// Multiplications that the oracle may spend on one set of inputs: about a quarter of a second.
+const MAX_PRODUCTS: u64 = 1 << 26;
 
 /// Oracle and yardstick.
 #[derive(Clone, Debug, PartialEq)]

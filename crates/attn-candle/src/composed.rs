@@ -7,7 +7,7 @@
 //! O = softmax(S) V (* live rows)                 softmax_last_dim, matmul, broadcast_mul
 //! ```
 //!
-//! The bias holds causal, window and `kv_len` masking as -inf, `ALiBi` and the mask; it is built in
+//! The bias holds causal, window and `kv_len` masking as -inf, ALiBi and the mask; it is built in
 //! `load`, as a model builds it once per forward pass. A row that admits no key would be NaN; where
 //! such rows exist their bias is 0 and the result is multiplied by 0 in them and by 1 in the others.
 

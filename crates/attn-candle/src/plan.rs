@@ -116,7 +116,7 @@ fn copy<T: Float>(tensor: &attn_core::Tensor, read: &[bool]) -> Result<Tensor, B
     checked(Tensor::from_vec(copy, (batch, heads, len, width), &Device::Cpu))
 }
 
-/// What is added to the scores, `[B|1, Hq|1, Nq, Nk]`: `ALiBi` and mask, -inf where a row does not
+/// What is added to the scores, `[B|1, Hq|1, Nq, Nk]`: ALiBi and mask, -inf where a row does not
 /// admit a key. `None` if every key is admitted and nothing is added.
 pub(crate) fn bias(
     problem: &Problem,

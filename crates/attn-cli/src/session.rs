@@ -10,7 +10,7 @@ use attn_bench::attn_case::AttnCase;
 use attn_bench::machine;
 use attn_bench::run::{Cell, Entry, Harness, Preset, Selection, plan};
 use attn_bench::select::Filter;
-use attn_bench::suite::{Directory, Suite};
+use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
 use attn_record::{Build, Machine, Outcome, Record};
 
@@ -112,8 +112,12 @@ impl Session {
         let suite = suite(asked.cases)?;
         let entries = registry::entries();
         let threads = asked.threads.threads.as_ref();
+        let mut cases = select_cases(&suite, asked.cases)?;
+        if asked.measure && asked.cases.case.is_none() {
+            cases.retain(|&at| suite.cases()[at].tier != Tier::Check);
+        }
         let selection = Selection {
-            cases: select_cases(&suite, asked.cases)?,
+            cases,
             backends: select_backends(&entries, asked.backends)?,
             threads: threads.map(|counts| counts.iter().map(|&n| usize::from(n)).collect()),
             measure: asked.measure,

@@ -18,7 +18,7 @@ pub struct InputParts {
     pub v: Tensor,
     /// Mask, if the problem has one.
     pub mask: Option<Mask>,
-    /// `ALiBi` slopes, one per query head, if the problem has them.
+    /// ALiBi slopes, one per query head, if the problem has them.
     pub slopes: Option<Vec<f32>>,
     /// Sink logits, one per query head, if the problem has them.
     pub sinks: Option<Vec<f32>>,
@@ -174,7 +174,7 @@ impl Inputs {
         self.parts.mask.as_ref()
     }
 
-    /// `ALiBi` slopes, if the problem has them.
+    /// ALiBi slopes, if the problem has them.
     pub fn slopes(&self) -> Option<&[f32]> {
         self.parts.slopes.as_deref()
     }

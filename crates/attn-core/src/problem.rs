@@ -76,7 +76,7 @@ pub struct ProblemSpec {
     /// Causal masking and its alignment; absent means that every key is admitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causal: Option<Alignment>,
-    /// The diagonal of windows and `ALiBi` where `causal` is absent; absent means top-left.
+    /// The diagonal of windows and ALiBi where `causal` is absent; absent means top-left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub align: Option<Alignment>,
     /// Keys near the diagonal only.
@@ -192,7 +192,7 @@ pub enum InvalidProblem {
 /// ```
 ///
 /// per batch `b` and query head `h`, with key/value head `h / (heads_q / heads_kv)`. In this order:
-/// scale; softcap `c tanh(x / c)`; `ALiBi` `- slope[h] |diag(b, i) - j|` and the additive mask;
+/// scale; softcap `c tanh(x / c)`; ALiBi `- slope[h] |diag(b, i) - j|` and the additive mask;
 /// admission (causal, window, `kv_len`, boolean mask, -inf); softmax, with the sink as one more logit
 /// that adds no value. A row that admits no key is exactly 0. Every `Problem` in existence is valid.
 ///
@@ -258,7 +258,7 @@ impl Problem {
         self.spec.kv_len.as_ref().map_or(self.spec.shape.len_k, |lengths| lengths[b])
     }
 
-    /// The diagonal of query row `i`: the key that causal masking, windows and `ALiBi` count from.
+    /// The diagonal of query row `i`: the key that causal masking, windows and ALiBi count from.
     pub fn diagonal(&self, b: usize, i: usize) -> i64 {
         let alignment = self.spec.causal.or(self.spec.align).unwrap_or(Alignment::TopLeft);
         (i as i64).saturating_add(alignment.offset(self.spec.shape.len_q, self.keys(b)))

@@ -114,11 +114,10 @@ mod tests {
         let window = spec.window.unwrap_or(Window { left: None, right: None });
         let before = |n: u64| j < diagonal - n as i64;
         let after = |n: u64| j > diagonal + n as i64;
-        j < keys
-            && !(spec.causal.is_some() && j > diagonal)
-            && !window.left.is_some_and(before)
-            && !window.right.is_some_and(after)
-            && mask.is_none_or(|mask| mask.bias(at).is_some())
+        let masked = mask.is_some_and(|mask| mask.bias(at).is_none());
+        let later = spec.causal.is_some() && j > diagonal;
+        let outside = window.left.is_some_and(before) || window.right.is_some_and(after);
+        j < keys && !later && !outside && !masked
     }
 
     fn alignments() -> impl Strategy<Value = Option<Alignment>> {

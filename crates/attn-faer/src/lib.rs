@@ -174,7 +174,9 @@ impl<C: Float> HeadKernel<C> for Composed<C> {
         let o = MatMut::from_row_major_slice_mut(&mut *out.o, shape.len_q, shape.dim_v);
         matmul(o, Accum::Replace, p, v, C::ONE, par);
         for (o, n) in out.o.chunks_exact_mut(shape.dim_v).zip(&self.normalisers) {
-            o.iter_mut().for_each(|o| *o /= n.l);
+            for o in o {
+                *o /= n.l;
+            }
         }
         if let Some(lse) = out.lse {
             lse.iter_mut().zip(&self.normalisers).for_each(|(lse, n)| *lse = n.lse);

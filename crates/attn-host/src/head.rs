@@ -23,7 +23,7 @@ pub struct Head<'a, C> {
     pub v: &'a [C],
     /// The mask of the whole problem.
     pub mask: Option<&'a Mask>,
-    /// This head's `ALiBi` slope.
+    /// This head's ALiBi slope.
     pub slope: Option<C>,
     /// This head's sink logit.
     pub sink: Option<C>,
@@ -53,13 +53,13 @@ impl<C: Real> Head<'_, C> {
         self.problem.used_keys(self.b)
     }
 
-    /// Whether scores stay as `scale q.k`: no softcap, `ALiBi` or mask.
+    /// Whether scores stay as `scale q.k`: no softcap, ALiBi or mask.
     pub fn is_plain(&self) -> bool {
         self.problem.softcap().is_none() && self.slope.is_none() && self.mask.is_none()
     }
 
     /// The final score of row `i` and key `j`, which is admitted by position, from `scale q.k`:
-    /// softcap, `ALiBi`, mask; -inf if the mask does not admit the key.
+    /// softcap, ALiBi, mask; -inf if the mask does not admit the key.
     pub fn finish(&self, i: usize, j: usize, scaled: C) -> C {
         let mut s = scaled;
         if let Some(c) = self.problem.softcap() {

@@ -46,7 +46,7 @@ impl<'a> Operands<'a> {
         (b * heads_kv + h * heads_kv / heads_q) * len_k
     }
 
-    /// `ALiBi` and mask of one key; `None` if the row does not admit it.
+    /// ALiBi and mask of one key; `None` if the row does not admit it.
     pub(crate) fn biases(&self, [b, h, i]: [usize; 3], j: usize) -> Option<[f64; 2]> {
         let distance = (self.problem.diagonal(b, i) as f64 - j as f64).abs();
         let alibi = self.slopes.as_ref().map_or(0.0, |slopes| -slopes[h] * distance);

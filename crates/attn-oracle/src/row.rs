@@ -40,7 +40,7 @@ impl Row {
         noise::largest(operands.problem(), self, |j| operands.value(at, j).to_vec())
     }
 
-    /// Final scores of all admitted keys: scale, softcap, `ALiBi` and mask.
+    /// Final scores of all admitted keys: scale, softcap, ALiBi and mask.
     fn score(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
         self.keys.clear();
         self.scores.clear();

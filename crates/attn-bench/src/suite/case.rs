@@ -34,6 +34,8 @@ pub enum Tier {
     Quick,
     /// The full preset only.
     Full,
+    /// No preset of `attn run`: `attn check` alone, or where it is selected by name.
+    Check,
 }
 
 impl Tier {
@@ -42,6 +44,7 @@ impl Tier {
         match self {
             Tier::Quick => "quick",
             Tier::Full => "full",
+            Tier::Check => "check",
         }
     }
 }

@@ -47,6 +47,7 @@ pub(super) struct WireMap {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in the file")]
 pub(super) struct WireCase {
     pub(super) name: String,
     pub(super) shape: Option<WireShape>,
