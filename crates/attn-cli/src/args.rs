@@ -23,13 +23,13 @@ environment (bad file, failed or timed-out worker, nothing that could run).";
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Run(run::Args),
-    List(list::Args),
-    Support(support::Args),
     Check(check::Args),
+    Verify(verify::Args),
     Measure(measure::Args),
     Report(report::Args),
+    List(list::Args),
+    Support(support::Args),
     Soak(soak::Args),
-    Verify(verify::Args),
     /// Executes the one request on stdin: how the other commands start a cell
     #[command(hide = true)]
     Worker,
@@ -50,7 +50,7 @@ pub(crate) struct CaseArgs {
     #[arg(short, long, value_name = "GLOB,..")]
     pub(crate) case: Option<String>,
     /// Only cases stored in this type
-    #[arg(long, value_name = "f32|f64")]
+    #[arg(long, value_name = "f64|f32|bf16|f16")]
     pub(crate) dtype: Option<DType>,
     /// Read case files from this folder instead of those built in
     #[arg(long, value_name = "DIR")]

@@ -18,11 +18,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Element as _, Exec, Plan, Problem,
-    Receipt, Shape, ThreadPolicy, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt,
+    ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use attn_host::{
-    Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Real, Storage, softmax,
+    Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Real, Scratch, Storage, softmax,
 };
 use faer::linalg::matmul::matmul;
 use faer::traits::ComplexField;
@@ -112,21 +112,12 @@ fn plan<S: Storage<Compute: Float>>(
     problem: &Problem,
     pool: Option<Arc<ThreadPool>>,
 ) -> Box<dyn Plan> {
-    let Shape { batch, len_q, .. } = *problem.shape();
-    let used = (0..batch).map(|b| problem.used_keys(b).len()).max().unwrap_or(0);
-    let kernel = Composed::<S::Compute> {
-        s: vec![S::Compute::ZERO; len_q * used],
-        normalisers: vec![Normaliser { l: S::Compute::ONE, lse: S::Compute::ZERO }; len_q],
-        pool,
-    };
+    let kernel = Composed::<S::Compute> { scratch: Scratch::new(problem), pool };
     Box::new(HostPlan::<S, _>::new(problem, kernel))
 }
 
 struct Composed<C> {
-    /// Scores, then weights, of one query head.
-    s: Vec<C>,
-    /// What each row of weights is divided by.
-    normalisers: Vec<Normaliser<C>>,
+    scratch: Scratch<C>,
     /// Absent for one thread.
     pool: Option<Arc<ThreadPool>>,
 }
@@ -139,12 +130,13 @@ impl<C: Float> Composed<C> {
         let (len_q, width) = (head.shape().len_q, used.len());
         // A head without keys still has a row of no weights for every query.
         if width == 0 || self.pool.is_none() {
-            let mut rows = self.s[..len_q * width].chunks_exact_mut(width.max(1));
-            let rows = self.normalisers.iter_mut().map(|n| (rows.next().unwrap_or_default(), n));
+            let mut rows = self.scratch.s[..len_q * width].chunks_exact_mut(width.max(1));
+            let rows =
+                self.scratch.normalisers.iter_mut().map(|n| (rows.next().unwrap_or_default(), n));
             rows.enumerate().for_each(row);
         } else {
-            let rows = self.s[..len_q * width].par_chunks_exact_mut(width);
-            rows.zip(&mut self.normalisers).enumerate().for_each(row);
+            let rows = self.scratch.s[..len_q * width].par_chunks_exact_mut(width);
+            rows.zip(&mut self.scratch.normalisers).enumerate().for_each(row);
         }
     }
 }
@@ -167,26 +159,20 @@ impl<C: Float> HeadKernel<C> for Composed<C> {
 
         let scale = C::from_f64(head.problem.scale());
         let cells = shape.len_q * used.len();
-        let s = MatMut::from_row_major_slice_mut(&mut self.s[..cells], shape.len_q, used.len());
+        let s =
+            MatMut::from_row_major_slice_mut(&mut self.scratch.s[..cells], shape.len_q, used.len());
         matmul(s, Accum::Replace, q, k.transpose(), scale, par);
         self.softmax(head, &used);
-        let p = view(&self.s, shape.len_q, used.len());
+        let p = view(&self.scratch.s, shape.len_q, used.len());
         let o = MatMut::from_row_major_slice_mut(&mut *out.o, shape.len_q, shape.dim_v);
         matmul(o, Accum::Replace, p, v, C::ONE, par);
-        for (o, n) in out.o.chunks_exact_mut(shape.dim_v).zip(&self.normalisers) {
-            for o in o {
-                *o /= n.l;
-            }
-        }
-        if let Some(lse) = out.lse {
-            lse.iter_mut().zip(&self.normalisers).for_each(|(lse, n)| *lse = n.lse);
-        }
+        self.scratch.normalise(shape.dim_v, out);
     }
 
     /// S and the normalisers; not the packing buffers that faer keeps per thread, of which it
     /// touches at most the size of the packed operands.
     fn scratch(&self) -> usize {
-        self.s.len() * size_of::<C>() + self.normalisers.len() * size_of::<Normaliser<C>>()
+        self.scratch.bytes()
     }
 }
 

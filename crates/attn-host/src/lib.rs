@@ -11,9 +11,11 @@
 mod head;
 mod plan;
 mod real;
+mod scratch;
 mod softmax;
 
 pub use head::{Head, HeadOutput};
 pub use plan::{HeadKernel, HostPlan};
 pub use real::{Real, Storage};
+pub use scratch::Scratch;
 pub use softmax::{Block, Normaliser, softmax};

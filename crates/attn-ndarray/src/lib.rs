@@ -12,17 +12,15 @@
 //! of a process. Rows that admit no key are exactly 0.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Element as _, Exec, Plan, Problem,
-    Receipt, Shape, ThreadPolicy, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt,
+    ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use attn_host::{
-    Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Real, Storage, softmax,
+    Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Real, Scratch, Storage, softmax,
 };
 use half::{bf16, f16};
 use ndarray::linalg::general_mat_mul;
-use ndarray::{
-    ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, LinalgScalar, ScalarOperand, Zip,
-};
+use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2, LinalgScalar, ScalarOperand, Zip};
 
 /// The backend `ndarray`. Supports every problem.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,21 +92,12 @@ impl Float for f32 {}
 impl Float for f64 {}
 
 fn plan<S: Storage<Compute: Float>>(problem: &Problem, parallel: bool) -> Box<dyn Plan> {
-    let Shape { batch, len_q, .. } = *problem.shape();
-    let used = (0..batch).map(|b| problem.used_keys(b).len()).max().unwrap_or(0);
-    let kernel = Composed::<S::Compute> {
-        s: vec![S::Compute::ZERO; len_q * used],
-        normalisers: vec![Normaliser { l: S::Compute::ONE, lse: S::Compute::ZERO }; len_q],
-        parallel,
-    };
+    let kernel = Composed::<S::Compute> { scratch: Scratch::new(problem), parallel };
     Box::new(HostPlan::<S, _>::new(problem, kernel))
 }
 
 struct Composed<C> {
-    /// Scores, then weights, of one query head.
-    s: Vec<C>,
-    /// What each row of weights is divided by.
-    normalisers: Vec<Normaliser<C>>,
+    scratch: Scratch<C>,
     parallel: bool,
 }
 
@@ -116,16 +105,17 @@ impl<C: Float> HeadKernel<C> for Composed<C> {
     fn attend(&mut self, head: &Head<'_, C>, out: HeadOutput<'_, C>) {
         let shape = *head.shape();
         let used = head.used_keys();
-        let s = &mut self.s[..shape.len_q * used.len()];
+        let Scratch { s, normalisers } = &mut self.scratch;
+        let s = &mut s[..shape.len_q * used.len()];
         let mut s = ArrayViewMut2::from_shape([shape.len_q, used.len()], s).expect(FITS);
         let q = view(head.q, shape.len_q, shape.dim);
         let k = view(&head.k[used.start * shape.dim..], used.len(), shape.dim);
         let v = view(&head.v[used.start * shape.dim_v..], used.len(), shape.dim_v);
-        let mut o = ArrayViewMut2::from_shape([shape.len_q, shape.dim_v], out.o).expect(FITS);
+        let mut o = ArrayViewMut2::from_shape([shape.len_q, shape.dim_v], &mut *out.o).expect(FITS);
 
         let scale = C::from_f64(head.problem.scale());
         general_mat_mul(scale, &q, &k.t(), C::zero(), &mut s);
-        let rows = Zip::indexed(s.rows_mut()).and(ArrayViewMut1::from(&mut self.normalisers[..]));
+        let rows = Zip::indexed(s.rows_mut()).and(ArrayViewMut1::from(&mut normalisers[..]));
         let row = |i, row: ArrayViewMut1<'_, C>, normaliser: &mut Normaliser<C>| {
             let row = row.into_slice().expect("rows of a row-major matrix");
             *normaliser = softmax(head, i, used.start, row, BLOCK);
@@ -136,17 +126,13 @@ impl<C: Float> HeadKernel<C> for Composed<C> {
             rows.for_each(row);
         }
         general_mat_mul(C::one(), &s, &v, C::zero(), &mut o);
-        let normalisers = ArrayView1::from(&self.normalisers[..]);
-        Zip::from(o.rows_mut()).and(normalisers).for_each(|mut o, n| o /= n.l);
-        if let Some(lse) = out.lse {
-            lse.iter_mut().zip(&self.normalisers).for_each(|(lse, n)| *lse = n.lse);
-        }
+        self.scratch.normalise(shape.dim_v, out);
     }
 
     /// S and the normalisers; not the packing buffers that matrixmultiply allocates in every
     /// product, at most 1024 x 256 + 4 x 64 x 256 elements.
     fn scratch(&self) -> usize {
-        self.s.len() * size_of::<C>() + self.normalisers.len() * size_of::<Normaliser<C>>()
+        self.scratch.bytes()
     }
 }
 
