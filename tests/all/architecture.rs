@@ -33,7 +33,7 @@ fn crates_depend_only_on_what_their_layer_may_know() {
     for name in ["attn-oracle", "attn-record", "attn-host", "attn-candle"] {
         assert_eq!(of(name), set(["attn-core"]), "{name}");
     }
-    for name in ["attn-naive", "attn-ndarray", "attn-faer"] {
+    for name in ["attn-naive", "attn-ndarray", "attn-faer", "attn-mutants"] {
         assert_eq!(of(name), set(["attn-core", "attn-host"]), "{name}");
     }
     assert_eq!(of("attn-bench"), set(["attn-core", "attn-oracle", "attn-record"]));

@@ -16,6 +16,8 @@
 //! | [`worker`] | the same in a child process: request, reply, both ends |
 //! | [`run`] | which cells, in which order, and the records they become |
 //! | [`random`], [`soak`] | random problems from the whole semantics, and false alarms over many of them |
+//! | [`mutation`] | which wrong backends the check catches, and on which cases |
+//! | [`rules`] | how published test suites decide, for comparison |
 //! | [`support`] | who can compute what |
 //! | [`machine`] | what this machine is |
 
@@ -23,7 +25,9 @@ pub mod attn_case;
 pub mod cell;
 pub mod expected;
 pub mod machine;
+pub mod mutation;
 pub mod random;
+pub mod rules;
 pub mod run;
 pub mod select;
 pub mod soak;

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod list;
 pub(crate) mod measure;
+mod mutants;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod soak;

@@ -25,3 +25,18 @@ pub fn entries() -> Vec<Entry> {
         entry(Box::new(attn_candle::Fused), 4.0),
     ]
 }
+
+/// Deliberately wrong backends: in no list and no default, but there for who asks by name.
+pub fn mutants() -> Vec<Entry> {
+    let mutants = attn_mutants::all().into_iter().chain([attn_mutants::control()]);
+    mutants.map(|mutant| Entry { backend: mutant.backend, nominal_gflops: 3.0 }).collect()
+}
+
+/// All backends, and the mutants if `filter` asks for them.
+pub fn entries_for(filter: Option<&str>) -> Vec<Entry> {
+    let mut entries = entries();
+    if filter.is_some_and(|filter| filter.contains("mutant/")) {
+        entries.extend(mutants());
+    }
+    entries
+}

@@ -110,7 +110,7 @@ impl Executed {
 impl Session {
     pub(crate) fn new(asked: &Asked<'_>) -> Result<Self, Failure> {
         let suite = suite(asked.cases)?;
-        let entries = registry::entries();
+        let entries = registry::entries_for(asked.backends.backend.as_deref());
         let threads = asked.threads.threads.as_ref();
         let mut cases = select_cases(&suite, asked.cases)?;
         if asked.measure && asked.cases.case.is_none() {

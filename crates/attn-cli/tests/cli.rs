@@ -123,3 +123,24 @@ fn a_selection_in_which_nothing_can_run_is_an_error() {
     let output = attn(&["check", "--cases", cases.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3));
 }
+
+#[test]
+fn a_wrong_result_is_written_as_a_file_that_repeats_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
+        command.args(args).current_dir(folder.path()).output().expect("the program starts")
+    };
+    let case = "semantics/small/grouped-heads";
+    let output = run(&["check", "-b", "mutant/scale-missing", "-c", case]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    let repeat = stderr.lines().find_map(|line| line.trim().strip_prefix("attn verify "));
+    let repeat = repeat.unwrap_or_else(|| panic!("a command to repeat it: {stderr}"));
+    let words: Vec<_> = ["verify"].into_iter().chain(repeat.split(' ')).collect();
+    let again = run(&words);
+    assert_eq!(again.status.code(), Some(1), "{}", text(&again.stderr));
+    assert!(text(&again.stdout).contains("worst element"), "{}", text(&again.stdout));
+    let list = text(&attn(&["list"]).stdout);
+    assert!(!list.contains("mutant/"), "mutants are in no list");
+}

@@ -3,7 +3,7 @@
 use attn_report::{summary::Summary, table};
 use serde::Serialize;
 
-use super::print_json;
+use super::{mutants, print_json};
 use crate::args::{BackendArgs, CaseArgs, OutputArgs, PresetArgs, ThreadArgs};
 use crate::exit::{Exit, Failure};
 use crate::session::{self, Asked, Session};
@@ -20,6 +20,9 @@ pub(crate) struct Args {
     threads: ThreadArgs,
     #[command(flatten)]
     preset: PresetArgs,
+    /// Check the checker: run deliberately wrong backends instead; exit 0 if all are caught
+    #[arg(long, conflicts_with_all = ["backend", "threads"])]
+    mutants: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -28,7 +31,8 @@ const EXAMPLES: &str = "\
 Examples:
   attn check                         every backend on every case of the quick preset
   attn check -b 'candle/*' -c real   candle's backends on real activations
-  attn check -c '*causal*' --json    records and summary as JSON";
+  attn check -c '*causal*' --json    records and summary as JSON
+  attn check --mutants               which deliberately wrong backends are caught, and by what";
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -38,6 +42,9 @@ pub(super) struct Report<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    if args.mutants {
+        return mutants::run(&args.cases, args.output);
+    }
     let session = Session::new(&Asked {
         backends: &args.backends,
         cases: &args.cases,

@@ -35,7 +35,7 @@ struct Row {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let entries = registry::entries();
+    let entries = registry::entries_for(args.backends.backend.as_deref());
     let selected = session::select_backends(&entries, &args.backends)?;
     let backends: Vec<_> = selected.iter().map(|&at| entries[at].backend.as_ref()).collect();
     let mut rows = Vec::new();

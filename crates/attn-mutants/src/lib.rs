@@ -1,0 +1,65 @@
+//! Deliberately wrong attention backends: the detector is itself tested.
+//!
+//! Each mutant is one honest kernel, tiled and with an online softmax, with one step replaced: one
+//! small bug of the kind that real kernels have had. A check that is worth its name kills them all.
+//!
+//! | theme | bugs |
+//! |---|---|
+//! | `scores` | scale, softcap, the dot product itself |
+//! | `masking` | causal masking and its alignment, windows, padding, how a key is excluded |
+//! | `bias` | masks and ALiBi |
+//! | `softmax` | maximum, rescaling, normalisation |
+//! | `tiles` | first and last keys, rows and columns, tails of tiles |
+//! | `heads` | which head, which batch, which layout |
+//! | `sinks` | sinks and the log-sum-exp |
+//! | `precision` | arithmetic coarser than the receipt says |
+//! | `memory` | stale, unwritten, misplaced and twice written results |
+//!
+//! ```
+//! let mutants = attn_mutants::all();
+//! assert!(mutants.iter().any(|mutant| mutant.id == "mutant/causal-admits-one-more"));
+//! ```
+
+mod corpus;
+mod parts;
+mod steps;
+mod tiled;
+
+use attn_core::Backend;
+
+use crate::steps::HONEST;
+use crate::tiled::Tiled;
+
+/// A backend with one bug.
+pub struct Mutant {
+    /// `mutant/` and the bug's name; also the id of the backend.
+    pub id: &'static str,
+    /// The bug in one line.
+    pub description: &'static str,
+    /// The theme, see the table of this crate.
+    pub family: &'static str,
+    /// The backend. Supports every problem, and is right where the bug does not show.
+    pub backend: Box<dyn Backend>,
+}
+
+/// Every mutant, theme by theme.
+pub fn all() -> Vec<Mutant> {
+    let themes = corpus::THEMES.iter();
+    themes
+        .flat_map(|(family, bugs)| {
+            bugs.iter().map(|&(id, description, steps)| Mutant {
+                id,
+                description,
+                family,
+                backend: Box::new(Tiled { id, steps }),
+            })
+        })
+        .collect()
+}
+
+/// The same kernel without a bug: whatever kills this accuses the innocent.
+pub fn control() -> Mutant {
+    let id = "mutant/none";
+    let backend = Box::new(Tiled { id, steps: HONEST });
+    Mutant { id, description: "the honest kernel", family: "control", backend }
+}

@@ -1,0 +1,183 @@
+//! The control is right on the whole semantics, and every mutant is wrong somewhere.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use attn_core::{
+    Alignment, Backend, DType, Exec, Family, Inputs, MaskKind, MaskSpec, Output, Problem,
+    ProblemSpec, Shape, Window,
+};
+use attn_mutants::Mutant;
+use attn_naive::Naive;
+use proptest::prelude::*;
+
+/// Computes on one set of inputs, then on another with the same plan, as the harness does.
+fn compute(backend: &dyn Backend, problem: &Problem, family: Family) -> [Output; 2] {
+    let mut plan = backend.prepare(problem, &Exec::SINGLE).unwrap();
+    [1, 2].map(|seed| {
+        plan.load(&Inputs::generate(problem, family, seed)).unwrap();
+        plan.run(NonZeroU32::new(seed as u32).unwrap()).unwrap();
+        let mut out = Output::poisoned(problem);
+        plan.store(&mut out).unwrap();
+        out
+    })
+}
+
+/// The largest difference of any element, relative to 1 or to what is expected.
+fn distance(got: &Output, want: &Output) -> f64 {
+    let tensors = [Some((got.o(), want.o())), got.lse().zip(want.lse())];
+    let elements = tensors.into_iter().flatten().flat_map(|(got, want)| {
+        let [got, want] = [got, want].map(|x| x.tensor().data().to_f64());
+        got.into_iter().zip(want).collect::<Vec<_>>()
+    });
+    let distance = |(got, want): (f64, f64)| match (got - want).abs() / want.abs().max(1.0) {
+        _ if got == want => 0.0,
+        distance if distance.is_nan() => f64::INFINITY,
+        distance => distance,
+    };
+    let fences = if got.o().fences_intact() { 0.0 } else { f64::INFINITY };
+    elements.map(distance).fold(fences, f64::max)
+}
+
+prop_compose! {
+    fn shapes()(
+        batch in 1usize..3, heads_kv in 1usize..3, group in 1usize..4,
+        len_q in 1usize..40, len_k in 1usize..70, dim in 1usize..20, dim_v in 1usize..20,
+    ) -> Shape {
+        Shape { batch, heads_q: heads_kv * group, heads_kv, len_q, len_k, dim, dim_v }
+    }
+}
+
+fn alignments() -> impl Strategy<Value = Option<Alignment>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(Alignment::TopLeft)),
+        Just(Some(Alignment::BottomRight)),
+        (-40i64..70).prop_map(|n| Some(Alignment::Offset(n))),
+    ]
+}
+
+fn windows() -> impl Strategy<Value = Option<Window>> {
+    let side = || prop::option::of(0u64..30);
+    prop::option::of((side(), side()).prop_map(|(left, right)| Window { left, right }))
+}
+
+prop_compose! {
+    fn problems()(
+        shape in shapes(), alignment in alignments(), causal in any::<bool>(), window in windows(),
+        scale in prop::option::of(-2.0..2.0f64), softcap in prop::option::of(1.0..50.0f64),
+        mask in prop::option::of((any::<bool>(), any::<[bool; 4]>())),
+        padding in prop::option::of(any::<[u8; 2]>()),
+        alibi in any::<bool>(), sinks in any::<bool>(), lse in any::<bool>(),
+    ) -> Problem {
+        let full = shape.scores();
+        let kind = |additive| if additive { MaskKind::Additive } else { MaskKind::Bool };
+        Problem::new(ProblemSpec {
+            scale,
+            causal: alignment.filter(|_| causal),
+            align: alignment.filter(|_| !causal),
+            window,
+            softcap,
+            mask: mask.map(|(additive, over)| MaskSpec {
+                kind: kind(additive),
+                dims: [0, 1, 2, 3].map(|at| if over[at] { full[at] } else { 1 }),
+            }),
+            kv_len: padding.map(|random| {
+                random.iter().take(shape.batch).map(|&n| usize::from(n) % (shape.len_k + 1)).collect()
+            }),
+            alibi,
+            sinks,
+            lse,
+            ..ProblemSpec::new(shape, DType::F64)
+        }).unwrap()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_control_agrees_with_naive(
+        problem in problems(), family in prop::sample::select(&Family::ALL[..]),
+    ) {
+        let [ours, naives] = [&*attn_mutants::control().backend, &Naive as &dyn Backend]
+            .map(|backend| compute(backend, &problem, family));
+        for (got, want) in ours.iter().zip(&naives) {
+            prop_assert!(distance(got, want) <= 1e-12, "{problem}, {family:?}");
+        }
+    }
+}
+
+/// A handful of problems between which every part of the semantics and every kind of shape is met.
+fn handful() -> Vec<(Problem, Family)> {
+    let shape = Shape { batch: 2, heads_kv: 3, len_k: 65, dim_v: 12, ..Shape::square(6, 35, 20) };
+    let plain = ProblemSpec { shape, ..ProblemSpec::new(shape, DType::F32) };
+    let square = ProblemSpec::new(Shape { batch: 2, ..Shape::square(2, 65, 20) }, DType::F32);
+    let causal = ProblemSpec { causal: Some(Alignment::TopLeft), lse: true, ..square.clone() };
+    let corner = Some(Alignment::BottomRight);
+    let padded = ProblemSpec { kv_len: Some(vec![33, 20]), causal: corner, ..plain.clone() };
+    let mask = |kind| Some(MaskSpec { kind, dims: square.shape.scores() });
+    let window = Some(Window { left: Some(9), right: Some(4) });
+    let sinks = ProblemSpec { sinks: true, lse: true, softcap: Some(2.0), ..plain.clone() };
+    let decode = Shape { len_q: 1, ..shape };
+    let specs = [
+        (plain.clone(), Family::Normal),
+        (plain.clone(), Family::LargeLogits),
+        (ProblemSpec { dtype: DType::F64, ..plain.clone() }, Family::Normal),
+        (ProblemSpec { dtype: DType::BF16, ..plain.clone() }, Family::Falling),
+        (ProblemSpec { scale: Some(-0.5), ..plain.clone() }, Family::LargeLogits),
+        (ProblemSpec { shape, ..causal.clone() }, Family::Normal),
+        (causal, Family::Normal),
+        (ProblemSpec { causal: None, ..padded.clone() }, Family::Normal),
+        (ProblemSpec { lse: true, ..padded }, Family::MaskedPoison),
+        (ProblemSpec { window, align: corner, ..plain.clone() }, Family::OneHotV),
+        (ProblemSpec { causal: Some(Alignment::Offset(7)), ..plain.clone() }, Family::Normal),
+        (ProblemSpec { mask: mask(MaskKind::Bool), ..square.clone() }, Family::Normal),
+        (ProblemSpec { mask: mask(MaskKind::Additive), ..square.clone() }, Family::Normal),
+        (ProblemSpec { mask: mask(MaskKind::Bool), softcap: Some(5.0), ..square }, Family::Normal),
+        (ProblemSpec { alibi: true, align: corner, softcap: Some(2.0), ..plain }, Family::Normal),
+        (ProblemSpec { shape: decode, ..sinks.clone() }, Family::Rising),
+        (sinks, Family::Normal),
+    ];
+    specs.map(|(spec, family)| (Problem::new(spec).unwrap(), family)).into()
+}
+
+#[test]
+fn every_mutant_is_wrong_somewhere_and_the_control_nowhere() {
+    let control = attn_mutants::control();
+    let handful: Vec<_> = handful()
+        .into_iter()
+        .map(|(problem, family)| {
+            let naive = compute(&Naive, &problem, family);
+            let honest = compute(&*control.backend, &problem, family);
+            let noise = largest(&honest, &naive);
+            let u = problem.dtype().unit_roundoff();
+            assert!(noise <= 2000.0 * u, "{problem}, {family:?}: {noise:e}");
+            (problem, family, naive, noise)
+        })
+        .collect();
+    let differs = |mutant: &Mutant| {
+        handful.iter().any(|(problem, family, naive, noise)| {
+            largest(&compute(&*mutant.backend, problem, *family), naive) > 1.5 * noise
+        })
+    };
+    let equivalent: Vec<_> =
+        attn_mutants::all().into_iter().filter(|m| !differs(m)).map(|m| m.id).collect();
+    assert_eq!(equivalent, [""; 0]);
+}
+
+fn largest(got: &[Output; 2], want: &[Output; 2]) -> f64 {
+    got.iter().zip(want).map(|(got, want)| distance(got, want)).fold(0.0, f64::max)
+}
+
+#[test]
+fn ids_are_distinct_paths_and_those_of_the_backends() {
+    let mutants = attn_mutants::all();
+    let ids: BTreeSet<_> = mutants.iter().map(|mutant| mutant.id).collect();
+    assert_eq!(ids.len(), mutants.len());
+    assert!(mutants.len() >= 45);
+    for mutant in mutants.iter().chain([&attn_mutants::control()]) {
+        assert_eq!(mutant.backend.id().as_str(), mutant.id);
+        assert!(mutant.id.starts_with("mutant/") && !mutant.description.is_empty());
+    }
+}
