@@ -3,7 +3,7 @@
 //! Every mutant runs every case the way a worker would, in this process:
 //!
 //! ```text
-//! load A, run once, judge -> if that agrees: load B, run twice, judge
+//! load A, run once, judge -> if that agrees: load B, run on, judge
 //!
 //! killed       a verdict has a finding
 //! exercised    an output is not the control's, bit for bit

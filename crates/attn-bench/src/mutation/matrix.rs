@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use attn_core::Finding;
+use attn_core::{Family, Finding};
 use serde::{Deserialize, Serialize};
 
 use super::Subject;
@@ -21,6 +21,8 @@ pub struct KillMatrix {
     pub control: MutantRow,
     /// The mutants, in the order given.
     pub mutants: Vec<MutantRow>,
+    /// Mutants that survive if `normal` inputs are all there is.
+    pub survivors_on_normal: usize,
     /// How the published rules do on the same results.
     pub rules: Vec<RuleScore>,
 }
@@ -77,6 +79,8 @@ pub struct RuleScore {
     pub rule: Rule,
     /// Mutants that it takes for right on every case.
     pub misses: usize,
+    /// The same if `normal` inputs are all there is.
+    pub misses_on_normal: usize,
     /// Cases on which it takes the control for wrong.
     pub accuses: usize,
 }
@@ -147,13 +151,20 @@ impl KillMatrix {
         let mutants: Vec<_> = rows
             .map(|(at, mutant)| MutantRow::new(mutant, trials, move |trial| &trial.mutants[at]))
             .collect();
-        let scores = Rule::ALL.into_iter().enumerate().map(|(at, rule)| RuleScore {
+        let normal = || trials.iter().filter(|trial| trial.family == Family::Normal.name());
+        let count = |survives: &dyn Fn(usize) -> bool| {
+            (0..mutants.len()).filter(|&at| survives(at)).count()
+        };
+        let survivors_on_normal =
+            count(&|at| normal().all(|trial| trial.mutants[at].killed.is_none()));
+        let scores = Rule::ALL.into_iter().enumerate().map(|(rule_at, rule)| RuleScore {
             rule,
             misses: mutants.iter().filter(|mutant| mutant.missed_by.contains(&rule)).count(),
-            accuses: trials.iter().filter(|trial| !trial.control.accepted[at]).count(),
+            misses_on_normal: count(&|at| missed(normal(), rule_at, |trial| &trial.mutants[at])),
+            accuses: trials.iter().filter(|trial| !trial.control.accepted[rule_at]).count(),
         });
-        let rules = scores.collect();
-        KillMatrix { cases: trials.len(), left_out, control, mutants, rules }
+        let (rules, cases) = (scores.collect(), trials.len());
+        KillMatrix { cases, left_out, control, mutants, survivors_on_normal, rules }
     }
 
     /// Mutants that no case kills.
@@ -186,12 +197,9 @@ impl MutantRow {
         for trial in trials {
             row.add(trial, fate(trial));
         }
-        let misses = |at: usize| {
-            let mut fair = trials.iter().filter(|trial| trial.control.accepted[at]);
-            fair.all(|trial| fate(trial).accepted[at])
-        };
         let rules = Rule::ALL.into_iter().enumerate();
-        row.missed_by = rules.filter(|(at, _)| misses(*at)).map(|(_, rule)| rule).collect();
+        let rules = rules.filter(|(at, _)| missed(trials.iter(), *at, &fate));
+        row.missed_by = rules.map(|(_, rule)| rule).collect();
         row
     }
 
@@ -213,4 +221,13 @@ impl MutantRow {
             });
         }
     }
+}
+
+/// Whether a rule accepts a backend on every one of these cases on which it accepts the control.
+fn missed<'t>(
+    mut trials: impl Iterator<Item = &'t Trial>,
+    rule: usize,
+    fate: impl Fn(&'t Trial) -> &'t Fate,
+) -> bool {
+    trials.all(|trial| !trial.control.accepted[rule] || fate(trial).accepted[rule])
 }

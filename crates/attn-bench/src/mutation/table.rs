@@ -34,6 +34,12 @@ impl KillMatrix {
             let _ = write!(text, "{rule}'s rule misses {misses} of {all} mutants");
             let _ = writeln!(text, " and accuses the control on {accuses} of {cases} cases.");
         }
+        let _ =
+            write!(text, "On normal inputs alone the check misses {}", self.survivors_on_normal);
+        for score in &self.rules {
+            let _ = write!(text, ", {}'s rule {}", score.rule.name(), score.misses_on_normal);
+        }
+        text.push_str(".\n");
         for row in self.survivors() {
             let (id, bug, n) = (&row.id, &row.description, row.total.exercised);
             let _ = writeln!(text, "SURVIVES: {id}: {bug}; it shows on {n} cases.");

@@ -129,7 +129,10 @@ fn mutants_are_killed_on_the_inputs_that_show_them() {
     assert_eq!(stale.example.as_ref().unwrap().on, "inputs B");
     assert_eq!(scaled.missed_by, [Rule::Onnx, Rule::Ggml]);
     assert_eq!(stale.missed_by, []);
-    assert_eq!(matrix.rules[0], RuleScore { rule: Rule::Onnx, misses: 1, accuses: 0 });
+    assert_eq!(
+        matrix.rules[0],
+        RuleScore { rule: Rule::Onnx, misses: 1, misses_on_normal: 1, accuses: 0 }
+    );
 }
 
 #[test]
@@ -141,6 +144,7 @@ fn a_survivor_is_named_and_the_matrix_does_not_hold() {
     assert!(text.contains("SURVIVES: mutant/none: a fake; it shows on 0 cases."), "{text}");
     assert!(text.contains("Killed 0 of 1 mutants on 3 cases (1 left out: too much work).\n"));
     assert!(text.contains("The control survives everywhere.\n"));
+    assert!(text.contains("On normal inputs alone the check misses 1, ONNX's rule 1, "));
 }
 
 #[test]

@@ -12,8 +12,8 @@ use crate::suite::{Case, Source};
 
 /// Inputs A: one call is judged.
 const A: (&str, NonZeroU32) = ("inputs A", NonZeroU32::MIN);
-/// Inputs B: as after timing, more than one call went before.
-const B: (&str, NonZeroU32) = ("inputs B", NonZeroU32::new(2).expect("two is not zero"));
+/// Inputs B: as many calls as a worker makes that does not measure.
+const B: (&str, NonZeroU32) = ("inputs B", NonZeroU32::new(3).expect("3 is not 0"));
 
 /// What became of everybody on one case.
 pub(super) struct Trial {
