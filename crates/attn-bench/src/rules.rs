@@ -3,9 +3,9 @@
 //! | rule | accepts if | where |
 //! |---|---|---|
 //! | ONNX | every `\|err\| <= 1e-7 + 1e-3 \|want\|` | onnx/onnx, `backend/test/runner` |
-//! | `PyTorch` | every `\|err\| <= atol + rtol \|want\|` of the type; f32: 1e-5, 1.3e-6 | `torch.testing.assert_close` |
+//! | PyTorch | every `\|err\| <= atol + rtol \|want\|` of the type; f32: 1e-5, 1.3e-6 | `torch.testing.assert_close` |
 //! | ggml | `sum err^2 / sum got^2 <= 5e-4` | llama.cpp, `tests/test-backend-ops.cpp` |
-//! | `FlashAttention` | `max\|err\| <= 2 max\|err of naive\| + floor` | `hopper/test_flash_attn.py` |
+//! | FlashAttention | `max\|err\| <= 2 max\|err of naive\| + floor` | `hopper/test_flash_attn.py` |
 //!
 //! Each as published, dull spots included. None of them is used to judge a backend here.
 
@@ -30,7 +30,7 @@ pub enum Rule {
     /// is `if (err > max) fail`, so a quotient that is itself NaN passes: 0 / 0, and every tensor with
     /// infinities in the right places, whatever else it holds.
     Ggml,
-    /// The test of `FlashAttention` 3 and 4: twice the error of a plain implementation in the same
+    /// The test of FlashAttention 3 and 4: twice the error of a plain implementation in the same
     /// type (three times with a softcap) plus `floor = 2 max|(want + 0.3 - 0.3) - want|`. NaN
     /// propagates through torch's `max`, so it is refused, and so are infinities, even equal ones:
     /// their difference is NaN.

@@ -81,3 +81,16 @@ pub(crate) struct PresetArgs {
     #[arg(short, long, default_value = "quick", value_parser = ["quick", "full"])]
     pub(crate) preset: String,
 }
+
+/// Which cells, and how much is done with them.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CellArgs {
+    #[command(flatten)]
+    pub(crate) backends: BackendArgs,
+    #[command(flatten)]
+    pub(crate) cases: CaseArgs,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    #[command(flatten)]
+    pub(crate) preset: PresetArgs,
+}

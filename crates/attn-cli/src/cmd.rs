@@ -11,7 +11,12 @@ pub(crate) mod support;
 pub(crate) mod verify;
 mod worker;
 
-use crate::args::{Cli, Command};
+use attn_record::Record;
+use attn_report::summary::Summary;
+use attn_report::table;
+use serde::Serialize;
+
+use crate::args::{Cli, Command, OutputArgs};
 use crate::exit::{Exit, Failure};
 
 /// Runs the sub-command.
@@ -30,9 +35,25 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 }
 
 /// Prints `value` as one JSON document on stdout.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     use std::io::Write as _;
     let mut text = serde_json::to_vec_pretty(value)?;
     text.push(b'\n');
     Ok(std::io::stdout().write_all(&text)?)
+}
+
+/// What `check --json` and `measure --json` print.
+#[derive(Serialize)]
+struct Report<'a> {
+    summary: Summary,
+    records: &'a [Record],
+}
+
+/// Prints the table of `records`, or summary and records as JSON.
+fn print_records(records: &[Record], output: OutputArgs) -> Result<(), Failure> {
+    if output.json {
+        return print_json(&Report { summary: Summary::of(records), records });
+    }
+    print!("{}", table::render(records, table::Options::default()));
+    Ok(())
 }

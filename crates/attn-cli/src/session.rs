@@ -14,7 +14,7 @@ use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
 use attn_record::{Build, Machine, Outcome, Record};
 
-use crate::args::{BackendArgs, CaseArgs, PresetArgs, ThreadArgs};
+use crate::args::{BackendArgs, CaseArgs, CellArgs, PresetArgs};
 use crate::builtin::Builtin;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
@@ -71,7 +71,7 @@ fn select(
 }
 
 /// The preset of that name.
-pub(crate) fn preset(args: &PresetArgs) -> Preset {
+fn preset(args: &PresetArgs) -> Preset {
     let named = Preset::ALL.into_iter().find(|preset| preset.name == args.preset);
     named.expect("the parser accepts only the names of presets")
 }
@@ -85,13 +85,13 @@ pub(crate) struct Session {
     selection: Selection,
 }
 
-/// The arguments that make a session.
-pub(crate) struct Asked<'a> {
-    pub(crate) backends: &'a BackendArgs,
-    pub(crate) cases: &'a CaseArgs,
-    pub(crate) threads: &'a ThreadArgs,
-    pub(crate) preset: Preset,
-    pub(crate) measure: bool,
+/// What is done with the cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Results are judged.
+    Check,
+    /// Results are judged, and timed where their case says so.
+    Measure,
 }
 
 /// The records, and whether Ctrl-C cut them short.
@@ -108,21 +108,23 @@ impl Executed {
 }
 
 impl Session {
-    pub(crate) fn new(asked: &Asked<'_>) -> Result<Self, Failure> {
-        let suite = suite(asked.cases)?;
-        let entries = registry::entries_for(asked.backends.backend.as_deref());
-        let threads = asked.threads.threads.as_ref();
-        let mut cases = select_cases(&suite, asked.cases)?;
-        if asked.measure && asked.cases.case.is_none() {
+    pub(crate) fn new(args: &CellArgs, purpose: Purpose) -> Result<Self, Failure> {
+        let suite = suite(&args.cases)?;
+        let entries = registry::entries_for(args.backends.backend.as_deref());
+        let measure = purpose == Purpose::Measure;
+        let mut cases = select_cases(&suite, &args.cases)?;
+        if measure && args.cases.case.is_none() {
             cases.retain(|&at| suite.cases()[at].tier != Tier::Check);
         }
+        let threads = args.threads.threads.as_ref();
         let selection = Selection {
             cases,
-            backends: select_backends(&entries, asked.backends)?,
+            backends: select_backends(&entries, &args.backends)?,
             threads: threads.map(|counts| counts.iter().map(|&n| usize::from(n)).collect()),
-            measure: asked.measure,
+            measure,
         };
-        Ok(Session { suite, preset: asked.preset, machine: machine::detect(), entries, selection })
+        let (preset, machine) = (preset(&args.preset), machine::detect());
+        Ok(Session { suite, preset, machine, entries, selection })
     }
 
     /// Executes all cells; `keep` sees each record as it comes.

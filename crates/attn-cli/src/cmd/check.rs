@@ -1,25 +1,16 @@
 //! `attn check`: is every backend right?
 
-use attn_report::{summary::Summary, table};
-use serde::Serialize;
-
-use super::{mutants, print_json};
-use crate::args::{BackendArgs, CaseArgs, OutputArgs, PresetArgs, ThreadArgs};
+use super::{mutants, print_records};
+use crate::args::{CellArgs, OutputArgs};
 use crate::exit::{Exit, Failure};
-use crate::session::{self, Asked, Session};
+use crate::session::{Purpose, Session};
 
 /// Check backends against the f64 oracle, without timing
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    backends: BackendArgs,
-    #[command(flatten)]
-    cases: CaseArgs,
-    #[command(flatten)]
-    threads: ThreadArgs,
-    #[command(flatten)]
-    preset: PresetArgs,
+    cells: CellArgs,
     /// Check the checker: run deliberately wrong backends instead; exit 0 if all are caught
     #[arg(long, conflicts_with_all = ["backend", "threads"])]
     mutants: bool,
@@ -34,30 +25,12 @@ Examples:
   attn check -c '*causal*' --json    records and summary as JSON
   attn check --mutants               which deliberately wrong backends are caught, and by what";
 
-/// What `--json` prints.
-#[derive(Serialize)]
-pub(super) struct Report<'a> {
-    pub(super) summary: Summary,
-    pub(super) records: &'a [attn_record::Record],
-}
-
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.mutants {
-        return mutants::run(&args.cases, args.output);
+        return mutants::run(&args.cells.cases, args.output);
     }
-    let session = Session::new(&Asked {
-        backends: &args.backends,
-        cases: &args.cases,
-        threads: &args.threads,
-        preset: session::preset(&args.preset),
-        measure: false,
-    })?;
+    let session = Session::new(&args.cells, Purpose::Check)?;
     let executed = session.execute(&mut |_| Ok(()))?;
-    let records = &executed.records;
-    if args.output.json {
-        print_json(&Report { summary: Summary::of(records), records })?;
-    } else {
-        print!("{}", table::render(records, table::Options::default()));
-    }
+    print_records(&executed.records, args.output)?;
     Ok(executed.exit())
 }

@@ -1,25 +1,16 @@
 //! `attn measure`: how fast is it? Checked first, always.
 
-use attn_report::{summary::Summary, table};
-
-use super::check::Report;
-use super::print_json;
-use crate::args::{BackendArgs, CaseArgs, OutputArgs, PresetArgs, ThreadArgs};
+use super::print_records;
+use crate::args::{CellArgs, OutputArgs};
 use crate::exit::{Exit, Failure};
-use crate::session::{self, Asked, Session};
+use crate::session::{Purpose, Session};
 
 /// Check, then time; print the table and keep nothing
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    backends: BackendArgs,
-    #[command(flatten)]
-    cases: CaseArgs,
-    #[command(flatten)]
-    threads: ThreadArgs,
-    #[command(flatten)]
-    preset: PresetArgs,
+    cells: CellArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -31,19 +22,8 @@ Examples:
   attn measure -b naive -c '*n=256' --json     all samples as JSON";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let session = Session::new(&Asked {
-        backends: &args.backends,
-        cases: &args.cases,
-        threads: &args.threads,
-        preset: session::preset(&args.preset),
-        measure: true,
-    })?;
+    let session = Session::new(&args.cells, Purpose::Measure)?;
     let executed = session.execute(&mut |_| Ok(()))?;
-    let records = &executed.records;
-    if args.output.json {
-        print_json(&Report { summary: Summary::of(records), records })?;
-    } else {
-        print!("{}", table::render(records, table::Options::default()));
-    }
+    print_records(&executed.records, args.output)?;
     Ok(executed.exit())
 }

@@ -9,22 +9,16 @@ use attn_report::{summary::Summary, table, write::write_report};
 use serde::Serialize;
 
 use super::print_json;
-use crate::args::{BackendArgs, CaseArgs, OutputArgs, PresetArgs, ThreadArgs};
+use crate::args::{CellArgs, OutputArgs};
 use crate::exit::{Exit, Failure};
-use crate::session::{self, Asked, Session};
+use crate::session::{Purpose, Session};
 
 /// Check every backend on every case, measure those that agree, draw the charts
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    backends: BackendArgs,
-    #[command(flatten)]
-    cases: CaseArgs,
-    #[command(flatten)]
-    threads: ThreadArgs,
-    #[command(flatten)]
-    preset: PresetArgs,
+    cells: CellArgs,
     /// Folder that gets a new folder for this run
     #[arg(short, long, value_name = "DIR", default_value = "bench-results/runs")]
     out: PathBuf,
@@ -54,13 +48,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let session = Session::new(&Asked {
-        backends: &args.backends,
-        cases: &args.cases,
-        threads: &args.threads,
-        preset: session::preset(&args.preset),
-        measure: true,
-    })?;
+    let session = Session::new(&args.cells, Purpose::Measure)?;
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let mut folder = Folder::create(&args.out, &started.replace(':', "-"))?;
     folder.write_run(&Run {
