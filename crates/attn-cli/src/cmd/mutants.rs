@@ -34,8 +34,7 @@ pub(super) fn run(cases: &CaseArgs, output: OutputArgs) -> Result<Exit, Failure>
     } else {
         print!("{}", matrix.to_markdown());
     }
-    let caught = matrix.survivors().count() == 0 && matrix.control.example.is_none();
-    Ok(if caught { Exit::Success } else { Exit::No })
+    Ok(if matrix.holds() { Exit::Success } else { Exit::No })
 }
 
 fn subject(mutant: &Mutant) -> Subject<'_> {
