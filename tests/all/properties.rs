@@ -1,8 +1,9 @@
 //! What must hold of attention whatever the numbers are, for every backend, without an oracle.
 //!
 //! Problems are drawn from the whole semantics; where a property needs less (no mask that depends on
-//! positions, say), the problem is cut down to that. A failure shrinks to the smallest draw and prints
-//! it; `attn soak --seed SEED --first NUMBER --cases 1` is the same problem.
+//! positions, say), the problem is cut down to that. A failure prints the problem and, as the minimal
+//! input, its number: the test runs it again, and `attn soak --seed 2026 --first NUMBER --cases 1` judges
+//! the problem that it was cut down from.
 
 use attn_bench::random::draw;
 use attn_cli::registry;
