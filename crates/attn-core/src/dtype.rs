@@ -112,8 +112,6 @@ pub trait Element:
     fn from_f64(x: f64) -> Self;
     /// Exact.
     fn to_f64(self) -> f64;
-    /// Rounds to nearest; exact from the half types.
-    fn to_f32(self) -> f32;
     /// Rounds to nearest, once.
     fn from_f32(x: f32) -> Self;
     /// The elements of `data` if it is stored as `Self`.
@@ -146,7 +144,7 @@ pub enum Data {
 }
 
 macro_rules! element {
-    ($float:ty, $dtype:ident, $zero:expr, $from_f64:expr, $to_f64:expr, $from_f32:expr, $to_f32:expr) => {
+    ($float:ty, $dtype:ident, $zero:expr, $from_f64:expr, $to_f64:expr, $from_f32:expr) => {
         impl Element for $float {
             const DTYPE: DType = DType::$dtype;
             const ZERO: Self = $zero;
@@ -161,10 +159,6 @@ macro_rules! element {
 
             fn from_f32(x: f32) -> Self {
                 $from_f32(x)
-            }
-
-            fn to_f32(self) -> f32 {
-                $to_f32(self)
             }
 
             fn slice(data: &Data) -> Option<&[Self]> {
@@ -188,10 +182,10 @@ macro_rules! element {
     };
 }
 
-element!(f64, F64, 0.0, |x| x, |x| x, f64::from, |x| x as f32);
-element!(f32, F32, 0.0, |x| x as f32, f64::from, |x| x, |x| x);
-element!(bf16, BF16, bf16::ZERO, bf16::from_f64, bf16::to_f64, bf16::from_f32, bf16::to_f32);
-element!(f16, F16, f16::ZERO, f16::from_f64, f16::to_f64, f16::from_f32, f16::to_f32);
+element!(f64, F64, 0.0, |x| x, |x| x, f64::from);
+element!(f32, F32, 0.0, |x| x as f32, f64::from, |x| x);
+element!(bf16, BF16, bf16::ZERO, bf16::from_f64, bf16::to_f64, bf16::from_f32);
+element!(f16, F16, f16::ZERO, f16::from_f64, f16::to_f64, f16::from_f32);
 
 /// Evaluates `$body` with `$x` bound to the vector inside `$data`, whatever its type.
 macro_rules! each {

@@ -18,24 +18,27 @@
 
 use attn_core::{Problem, lse_dtype};
 
+use crate::budget::Score;
+use crate::operands::Operands;
 use crate::row::Row;
 
 /// `0.4 sqrt(n)`: the standard deviation of the sum of n roundings of growing partial sums.
 const WALK: f64 = 0.4;
 
-/// The largest `noise_c` of one row.
-pub(crate) fn largest(problem: &Problem, row: &Row, values: impl Fn(usize) -> Vec<f64>) -> f64 {
+/// The largest `noise_c` of row `at = [b, h, i]`, which `row` holds.
+pub(crate) fn largest(operands: &Operands<'_>, row: &Row, at: [usize; 3]) -> f64 {
+    let problem = operands.problem();
     let u = lse_dtype(problem.dtype()).unit_roundoff();
     let walk_keys = WALK * (row.keys.len() as f64).sqrt();
     let sigmas: Vec<f64> = row.scores.iter().map(|score| sigma(problem, row, score, u)).collect();
     let width = row.o.len();
     let (mut scores, mut shared, mut squares) =
         (vec![0.0; width], vec![0.0; width], vec![0.0; width]);
-    for (at, &j) in row.keys.iter().enumerate() {
-        let (weight, distance) = (row.weights[at], row.stats.max - row.scores[at].value);
-        for (c, v) in values(j).into_iter().enumerate() {
+    for (key, &j) in row.keys.iter().enumerate() {
+        let (weight, distance) = (row.weights[key], row.stats.max - row.scores[key].value);
+        for (c, &v) in operands.value(at, j).iter().enumerate() {
             let lever = weight * (v - row.o[c]).abs();
-            scores[c] += (lever * sigmas[at]).powi(2);
+            scores[c] += (lever * sigmas[key]).powi(2);
             shared[c] += lever * distance;
             squares[c] += (weight * v).powi(2);
         }
@@ -49,7 +52,7 @@ pub(crate) fn largest(problem: &Problem, row: &Row, values: impl Fn(usize) -> Ve
 }
 
 /// The standard deviation of one score.
-fn sigma(problem: &Problem, row: &Row, score: &crate::budget::Score, u: f64) -> f64 {
+fn sigma(problem: &Problem, row: &Row, score: &Score, u: f64) -> f64 {
     let walk = WALK * (problem.shape().dim as f64).sqrt() * (score.square.sqrt() + score.raw.abs());
     let cap = problem.softcap().unwrap_or(0.0);
     let after = score.value.abs() + (row.stats.max - score.value) + cap + score.biases + 1.0;

@@ -3,6 +3,7 @@
 use attn_core::{Data, Inputs, Problem};
 
 use crate::Rows;
+use crate::noise;
 use crate::operands::Operands;
 use crate::row::Row;
 
@@ -89,7 +90,8 @@ impl Reference {
                             index: [b, h, i, c],
                         });
                     }
-                    reference.noise = reference.noise.max(row.noise(&operands, [b, h, i]));
+                    reference.noise =
+                        reference.noise.max(noise::largest(&operands, &row, [b, h, i]));
                     reference.push(&row);
                 }
             }

@@ -1,9 +1,9 @@
 //! One row of attention in f64: weights, their error sensitivities, and the weighted sums.
 
+use crate::RowStats;
 use crate::budget::{Score, relative_error};
 use crate::exact::Sum;
 use crate::operands::Operands;
-use crate::{RowStats, noise};
 
 /// Keys whose score lies further below the largest have weight `exp(-400)` or less: they are 0 in
 /// every arithmetic, whatever the rounding of their scores, and get no share in the error.
@@ -33,11 +33,6 @@ impl Row {
         self.score(operands, at);
         self.weigh(operands, operands.sink(at[1]));
         self.sum(operands, at);
-    }
-
-    /// The largest error that is to be expected in this row.
-    pub(crate) fn noise(&self, operands: &Operands<'_>, at: [usize; 3]) -> f64 {
-        noise::largest(operands.problem(), self, |j| operands.value(at, j).to_vec())
     }
 
     /// Final scores of all admitted keys: scale, softcap, ALiBi and mask.

@@ -1,7 +1,6 @@
 //! The peer yardstick: no more than twice the error of the plain loops, three times with a softcap.
 
 use attn_core::{Data, Problem, Tensor};
-use serde::{Deserialize, Serialize};
 
 use crate::Reference;
 
@@ -22,8 +21,7 @@ const NOISE: f64 = 1.0;
 ///
 /// The floor is the rounding noise of one addition, measured in place. The rule is per tensor: per
 /// element it would accuse honest kernels, because naive's error is often 0.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Yardstick {
     /// Largest error of naive.
     pub naive: f64,
