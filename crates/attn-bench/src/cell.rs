@@ -7,7 +7,7 @@ use attn_core::{
     Arithmetic, Backend, BackendError, Exec, Footprint, Inputs, Output, Plan, Problem, Receipt,
     Unavailable, Unsupported, Verdict,
 };
-use attn_record::Measurement;
+use attn_record::Process;
 use serde::{Deserialize, Serialize};
 
 use crate::expected::Expected;
@@ -97,9 +97,11 @@ impl<'b> Prepared<'b> {
 
     /// Times the computation on the inputs that are loaded: warm-up, then samples of equally many
     /// calls. Every sample is kept.
-    pub fn measure(&mut self, timing: &Timing) -> Result<Measurement, BackendError> {
+    pub fn measure(&mut self, timing: &Timing) -> Result<Process, BackendError> {
         let clock_ns = clock_precision_ns();
+        let warm_up = Instant::now();
         let (warmup_calls, call_ns) = self.warm_up(timing)?;
+        let warmup_ns = nanos(warm_up.elapsed());
         let sample_ns = (timing.min_sample_us * 1000).max(1000 * clock_ns) as f64;
         let reps = (sample_ns / call_ns).ceil().clamp(1.0, f64::from(u32::MAX));
         let reps = NonZeroU32::new(reps as u32).expect("at least 1");
@@ -111,7 +113,8 @@ impl<'b> Prepared<'b> {
             self.run(reps)?;
             samples_ns.push(nanos(start.elapsed()));
         }
-        Ok(Measurement { reps: reps.get(), warmup_calls, clock_ns, samples_ns })
+        let reps = reps.get();
+        Ok(Process { cpu: None, warmup_calls, warmup_ns, reps, samples_ns, disturbed: None })
     }
 
     /// Calls for the warm-up time; returns their number and the fastest call in nanoseconds.
@@ -135,7 +138,7 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 /// The smallest step by which the clock is seen to advance, over a few thousand readings.
-fn clock_precision_ns() -> u64 {
+pub fn clock_precision_ns() -> u64 {
     let mut smallest = u64::MAX;
     for _ in 0..1000 {
         let start = Instant::now();

@@ -12,7 +12,7 @@ pub use serve::serve;
 use std::path::PathBuf;
 
 use attn_core::{Footprint, Receipt, Verdict};
-use attn_record::{Measurement, Outcome};
+use attn_record::{Outcome, Process};
 use serde::{Deserialize, Serialize};
 
 use crate::cell::Timing;
@@ -60,7 +60,7 @@ pub struct Reply {
     /// Verdict on inputs B, last.
     pub recheck: Option<Verdict>,
     /// The samples.
-    pub measurement: Option<Measurement>,
+    pub measurement: Option<Process>,
 }
 
 impl Reply {

@@ -18,5 +18,7 @@ pub mod stats;
 
 pub use files::{ReadError, read_map, read_records, read_run};
 pub use map::Map;
-pub use record::{Axis, Build, Digests, Measurement, Model, Outcome, Record, SCHEMA, Volatile};
-pub use run::{Group, Machine, Run};
+pub use record::{
+    Axis, Build, Digests, Measurement, Memory, Model, Outcome, Process, Record, SCHEMA, Volatile,
+};
+pub use run::{Group, Machine, Run, Shard};

@@ -72,6 +72,34 @@ pub enum Axis {
 pub enum Model {
     /// `Plan::run` alone, operands in place and caches warm.
     Kernel,
+    /// `Plan::run` alone, on operands that no cache holds: many plans in turn, together larger than the
+    /// last-level cache.
+    KernelCold,
+    /// `Plan::load`, `Plan::run`, `Plan::store`.
+    EndToEnd,
+    /// `Backend::prepare`, and dropping the plan.
+    Prepare,
+}
+
+impl Model {
+    /// Every model, the one that is shown first first.
+    pub const ALL: [Model; 4] = [Model::Kernel, Model::KernelCold, Model::EndToEnd, Model::Prepare];
+
+    /// As in the file and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Model::Kernel => "kernel",
+            Model::KernelCold => "kernel-cold",
+            Model::EndToEnd => "end-to-end",
+            Model::Prepare => "prepare",
+        }
+    }
+}
+
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// How a cell ended: as exactly one of these.
@@ -154,27 +182,90 @@ pub struct Build {
 pub struct Volatile {
     /// Start of the cell, milliseconds since 1970 UTC.
     pub started_ms: u64,
-    /// Wall time of the whole cell, process start and checks included.
+    /// Wall time of the whole cell: its processes from start to end, checks included, the case's oracle
+    /// excluded.
     pub wall_ns: u64,
+    /// Wall time of the case's oracle and yardstick, where this cell had to wait for them: the first of
+    /// its case. The others share them.
+    pub oracle_ns: Option<u64>,
+    /// What the computation allocates, from an untimed call; absent when nothing ran or nobody counted.
+    pub memory: Option<Memory>,
     /// The samples; absent when nothing was timed.
     pub measurement: Option<Measurement>,
 }
 
-/// Timed samples. All are kept.
+/// What a computation allocates on the heap beyond its inputs and outputs, all threads together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Bytes that the plan holds once it is prepared.
+    pub prepared_bytes: u64,
+    /// Peak over `prepare` and one `run`: what the plan holds plus what the call needs on top.
+    pub peak_bytes: u64,
+    /// Allocations in one call of `run`, the first being over.
+    pub allocations: u64,
+    /// Bytes that they ask for in total.
+    pub allocated_bytes: u64,
+}
+
+/// Timed samples of every process of a cell. All are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measurement {
-    /// Calls per sample.
-    pub reps: u32,
-    /// Calls before the first sample.
-    pub warmup_calls: u64,
     /// Smallest time that the clock was seen to advance by, nanoseconds.
     pub clock_ns: u64,
+    /// Each process that measured the cell, in order.
+    pub processes: Vec<Process>,
+}
+
+/// The samples of one process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    /// The processor that it was pinned to; `null` where it was free to move.
+    pub cpu: Option<u32>,
+    /// Calls before the first sample.
+    pub warmup_calls: u64,
+    /// Wall time of those calls, nanoseconds.
+    pub warmup_ns: u64,
+    /// Calls per sample.
+    pub reps: u32,
     /// Time of each sample of `reps` calls, nanoseconds, in order.
     pub samples_ns: Vec<u64>,
+    /// Positions of the samples during which the process had to wait for a processor or the machine lost
+    /// time to another; `null` where the system does not say. They are samples like all others.
+    pub disturbed: Option<Vec<u32>>,
 }
 
 impl Measurement {
+    /// Nanoseconds per call: of every sample of every process, in order.
+    pub fn per_call_ns(&self) -> Vec<f64> {
+        self.processes.iter().flat_map(Process::per_call_ns).collect()
+    }
+
+    /// Samples of all processes.
+    pub fn samples(&self) -> usize {
+        self.processes.iter().map(|process| process.samples_ns.len()).sum()
+    }
+
+    /// Samples that are marked as disturbed; `None` if some process could not tell.
+    pub fn disturbed(&self) -> Option<usize> {
+        self.processes.iter().map(|process| Some(process.disturbed.as_ref()?.len())).sum()
+    }
+
+    /// The median of each process, nanoseconds per call.
+    pub fn process_medians(&self) -> Vec<f64> {
+        let medians = self.processes.iter().map(Process::per_call_ns);
+        medians.filter_map(|samples| stats::median(&samples)).collect()
+    }
+
+    /// The median of the processes' medians, nanoseconds per call.
+    pub fn median_ns(&self) -> Option<f64> {
+        stats::median(&self.process_medians())
+    }
+}
+
+impl Process {
     /// Nanoseconds per call, in order.
     pub fn per_call_ns(&self) -> Vec<f64> {
         let reps = f64::from(self.reps);
@@ -200,7 +291,7 @@ impl Record {
 
     /// Median nanoseconds per call.
     pub fn median_ns(&self) -> Option<f64> {
-        stats::median(&self.measurement()?.per_call_ns())
+        self.measurement()?.median_ns()
     }
 
     /// Useful floating-point operations per nanosecond, at the median.

@@ -10,6 +10,10 @@ pub struct Run {
     pub schema: String,
     /// The command line that made it.
     pub command: String,
+    /// The arguments of `attn run` as they were given: what a resumed run goes on with.
+    pub arguments: Vec<String>,
+    /// Which part of the cells, if the run is one of several that measure a suite together.
+    pub shard: Option<Shard>,
     /// Name of the preset.
     pub preset: String,
     /// Start, RFC 3339 in UTC.
@@ -23,6 +27,16 @@ pub struct Run {
 impl Run {
     /// The schema that this program writes and reads.
     pub const SCHEMA: &str = "attn-run/1";
+}
+
+/// A part of a suite: cases whose position leaves `index - 1` when divided by `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    /// From 1.
+    pub index: usize,
+    /// Number of parts.
+    pub count: usize,
 }
 
 /// Cases that belong together: those of one file.

@@ -5,7 +5,8 @@ use attn_core::{
     Worst,
 };
 use attn_record::{
-    Axis, Build, Group, Machine, Map, Measurement, Model, Outcome, Record, Run, SCHEMA, Volatile,
+    Axis, Build, Group, Machine, Map, Measurement, Model, Outcome, Process, Record, Run, SCHEMA,
+    Volatile,
 };
 
 /// A cell that ended `ok` after a single sample of `ns`.
@@ -80,6 +81,8 @@ pub(crate) fn run() -> Run {
     Run {
         schema: Run::SCHEMA.into(),
         command: "attn run".into(),
+        arguments: Vec::new(),
+        shard: None,
         preset: "quick".into(),
         started: "2026-01-01T00:00:00Z".into(),
         machine: machine(),
@@ -106,12 +109,15 @@ pub(crate) fn map(n: usize) -> Map {
 }
 
 fn samples(ns: &[f64]) -> Measurement {
-    Measurement {
-        reps: 1,
+    let process = Process {
+        cpu: Some(0),
         warmup_calls: 1,
-        clock_ns: 20,
+        warmup_ns: 1000,
+        reps: 1,
         samples_ns: ns.iter().map(|&ns| ns as u64).collect(),
-    }
+        disturbed: Some(Vec::new()),
+    };
+    Measurement { clock_ns: 20, processes: vec![process] }
 }
 
 fn verdict(share: f64) -> Verdict {

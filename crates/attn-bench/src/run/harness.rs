@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use attn_core::Backend;
-use attn_record::{Build, Digests, Machine, Model, Outcome, Record, SCHEMA, Volatile};
+use attn_record::{Build, Digests, Machine, Measurement, Model, Outcome, Record, SCHEMA, Volatile};
 
 use super::{Cell, Entry, Preset, Task};
 use crate::attn_case::AttnCase;
+use crate::cell::clock_precision_ns;
 use crate::expected::Expected;
 use crate::suite::{Case, Suite};
 use crate::worker::{Exercise, Launcher, Lost, Reply, Request};
@@ -91,7 +92,12 @@ impl Harness<'_> {
         let volatile = Volatile {
             started_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
             wall_ns: u64::try_from(started.1.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            measurement: reply.measurement.take(),
+            oracle_ns: None,
+            memory: None,
+            measurement: reply.measurement.take().map(|process| Measurement {
+                clock_ns: clock_precision_ns(),
+                processes: vec![process],
+            }),
         };
         self.record(cell, reply, digests, volatile)
     }

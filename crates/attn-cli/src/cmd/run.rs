@@ -54,6 +54,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     folder.write_run(&Run {
         schema: Run::SCHEMA.into(),
         command: command_line(),
+        arguments: std::env::args().skip(2).collect(),
+        shard: None,
         preset: session.preset.name.into(),
         started,
         machine: session.machine.clone(),

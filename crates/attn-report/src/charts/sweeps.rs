@@ -136,7 +136,7 @@ mod tests {
     fn a_clock_that_stands_still_leaves_a_gap() {
         let mut records = fixture::sweep("sweep/seq-len/full", &["a"], &[64, 128]);
         let still = records[0].volatile.measurement.as_mut().unwrap();
-        still.samples_ns.fill(0);
+        still.processes[0].samples_ns.fill(0);
         let sweeps = Sweep::all(&records);
         let curves = curves(&sweeps[0], |_, ns| Some(ns));
         assert_eq!(curves[0].points.len(), 1);
