@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod list;
 pub(crate) mod measure;
+pub(crate) mod merge;
 mod mutants;
 pub(crate) mod report;
 pub(crate) mod run;
@@ -27,6 +28,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Support(args) => support::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Measure(args) => measure::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Verify(args) => verify::run(&args),

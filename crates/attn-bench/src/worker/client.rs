@@ -108,7 +108,16 @@ mod tests {
             timeout,
         };
         let a = Exercise { case: "x".into(), expected: "y".into() };
-        let request = Request { backend: "b".into(), threads: 3, b: a.clone(), a, timing: None };
+        let request = Request {
+            backend: "b".into(),
+            threads: 3,
+            cpu: None,
+            memory_limit: None,
+            count_memory: false,
+            b: a.clone(),
+            a,
+            timed: None,
+        };
         launcher.run(&request)
     }
 
