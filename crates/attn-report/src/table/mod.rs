@@ -11,7 +11,9 @@
 mod checked;
 mod columns;
 mod markdown;
+mod scaling;
 mod terminal;
 
 pub use markdown::markdown;
+pub use scaling::{scaling, scaling_markdown};
 pub use terminal::{Options, render};
