@@ -9,6 +9,7 @@
 //! | [`table`] | the table in the terminal, and Markdown for a README |
 //! | [`summary`] | counts, ranking and the worst error, as data |
 //! | [`scaling`] | exponents, crossings and speed-ups, as data and as sentences |
+//! | [`compare`] | backends side by side, rankings, one run against another, as data |
 //! | [`charts`] | SVG: time, rate, error, attention map |
 //! | [`png`] | the same pictures as pixels |
 //! | [`page`] | one self-contained HTML page |
@@ -16,6 +17,7 @@
 
 mod certainty;
 pub mod charts;
+pub mod compare;
 mod error;
 mod format;
 pub mod page;
