@@ -12,12 +12,14 @@
 
 mod files;
 mod map;
+mod measurement;
 mod record;
 mod run;
 pub mod stats;
 
 pub use files::{ReadError, read_map, read_records, read_run};
 pub use map::Map;
+pub use measurement::{Estimate, Spread};
 pub use record::{
     Axis, Build, Digests, Measurement, Memory, Model, Outcome, Process, Record, SCHEMA, Volatile,
 };

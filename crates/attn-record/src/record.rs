@@ -3,7 +3,7 @@
 use attn_core::{DType, Footprint, ProblemSpec, Receipt, Verdict, Work};
 use serde::{Deserialize, Serialize};
 
-use crate::{Machine, stats};
+use crate::{Estimate, Machine, Spread, stats};
 
 /// The schema that this program writes and reads.
 pub const SCHEMA: &str = "attn-record/1";
@@ -292,6 +292,22 @@ impl Record {
     /// Median nanoseconds per call.
     pub fn median_ns(&self) -> Option<f64> {
         self.measurement()?.median_ns()
+    }
+
+    /// The interval of the time per call, nanoseconds: [`Measurement::interval`].
+    pub fn interval(&self) -> Option<Estimate> {
+        self.measurement()?.interval()
+    }
+
+    /// How much the time per call spreads: [`Measurement::spread`].
+    pub fn spread(&self) -> Option<Spread> {
+        self.measurement()?.spread()
+    }
+
+    /// Peak heap memory beyond inputs and outputs, if the cell ended `ok` and it was counted.
+    pub fn peak_bytes(&self) -> Option<u64> {
+        let memory = self.volatile.memory.filter(|_| self.outcome == Outcome::Ok);
+        memory.map(|memory| memory.peak_bytes)
     }
 
     /// Useful floating-point operations per nanosecond, at the median.

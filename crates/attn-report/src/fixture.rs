@@ -108,6 +108,13 @@ pub(crate) fn map(n: usize) -> Map {
     }
 }
 
+/// Two processes that found the same time: its interval is a point.
+pub(crate) fn certain(ns: f64) -> Measurement {
+    let mut measurement = samples(&[ns]);
+    measurement.processes.push(measurement.processes[0].clone());
+    measurement
+}
+
 fn samples(ns: &[f64]) -> Measurement {
     let process = Process {
         cpu: Some(0),

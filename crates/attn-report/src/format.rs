@@ -42,6 +42,15 @@ pub(crate) fn ratio(ratio: f64) -> String {
     format!("{}x", significant(ratio))
 }
 
+/// A size with the binary unit that keeps it below 1024: `48 KiB`, `2 MiB`, `1.5 GiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let at = (bytes.max(1).ilog2() / 10).min(4);
+    let size = bytes as f64 / (1u64 << (10 * at)) as f64;
+    let text = if size.fract() == 0.0 { format!("{size}") } else { significant(size) };
+    format!("{text} {}", units[at as usize])
+}
+
 /// `1 cell`, `2 cells`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
@@ -122,6 +131,15 @@ mod tests {
         for (share, text) in cases {
             assert_eq!(percent(share), text);
         }
+    }
+
+    #[test]
+    fn sizes_have_binary_units() {
+        let cases = [(0, "0 B"), (1023, "1023 B"), (48 << 10, "48 KiB"), (3 << 19, "1.50 MiB")];
+        for (size, text) in cases {
+            assert_eq!(bytes(size), text);
+        }
+        assert_eq!(bytes(2 << 30), "2 GiB");
     }
 
     #[test]

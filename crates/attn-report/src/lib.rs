@@ -8,17 +8,22 @@
 //! |---|---|
 //! | [`table`] | the table in the terminal, and Markdown for a README |
 //! | [`summary`] | counts, ranking and the worst error, as data |
+//! | [`scaling`] | exponents, crossings and speed-ups, as data and as sentences |
+//! | [`compare`] | backends side by side, rankings, one run against another, as data |
 //! | [`charts`] | SVG: time, rate, error, attention map |
 //! | [`png`] | the same pictures as pixels |
 //! | [`page`] | one self-contained HTML page |
 //! | [`mod@write`] | all of it, into the folder of a run |
 
+mod certainty;
 pub mod charts;
+pub mod compare;
 mod error;
 mod format;
 pub mod page;
 pub mod png;
 mod rows;
+pub mod scaling;
 pub mod summary;
 mod sweep;
 pub mod table;

@@ -1,23 +1,23 @@
 //! Records in the order and with the ratios in which every table shows them.
 
-use attn_record::Record;
+use attn_record::{Model, Record};
 
 /// One cell among its rivals.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'a> {
     pub(crate) record: &'a Record,
-    /// Median time in units of the best `ok` cell of the same case and threads.
+    /// Median time in units of the best `ok` cell of the same case, model and threads.
     pub(crate) ratio: Option<f64>,
 }
 
-/// Rows by case, threads and backend, each in the order in which the run first mentions it.
+/// Rows by case, model, threads and backend, each in the order in which the run first mentions it.
 pub(crate) fn rows<'a>(records: &[&'a Record]) -> Vec<Row<'a>> {
     let backends = backends(records);
     let place = |r: &Record| backends.iter().position(|&b| b == r.backend);
     let mut rows = Vec::with_capacity(records.len());
     for (_, mut of_case) in grouped(records, |r| r.case.as_str()) {
-        of_case.sort_by_key(|r| (r.threads, place(r)));
-        for (_, rivals) in grouped(&of_case, |r| r.threads) {
+        of_case.sort_by_key(|r| (r.model, r.threads, place(r)));
+        for (_, rivals) in grouped(&of_case, |r| (r.model, r.threads)) {
             let best = best_ns(&rivals);
             rows.extend(rivals.into_iter().map(|record| Row {
                 record,
@@ -56,6 +56,11 @@ pub(crate) fn grouped<'a, K: PartialEq>(
     groups
 }
 
+/// The model that a picture or ranking of several shows: the first of [`Model::ALL`] that was measured.
+pub(crate) fn shown_model(records: &[&Record]) -> Option<Model> {
+    records.iter().filter(|r| r.median_ns().is_some()).filter_map(|r| r.model).min()
+}
+
 /// The last part of a case's path.
 pub(crate) fn leaf(record: &Record) -> &str {
     record.case.rsplit('/').next().unwrap_or(&record.case)
@@ -68,17 +73,20 @@ pub(crate) fn reason(record: &Record) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use attn_record::Outcome;
+    use attn_record::{Model, Outcome};
 
     use super::*;
     use crate::fixture::{ok, refs, with_outcome};
 
     #[test]
-    fn ratios_are_among_ok_cells_of_one_case_and_thread_count() {
+    fn ratios_are_among_ok_cells_of_one_case_model_and_thread_count() {
         let mut parallel = ok("a/n=1", "x", 50.0);
         parallel.threads = 2;
         let wrong = with_outcome(ok("a/n=1", "wrong", 1.0), Outcome::Disagrees);
+        let mut cold = ok("a/n=1", "x", 40.0);
+        cold.model = Some(Model::KernelCold);
         let records = [
+            cold,
             ok("a/n=1", "x", 100.0),
             parallel,
             wrong,
@@ -86,7 +94,7 @@ mod tests {
             ok("a/n=2", "y", 400.0),
         ];
         let ratios: Vec<_> = rows(&refs(&records)).iter().map(|r| r.ratio).collect();
-        let expected = [Some(1.0), None, Some(4.0), Some(1.0), Some(1.0)];
+        let expected = [Some(1.0), None, Some(4.0), Some(1.0), Some(1.0), Some(1.0)];
         assert_eq!(ratios, expected);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use attn_record::{Outcome, Record, stats};
+use attn_record::{Model, Outcome, Record, stats};
 use serde::Serialize;
 
-use crate::rows::{backends, best_ns, grouped};
+use crate::rows::{backends, best_ns, grouped, shown_model};
 
 /// Counts, ranking and the worst error of a set of records.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,6 +16,9 @@ pub struct Summary {
     pub outcomes: BTreeMap<Outcome, usize>,
     /// Every backend, in order of first appearance.
     pub backends: Vec<BackendSummary>,
+    /// What was timed in the cells that are ranked: the kernel alone wherever that was measured; `None`
+    /// if nothing was.
+    pub model: Option<Model>,
     /// Fastest first; empty if no cell was measured on all of the ranked backends.
     pub ranking: Vec<Rank>,
     /// Backends that are not ranked because a result of theirs is wrong.
@@ -62,7 +65,8 @@ impl Summary {
     pub fn of(records: &[Record]) -> Self {
         let all: Vec<&Record> = records.iter().collect();
         let by_backend = grouped(&all, |r| r.backend.as_str());
-        let (ranking, not_ranked) = ranking(&all);
+        let model = shown_model(&all);
+        let (ranking, not_ranked) = ranking(&all, model);
         Summary {
             cells: all.len(),
             outcomes: outcomes(&all),
@@ -74,6 +78,7 @@ impl Summary {
                     worst: worst(&of_backend),
                 })
                 .collect(),
+            model,
             ranking,
             not_ranked,
             worst: worst(&all),
@@ -102,8 +107,8 @@ pub(crate) fn worst(records: &[&Record]) -> Option<WorstCell> {
     Some(WorstCell { backend: record.backend.clone(), case: record.case.clone(), share })
 }
 
-/// Ranks the backends that were measured and never wrong, over the cells that all of them share.
-fn ranking(records: &[&Record]) -> (Vec<Rank>, Vec<String>) {
+/// Ranks the backends that were measured and never wrong, over the cells of `model` that all of them share.
+fn ranking(records: &[&Record], model: Option<Model>) -> (Vec<Rank>, Vec<String>) {
     let wrong = |backend: &str| {
         let mut cells = records.iter().filter(|r| r.backend == backend);
         cells.any(|r| r.outcome == Outcome::Disagrees)
@@ -112,7 +117,8 @@ fn ranking(records: &[&Record]) -> (Vec<Rank>, Vec<String>) {
         backends(records).into_iter().partition(|id| wrong(id));
     let measured: Vec<&Record> = records
         .iter()
-        .filter(|r| r.median_ns().is_some() && rivals.contains(&r.backend.as_str()))
+        .filter(|r| r.median_ns().is_some() && r.model == model)
+        .filter(|r| rivals.contains(&r.backend.as_str()))
         .copied()
         .collect();
     let rivals = backends(&measured);
@@ -159,6 +165,17 @@ mod tests {
         assert_eq!(found, [("b", 2), ("a", 2)]);
         assert!((ranking[0].ratio - 2.0).abs() < 1e-12);
         assert!((ranking[1].ratio - 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn models_are_not_mixed_in_a_ranking() {
+        let cold = |id, ns| Record { model: Some(Model::KernelCold), ..ok("g/1", id, ns) };
+        let records =
+            [cold("b", 1.0), cold("a", 9.0), ok("g/1", "a", 100.0), ok("g/1", "b", 400.0)];
+        let summary = Summary::of(&records);
+        assert_eq!(summary.model, Some(Model::Kernel));
+        assert_eq!((&*summary.ranking[1].backend, summary.ranking[1].ratio), ("b", 4.0));
+        assert_eq!(Summary::of(&records[..2]).model, Some(Model::KernelCold));
     }
 
     #[test]

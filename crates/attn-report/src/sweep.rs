@@ -4,9 +4,9 @@ use attn_core::{DType, ProblemSpec};
 use attn_record::{Axis, Record};
 
 use crate::format::count;
-use crate::rows::{backends, grouped};
+use crate::rows::{backends, grouped, shown_model};
 
-/// One sub-sweep, `sweep/seq-len/full`, in one storage type and with one number of threads.
+/// One sub-sweep, `sweep/seq-len/full`, of one model, in one storage type and with one number of threads.
 pub(crate) struct Sweep<'a> {
     pub(crate) group: &'a str,
     pub(crate) axis: Axis,
@@ -28,6 +28,9 @@ impl<'a> Sweep<'a> {
         let swept: Vec<&Record> = records.iter().filter(|r| r.axis.is_some()).collect();
         let groups = grouped(&swept, |r| (r.group(), r.axis, r.dtype()));
         let sweeps = groups.into_iter().filter_map(|((group, axis, dtype), records)| {
+            let model = shown_model(&records);
+            let other = |r: &&Record| r.median_ns().is_some() && r.model != model;
+            let records: Vec<&Record> = records.into_iter().filter(|r| !other(r)).collect();
             let threads = threads(&records)?;
             Some(Sweep {
                 group,
@@ -146,6 +149,13 @@ mod tests {
         }
         assert_eq!(Sweep::all(&records)[0].threads, 4);
         assert_eq!(Sweep::all(&records)[0].records.len(), 4);
+    }
+
+    #[test]
+    fn one_model_is_drawn() {
+        let mut records = fixture::sweep("sweep/seq-len/full", &["a", "b"], &[64]);
+        records[0].model = Some(attn_record::Model::EndToEnd);
+        assert_eq!(Sweep::all(&records)[0].records.len(), 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The table in the terminal.
 
-use attn_record::{Outcome, Record};
+use attn_record::{Model, Outcome, Record};
 
 use super::checked;
 use super::columns::Columns;
@@ -47,8 +47,19 @@ pub fn render(records: &[Record], options: Options) -> String {
 /// One group: its name, the measured cells, then what was only checked.
 fn block(group: &str, records: &[&Record], width: usize) -> String {
     let (measured, checks): (Vec<&Record>, _) = records.iter().partition(|r| r.model.is_some());
-    let mut text = format!("{}\n", shorten(group, width));
-    text.push_str(&measured_cells(&measured, width));
+    let mut text = String::new();
+    let models = grouped(&measured, |r| r.model).into_iter();
+    for (model, measured) in models.filter_map(|(model, cells)| Some((model?, cells))) {
+        let title = match model {
+            Model::Kernel => group.to_owned(),
+            other => format!("{group}, {other}"),
+        };
+        text += &(shorten(&title, width) + "\n");
+        text.push_str(&measured_cells(&measured, width));
+    }
+    if measured.is_empty() {
+        text += &(shorten(group, width) + "\n");
+    }
     text.push_str(&checked::lines(&checks, width, INDENT));
     text
 }

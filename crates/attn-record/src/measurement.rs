@@ -1,0 +1,145 @@
+//! What the samples of a cell say: its time per call, how sure that is, and how much it spreads.
+
+use serde::Serialize;
+
+use crate::stats::{self, Interval, LEVEL};
+use crate::{Measurement, Process};
+
+/// `MAD * 1.4826` estimates the standard deviation where samples are normal.
+const MAD_TO_SD: f64 = 1.4826;
+
+/// An interval, and what it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// At 95 %.
+    #[serde(flatten)]
+    pub interval: Interval,
+    /// Whether it holds for other processes too. If not, it is of this one process alone, and another
+    /// one may well lie outside: the layout of memory alone moves a time by percents (Mytkowicz et al.
+    /// 2009).
+    pub between: bool,
+}
+
+/// How much the time per call of one cell spreads, as a share of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// Within a process: `1.4826 MAD / median`, the median over processes.
+    pub within: f64,
+    /// From process to process: standard deviation of their medians, divided by the mean of these;
+    /// `None` for a single process.
+    pub between: Option<f64>,
+}
+
+impl Measurement {
+    /// The interval of the time per call, nanoseconds.
+    ///
+    /// Over two and more processes, which are what is independent, it is Student's over the logarithms of
+    /// their medians. Over one it is the bootstrap's over that one's samples.
+    pub fn interval(&self) -> Option<Estimate> {
+        if let Some(logs) = stats::mean_interval(&self.log_medians(), LEVEL) {
+            return Some(Estimate { interval: logs.map(f64::exp), between: true });
+        }
+        let interval = stats::bootstrap_median(&self.per_call_ns(), LEVEL)?;
+        Some(Estimate { interval, between: false })
+    }
+
+    /// The interval of this time per call divided by that of `other`.
+    ///
+    /// Where both have two and more processes, it is Welch's over the logarithms of their medians; else
+    /// the bootstrap's over all samples.
+    pub fn ratio_to(&self, other: &Measurement) -> Option<Estimate> {
+        let (own, others) = (self.log_medians(), other.log_medians());
+        if let Some(logs) = stats::difference_interval(&own, &others, LEVEL) {
+            return Some(Estimate { interval: logs.map(f64::exp), between: true });
+        }
+        let (own, others) = (self.per_call_ns(), other.per_call_ns());
+        let interval = stats::bootstrap_ratio(&own, &others, LEVEL)?;
+        Some(Estimate { interval, between: false })
+    }
+
+    /// The spread within a process, apart from that between processes; `None` without samples.
+    pub fn spread(&self) -> Option<Spread> {
+        let within: Vec<f64> = self.processes.iter().filter_map(Process::spread).collect();
+        let medians = self.process_medians();
+        let mean = medians.iter().sum::<f64>() / medians.len() as f64;
+        Some(Spread {
+            within: stats::median(&within)?,
+            between: stats::standard_deviation(&medians).map(|sd| sd / mean),
+        })
+    }
+
+    fn log_medians(&self) -> Vec<f64> {
+        self.process_medians().iter().map(|median| median.ln()).collect()
+    }
+}
+
+impl Process {
+    /// `1.4826 MAD / median` of the time per call.
+    fn spread(&self) -> Option<f64> {
+        let samples = self.per_call_ns();
+        let median = stats::median(&samples).filter(|&median| median > 0.0)?;
+        Some(MAD_TO_SD * stats::mad(&samples)? / median)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measurement(processes: &[&[u64]]) -> Measurement {
+        let process = |samples: &&[u64]| Process {
+            cpu: None,
+            warmup_calls: 1,
+            warmup_ns: 1,
+            reps: 10,
+            samples_ns: samples.to_vec(),
+            disturbed: None,
+        };
+        Measurement { clock_ns: 1, processes: processes.iter().map(process).collect() }
+    }
+
+    #[test]
+    fn processes_decide_where_there_are_several() {
+        let found = measurement(&[&[900, 1000, 5000], &[1000, 1000], &[990, 1000, 1010]]);
+        let point = found.interval().unwrap();
+        assert!(point.between);
+        assert!((point.interval.low - 100.0).abs() < 1e-9);
+        assert!((point.interval.high - 100.0).abs() < 1e-9);
+
+        // Logs of 100 and 110: mean 4.652825, half width 12.706205 * 0.067394 / sqrt 2 = 0.605514.
+        let two = measurement(&[&[1000], &[1100]]).interval().unwrap();
+        assert!((two.interval.low - 57.2438).abs() < 1e-2, "{two:?}");
+        assert!((two.interval.high - 192.161).abs() < 1e-2, "{two:?}");
+    }
+
+    #[test]
+    fn one_process_speaks_for_itself_alone() {
+        let one = measurement(&[&[1000, 1000, 1000, 1100, 1100]]).interval().unwrap();
+        assert!(!one.between);
+        assert_eq!((one.interval.low, one.interval.high), (100.0, 110.0));
+        assert_eq!(measurement(&[&[1000]]).interval(), None);
+        assert_eq!(measurement(&[]).interval(), None);
+    }
+
+    #[test]
+    fn ratios() {
+        let slow = measurement(&[&[2000], &[2000]]);
+        let fast = measurement(&[&[1000], &[1000]]);
+        let ratio = slow.ratio_to(&fast).unwrap();
+        assert!(ratio.between && (ratio.interval.low - 2.0).abs() < 1e-12);
+        let single = measurement(&[&[1000, 1000]]);
+        let ratio = slow.ratio_to(&single).unwrap();
+        assert!(!ratio.between && ratio.interval.high == 2.0);
+        assert_eq!(slow.ratio_to(&measurement(&[&[1000]])), None);
+    }
+
+    #[test]
+    fn spread_within_is_apart_from_spread_between() {
+        // Medians 100 and 110; MAD 10 and 0.
+        let spread = measurement(&[&[900, 1000, 1100], &[1100, 1100]]).spread().unwrap();
+        assert!((spread.within - 1.4826 * 0.1 / 2.0).abs() < 1e-12);
+        assert!((spread.between.unwrap() - 50f64.sqrt() / 105.0).abs() < 1e-12);
+        assert_eq!(measurement(&[&[1000, 1000]]).spread().unwrap().between, None);
+        assert_eq!(measurement(&[]).spread(), None);
+    }
+}

@@ -1,0 +1,295 @@
+//! One run against another.
+
+use attn_record::stats::{self, Interval};
+use attn_record::{Machine, Model, Outcome, Record};
+use serde::Serialize;
+
+use super::Place;
+use crate::certainty::believed;
+use crate::rows::grouped;
+
+/// Times within this factor of each other, either way, are the same.
+pub const SAME: f64 = 1.05;
+
+/// What changed from an old run to a new one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Diff {
+    /// What the reader has to know before the numbers: that machines or builds differ.
+    pub notes: Vec<String>,
+    /// One per machine, or pair of machines if the runs have none in common.
+    pub machines: Vec<Changes>,
+    /// Cells that cannot be compared though both runs have them: one is not `ok`.
+    pub uncompared: Vec<Uncompared>,
+    /// Cells of the old run alone, `backend case (model, threads)`.
+    pub only_old: Vec<String>,
+    /// Cells of the new run alone.
+    pub only_new: Vec<String>,
+}
+
+/// What changed on one machine.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Changes {
+    /// The machine of the old cells.
+    pub old: Machine,
+    /// The machine of the new cells: the same one unless a note says otherwise.
+    pub new: Machine,
+    /// The typical change: Hodges and Lehmann's centre of the logarithms of all ratios.
+    pub typical: Option<f64>,
+    /// One per cell.
+    pub changes: Vec<Change>,
+}
+
+/// One cell in both runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Path of the case.
+    pub case: String,
+    /// Path of the backend.
+    pub backend: String,
+    /// What was timed.
+    pub model: Model,
+    /// Number of threads.
+    pub threads: usize,
+    /// Median nanoseconds per call, before.
+    pub old_ns: f64,
+    /// Median nanoseconds per call, now.
+    pub new_ns: f64,
+    /// New time divided by old time.
+    pub ratio: f64,
+    /// Of the ratio, widened by 10 % on both sides where a cell was measured in one process only.
+    pub interval: Option<Interval>,
+    /// What that means.
+    pub verdict: Verdict,
+}
+
+/// What an interval of a ratio new to old says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// All of it is below 1.
+    Faster,
+    /// All of it is above 1.
+    Slower,
+    /// All of it is within 5 % of 1, on whichever side.
+    Same,
+    /// Any of that may be so.
+    Undecided,
+}
+
+/// A cell that one of the runs has no time for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Uncompared {
+    /// `backend case (model, threads)`.
+    pub cell: String,
+    /// How it ended before.
+    pub old: Outcome,
+    /// How it ended now.
+    pub new: Outcome,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Verdict; 4] =
+        [Verdict::Faster, Verdict::Slower, Verdict::Same, Verdict::Undecided];
+
+    /// As in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Faster => "faster",
+            Verdict::Slower => "slower",
+            Verdict::Same => "same",
+            Verdict::Undecided => "undecided",
+        }
+    }
+
+    /// The verdict on the interval of a ratio.
+    pub fn of(ratio: Option<Interval>) -> Self {
+        let Some(Interval { low, high, .. }) = ratio else {
+            return Verdict::Undecided;
+        };
+        if low > 1.0 / SAME && high < SAME {
+            Verdict::Same
+        } else if high < 1.0 {
+            Verdict::Faster
+        } else if low > 1.0 {
+            Verdict::Slower
+        } else {
+            Verdict::Undecided
+        }
+    }
+}
+
+/// Compares every cell that both runs have.
+pub fn diff(old: &[Record], new: &[Record]) -> Diff {
+    let (old, new): (Vec<&Record>, Vec<&Record>) = (old.iter().collect(), new.iter().collect());
+    // Runs of one machine each are compared whatever these are, and a note says so.
+    let foreign = !new.iter().any(|n| old.iter().any(|o| o.machine == n.machine));
+    let same = |a: &Record, b: &Record| {
+        let machine = foreign || a.machine == b.machine;
+        machine
+            && (&a.case, &a.backend, a.model, a.threads)
+                == (&b.case, &b.backend, b.model, b.threads)
+    };
+    let pairs: Vec<(&Record, &Record)> =
+        old.iter().filter_map(|o| Some((*o, *new.iter().find(|n| same(o, n))?))).collect();
+    let alone = |these: &[&Record], those: &[&Record]| {
+        let alone = these.iter().filter(|r| !those.iter().any(|other| same(r, other)));
+        alone.map(|r| name(r)).collect()
+    };
+    let uncompared = pairs.iter().filter(|(o, n)| o.outcome != n.outcome || failed(o));
+    Diff {
+        notes: notes(&old, &new, foreign),
+        machines: machines(&pairs),
+        uncompared: uncompared
+            .map(|(o, n)| Uncompared { cell: name(o), old: o.outcome, new: n.outcome })
+            .collect(),
+        only_old: alone(&old, &new),
+        only_new: alone(&new, &old),
+    }
+}
+
+fn failed(record: &Record) -> bool {
+    matches!(record.outcome, Outcome::Disagrees | Outcome::Error | Outcome::Timeout)
+}
+
+fn machines(pairs: &[(&Record, &Record)]) -> Vec<Changes> {
+    let mut machines: Vec<Changes> = Vec::new();
+    for (old, new) in pairs {
+        let Some(change) = change(old, new) else {
+            continue;
+        };
+        match machines.iter_mut().find(|m| m.old == old.machine && m.new == new.machine) {
+            Some(found) => found.changes.push(change),
+            None => machines.push(Changes {
+                old: old.machine.clone(),
+                new: new.machine.clone(),
+                typical: None,
+                changes: vec![change],
+            }),
+        }
+    }
+    for machine in &mut machines {
+        let logs: Vec<f64> = machine.changes.iter().map(|change| change.ratio.ln()).collect();
+        machine.typical = stats::hodges_lehmann(&logs).map(f64::exp);
+    }
+    machines
+}
+
+fn change(old: &Record, new: &Record) -> Option<Change> {
+    let (old_ns, new_ns) = (old.median_ns()?, new.median_ns()?);
+    let ratio = new.measurement()?.ratio_to(old.measurement()?);
+    let interval = ratio.map(|ratio| believed(&ratio));
+    Some(Change {
+        case: old.case.clone(),
+        backend: old.backend.clone(),
+        model: old.model?,
+        threads: old.threads,
+        old_ns,
+        new_ns,
+        ratio: new_ns / old_ns,
+        interval,
+        verdict: Verdict::of(interval),
+    })
+}
+
+/// What differs besides the times.
+fn notes(old: &[&Record], new: &[&Record], foreign: bool) -> Vec<String> {
+    let places = |records: &[&Record]| -> Vec<String> {
+        grouped(records, Place::of).into_iter().map(|(place, _)| place.title()).collect()
+    };
+    let (before, now) = (places(old), places(new));
+    let mut notes = Vec::new();
+    if foreign && !old.is_empty() && !new.is_empty() {
+        notes.push("The runs have no machine in common: ratios compare machines, too.".to_owned());
+    }
+    let builds = |records: &[&Record]| -> Vec<_> {
+        grouped(records, |r| &r.build).into_iter().map(|(build, _)| build.clone()).collect()
+    };
+    if builds(old) != builds(new) {
+        notes.push("The builds differ.".to_owned());
+    }
+    if before != now || before.len() > 1 || !notes.is_empty() {
+        notes.extend(before.iter().map(|place| format!("old: {place}")));
+        notes.extend(now.iter().map(|place| format!("new: {place}")));
+    }
+    notes
+}
+
+/// `faer g/1 (kernel, 2 threads)`.
+fn name(record: &Record) -> String {
+    let model = record.model.map_or("checked only", Model::name);
+    let threads = crate::format::count(record.threads, "thread");
+    format!("{} {} ({model}, {threads})", record.backend, record.case)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{certain, ok, with_outcome};
+
+    fn cell(case: &str, ns: f64) -> Record {
+        let mut record = ok(case, "x", ns);
+        record.volatile.measurement = Some(certain(ns));
+        record
+    }
+
+    fn interval(low: f64, high: f64) -> Interval {
+        Interval { low, high, level: 0.95 }
+    }
+
+    #[test]
+    fn verdicts_by_hand() {
+        let cases = [
+            (Some(interval(0.5, 0.9)), Verdict::Faster),
+            (Some(interval(1.1, 1.9)), Verdict::Slower),
+            (Some(interval(0.98, 1.03)), Verdict::Same),
+            (Some(interval(1.01, 1.02)), Verdict::Same),
+            (Some(interval(0.9, 1.2)), Verdict::Undecided),
+            (Some(interval(1.01, 1.2)), Verdict::Slower),
+            (None, Verdict::Undecided),
+        ];
+        for (ratio, verdict) in cases {
+            assert_eq!(Verdict::of(ratio), verdict, "{ratio:?}");
+        }
+    }
+
+    #[test]
+    fn cells_of_both_runs_are_compared_and_the_others_listed() {
+        let old = [cell("g/1", 100.0), cell("g/2", 100.0), cell("g/3", 100.0), cell("g/4", 1.0)];
+        let wrong = with_outcome(cell("g/3", 1.0), Outcome::Disagrees);
+        let new = [cell("g/1", 200.0), cell("g/2", 100.0), wrong, cell("g/5", 1.0)];
+        let found = diff(&old, &new);
+        assert_eq!(found.notes, Vec::<String>::new());
+        let verdicts: Vec<_> =
+            found.machines[0].changes.iter().map(|c| (&*c.case, c.verdict)).collect();
+        assert_eq!(verdicts, [("g/1", Verdict::Slower), ("g/2", Verdict::Same)]);
+        assert!((found.machines[0].typical.unwrap() - 2f64.sqrt()).abs() < 1e-12);
+        assert_eq!(found.uncompared[0].new, Outcome::Disagrees);
+        assert_eq!(found.only_old, ["x g/4 (kernel, 1 thread)"]);
+        assert_eq!(found.only_new, ["x g/5 (kernel, 1 thread)"]);
+    }
+
+    #[test]
+    fn other_machines_and_builds_are_said_first() {
+        let old = [cell("g/1", 100.0)];
+        let mut new = old.clone();
+        new[0].build.version = "0.2.0".into();
+        assert_eq!(diff(&old, &new).notes[0], "The builds differ.");
+        new[0].machine.cpu = "Other CPU".into();
+        let found = diff(&old, &new);
+        assert!(found.notes[0].starts_with("The runs have no machine in common"));
+        assert_eq!(found.machines[0].new.cpu, "Other CPU");
+        // With the old machine in the new run too, only its cells are compared.
+        let both = [old[0].clone(), new[0].clone()];
+        let found = diff(&old, &both);
+        assert_eq!((found.machines.len(), found.only_new.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_run_is_the_same_as_itself() {
+        let run = [cell("g/1", 100.0), cell("g/2", 5.0)];
+        let found = diff(&run, &run);
+        assert!(found.machines[0].changes.iter().all(|c| c.verdict == Verdict::Same));
+        assert!(found.uncompared.is_empty() && found.only_old.is_empty());
+    }
+}

@@ -1,0 +1,22 @@
+//! Comparisons as data: backends with each other, and one run with another.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `side_by_side` | which backend is the fastest, case by case |
+//! | `ranking` | which is the fastest all in all |
+//! | `diff` | what became faster or slower since another run |
+//!
+//! Only cells that ended `ok` are compared, and only within one machine, build, model and number of
+//! threads; what is left out is listed with the reason. A difference is a difference only where the
+//! interval of the ratio leaves out 1: one of a single process is widened by 10 % on both sides, because
+//! it knows nothing of other processes.
+
+mod diff;
+mod place;
+mod ranking;
+mod side_by_side;
+
+pub use diff::{Change, Changes, Diff, SAME, Uncompared, Verdict, diff};
+pub use place::Place;
+pub use ranking::{LeftOut, Rank, Ranking, rank};
+pub use side_by_side::{Rival, SideBySide, side_by_side};

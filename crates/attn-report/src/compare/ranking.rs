@@ -1,0 +1,158 @@
+//! Rankings by the geometric mean of ratios.
+
+use attn_record::{Model, Outcome, Record, stats};
+use serde::Serialize;
+
+use super::Place;
+use crate::rows::{backends, best_ns, grouped};
+
+/// The backends in order, for one machine and build, one model and one number of threads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ranking {
+    /// Machine and build.
+    pub place: Place,
+    /// What was timed.
+    pub model: Model,
+    /// Number of threads.
+    pub threads: usize,
+    /// Fastest first.
+    pub ranks: Vec<Rank>,
+    /// Cells that every ranked backend was measured on: what the ratios are over.
+    pub cells: usize,
+    /// Backends with a wrong result, which are not ranked.
+    pub not_ranked: Vec<String>,
+    /// Cases that do not count.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// One backend.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rank {
+    /// Path of the backend.
+    pub backend: String,
+    /// Geometric mean over the cells of the median time in units of the fastest of that cell.
+    pub ratio: f64,
+    /// Cells in which no other was faster.
+    pub best: usize,
+}
+
+/// A case that does not count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Path of the case.
+    pub case: String,
+    /// `candle/fused is unsupported`.
+    pub why: String,
+}
+
+/// Ranks the backends of `runs` by `model`, once for every machine, build and number of threads. The
+/// same case in two runs counts twice.
+pub fn rank(runs: &[Vec<Record>], model: Model) -> Vec<Ranking> {
+    let all: Vec<&Record> = runs.iter().flatten().filter(|r| r.model == Some(model)).collect();
+    let groups = grouped(&all, |r| (Place::of(r), r.threads)).into_iter();
+    let rankings =
+        groups.map(|((place, threads), cells)| ranking(runs, place, model, threads, &cells));
+    rankings.collect()
+}
+
+fn ranking(
+    runs: &[Vec<Record>],
+    place: Place,
+    model: Model,
+    threads: usize,
+    records: &[&Record],
+) -> Ranking {
+    let is_wrong = |id: &str| {
+        let mut of_backend = runs.iter().flatten().filter(|r| r.backend == id);
+        of_backend.any(|r| r.outcome == Outcome::Disagrees)
+    };
+    let (wrong, right): (Vec<&str>, _) = backends(records).into_iter().partition(|id| is_wrong(id));
+    let measured = |id: &str| records.iter().any(|r| r.backend == id && r.median_ns().is_some());
+    let rivals: Vec<&str> = right.into_iter().filter(|id| measured(id)).collect();
+    let cases = runs.iter().flat_map(|run| {
+        let own = records.iter().filter(|r| run.iter().any(|own| std::ptr::eq(own, **r)));
+        grouped(&own.copied().collect::<Vec<_>>(), |r| r.case.as_str())
+    });
+    let mut shared: Vec<Vec<&Record>> = Vec::new();
+    let mut left_out = Vec::new();
+    for (case, mut cells) in cases {
+        cells.retain(|r| rivals.contains(&r.backend.as_str()));
+        match missing(&rivals, &cells) {
+            None => shared.push(cells),
+            Some(why) => left_out.push(LeftOut { case: case.into(), why }),
+        }
+    }
+    let mut ranks: Vec<Rank> = rivals.iter().filter_map(|id| one(id, &shared)).collect();
+    ranks.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
+    let not_ranked = wrong.into_iter().map(Into::into).collect();
+    Ranking { place, model, threads, ranks, cells: shared.len(), not_ranked, left_out }
+}
+
+/// Who of `rivals` was not measured, and why; `None` if all were.
+fn missing(rivals: &[&str], cells: &[&Record]) -> Option<String> {
+    let missing = rivals.iter().filter_map(|id| match cells.iter().find(|r| r.backend == *id) {
+        None => Some(format!("{id} is not in the run")),
+        Some(cell) if cell.outcome != Outcome::Ok => Some(format!("{id} is {}", cell.outcome)),
+        Some(cell) if cell.median_ns().is_none() => Some(format!("{id} has no samples")),
+        Some(_) => None,
+    });
+    let missing: Vec<String> = missing.collect();
+    (!missing.is_empty()).then(|| missing.join(", "))
+}
+
+fn one(backend: &str, cells: &[Vec<&Record>]) -> Option<Rank> {
+    let ratio = |cell: &Vec<&Record>| {
+        let own = cell.iter().find(|r| r.backend == backend)?.median_ns()?;
+        Some(own / best_ns(cell)?)
+    };
+    let ratios: Vec<f64> = cells.iter().filter_map(ratio).collect();
+    Some(Rank {
+        backend: backend.into(),
+        ratio: stats::geometric_mean(&ratios)?,
+        best: ratios.iter().filter(|&&ratio| ratio == 1.0).count(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{ok, with_outcome};
+
+    #[test]
+    fn the_cases_that_all_share_count_and_the_others_are_named() {
+        let run = vec![
+            ok("g/1", "a", 100.0),
+            ok("g/1", "b", 400.0),
+            ok("g/2", "a", 900.0),
+            ok("g/2", "b", 100.0),
+            ok("g/3", "a", 1.0),
+            with_outcome(ok("g/3", "b", 1.0), Outcome::Unsupported),
+        ];
+        let found = rank(&[run], Model::Kernel);
+        assert_eq!((found.len(), found[0].cells), (1, 2));
+        let ranks: Vec<_> = found[0].ranks.iter().map(|r| (&*r.backend, r.best)).collect();
+        assert_eq!(ranks, [("b", 1), ("a", 1)]);
+        assert!((found[0].ranks[0].ratio - 2.0).abs() < 1e-12);
+        let left_out = LeftOut { case: "g/3".into(), why: "b is unsupported".into() };
+        assert_eq!(found[0].left_out, [left_out]);
+    }
+
+    #[test]
+    fn models_threads_and_machines_are_apart_and_wrong_backends_out() {
+        let cold = Record { model: Some(Model::KernelCold), ..ok("g/1", "a", 1.0) };
+        let parallel = Record { threads: 2, ..ok("g/1", "a", 1.0) };
+        let mut other = ok("g/1", "a", 1.0);
+        other.machine.cpu = "Other CPU".into();
+        let wrong = with_outcome(ok("g/1", "b", 1.0), Outcome::Disagrees);
+        let run = vec![cold, ok("g/1", "a", 1.0), wrong, parallel, other];
+        let found = rank(&[run], Model::Kernel);
+        assert_eq!(found.len(), 3);
+        assert_eq!((found[0].ranks.len(), &found[0].not_ranked[..]), (1, &["b".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_case_of_two_runs_counts_twice() {
+        let run = || vec![ok("g/1", "a", 1.0), ok("g/1", "b", 2.0)];
+        assert_eq!(rank(&[run(), run()], Model::Kernel)[0].cells, 2);
+    }
+}

@@ -1,0 +1,59 @@
+//! Records as points along a size.
+
+use attn_core::DType;
+use attn_record::{Axis, Model, Record};
+
+use crate::rows::grouped;
+
+/// One sweep: its backends, each with its points by size.
+pub(super) struct Series<'a> {
+    pub(super) group: String,
+    pub(super) axis: Axis,
+    pub(super) dtype: DType,
+    pub(super) model: Model,
+    pub(super) threads: usize,
+    pub(super) lines: Vec<(String, Vec<Point<'a>>)>,
+}
+
+/// A cell that ended `ok` and was measured.
+#[derive(Clone, Copy)]
+pub(super) struct Point<'a> {
+    pub(super) size: usize,
+    pub(super) ns: f64,
+    pub(super) record: &'a Record,
+}
+
+impl<'a> Series<'a> {
+    pub(super) fn all(records: &'a [Record]) -> Vec<Self> {
+        let measured: Vec<&Record> = records.iter().filter(|r| r.median_ns().is_some()).collect();
+        let key = |r: &'a Record| (r.group(), r.axis, r.dtype(), r.model, r.threads);
+        let groups = grouped(&measured, key).into_iter();
+        let series = groups.filter_map(|((group, axis, dtype, model, threads), records)| {
+            let (axis, model) = (axis?, model?);
+            let lines = grouped(&records, |r| r.backend.as_str()).into_iter();
+            let lines = lines.map(|(id, cells)| (id.to_owned(), points(axis, &cells))).collect();
+            Some(Series { group: group.into(), axis, dtype, model, threads, lines })
+        });
+        series.collect()
+    }
+
+    /// Every point, whosever it is.
+    pub(super) fn points(&self) -> impl Iterator<Item = &Point<'a>> {
+        self.lines.iter().flat_map(|(_, points)| points)
+    }
+}
+
+/// By size; of two cells of one size the first.
+fn points<'a>(axis: Axis, cells: &[&'a Record]) -> Vec<Point<'a>> {
+    let size = |record: &Record| match axis {
+        Axis::Len => record.problem.shape.len_k,
+        Axis::Dim => record.problem.shape.dim,
+    };
+    let points = cells.iter().copied();
+    let points =
+        points.filter_map(|r| Some(Point { size: size(r), ns: r.median_ns()?, record: r }));
+    let mut points: Vec<Point<'a>> = points.collect();
+    points.sort_by_key(|point| point.size);
+    points.dedup_by_key(|point| point.size);
+    points
+}

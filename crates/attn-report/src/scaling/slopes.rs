@@ -1,0 +1,121 @@
+//! The slope between neighbouring sizes.
+
+use attn_core::DType;
+use attn_record::Record;
+use attn_record::stats::Interval;
+use serde::Serialize;
+
+use super::Scores;
+use super::series::Point;
+use crate::certainty::believed;
+
+/// A slope this far from the expected one is worth a reason.
+const TOLERANCE: f64 = 0.1;
+
+/// The exponent between two neighbouring sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Slope {
+    /// The smaller size.
+    pub from: usize,
+    /// The larger size.
+    pub to: usize,
+    /// `ln(t2 / t1) / ln(n2 / n1)`.
+    pub slope: f64,
+    /// From the interval of `t2 / t1`, which is widened by 10 % on both sides where a cell was measured
+    /// in one process only.
+    pub interval: Option<Interval>,
+    /// Whether it is more than 0.1 away from the expected exponent; `None` if none is expected.
+    pub departs: Option<bool>,
+    /// The cache that held the scores of a head at `from` and no longer does at `to`, where the slope
+    /// departs.
+    pub outgrew: Option<Outgrown>,
+}
+
+/// A cache and what no longer fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Outgrown {
+    /// Level of the cache.
+    pub level: u8,
+    /// Its size.
+    pub cache_bytes: u64,
+    /// The scores of one head at the larger size.
+    pub scores_bytes: u64,
+}
+
+pub(super) fn all(
+    points: &[Point<'_>],
+    expected: Option<f64>,
+    scores: Option<Scores>,
+    caches: &[(u8, u64)],
+) -> Vec<Slope> {
+    let slope = |pair: &[Point<'_>]| {
+        let (a, b) = (&pair[0], &pair[1]);
+        let steps = (b.size as f64 / a.size as f64).ln();
+        let slope = (b.ns / a.ns).ln() / steps;
+        let departs = expected.map(|expected| (slope - expected).abs() > TOLERANCE);
+        let matrix = departs == Some(true) && scores == Some(Scores::Matrix);
+        Slope {
+            from: a.size,
+            to: b.size,
+            slope,
+            interval: interval(a.record, b.record).map(|ratio| ratio.map(|x| x.ln() / steps)),
+            departs,
+            outgrew: matrix.then(|| outgrown(a.record, b.record, caches)).flatten(),
+        }
+    };
+    points.windows(2).map(slope).collect()
+}
+
+/// Of the time of `b` divided by that of `a`.
+fn interval(a: &Record, b: &Record) -> Option<Interval> {
+    Some(believed(&b.measurement()?.ratio_to(a.measurement()?)?))
+}
+
+/// The largest cache that was outgrown.
+fn outgrown(a: &Record, b: &Record, caches: &[(u8, u64)]) -> Option<Outgrown> {
+    let (before, after) = (scores_bytes(a), scores_bytes(b));
+    let left = caches.iter().filter(|(_, bytes)| before <= *bytes && *bytes < after);
+    let &(level, cache_bytes) = left.max_by_key(|(level, _)| *level)?;
+    Some(Outgrown { level, cache_bytes, scores_bytes: after })
+}
+
+/// Nq x Nk scores of one head in f64 for f64, else in f32: half types are converted before.
+fn scores_bytes(record: &Record) -> u64 {
+    let element = if record.dtype() == DType::F64 { 8 } else { 4 };
+    (record.problem.shape.len_q * record.problem.shape.len_k * element) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::scaling::{Known, Scaling};
+
+    fn slopes(times: [f64; 3], scores: Scores) -> Vec<Slope> {
+        let mut records = fixture::sweep("sweep/seq-len/full", &["a"], &[256, 512, 1024]);
+        for (record, ns) in records.iter_mut().zip(times) {
+            record.volatile.measurement = Some(fixture::certain(ns));
+        }
+        let (caches, scores) = ([(1, 48 << 10), (2, 2 << 20), (3, 1 << 30)], [("a", scores)]);
+        let scaling = Scaling::of(&records, Known { caches: &caches, scores: &scores });
+        scaling.sweeps[0].backends[0].slopes.clone()
+    }
+
+    #[test]
+    fn where_the_line_steps_up_the_outgrown_cache_is_named() {
+        // 256 KiB, 1 MiB and 4 MiB of scores.
+        let found = slopes([1000.0, 4000.0, 32_000.0], Scores::Matrix);
+        assert!((found[0].slope - 2.0).abs() < 1e-12 && found[0].departs == Some(false));
+        assert_eq!(found[0].outgrew, None);
+        assert!((found[1].slope - 3.0).abs() < 1e-12);
+        assert!((found[1].interval.unwrap().low - 3.0).abs() < 1e-9);
+        let l2 = Outgrown { level: 2, cache_bytes: 2 << 20, scores_bytes: 4 << 20 };
+        assert_eq!(found[1].outgrew, Some(l2));
+    }
+
+    #[test]
+    fn tiles_outgrow_nothing() {
+        let found = slopes([1000.0, 4000.0, 32_000.0], Scores::Part);
+        assert_eq!((found[1].departs, found[1].outgrew), (Some(true), None));
+    }
+}

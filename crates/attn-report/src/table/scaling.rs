@@ -1,0 +1,193 @@
+//! Scaling in the terminal, and as Markdown.
+
+use super::Options;
+use super::columns::Columns;
+use crate::format::{percent, shorten, significant};
+use crate::scaling::{Exponent, Line, Scaling, Sweep, Threads};
+
+const INDENT: &str = "  ";
+
+/// Exponents by sweep and backend, then what else is to be said, then speed-ups by threads.
+pub fn scaling(scaling: &Scaling, options: Options) -> String {
+    let width = options.width.max(72);
+    let mut blocks: Vec<String> = scaling.sweeps.iter().map(|s| block(s, width)).collect();
+    if !scaling.threads.is_empty() {
+        blocks.push(speedups(&scaling.threads, width));
+    }
+    blocks.join("\n")
+}
+
+/// Exponents and sentences as Markdown; empty if there is nothing to say.
+pub fn scaling_markdown(scaling: &Scaling) -> String {
+    let of_sweep = |sweep: &Sweep| {
+        let said: String = sweep.sentences().iter().map(|said| item(said)).collect();
+        format!("{}:\n\n{said}", sweep.title())
+    };
+    let mut parts: Vec<String> = scaling.sweeps.iter().map(of_sweep).collect();
+    let threads = scaling.threads.iter().filter_map(Threads::sentence);
+    let threads: String = threads.map(|said| item(&said)).collect();
+    if !threads.is_empty() {
+        parts.push(format!("Threads:\n\n{threads}"));
+    }
+    parts.join("\n")
+}
+
+fn item(said: &str) -> String {
+    ["- ", said, "\n"].concat()
+}
+
+fn block(sweep: &Sweep, width: usize) -> String {
+    let symbol = sweep.symbol();
+    let expected = sweep.expected.map_or_else(String::new, |e| format!(": expected {symbol}^{e}"));
+    let title = shorten(&format!("{}{expected}", sweep.title()), width) + "\n";
+    let exponents = sweep.backends.iter().flat_map(|l| [sweep.of_time(l), sweep.of_memory(l)]);
+    let in_table: Vec<String> = exponents.flatten().collect();
+    let others = sweep.sentences().into_iter().filter(|said| !in_table.contains(said));
+    let others: String = others.map(|said| wrap(&said, width)).collect();
+    [title, indented(&exponent_rows(sweep), 1, width), slopes(sweep, width), others].concat()
+}
+
+/// Backend, exponent of the time, its interval, and the same of the memory where it was counted.
+fn exponent_rows(sweep: &Sweep) -> Vec<Vec<String>> {
+    let symbol = sweep.symbol();
+    let mut head = vec!["backend".into(), format!("time ~ {symbol}^"), "95 %".into()];
+    let memory = sweep.backends.iter().any(|line| line.memory.best().is_some());
+    if memory {
+        head.extend([format!("peak memory ~ {symbol}^"), "95 %".into()]);
+    }
+    let row = |line: &Line| {
+        let mut cells = vec![line.backend.clone()];
+        cells.extend(exponent(&line.time));
+        if memory {
+            cells.extend(exponent(&line.memory));
+        }
+        cells
+    };
+    std::iter::once(head).chain(sweep.backends.iter().map(row)).collect()
+}
+
+fn exponent(exponent: &Exponent) -> [String; 2] {
+    let fit = exponent.best();
+    let interval = fit.and_then(|fit| fit.interval);
+    [
+        fit.map_or_else(|| "-".into(), |fit| format!("{:.2}", fit.slope)),
+        interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high)),
+    ]
+}
+
+/// Slopes from size to size: each below the larger one.
+fn slopes(sweep: &Sweep, width: usize) -> String {
+    let mut sizes: Vec<usize> =
+        sweep.backends.iter().flat_map(|l| &l.slopes).map(|s| s.to).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    if sizes.is_empty() {
+        return String::new();
+    }
+    let mut head = vec![format!("slope up to {} =", sweep.symbol())];
+    head.extend(sizes.iter().map(usize::to_string));
+    let row = |line: &Line| {
+        let of = |size| line.slopes.iter().find(|s| s.to == size);
+        let cells = sizes.iter().map(|&size| of(size).map(|s| format!("{:.2}", s.slope)));
+        let cells = cells.map(|cell| cell.unwrap_or_else(|| "-".into()));
+        std::iter::once(line.backend.clone()).chain(cells).collect()
+    };
+    let rows: Vec<Vec<String>> =
+        std::iter::once(head).chain(sweep.backends.iter().map(row)).collect();
+    indented(&rows, 1, width)
+}
+
+fn speedups(threads: &[Threads], width: usize) -> String {
+    let head = ["case", "backend", "model", "threads", "speed-up", "95 %", "efficiency"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for cell in threads {
+        rows.extend(cell.speedups.iter().skip(1).map(|s| {
+            let interval = s.interval.map_or_else(
+                || "-".into(),
+                |i| format!("{} to {}", significant(i.low), significant(i.high)),
+            );
+            vec![
+                cell.case.clone(),
+                cell.backend.clone(),
+                cell.model.to_string(),
+                s.threads.to_string(),
+                format!("{}x", significant(s.speedup)),
+                interval,
+                percent(s.efficiency),
+            ]
+        }));
+    }
+    format!("threads\n{}", indented(&rows, 3, width))
+}
+
+/// `rows` in columns, of which the first `names` hold names.
+pub(super) fn indented(rows: &[Vec<String>], names: usize, width: usize) -> String {
+    let columns = Columns::fit(rows, names, width - INDENT.len());
+    rows.iter().map(|row| INDENT.to_owned() + &columns.line(row)).collect()
+}
+
+/// `text` on lines of at most `width` characters, indented.
+pub(super) fn wrap(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.last_mut().expect("there is a first line");
+        let room = width - INDENT.len();
+        if last.is_empty() {
+            *last = shorten(word, room);
+        } else if last.chars().count() + 1 + word.chars().count() <= room {
+            *last += " ";
+            *last += word;
+        } else {
+            lines.push(format!("  {}", shorten(word, room - 2)));
+        }
+    }
+    lines.iter().map(|line| [INDENT, line, "\n"].concat()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixture;
+    use crate::scaling::Known;
+
+    #[test]
+    fn a_sweep_reads_like_this() {
+        let mut records = fixture::sweep("sweep/seq-len/full", &["a", "b"], &[512, 1024, 2048]);
+        for (record, ns) in records.iter_mut().zip([1e6, 2e6, 2e6, 4e6, 4e6, 8e6]) {
+            record.volatile.measurement = Some(fixture::certain(ns));
+        }
+        let found = Scaling::of(&records, Known::default());
+        let expected = "\
+sweep/seq-len/full, f32, kernel, 1 thread: expected N^2
+  backend  time ~ N^          95 %
+  a             1.00  1.00 to 1.00
+  b             1.00  1.00 to 1.00
+  slope up to N =  1024  2048
+  a                1.00  1.00
+  b                1.00  1.00
+";
+        let text = scaling(&found, Options::default());
+        assert!(text.starts_with(expected), "{text}");
+        let markdown = scaling_markdown(&found);
+        assert!(
+            markdown.contains(
+                "- a: time grows as N^1.00 (1.00 to 1.00) for N >= 512; expected is 2.\n"
+            )
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_asked(group in "[a-z]{1,90}", backend in "[a-z]{1,90}", width in 72usize..120) {
+            let mut records = fixture::sweep(&group, &[&backend, "b"], &[64, 128, 256, 512]);
+            records.extend(records.clone().into_iter().map(|mut r| { r.threads = 64; r }));
+            records[0].volatile.measurement = Some(fixture::certain(1e9));
+            let found = Scaling::of(&records, Known::default());
+            for line in scaling(&found, Options { width }).lines() {
+                prop_assert!(line.chars().count() <= width, "{}", line);
+            }
+        }
+    }
+}
