@@ -39,7 +39,7 @@ pub struct Prepared<'b> {
     exec: Exec,
     receipt: Receipt,
     plan: Box<dyn Plan + 'b>,
-    prepared: attn_sys::alloc::Usage,
+    usage: attn_sys::alloc::Usage,
 }
 
 impl<'b> Prepared<'b> {
@@ -51,15 +51,8 @@ impl<'b> Prepared<'b> {
     ) -> Result<Self, CellError> {
         let receipt = backend.probe()?;
         backend.supports(problem)?;
-        let (plan, prepared) = attn_sys::alloc::measure(|| backend.prepare(problem, exec));
-        Ok(Prepared {
-            backend,
-            problem: problem.clone(),
-            exec: *exec,
-            receipt,
-            plan: plan?,
-            prepared,
-        })
+        let (plan, usage) = attn_sys::alloc::measure(|| backend.prepare(problem, exec));
+        Ok(Prepared { backend, problem: problem.clone(), exec: *exec, receipt, plan: plan?, usage })
     }
 
     /// What runs.
@@ -113,8 +106,8 @@ impl<'b> Prepared<'b> {
         done?;
         let counted = attn_sys::alloc::is_installed();
         Ok(counted.then(|| Memory {
-            prepared_bytes: self.prepared.held_bytes,
-            peak_bytes: self.prepared.peak_bytes.max(self.prepared.held_bytes + run.peak_bytes),
+            prepared_bytes: self.usage.held_bytes,
+            peak_bytes: self.usage.peak_bytes.max(self.usage.held_bytes + run.peak_bytes),
             allocations: run.allocations,
             allocated_bytes: run.allocated_bytes,
         }))
