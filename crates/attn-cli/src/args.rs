@@ -106,6 +106,10 @@ pub(crate) struct CellArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: u64,
+    /// GiB of address space of a worker; one that asks for more dies [default: half of the machine's
+    /// memory]
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) memory: Option<u64>,
 }
 
 fn parse_model(name: &str) -> Result<Model, String> {

@@ -84,6 +84,8 @@ pub(crate) struct Session {
     entries: Vec<Entry>,
     selection: Selection,
     timeout: Duration,
+    /// Bytes of address space of a worker.
+    memory: Option<u64>,
     budget: Option<Duration>,
     /// Records of cells that a run had before it was cut short.
     done: Vec<Record>,
@@ -140,6 +142,10 @@ impl Session {
             entries,
             selection,
             timeout: Duration::from_secs(args.timeout),
+            memory: args
+                .memory
+                .map(|gib| gib << 30)
+                .or_else(|| attn_sys::limit::physical_memory().map(|bytes| bytes / 2)),
             budget: args.preset.budget,
             done: Vec::new(),
         })
@@ -242,13 +248,13 @@ impl Session {
         cells
     }
 
-    /// Half of the machine's memory for a worker, the last processor for those with one thread, and
-    /// twice the last-level cache for what is to be cold.
+    /// The last processor for workers with one thread, twice the last-level cache for what is to be
+    /// cold.
     fn limits(&self) -> Limits {
         let largest = attn_sys::cache::levels().iter().map(|cache| cache.bytes).max();
         Limits {
             cpu: attn_sys::affinity::allowed().last().copied(),
-            memory: attn_sys::limit::physical_memory().map(|bytes| bytes / 2),
+            memory: self.memory,
             cold_bytes: 2 * largest.unwrap_or(32 << 20),
             deadline: self.budget.map(|budget| (Instant::now() + budget, budget)),
         }

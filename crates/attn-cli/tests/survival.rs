@@ -45,7 +45,17 @@ fn stderr(output: &Output) -> String {
 fn backends_that_do_not_return_cost_their_own_cells_alone() {
     let root = tempfile::tempdir().unwrap();
     let out = root.path().join("out");
-    let args = ["run", "-b", "naive,fault/*,faer", "-c", "tiny/full/n=8", "--timeout", "3"];
+    let args = [
+        "run",
+        "-b",
+        "naive,fault/*,faer",
+        "-c",
+        "tiny/full/n=8",
+        "--timeout",
+        "5",
+        "--memory",
+        "2",
+    ];
     let output = attn(&args)
         .args(["--cases", &cases(root.path()), "--out", out.to_str().unwrap()])
         .output()
@@ -81,7 +91,7 @@ fn backends_that_do_not_return_cost_their_own_cells_alone() {
     };
     assert!(reason("fault/panic").contains("the backend panics, as it is meant to"));
     assert!(reason("fault/hoard").contains("memory allocation"), "{}", reason("fault/hoard"));
-    assert!(reason("fault/hang").contains("3 s"));
+    assert!(reason("fault/hang").contains("5 s"));
     assert!(run.join("index.html").exists());
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Go on with a run that was cut short; nothing that it has is measured again
     #[arg(long, value_name = "RUN", conflicts_with_all = [
         "backend", "case", "dtype", "cases", "threads", "preset", "budget", "models", "timeout",
-        "shard", "out",
+        "memory", "shard", "out",
     ])]
     resume: Option<PathBuf>,
     /// Folder that gets a new folder for this run
