@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use attn_core::DType;
 use clap::{Args, Parser, Subcommand};
 
-use crate::cmd::{check, list, measure, report, run, soak, support, verify};
+use crate::cmd::{
+    check, cmp, diff, list, measure, rank, report, run, scaling, soak, support, verify,
+};
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
 /// side by side, drawn.
@@ -26,6 +28,10 @@ pub(crate) enum Command {
     Check(check::Args),
     Verify(verify::Args),
     Measure(measure::Args),
+    Cmp(cmp::Args),
+    Rank(rank::Args),
+    Diff(diff::Args),
+    Scaling(scaling::Args),
     Report(report::Args),
     List(list::Args),
     Support(support::Args),
