@@ -7,7 +7,9 @@ use attn_core::DType;
 use attn_record::{Model, Shard};
 use clap::{Args, Parser, Subcommand};
 
-use crate::cmd::{check, list, measure, merge, report, run, soak, support, verify};
+use crate::cmd::{
+    check, cmp, diff, list, measure, merge, rank, report, run, scaling, soak, support, verify,
+};
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
 /// side by side, drawn.
@@ -28,6 +30,10 @@ pub(crate) enum Command {
     Check(check::Args),
     Verify(verify::Args),
     Measure(measure::Args),
+    Cmp(cmp::Args),
+    Rank(rank::Args),
+    Diff(diff::Args),
+    Scaling(scaling::Args),
     Report(report::Args),
     Merge(merge::Args),
     List(list::Args),

@@ -1,24 +1,30 @@
 //! The sub-commands, one file each.
 
 pub(crate) mod check;
+pub(crate) mod cmp;
+pub(crate) mod diff;
 pub(crate) mod list;
 pub(crate) mod measure;
 pub(crate) mod merge;
 mod mutants;
+pub(crate) mod rank;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod scaling;
 pub(crate) mod soak;
 pub(crate) mod support;
 pub(crate) mod verify;
 mod worker;
 
 use attn_record::Record;
+use attn_report::scaling::{Known, Scaling};
 use attn_report::summary::Summary;
-use attn_report::table;
+use attn_report::table::{self, Grid};
 use serde::Serialize;
 
 use crate::args::{Cli, Command, OutputArgs};
 use crate::exit::{Exit, Failure};
+use crate::registry;
 
 /// Runs the sub-command.
 pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
@@ -29,6 +35,10 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Cmp(args) => cmp::run(&args),
+        Command::Rank(args) => rank::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Scaling(args) => scaling::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Verify(args) => verify::run(&args),
@@ -48,14 +58,42 @@ fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 #[derive(Serialize)]
 struct Report<'a> {
     summary: Summary,
+    scaling: Scaling,
     records: &'a [Record],
 }
 
 /// Prints the table of `records`, or summary and records as JSON.
 fn print_records(records: &[Record], output: OutputArgs) -> Result<(), Failure> {
     if output.json {
-        return print_json(&Report { summary: Summary::of(records), records });
+        let scaling = Scaling::of(records, known());
+        return print_json(&Report { summary: Summary::of(records), scaling, records });
     }
     print!("{}", table::render(records, table::Options::default()));
     Ok(())
+}
+
+/// The form of a comparison.
+#[derive(clap::Args, Clone, Copy, Debug)]
+struct FormArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Print Markdown
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+}
+
+impl FormArgs {
+    /// Prints tables.
+    fn print(self, grids: &[Grid]) {
+        let text = |grid: &Grid| {
+            if self.markdown { grid.markdown() } else { grid.terminal(table::Options::default()) }
+        };
+        print!("{}", grids.iter().map(text).collect::<Vec<_>>().join("\n"));
+    }
+}
+
+/// What scaling cannot see in records.
+fn known() -> Known<'static> {
+    Known { caches: &[], scores: &registry::SCORES }
 }

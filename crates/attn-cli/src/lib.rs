@@ -9,6 +9,7 @@ pub mod builtin;
 mod cmd;
 mod exit;
 mod progress;
+mod records;
 pub mod registry;
 mod session;
 pub mod threads;

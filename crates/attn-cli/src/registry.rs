@@ -2,6 +2,7 @@
 
 use attn_bench::run::Entry;
 use attn_core::Backend;
+use attn_report::scaling::Scores;
 
 /// The yardstick of every budget.
 pub static NAIVE: attn_naive::Naive = attn_naive::Naive;
@@ -13,6 +14,15 @@ pub const THREAD_VARIABLES: [&str; 3] =
 
 /// Group names that mean one of their members in a filter.
 pub const ALIASES: [(&str, &str); 1] = [("candle", "candle/composed")];
+
+/// Where backends keep the scores of a head: what their memory is expected to grow like.
+pub const SCORES: [(&str, Scores); 5] = [
+    ("naive", Scores::Part),
+    ("ndarray", Scores::Matrix),
+    ("faer", Scores::Matrix),
+    ("candle/composed", Scores::Matrix),
+    ("candle/fused", Scores::Part),
+];
 
 /// All backends with the rates that planning assumes.
 pub fn entries() -> Vec<Entry> {

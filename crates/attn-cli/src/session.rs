@@ -54,7 +54,8 @@ pub(crate) fn select_backends(
     select("backend", args.backend.as_deref(), &ids, &registry::ALIASES)
 }
 
-fn select(
+/// Positions of the `names` that the filter `list` selects; all without one.
+pub(crate) fn select(
     what: &'static str,
     list: Option<&str>,
     names: &[&str],

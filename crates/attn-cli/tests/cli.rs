@@ -114,8 +114,39 @@ fn two_runs_differ_in_nothing_but_their_volatile_fields() {
     assert_eq!(bytes(first), bytes(second));
     assert!(stable_records(first).len() >= 4);
 
-    let report = attn(&["report", first.to_str().unwrap()]);
+    let [first, second] = [first, second].map(|run| run.to_str().unwrap());
+    let report = attn(&["report", "--markdown", first]);
     assert_eq!(report.status.code(), Some(0), "{}", text(&report.stderr));
+    assert!(text(&report.stdout).contains("report.md"));
+    compare(first, second);
+}
+
+/// Every comparison answers about two runs of the same cells, in all its forms.
+fn compare(first: &str, second: &str) {
+    for args in [
+        &["cmp", first][..],
+        &["rank", first, second],
+        &["diff", first, second],
+        &["scaling", "-b", "naive,faer", first],
+    ] {
+        for form in ["--json", "--markdown", "--threads=1"] {
+            let output = attn(&[args, &[form]].concat());
+            assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+            match form {
+                "--json" => assert!(json(&output).is_object()),
+                _ => assert!(text(&output.stdout).contains("naive")),
+            }
+        }
+        let refused = attn(&[args, &["--case", "nope"]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{args:?}");
+    }
+    let diff = json(&attn(&["diff", "--json", first, first]));
+    assert!(diff["notes"].as_array().unwrap().is_empty());
+    assert!(diff["machines"][0]["changes"].as_array().unwrap().len() >= 4);
+    assert!(diff["machines"][0]["changes"][0]["ratio"] == 1.0);
+    let ranking = json(&attn(&["rank", "--json", first]))["rankings"][0].clone();
+    assert_eq!(ranking["model"], "kernel");
+    assert_eq!(attn(&["diff", first, "/nonexistent"]).status.code(), Some(3));
 }
 
 #[test]

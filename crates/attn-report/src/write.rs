@@ -4,10 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use attn_record::{read_map, read_records, read_run};
+use attn_record::{Model, read_map, read_records, read_run};
 
 use crate::charts::{self, Chart};
-use crate::{ReportError, page, png};
+use crate::scaling::{Known, Scaling};
+use crate::table::{self, Grid};
+use crate::{ReportError, compare, page, png};
 
 /// Pixels per unit of a chart, for screens with a high resolution.
 const PNG_SCALE: f32 = 2.0;
@@ -25,6 +27,28 @@ pub fn write_report(run_dir: &Path, png: bool) -> Result<Vec<PathBuf>, ReportErr
     replace(&index, page::render(&run, &records, map.as_ref()).as_bytes())?;
     written.push(index);
     Ok(written)
+}
+
+/// Reads the run folder `run_dir`, writes `report.md` into it (tables of the sweeps, rankings by kernel
+/// time, scaling) and returns its path.
+pub fn write_markdown(run_dir: &Path, known: Known<'_>) -> Result<PathBuf, ReportError> {
+    let run = read_run(run_dir)?;
+    let records = read_records(run_dir)?;
+    let rankings = compare::rank(std::slice::from_ref(&records), Model::Kernel);
+    let rankings: Vec<String> = table::rankings(&rankings).iter().map(Grid::markdown).collect();
+    let parts = [
+        ("Time", table::markdown(&records)),
+        ("Ranking", rankings.join("\n")),
+        ("Scaling", table::scaling_markdown(&Scaling::of(&records, known))),
+    ];
+    let mut text =
+        format!("# attn: {} run, {}\n\nMade by `{}`.\n", run.preset, run.started, run.command);
+    for (title, content) in parts.iter().filter(|(_, content)| !content.is_empty()) {
+        text += &["\n## ", title, "\n\n", content].concat();
+    }
+    let path = run_dir.join("report.md");
+    replace(&path, text.as_bytes())?;
+    Ok(path)
 }
 
 fn write_charts(folder: &Path, charts: &[Chart], png: bool) -> Result<Vec<PathBuf>, ReportError> {
@@ -96,6 +120,18 @@ mod tests {
             assert_eq!(names, expected);
             let found = fs::read_dir(folder.path().join("charts")).unwrap().count();
             assert_eq!(found, expected.len() - 1);
+        }
+    }
+
+    #[test]
+    fn markdown_has_times_ranking_and_scaling() {
+        let folder = run_folder();
+        let path = write_markdown(folder.path(), Known::default()).unwrap();
+        let text = fs::read_to_string(path).unwrap();
+        for part in
+            ["# attn: quick run", "\n## Time\n", "\n## Ranking\n", "- naive: time grows as N^2.00"]
+        {
+            assert!(text.contains(part), "{part} in {text}");
         }
     }
 

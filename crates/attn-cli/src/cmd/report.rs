@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use attn_report::write::write_report;
+use attn_record::read_records;
+use attn_report::scaling::Scaling;
+use attn_report::summary::Summary;
+use attn_report::write::{write_markdown, write_report};
 use serde::Serialize;
 
-use super::print_json;
+use super::{known, print_json};
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
 
@@ -19,6 +22,9 @@ pub(crate) struct Args {
     /// Draw the charts as PNG too
     #[arg(long)]
     png: bool,
+    /// Write report.md too: tables, rankings and scaling
+    #[arg(long)]
+    markdown: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -26,18 +32,26 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   attn report bench-results/runs/2026-01-31T12-00-00Z
+  attn report --markdown bench-results/runs/2026-01-31T12-00-00Z
   attn report --png bench-results/runs/2026-01-31T12-00-00Z";
 
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
     files: Vec<PathBuf>,
+    summary: Summary,
+    scaling: Scaling,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let files = write_report(&args.run, args.png)?;
+    let mut files = write_report(&args.run, args.png)?;
+    if args.markdown {
+        files.push(write_markdown(&args.run, known())?);
+    }
     if args.output.json {
-        print_json(&Report { files })?;
+        let records = read_records(&args.run)?;
+        let (summary, scaling) = (Summary::of(&records), Scaling::of(&records, known()));
+        print_json(&Report { files, summary, scaling })?;
     } else {
         for file in files {
             println!("{}", file.display());

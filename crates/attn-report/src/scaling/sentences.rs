@@ -90,8 +90,8 @@ impl Sweep {
             return format!("{winner} overtakes {loser} at {symbol} = {}.", significant(*at));
         }
         format!(
-            "{winner} may overtake {loser} between {symbol} = {from} and {to}: undecided, the times are \
-             too close."
+            "{winner} may overtake {loser} between {symbol} = {from} and {to}: undecided, the intervals \
+             do not tell them apart."
         )
     }
 }

@@ -1,7 +1,9 @@
 //! Comparisons as tables.
 
+use attn_record::stats::Interval;
+
 use super::Grid;
-use crate::compare::{Changes, Diff, Place, Ranking, Rival, SideBySide, Verdict};
+use crate::compare::{Change, Changes, Diff, Ranking, Rival, SideBySide, Verdict};
 use crate::format::{count, percent, ratio, significant, time};
 
 /// Backends across one table: with more, tables follow each other.
@@ -11,35 +13,23 @@ const LISTED: usize = 8;
 
 /// Cases down and backends across, one table per machine, group and model.
 pub fn side_by_side(rows: &[SideBySide]) -> Vec<Grid> {
+    let machines = by(rows, |row| row.place.clone()).len();
     let key = |row: &SideBySide| (row.place.clone(), group(&row.case).to_owned(), row.model);
     let mut grids = Vec::new();
-    let machines = places(rows.iter().map(|row| &row.place));
-    let mut keys: Vec<_> = rows.iter().map(key).collect();
-    keys.dedup();
-    let mut seen = Vec::new();
-    for wanted in keys {
-        if seen.contains(&wanted) {
-            continue;
-        }
-        let rows: Vec<&SideBySide> = rows.iter().filter(|row| key(row) == wanted).collect();
-        let mut title = format!("{}, {}", wanted.1, wanted.2);
+    for ((place, group, model), rows) in by(rows, key) {
+        let mut title = format!("{group}, {model}");
         if machines > 1 {
-            title = [title, wanted.0.title()].join("; ");
+            title = [title, place.title()].join("; ");
         }
-        let mut names: Vec<&str> = Vec::new();
-        for rival in rows.iter().flat_map(|row| &row.rivals) {
-            if !names.contains(&&*rival.backend) {
-                names.push(&rival.backend);
-            }
-        }
-        let part = |backends| Grid {
+        let rivals: Vec<&Rival> = rows.iter().flat_map(|row| &row.rivals).collect();
+        let names: Vec<&str> =
+            by(&rivals, |rival| rival.backend.as_str()).into_iter().map(|(id, _)| id).collect();
+        grids.extend(names.chunks(ACROSS).map(|backends| Grid {
             title: title.clone(),
             rows: across(&rows, backends),
             names: 1,
             notes: Vec::new(),
-        };
-        grids.extend(names.chunks(ACROSS).map(part));
-        seen.push(wanted);
+        }));
     }
     if let Some(last) = grids.last_mut() {
         let legend = "Time of the fastest, and each backend's ratio to it with the half width of its \
@@ -55,7 +45,7 @@ fn across(rows: &[&SideBySide], backends: &[&str]) -> Vec<Vec<String>> {
     let line = |row: &&SideBySide| {
         let best = row.rivals.iter().filter_map(|rival| rival.ns).reduce(f64::min);
         let mut cells = vec![
-            row.case.rsplit('/').next().unwrap_or_default().to_owned(),
+            leaf(&row.case).to_owned(),
             row.threads.to_string(),
             best.map_or_else(|| "-".into(), time),
         ];
@@ -97,18 +87,14 @@ fn ranking(ranking: &Ranking) -> Grid {
         let wrong = ranking.not_ranked.join(", ");
         notes.push(format!("Not ranked because a result is wrong: {wrong}."));
     }
-    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for left_out in &ranking.left_out {
-        match reasons.iter_mut().find(|(why, _)| *why == left_out.why) {
-            Some((_, cases)) => cases.push(&left_out.case),
-            None => reasons.push((&left_out.why, vec![&left_out.case])),
-        }
-    }
-    notes.extend(
-        reasons.iter().map(|(why, cases)| format!("Left out, because {why}: {}.", some(cases))),
-    );
+    let reasons = by(&ranking.left_out, |left_out| left_out.why.as_str());
+    notes.extend(reasons.iter().map(|(why, left_out)| {
+        let cases: Vec<&str> = left_out.iter().map(|l| l.case.as_str()).collect();
+        format!("Left out, because {why}: {}.", some(&cases))
+    }));
+    notes.push(format!("Measured on {}.", ranking.place.title()));
     let threads = count(ranking.threads, "thread");
-    let title = format!("{}, {threads}; {}", ranking.model, ranking.place.title());
+    let title = format!("{}, {threads}", ranking.model);
     Grid { title, rows, names: 1, notes }
 }
 
@@ -124,7 +110,7 @@ pub fn diff(diff: &Diff) -> Vec<Grid> {
     if !diff.notes.is_empty() {
         grids.push(notes("Attention", &diff.notes));
     }
-    grids.extend(diff.machines.iter().map(changes));
+    grids.extend(diff.machines.iter().flat_map(changes));
     let uncompared = diff.uncompared.iter();
     let uncompared: Vec<String> =
         uncompared.map(|u| format!("{}: {} -> {}", u.cell, u.old, u.new)).collect();
@@ -143,37 +129,64 @@ pub fn diff(diff: &Diff) -> Vec<Grid> {
     grids
 }
 
-fn changes(machine: &Changes) -> Grid {
-    let head = ["case", "backend", "model", "threads", "old", "new", "ratio", "95 %", "verdict"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    rows.extend(machine.changes.iter().map(|change| {
-        let ends = |i: attn_record::stats::Interval| {
-            format!("{}-{}", significant(i.low), significant(i.high))
-        };
-        vec![
-            change.case.clone(),
-            change.backend.clone(),
-            change.model.to_string(),
-            change.threads.to_string(),
-            time(change.old_ns),
-            time(change.new_ns),
-            ratio(change.ratio),
-            change.interval.map_or_else(|| "-".into(), ends),
-            change.verdict.name().into(),
-        ]
-    }));
+/// One table per group, model and number of threads; the counts of all below the last.
+fn changes(machine: &Changes) -> Vec<Grid> {
+    let place = if machine.old == machine.new {
+        machine.old.cpu.clone()
+    } else {
+        format!("{} -> {}", machine.old.cpu, machine.new.cpu)
+    };
+    let key = |change: &Change| (group(&change.case).to_owned(), change.model, change.threads);
+    let parts = by(&machine.changes, key).into_iter();
+    let mut grids: Vec<Grid> = parts
+        .map(|((group, model, threads), changes)| {
+            let head = ["case", "backend", "old", "new", "ratio", "95 %", "verdict"];
+            let mut rows = vec![head.map(String::from).to_vec()];
+            rows.extend(changes.into_iter().map(change));
+            let title = format!("{group}, {model}, {}", count(threads, "thread"));
+            Grid { title, rows, names: 2, notes: Vec::new() }
+        })
+        .collect();
     let counts = Verdict::ALL.map(|verdict| {
         let n = machine.changes.iter().filter(|change| change.verdict == verdict).count();
         format!("{n} {}", verdict.name())
     });
     let typical = machine.typical.map_or_else(|| "-".into(), ratio);
-    let title = if machine.old == machine.new {
-        machine.old.cpu.clone()
-    } else {
-        format!("{} -> {}", machine.old.cpu, machine.new.cpu)
-    };
-    let note = format!("{}; typical change {typical}. Same means within 5 %.", counts.join(", "));
-    Grid { title, rows, names: 3, notes: vec![note] }
+    let note =
+        format!("{place}: {}; typical change {typical}. Same means within 5 %.", counts.join(", "));
+    if let Some(last) = grids.last_mut() {
+        last.notes.push(note);
+    }
+    grids
+}
+
+fn change(change: &Change) -> Vec<String> {
+    let ends = |i: Interval| format!("{}-{}", significant(i.low), significant(i.high));
+    vec![
+        leaf(&change.case).to_owned(),
+        change.backend.clone(),
+        time(change.old_ns),
+        time(change.new_ns),
+        ratio(change.ratio),
+        change.interval.map_or_else(|| "-".into(), ends),
+        change.verdict.name().into(),
+    ]
+}
+
+/// Items with equal keys, in order of first appearance.
+pub(super) fn by<'a, T, K: PartialEq>(
+    items: &'a [T],
+    key: impl Fn(&'a T) -> K,
+) -> Vec<(K, Vec<&'a T>)> {
+    let mut groups: Vec<(K, Vec<&'a T>)> = Vec::new();
+    for item in items {
+        let key = key(item);
+        match groups.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, group)) => group.push(item),
+            None => groups.push((key, vec![item])),
+        }
+    }
+    groups
 }
 
 /// `a, b and 3 more`.
@@ -185,19 +198,12 @@ fn some(names: &[&str]) -> String {
     }
 }
 
-fn group(case: &str) -> &str {
-    case.rsplit_once('/').map_or(case, |(group, _)| group)
+pub(super) fn leaf(case: &str) -> &str {
+    case.rsplit('/').next().unwrap_or(case)
 }
 
-/// How many different ones there are.
-fn places<'a>(places: impl Iterator<Item = &'a Place>) -> usize {
-    let mut seen: Vec<&Place> = Vec::new();
-    for place in places {
-        if !seen.contains(&place) {
-            seen.push(place);
-        }
-    }
-    seen.len()
+pub(super) fn group(case: &str) -> &str {
+    case.rsplit_once('/').map_or(case, |(group, _)| group)
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Scaling in the terminal, and as Markdown.
 
-use super::Options;
+use attn_record::stats::Interval;
+
 use super::columns::Columns;
+use super::compare::{by, group, leaf};
+use super::{Grid, Options};
 use crate::format::{percent, shorten, significant};
 use crate::scaling::{Exponent, Line, Scaling, Sweep, Threads};
 
@@ -11,9 +14,7 @@ const INDENT: &str = "  ";
 pub fn scaling(scaling: &Scaling, options: Options) -> String {
     let width = options.width.max(72);
     let mut blocks: Vec<String> = scaling.sweeps.iter().map(|s| block(s, width)).collect();
-    if !scaling.threads.is_empty() {
-        blocks.push(speedups(&scaling.threads, width));
-    }
+    blocks.extend(speedups(&scaling.threads).iter().map(|grid| grid.terminal(options)));
     blocks.join("\n")
 }
 
@@ -24,11 +25,7 @@ pub fn scaling_markdown(scaling: &Scaling) -> String {
         format!("{}:\n\n{said}", sweep.title())
     };
     let mut parts: Vec<String> = scaling.sweeps.iter().map(of_sweep).collect();
-    let threads = scaling.threads.iter().filter_map(Threads::sentence);
-    let threads: String = threads.map(|said| item(&said)).collect();
-    if !threads.is_empty() {
-        parts.push(format!("Threads:\n\n{threads}"));
-    }
+    parts.extend(speedups(&scaling.threads).iter().map(Grid::markdown));
     parts.join("\n")
 }
 
@@ -97,27 +94,30 @@ fn slopes(sweep: &Sweep, width: usize) -> String {
     indented(&rows, 1, width)
 }
 
-fn speedups(threads: &[Threads], width: usize) -> String {
-    let head = ["case", "backend", "model", "threads", "speed-up", "95 %", "efficiency"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    for cell in threads {
-        rows.extend(cell.speedups.iter().skip(1).map(|s| {
-            let interval = s.interval.map_or_else(
-                || "-".into(),
-                |i| format!("{} to {}", significant(i.low), significant(i.high)),
-            );
-            vec![
-                cell.case.clone(),
-                cell.backend.clone(),
-                cell.model.to_string(),
-                s.threads.to_string(),
-                format!("{}x", significant(s.speedup)),
-                interval,
-                percent(s.efficiency),
-            ]
-        }));
-    }
-    format!("threads\n{}", indented(&rows, 3, width))
+/// Speed-ups, one table per group of cases and model.
+fn speedups(threads: &[Threads]) -> Vec<Grid> {
+    let groups = by(threads, |cell| (group(&cell.case).to_owned(), cell.model)).into_iter();
+    let grids = groups.map(|((group, model), cells)| {
+        let head = ["case", "backend", "threads", "speed-up", "95 %", "efficiency"];
+        let mut rows = vec![head.map(String::from).to_vec()];
+        rows.extend(cells.into_iter().flat_map(speedup));
+        Grid { title: format!("threads: {group}, {model}"), rows, names: 2, notes: Vec::new() }
+    });
+    grids.collect()
+}
+
+fn speedup(cell: &Threads) -> impl Iterator<Item = Vec<String>> {
+    let ends = |i: Interval| format!("{} to {}", significant(i.low), significant(i.high));
+    cell.speedups.iter().skip(1).map(move |s| {
+        vec![
+            leaf(&cell.case).to_owned(),
+            cell.backend.clone(),
+            s.threads.to_string(),
+            format!("{}x", significant(s.speedup)),
+            s.interval.map_or_else(|| "-".into(), ends),
+            percent(s.efficiency),
+        ]
+    })
 }
 
 /// `rows` in columns, of which the first `names` hold names.

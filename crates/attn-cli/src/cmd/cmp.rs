@@ -1,0 +1,50 @@
+//! `attn cmp`: backends side by side.
+
+use std::path::PathBuf;
+
+use attn_report::compare::{SideBySide, side_by_side};
+use attn_report::table;
+use serde::Serialize;
+
+use super::{FormArgs, print_json};
+use crate::exit::{Exit, Failure};
+use crate::records::RecordArgs;
+
+/// Compare the backends of a run, case by case
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A run folder
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    #[command(flatten)]
+    records: RecordArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn cmp bench-results/runs/2026-01-31T12-00-00Z
+  attn cmp -b faer,ndarray -c sweep/seq-len --threads 1 bench-results/runs/2026-01-31T12-00-00Z
+  attn cmp --model end-to-end --markdown bench-results/runs/2026-01-31T12-00-00Z
+
+A winner is marked only where the intervals at 95 % tell it from every other backend. Cells of one
+process are given 10 % on both sides, because they know nothing of other processes.";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    rows: Vec<SideBySide>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let records = args.records.read(&[&args.run])?.concat();
+    let rows = side_by_side(&records);
+    if args.form.json {
+        print_json(&Report { rows })?;
+    } else {
+        args.form.print(&table::side_by_side(&rows));
+    }
+    Ok(Exit::Success)
+}

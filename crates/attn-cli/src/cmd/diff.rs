@@ -1,0 +1,48 @@
+//! `attn diff`: one run against another.
+
+use std::path::PathBuf;
+
+use attn_report::compare::diff;
+use attn_report::table;
+
+use super::{FormArgs, print_json};
+use crate::exit::{Exit, Failure};
+use crate::records::RecordArgs;
+
+/// Compare a run with an older one: what is faster, slower, the same
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The run folder to compare with
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The run folder in question
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    #[command(flatten)]
+    records: RecordArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn diff bench-results/runs/2026-01-31T12-00-00Z bench-results/runs/2026-02-01T12-00-00Z
+  attn diff -b faer --json OLD NEW
+
+Faster or slower: the interval of new/old at 95 % leaves out 1. Same: all of it is within 5 % of 1.
+Undecided: the samples cannot tell. Times of one process are given 10 % on both sides, so that only
+runs with several processes per cell find that something stayed the same. Cells are compared with
+those of the same machine; where the runs have none in common, and where builds differ, the head says
+so. The exit code is 0 whatever the verdicts are.";
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let runs = args.records.read(&[&args.old, &args.new])?;
+    let found = diff(&runs[0], &runs[1]);
+    if args.form.json {
+        print_json(&found)?;
+    } else {
+        args.form.print(&table::diff(&found));
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,54 @@
+//! `attn rank`: backends in order.
+
+use std::path::PathBuf;
+
+use attn_record::Model;
+use attn_report::compare::{Ranking, rank};
+use attn_report::table;
+use serde::Serialize;
+
+use super::{FormArgs, print_json};
+use crate::exit::{Exit, Failure};
+use crate::records::RecordArgs;
+
+/// Rank backends by the geometric mean of their ratios, over the cases that all of them share
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Run folders; a case of two runs counts twice
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<PathBuf>,
+    #[command(flatten)]
+    records: RecordArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn rank bench-results/runs/2026-01-31T12-00-00Z
+  attn rank -b faer,ndarray -c curated bench-results/runs/*
+  attn rank --model end-to-end --json bench-results/runs/2026-01-31T12-00-00Z
+
+One model is ranked at a time, the kernel alone unless --model says otherwise; one table per machine,
+build and number of threads. A backend with a wrong result is not ranked.";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    rankings: Vec<Ranking>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let runs = args.records.read(&args.runs)?;
+    let rankings = rank(&runs, args.records.model.unwrap_or(Model::Kernel));
+    if rankings.is_empty() {
+        return Err(Failure::usage(anyhow::anyhow!("no selected cell was measured by this model")));
+    }
+    if args.form.json {
+        print_json(&Report { rankings })?;
+    } else {
+        args.form.print(&table::rankings(&rankings));
+    }
+    Ok(Exit::Success)
+}
