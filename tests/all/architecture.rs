@@ -8,9 +8,10 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 fn metadata() -> Metadata {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    // The workspace alone: its dependencies' packages for other platforms may not be on this machine.
     let mut command = MetadataCommand::new();
-    command.manifest_path(root).other_options(vec!["--offline".into(), "--locked".into()]);
-    command.exec().expect("the workspace is valid and its lock file up to date")
+    command.manifest_path(root).no_deps().other_options(vec!["--offline".into()]);
+    command.exec().expect("the workspace is valid")
 }
 
 /// Workspace crates that `name` depends on, tests and build scripts aside.
@@ -122,16 +123,16 @@ fn the_top_level_is_fixed() {
 /// A receipt states the version of the library that is linked, not of one that once was.
 #[test]
 fn receipts_name_the_versions_in_the_lock_file() {
-    let metadata = metadata();
+    let lock = metadata().workspace_root.join("Cargo.lock");
+    let lock = fs::read_to_string(lock).expect("the lock file is readable");
     for entry in attn_cli::registry::entries() {
         let Ok(receipt) = entry.backend.probe() else {
             continue;
         };
         for library in receipt.library.split(", ") {
             let (name, version) = library.split_once(' ').expect("`name version`");
-            let linked = metadata.packages.iter().filter(|package| package.name == name);
-            let versions: Vec<_> = linked.map(|package| package.version.to_string()).collect();
-            assert!(versions.iter().any(|v| v == version), "{library}: linked is {versions:?}");
+            let linked = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+            assert!(lock.contains(&linked), "{library} is not in Cargo.lock");
         }
     }
 }
