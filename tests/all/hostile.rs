@@ -4,15 +4,15 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use attn_bench::attn_case::AttnCase;
-use attn_bench::cell::Timing;
+use attn_bench::cell::sampling::Timing;
 use attn_bench::expected::Expected;
-use attn_bench::worker::{Exercise, Reply, Request, serve};
+use attn_bench::worker::{Exercise, Reply, Request, Timed, serve};
 use attn_cli::registry::NAIVE;
 use attn_core::{
     Backend, BackendError, BackendId, DType, Exec, Family, Finding, Inputs, Output, Plan, Problem,
     ProblemSpec, Receipt, Shape, Unavailable, Unsupported,
 };
-use attn_record::Outcome;
+use attn_record::{Model, Outcome};
 
 /// Naive attention with one fault.
 #[derive(Clone, Copy)]
@@ -114,9 +114,12 @@ fn reply(fault: Fault) -> Reply {
     let request = Request {
         backend: "faulty".into(),
         threads: 1,
+        cpu: None,
+        memory_limit: None,
+        count_memory: true,
         a: exercise(folder.path(), &problem, 1),
         b: exercise(folder.path(), &problem, 2),
-        timing: Some(timing),
+        timed: Some(Timed { model: Model::Kernel, timing, cold_bytes: 0 }),
     };
     let (faulty, mut output) = (Faulty(fault), Vec::new());
     let line = serde_json::to_vec(&request).unwrap();
@@ -129,7 +132,7 @@ fn reply(fault: Fault) -> Reply {
 fn the_control_agrees_and_is_measured() {
     let reply = reply(Fault::Honest);
     assert_eq!((reply.outcome, reply.reason), (Outcome::Ok, None));
-    assert!(reply.measurement.is_some_and(|m| m.samples_ns.len() >= 2));
+    assert!(reply.process.is_some_and(|m| m.samples_ns.len() >= 2));
     assert!(reply.check.unwrap().agrees() && reply.recheck.unwrap().agrees());
 }
 
@@ -146,7 +149,7 @@ fn wrong_results_disagree_and_are_never_timed() {
         assert_eq!(reply.outcome, Outcome::Disagrees);
         let reason = reply.reason.unwrap();
         assert!(reason.contains(says), "{says}: {reason}");
-        assert_eq!((reply.measurement, reply.recheck), (None, None), "{says}");
+        assert_eq!((reply.process, reply.recheck), (None, None), "{says}");
     }
 }
 
@@ -156,7 +159,7 @@ fn a_stale_result_is_caught_after_timing_and_its_time_is_not_kept() {
     assert_eq!(reply.outcome, Outcome::Disagrees);
     assert!(reply.reason.unwrap().starts_with("on the second inputs: "));
     assert!(reply.check.unwrap().agrees(), "the first result was right");
-    assert_eq!(reply.measurement, None);
+    assert_eq!(reply.process, None);
 }
 
 #[test]

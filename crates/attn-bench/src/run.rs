@@ -1,14 +1,17 @@
 //! From cases to records: which cells, in which order, and what becomes of them.
 
+mod attempt;
 mod folder;
 mod harness;
+mod merge;
 mod plan;
 mod preset;
 
 use attn_core::Backend;
 
-pub use folder::{Folder, FolderError};
-pub use harness::{Harness, Observer};
+pub use folder::{Folder, FolderError, write_whole};
+pub use harness::{Harness, Limits, Observer};
+pub use merge::{MergeError, Part, merge};
 pub use plan::{Cell, Selection, Task, plan};
 pub use preset::Preset;
 

@@ -12,10 +12,10 @@ pub use serve::serve;
 use std::path::PathBuf;
 
 use attn_core::{Footprint, Receipt, Verdict};
-use attn_record::{Outcome, Process};
+use attn_record::{Memory, Model, Outcome, Process};
 use serde::{Deserialize, Serialize};
 
-use crate::cell::Timing;
+use crate::cell::sampling::Timing;
 
 /// What a worker is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,12 +25,30 @@ pub struct Request {
     pub backend: String,
     /// Threads, also set in the worker's environment.
     pub threads: usize,
+    /// The processor to stay on.
+    pub cpu: Option<u32>,
+    /// Bytes of address space that the worker may use; a computation that asks for more dies.
+    pub memory_limit: Option<u64>,
+    /// Whether to count what one more call allocates.
+    pub count_memory: bool,
     /// Checked first.
     pub a: Exercise,
     /// Loaded into the same plan and checked last.
     pub b: Exercise,
-    /// How long to time inputs B; absent when the cell is only checked.
-    pub timing: Option<Timing>,
+    /// What to time on inputs B; absent when the cell is only checked.
+    pub timed: Option<Timed>,
+}
+
+/// What is timed, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timed {
+    /// What one call is.
+    pub model: Model,
+    /// How long.
+    pub timing: Timing,
+    /// Bytes that the operands of a cold kernel occupy together.
+    pub cold_bytes: u64,
 }
 
 /// Inputs and what is expected of them.
@@ -59,8 +77,12 @@ pub struct Reply {
     pub check: Option<Verdict>,
     /// Verdict on inputs B, last.
     pub recheck: Option<Verdict>,
+    /// What the computation allocates, if that was to be counted.
+    pub memory: Option<Memory>,
+    /// Smallest step of the clock, nanoseconds.
+    pub clock_ns: u64,
     /// The samples.
-    pub measurement: Option<Process>,
+    pub process: Option<Process>,
 }
 
 impl Reply {
@@ -73,7 +95,9 @@ impl Reply {
             footprint: None,
             check: None,
             recheck: None,
-            measurement: None,
+            memory: None,
+            clock_ns: 0,
+            process: None,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The command line, as far as sub-commands share it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use attn_core::DType;
+use attn_record::{Model, Shard};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{
-    check, cmp, diff, list, measure, rank, report, run, scaling, soak, support, verify,
+    check, cmp, diff, list, measure, merge, rank, report, run, scaling, soak, support, verify,
 };
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
@@ -33,6 +35,7 @@ pub(crate) enum Command {
     Diff(diff::Args),
     Scaling(scaling::Args),
     Report(report::Args),
+    Merge(merge::Args),
     List(list::Args),
     Support(support::Args),
     Soak(soak::Args),
@@ -86,6 +89,9 @@ pub(crate) struct PresetArgs {
     /// quick: at most 2 minutes on 2 cores; full: long sequences, more samples
     #[arg(short, long, default_value = "quick", value_parser = ["quick", "full"])]
     pub(crate) preset: String,
+    /// As much as fits into this time, instead of a preset: 90s, 10m
+    #[arg(long, value_name = "TIME", conflicts_with = "preset", value_parser = humantime::parse_duration)]
+    pub(crate) budget: Option<Duration>,
 }
 
 /// Which cells, and how much is done with them.
@@ -99,4 +105,29 @@ pub(crate) struct CellArgs {
     pub(crate) threads: ThreadArgs,
     #[command(flatten)]
     pub(crate) preset: PresetArgs,
+    /// What is timed, separated by commas [default: what each case asks for]
+    #[arg(long = "model", value_name = "MODEL,..", value_delimiter = ',', value_parser = parse_model)]
+    pub(crate) models: Option<Vec<Model>>,
+    /// A worker that takes longer than this many seconds is stopped
+    #[arg(long, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: u64,
+    /// GiB of address space of a worker; one that asks for more dies [default: half of the machine's
+    /// memory]
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) memory: Option<u64>,
+}
+
+pub(crate) fn parse_model(name: &str) -> Result<Model, String> {
+    let found = Model::ALL.into_iter().find(|model| model.name() == name);
+    found.ok_or_else(|| format!("expected one of {}", Model::ALL.map(Model::name).join(", ")))
+}
+
+/// `2/8`: the second of eight parts.
+pub(crate) fn parse_shard(text: &str) -> Result<Shard, String> {
+    let parts = text.split_once('/').map(|(k, n)| (k.parse::<usize>(), n.parse::<usize>()));
+    match parts {
+        Some((Ok(index), Ok(count))) if (1..=count).contains(&index) => Ok(Shard { index, count }),
+        _ => Err("expected k/n with 1 <= k <= n, such as 2/8".into()),
+    }
 }

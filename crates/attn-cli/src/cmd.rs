@@ -5,6 +5,7 @@ pub(crate) mod cmp;
 pub(crate) mod diff;
 pub(crate) mod list;
 pub(crate) mod measure;
+pub(crate) mod merge;
 mod mutants;
 pub(crate) mod rank;
 pub(crate) mod report;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Rank(args) => rank::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Scaling(args) => scaling::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -42,11 +42,20 @@ pub fn mutants() -> Vec<Entry> {
     mutants.map(|mutant| Entry { backend: mutant.backend, nominal_gflops: 3.0 }).collect()
 }
 
-/// All backends, and the mutants if `filter` asks for them.
+/// Backends that do not return: as hidden as the mutants.
+pub fn faults() -> Vec<Entry> {
+    let faults = attn_mutants::faults().into_iter();
+    faults.map(|backend| Entry { backend, nominal_gflops: 3.0 }).collect()
+}
+
+/// All backends, and the mutants and faults if `filter` asks for them.
 pub fn entries_for(filter: Option<&str>) -> Vec<Entry> {
     let mut entries = entries();
     if filter.is_some_and(|filter| filter.contains("mutant/")) {
         entries.extend(mutants());
+    }
+    if filter.is_some_and(|filter| filter.contains("fault/")) {
+        entries.extend(faults());
     }
     entries
 }

@@ -2,26 +2,23 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use attn_bench::attn_case::AttnCase;
 use attn_bench::machine;
-use attn_bench::run::{Cell, Entry, Harness, Preset, Selection, plan};
+use attn_bench::run::{Cell, Entry, Harness, Limits, Preset, Selection, plan, write_whole};
 use attn_bench::select::Filter;
 use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
-use attn_record::{Build, Machine, Outcome, Record};
+use attn_record::{Build, Machine, Outcome, Record, Shard};
 
 use crate::args::{BackendArgs, CaseArgs, CellArgs, PresetArgs};
 use crate::builtin::Builtin;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::registry;
-
-/// A worker that takes longer than this hangs.
-const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Where problems that somebody got wrong are written.
 pub(crate) const FAILURES: &str = "bench-results/failures";
@@ -71,10 +68,13 @@ pub(crate) fn select(
     filter.select(what, names, aliases).map_err(Failure::usage)
 }
 
-/// The preset of that name.
-fn preset(args: &PresetArgs) -> Preset {
-    let named = Preset::ALL.into_iter().find(|preset| preset.name == args.preset);
-    named.expect("the parser accepts only the names of presets")
+/// How much is done, if `predict` says how long it takes.
+fn preset(args: &PresetArgs, predict: impl Fn(&Preset) -> Duration) -> Preset {
+    match (args.budget, args.preset.as_str()) {
+        (Some(budget), _) => Preset::within(budget, predict),
+        (None, "full") => Preset::FULL,
+        (None, _) => Preset::QUICK,
+    }
 }
 
 /// Everything that was asked for, ready to be executed.
@@ -84,6 +84,12 @@ pub(crate) struct Session {
     pub(crate) machine: Machine,
     entries: Vec<Entry>,
     selection: Selection,
+    timeout: Duration,
+    /// Bytes of address space of a worker.
+    memory: Option<u64>,
+    budget: Option<Duration>,
+    /// Records of cells that a run had before it was cut short.
+    done: Vec<Record>,
 }
 
 /// What is done with the cells.
@@ -122,10 +128,55 @@ impl Session {
             cases,
             backends: select_backends(&entries, &args.backends)?,
             threads: threads.map(|counts| counts.iter().map(|&n| usize::from(n)).collect()),
+            models: args.models.clone(),
             measure,
         };
-        let (preset, machine) = (preset(&args.preset), machine::detect());
-        Ok(Session { suite, preset, machine, entries, selection })
+        let machine = machine::detect();
+        let preset = preset(&args.preset, |preset| {
+            let cells = plan(&suite, &entries, &selection, preset, machine.cores);
+            cells.iter().map(|cell| cell.predicted(&entries, preset)).sum()
+        });
+        Ok(Session {
+            suite,
+            preset,
+            machine,
+            entries,
+            selection,
+            timeout: Duration::from_secs(args.timeout),
+            memory: args
+                .memory
+                .map(|gib| gib << 30)
+                .or_else(|| attn_sys::limit::physical_memory().map(|bytes| bytes / 2)),
+            budget: args.preset.budget,
+            done: Vec::new(),
+        })
+    }
+
+    /// Only this part of the cases.
+    pub(crate) fn only(&mut self, shard: Shard) {
+        let mut position = 0;
+        self.selection.cases.retain(|_| {
+            position += 1;
+            (position - 1) % shard.count == shard.index - 1
+        });
+    }
+
+    /// Goes on after the cells of `done`, which this program must have measured on this machine.
+    pub(crate) fn resume(&mut self, done: Vec<Record>) -> Result<(), Failure> {
+        let build = build();
+        if let Some(record) = done.iter().find(|record| record.machine != self.machine) {
+            let Machine { cpu, cores, .. } = &record.machine;
+            return Err(anyhow!("the run was made on another machine: {cpu}, {cores} cores").into());
+        }
+        if let Some(record) = done.iter().find(|record| record.build != build) {
+            let Build { version, target_features, profile } = &record.build;
+            return Err(anyhow!(
+                "the run was made by another build: attn {version}, {profile}, {target_features}"
+            )
+            .into());
+        }
+        self.done = done;
+        Ok(())
     }
 
     /// Executes all cells; `keep` sees each record as it comes.
@@ -134,24 +185,28 @@ impl Session {
         keep: &mut dyn FnMut(&Record) -> std::io::Result<()>,
     ) -> Result<Executed, Failure> {
         let cells = self.plan();
+        let _measuring = self.selection.measure.then(announce_measuring);
         listen_for_interrupts();
         let mut progress = Progress::new(&cells, &self.entries, &self.preset, keep);
         let harness = Harness {
             suite: &self.suite,
             entries: &self.entries,
             naive: &registry::NAIVE,
-            launcher: launcher()?,
+            launcher: launcher(self.timeout)?,
             preset: self.preset,
+            limits: self.limits(),
             machine: self.machine.clone(),
             build: build(),
             cancel: &INTERRUPTED,
         };
         harness.execute(&cells, &mut progress)?;
-        let records = progress.finish();
+        let mut records = self.done.clone();
+        records.extend(progress.finish());
         self.write_failures(&records)?;
         let interrupted = INTERRUPTED.load(Ordering::Relaxed);
         if interrupted {
-            eprintln!("attn: interrupted, {} of {} cells are done", records.len(), cells.len());
+            let done = records.len();
+            eprintln!("attn: interrupted, {done} of {} cells are done", self.planned());
         }
         Ok(Executed { records, interrupted })
     }
@@ -173,7 +228,7 @@ impl Session {
             let name = format!("{}.safetensors", record.case.replace('/', "-"));
             let path = Path::new(FAILURES).join(name);
             fs::create_dir_all(FAILURES)?;
-            fs::write(&path, file.to_bytes())?;
+            write_whole(&path, &file.to_bytes())?;
             let reason = record.reason.as_deref().unwrap_or_default();
             eprintln!("attn: {} on {}: {reason}", record.backend, record.case);
             eprintln!("  attn verify -b {} {}", record.backend, path.display());
@@ -181,17 +236,49 @@ impl Session {
         Ok(())
     }
 
+    /// Cells of the whole run, those that are done included.
+    fn planned(&self) -> usize {
+        plan(&self.suite, &self.entries, &self.selection, &self.preset, self.machine.cores).len()
+    }
+
+    /// Cells that are still to be executed.
     fn plan(&self) -> Vec<Cell<'_>> {
-        plan(&self.suite, &self.entries, &self.selection, &self.preset, self.machine.cores)
+        let mut cells =
+            plan(&self.suite, &self.entries, &self.selection, &self.preset, self.machine.cores);
+        cells.retain(|cell| !self.done.iter().any(|record| cell.is_of(record, &self.entries)));
+        cells
+    }
+
+    /// The last processor for workers with one thread, twice the last-level cache for what is to be
+    /// cold.
+    fn limits(&self) -> Limits {
+        let largest = attn_sys::cache::levels().iter().map(|cache| cache.bytes).max();
+        Limits {
+            cpu: attn_sys::affinity::allowed().last().copied(),
+            memory: self.memory,
+            cold_bytes: 2 * largest.unwrap_or(32 << 20),
+            deadline: self.budget.map(|budget| (Instant::now() + budget, budget)),
+        }
     }
 }
 
-fn launcher() -> Result<Launcher, Failure> {
+/// Holds a lock while it measures, and says on stderr if another measurement holds it: both disturb
+/// each other, which no statistics can repair.
+fn announce_measuring() -> Option<fs::File> {
+    let path = env::temp_dir().join("attn-measuring.lock");
+    let file = fs::OpenOptions::new().create(true).append(true).open(path).ok()?;
+    if file.try_lock().is_err() {
+        eprintln!("attn: another attn is measuring on this machine: both will be slower");
+    }
+    Some(file)
+}
+
+fn launcher(timeout: Duration) -> Result<Launcher, Failure> {
     Ok(Launcher {
         program: env::current_exe().context("the path of this program is unknown")?,
         args: vec!["worker".into()],
         thread_variables: registry::THREAD_VARIABLES.map(String::from).into(),
-        timeout: TIMEOUT,
+        timeout,
     })
 }
 

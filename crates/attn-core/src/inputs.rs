@@ -189,6 +189,12 @@ impl Inputs {
         read_keys(problem, self.mask())
     }
 
+    /// Bytes of q, k and v together.
+    pub fn bytes(&self) -> u64 {
+        let tensors = [self.q(), self.k(), self.v()];
+        tensors.map(|tensor| (tensor.data().len() * tensor.dtype().size()) as u64).iter().sum()
+    }
+
     /// SHA-256 over names, storage types, dimensions and little-endian elements, in hexadecimal.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();

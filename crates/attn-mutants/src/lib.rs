@@ -21,11 +21,14 @@
 //! ```
 
 mod corpus;
+mod fault;
 mod parts;
 mod steps;
 mod tiled;
 
 use attn_core::Backend;
+
+pub use fault::faults;
 
 use crate::steps::HONEST;
 use crate::tiled::Tiled;

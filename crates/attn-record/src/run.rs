@@ -50,7 +50,7 @@ pub struct Group {
 }
 
 /// The machine as far as it does not change from run to run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
     /// Processor, as it names itself.

@@ -1,18 +1,22 @@
-//! Executes cells, one fresh process each, and turns them into records.
+//! Executes cells in fresh processes, several for each measured cell, and turns them into records.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use attn_core::Backend;
-use attn_record::{Build, Digests, Machine, Measurement, Model, Outcome, Record, SCHEMA, Volatile};
+use attn_record::{Build, Digests, Machine, Model, Outcome, Record, SCHEMA, Volatile};
 
+use super::attempt::Attempt;
 use super::{Cell, Entry, Preset, Task};
 use crate::attn_case::AttnCase;
-use crate::cell::clock_precision_ns;
+use crate::cell::measure::rotation;
 use crate::expected::Expected;
 use crate::suite::{Case, Suite};
-use crate::worker::{Exercise, Launcher, Lost, Reply, Request};
+use crate::worker::{Exercise, Launcher, Lost, Reply, Request, Timed};
+
+/// A cold kernel that would need more plans than this to outgrow the caches is skipped.
+const MAX_PLANS: usize = 512;
 
 /// Everything that executing a cell needs.
 pub struct Harness<'a> {
@@ -24,41 +28,52 @@ pub struct Harness<'a> {
     pub naive: &'a dyn Backend,
     /// Starts workers.
     pub launcher: Launcher,
-    /// Limits and timing.
+    /// How much is done.
     pub preset: Preset,
+    /// What workers may use.
+    pub limits: Limits,
     /// Written into every record.
     pub machine: Machine,
     /// Written into every record.
     pub build: Build,
-    /// Set from outside to stop after the cell that is running.
+    /// Set from outside to stop after the process that is running.
     pub cancel: &'a AtomicBool,
+}
+
+/// What workers may use.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// The processor that workers with one thread stay on.
+    pub cpu: Option<u32>,
+    /// Bytes of address space of each worker.
+    pub memory: Option<u64>,
+    /// Bytes that outgrow every cache: what the operands of a cold kernel occupy together.
+    pub cold_bytes: u64,
+    /// When the budget is over, and how long it was.
+    pub deadline: Option<(Instant, Duration)>,
 }
 
 /// Is told how a run goes.
 pub trait Observer {
     /// A case's oracle and yardstick are being computed.
     fn preparing(&mut self, case: &Case);
-    /// A cell begins.
+    /// A process of a cell begins.
     fn started(&mut self, cell: &Cell<'_>);
     /// A cell has ended. An error stops the run.
     fn finished(&mut self, cell: &Cell<'_>, record: Record) -> std::io::Result<()>;
 }
 
 impl Harness<'_> {
-    /// Executes `cells` in order. Cells of one case should be neighbours: they share an oracle.
+    /// Executes `cells` in order. Cells of one case should be neighbours: they share an oracle, and
+    /// their processes take turns, so that what disturbs the machine for a while disturbs them alike.
     ///
-    /// Returns early, without the record of the interrupted cell, once `cancel` is set.
+    /// Returns early, without the records of the interrupted case, once `cancel` is set.
     pub fn execute(&self, cells: &[Cell<'_>], observer: &mut dyn Observer) -> std::io::Result<()> {
         for cells in cells.chunk_by(|a, b| a.case.id == b.case.id) {
-            let mut exercises = None;
-            for cell in cells {
-                if self.cancelled() {
-                    return Ok(());
-                }
-                let record = self.cell(cell, &mut exercises, observer);
-                if self.cancelled() {
-                    return Ok(());
-                }
+            let Some(records) = self.case(cells, observer) else {
+                return Ok(());
+            };
+            for (cell, record) in cells.iter().zip(records) {
                 observer.finished(cell, record)?;
             }
         }
@@ -69,61 +84,114 @@ impl Harness<'_> {
         self.cancel.load(Ordering::Relaxed)
     }
 
-    fn cell(
-        &self,
-        cell: &Cell<'_>,
-        exercises: &mut Option<Result<Exercises, String>>,
-        observer: &mut dyn Observer,
-    ) -> Record {
-        if let Some(reply) = self.refusal(cell) {
-            return self.record(cell, reply, None, Volatile::default());
+    /// The records of all cells of one case; `None` once cancelled.
+    fn case(&self, cells: &[Cell<'_>], observer: &mut dyn Observer) -> Option<Vec<Record>> {
+        let mut attempts: Vec<Attempt> = cells.iter().map(|cell| self.refusal(cell)).collect();
+        let mut digests = None;
+        if let Some(first) = attempts.iter().position(Attempt::goes_on) {
+            observer.preparing(cells[first].case);
+            let start = Instant::now();
+            let exercises = self.exercises(cells[first].case);
+            attempts[first].waited_for_oracle(start.elapsed());
+            match exercises {
+                Ok(exercises) => {
+                    self.rounds(cells, &mut attempts, &exercises, observer)?;
+                    digests = Some(exercises.digests.clone());
+                }
+                Err(reason) => {
+                    let failed = || Reply::ended(Outcome::Error, reason.clone());
+                    let pending = attempts.iter_mut().filter(|attempt| attempt.goes_on());
+                    pending.for_each(|attempt| attempt.add(failed(), Duration::ZERO));
+                }
+            }
         }
-        let prepared = exercises.get_or_insert_with(|| {
-            observer.preparing(cell.case);
-            self.exercises(cell.case)
+        let records = cells.iter().zip(attempts).map(|(cell, attempt)| {
+            let (reply, volatile) = attempt.finish();
+            let ran = volatile.started_ms != 0;
+            self.record(cell, reply, digests.clone().filter(|_| ran), volatile)
         });
-        observer.started(cell);
-        let started = (SystemTime::now(), Instant::now());
-        let (mut reply, digests) = match prepared {
-            Ok(exercises) => (self.ask(cell, exercises), Some(exercises.digests.clone())),
-            Err(reason) => (Reply::ended(Outcome::Error, reason.clone()), None),
-        };
-        let since_epoch = started.0.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let volatile = Volatile {
-            started_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
-            wall_ns: u64::try_from(started.1.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            oracle_ns: None,
-            memory: None,
-            measurement: reply.measurement.take().map(|process| Measurement {
-                clock_ns: clock_precision_ns(),
-                processes: vec![process],
-            }),
-        };
-        self.record(cell, reply, digests, volatile)
+        Some(records.collect())
+    }
+
+    /// One process of every cell, then the next of every measured cell, in turns.
+    fn rounds(
+        &self,
+        cells: &[Cell<'_>],
+        attempts: &mut [Attempt],
+        exercises: &Exercises,
+        observer: &mut dyn Observer,
+    ) -> Option<()> {
+        for round in 0..self.preset.processes {
+            for (cell, attempt) in cells.iter().zip(&mut *attempts) {
+                let again = round == 0 || matches!(cell.task, Task::Measure(_));
+                if !again || !attempt.goes_on() {
+                    continue;
+                }
+                if self.cancelled() {
+                    return None;
+                }
+                observer.started(cell);
+                let start = Instant::now();
+                let reply = self.ask(cell, exercises, round == 0);
+                attempt.add(reply, start.elapsed());
+            }
+        }
+        (!self.cancelled()).then_some(())
     }
 
     /// What is known without running anything.
-    fn refusal(&self, cell: &Cell<'_>) -> Option<Reply> {
+    fn refusal(&self, cell: &Cell<'_>) -> Attempt {
         let backend = &self.entries[cell.backend].backend;
         if let Err(unavailable) = backend.probe() {
-            return Some(Reply::ended(Outcome::Unavailable, unavailable.to_string()));
+            return Attempt::ended(Outcome::Unavailable, unavailable.to_string());
         }
         if let Err(unsupported) = backend.supports(&cell.case.problem) {
-            return Some(Reply::ended(Outcome::Unsupported, unsupported.to_string()));
+            return Attempt::ended(Outcome::Unsupported, unsupported.to_string());
         }
-        match &cell.task {
-            Task::Skip(reason) => Some(Reply::ended(Outcome::Skipped, reason.clone())),
-            Task::Check | Task::Measure => None,
+        if let Task::Skip(_, reason) = &cell.task {
+            return Attempt::ended(Outcome::Skipped, reason.clone());
         }
+        if let Some(reason) = self.too_small_to_be_cold(cell).or_else(|| self.out_of_time()) {
+            return Attempt::ended(Outcome::Skipped, reason);
+        }
+        Attempt::pending()
     }
 
-    fn ask(&self, cell: &Cell<'_>, exercises: &Exercises) -> Reply {
+    fn too_small_to_be_cold(&self, cell: &Cell<'_>) -> Option<String> {
+        if cell.task != Task::Measure(Model::KernelCold) {
+            return None;
+        }
+        let plans = rotation(cell.case.work.bytes.0, self.limits.cold_bytes);
+        let outgrow = self.limits.cold_bytes >> 20;
+        (plans > MAX_PLANS).then(|| {
+            format!("{plans} plans needed to outgrow the caches ({outgrow} MiB), limit {MAX_PLANS}")
+        })
+    }
+
+    fn out_of_time(&self) -> Option<String> {
+        let (deadline, budget) = self.limits.deadline?;
+        let over = Instant::now() >= deadline;
+        over.then(|| format!("the budget of {} s was over", budget.as_secs()))
+    }
+
+    fn ask(&self, cell: &Cell<'_>, exercises: &Exercises, first: bool) -> Reply {
+        let timed = match cell.task {
+            Task::Measure(model) => Some(Timed {
+                model,
+                timing: self.preset.timing,
+                cold_bytes: self.limits.cold_bytes,
+            }),
+            Task::Check | Task::Skip(..) => None,
+        };
         let request = Request {
             backend: self.entries[cell.backend].backend.id().to_string(),
             threads: cell.threads,
+            cpu: self.limits.cpu.filter(|_| cell.threads == 1),
+            memory_limit: self.limits.memory,
+            count_memory: first,
             a: exercises.a.clone(),
             b: exercises.b.clone(),
-            timing: (cell.task == Task::Measure).then_some(self.preset.timing),
+            timed,
         };
         self.launcher.run(&request).unwrap_or_else(|lost| {
             let outcome = match lost {
@@ -148,7 +216,7 @@ impl Harness<'_> {
             axis: *axis,
             backend: self.entries[cell.backend].backend.id().to_string(),
             threads: cell.threads,
-            model: (cell.task != Task::Check).then_some(Model::Kernel),
+            model: cell.model(),
             outcome: reply.outcome,
             reason: reply.reason,
             problem: problem.spec().clone(),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use attn_record::{Model, Record};
+
 use super::{Entry, Preset};
 use crate::suite::{Case, Suite, Tier};
 
@@ -24,9 +26,9 @@ pub enum Task {
     /// The result is judged.
     Check,
     /// The result is judged, then the computation timed.
-    Measure,
-    /// Nothing, for this reason.
-    Skip(String),
+    Measure(Model),
+    /// Nothing, for this reason; it would have been timed as this model, if it was to be timed.
+    Skip(Option<Model>, String),
 }
 
 /// What the user asked for.
@@ -38,6 +40,8 @@ pub struct Selection {
     pub backends: Vec<usize>,
     /// Numbers of threads; by default 1, and all cores for the cases that ask for it.
     pub threads: Option<Vec<usize>>,
+    /// What is timed; by default what each case asks for.
+    pub models: Option<Vec<Model>>,
     /// Whether cells are measured where their case says so, or only checked.
     pub measure: bool,
 }
@@ -53,9 +57,11 @@ pub fn plan<'s>(
     let mut cells = Vec::new();
     for case in selection.cases.iter().map(|&at| &suite.cases()[at]) {
         for threads in thread_counts(case, selection, cores) {
-            for &backend in &selection.backends {
-                let task = task(case, &entries[backend], selection.measure, preset);
-                cells.push(Cell { case, backend, threads, task });
+            for model in models(case, selection) {
+                for &backend in &selection.backends {
+                    let task = task(case, &entries[backend], model, preset);
+                    cells.push(Cell { case, backend, threads, task });
+                }
             }
         }
     }
@@ -70,18 +76,30 @@ fn thread_counts(case: &Case, selection: &Selection, cores: usize) -> Vec<usize>
     }
 }
 
-fn task(case: &Case, entry: &Entry, measure: bool, preset: &Preset) -> Task {
+/// What is timed; `None` alone for a case that is only checked.
+fn models(case: &Case, selection: &Selection) -> Vec<Option<Model>> {
+    if !selection.measure || !case.measure {
+        return vec![None];
+    }
+    let models = selection.models.as_ref().unwrap_or(&case.models);
+    models.iter().copied().map(Some).collect()
+}
+
+fn task(case: &Case, entry: &Entry, model: Option<Model>, preset: &Preset) -> Task {
+    let name = preset.name;
     if case.tier == Tier::Full && preset.tier == Tier::Quick {
-        return Task::Skip(format!("preset {} leaves out {} cases", preset.name, case.tier.name()));
+        return Task::Skip(model, format!("preset {name} leaves out {} cases", case.tier.name()));
     }
-    let measure = measure && case.measure;
     let call = predicted_call(case, entry);
-    let limit = if measure { preset.max_call } else { preset.max_check };
+    let limit = if model.is_some() { preset.max_call } else { preset.max_check };
     if call > limit {
-        let (call, limit, name) = (call.as_secs_f64(), limit.as_secs_f64(), preset.name);
-        return Task::Skip(format!("preset {name}: {call:.2} s a call predicted, limit {limit} s"));
+        let (call, limit) = (call.as_secs_f64(), limit.as_secs_f64());
+        return Task::Skip(
+            model,
+            format!("preset {name}: {call:.2} s a call predicted, limit {limit} s"),
+        );
     }
-    if measure { Task::Measure } else { Task::Check }
+    model.map_or(Task::Check, Task::Measure)
 }
 
 /// What one call takes if the backend reaches its nominal rate with one thread.
@@ -91,17 +109,35 @@ fn predicted_call(case: &Case, entry: &Entry) -> Duration {
 }
 
 impl Cell<'_> {
-    /// What the whole cell takes, roughly: the process, its calls and its samples.
+    /// What is timed, or would be.
+    pub const fn model(&self) -> Option<Model> {
+        match self.task {
+            Task::Check => None,
+            Task::Measure(model) => Some(model),
+            Task::Skip(model, _) => model,
+        }
+    }
+
+    /// Whether `record` is the record of this cell.
+    pub fn is_of(&self, record: &Record, entries: &[Entry]) -> bool {
+        self.case.id == record.case
+            && self.threads == record.threads
+            && self.model() == record.model
+            && entries[self.backend].backend.id().as_str() == record.backend
+    }
+
+    /// What the whole cell takes, roughly: its processes, their calls and their samples.
     pub fn predicted(&self, entries: &[Entry], preset: &Preset) -> Duration {
-        const PROCESS: Duration = Duration::from_millis(20);
+        const PROCESS: Duration = Duration::from_millis(15);
         let call = predicted_call(self.case, &entries[self.backend]);
         let timing = &preset.timing;
         match self.task {
-            Task::Skip(_) => Duration::ZERO,
+            Task::Skip(..) => Duration::ZERO,
             Task::Check => PROCESS + call * 4,
-            Task::Measure => {
+            Task::Measure(_) => {
                 let budget = Duration::from_millis(timing.warmup_ms + timing.sampling_ms);
-                PROCESS + call + budget.max(call * (timing.min_samples + 1))
+                let samples = budget.max(call * (timing.min_samples + 1));
+                (PROCESS + call + samples) * preset.processes
             }
         }
     }

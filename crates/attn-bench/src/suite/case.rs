@@ -1,7 +1,7 @@
 //! One case: a problem, where its inputs come from, and what is done with it.
 
 use attn_core::{Family, Problem, Work};
-use attn_record::Axis;
+use attn_record::{Axis, Model};
 use serde::Deserialize;
 
 /// One case.
@@ -17,6 +17,8 @@ pub struct Case {
     pub measure: bool,
     /// Measured with all cores as well as with one thread.
     pub all_cores: bool,
+    /// What is timed.
+    pub models: Vec<Model>,
     /// The problem.
     pub problem: Problem,
     /// Where the inputs come from.

@@ -103,7 +103,8 @@ impl Expansion<'_> {
 
     fn case(&self, id: String, problem: Problem, work: Work, source: Source) -> Case {
         let WireCase { tier, measure, all_cores, .. } = *self.case;
-        Case { id, axis: self.axis, tier, measure, all_cores, problem, source, work }
+        let models = self.case.models.clone();
+        Case { id, axis: self.axis, tier, measure, all_cores, models, problem, source, work }
     }
 
     fn error(&self, message: &str) -> SuiteError {

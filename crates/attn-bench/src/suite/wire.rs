@@ -11,6 +11,7 @@
 //! dtype = ["f32", "f64"]                      # one or many
 //! inputs = ["normal", "needle"]               # one or many
 //! causal = "top-left"
+//! models = ["kernel", "end-to-end"]           # what is timed: kernel, kernel-cold, end-to-end, prepare
 //! mask = { kind = "bool", over = ["queries", "keys"] }
 //! ```
 //!
@@ -22,7 +23,7 @@
 use attn_core::{
     Alignment, DType, Family, MaskKind, MaskSpec, Problem, ProblemSpec, Shape, Window,
 };
-use attn_record::Axis;
+use attn_record::{Axis, Model};
 use serde::Deserialize;
 
 use super::{CaseFile, SuiteError, Tier};
@@ -77,6 +78,8 @@ pub(super) struct WireCase {
     pub(super) measure: bool,
     #[serde(default)]
     pub(super) all_cores: bool,
+    #[serde(default = "kernel")]
+    pub(super) models: Vec<Model>,
 }
 
 /// A boolean or additive mask and the axes over which it is not broadcast.
@@ -106,6 +109,10 @@ fn normal() -> Many<Family> {
 
 fn one() -> u64 {
     1
+}
+
+fn kernel() -> Vec<Model> {
+    vec![Model::Kernel]
 }
 
 fn yes() -> bool {

@@ -43,7 +43,8 @@ pub enum Lost {
 fn last_words(stderr: &str) -> String {
     let panic = stderr.lines().find(|line| line.contains("panicked at"));
     let after = panic.and_then(|at| stderr.lines().skip_while(|line| *line != at).nth(1));
-    let line = after.or_else(|| stderr.lines().rfind(|line| !line.trim().is_empty()));
+    let hoarded = stderr.lines().find(|line| line.starts_with("memory allocation of "));
+    let line = after.or(hoarded).or_else(|| stderr.lines().rfind(|line| !line.trim().is_empty()));
     line.map_or(String::new(), |line| format!(": {}", line.trim()))
 }
 
@@ -108,7 +109,16 @@ mod tests {
             timeout,
         };
         let a = Exercise { case: "x".into(), expected: "y".into() };
-        let request = Request { backend: "b".into(), threads: 3, b: a.clone(), a, timing: None };
+        let request = Request {
+            backend: "b".into(),
+            threads: 3,
+            cpu: None,
+            memory_limit: None,
+            count_memory: false,
+            b: a.clone(),
+            a,
+            timed: None,
+        };
         launcher.run(&request)
     }
 
@@ -126,6 +136,13 @@ mod tests {
     fn a_crash_is_told_with_its_last_words() {
         let error = run("echo boom >&2; exit 7", LONG).unwrap_err().to_string();
         assert_eq!(error, "the worker died (exit status: 7): boom");
+    }
+
+    #[test]
+    fn memory_that_ran_out_is_named() {
+        let script = "echo 'memory allocation of 64 bytes failed' >&2; echo more >&2; exit 1";
+        let error = run(script, LONG).unwrap_err().to_string();
+        assert!(error.ends_with(": memory allocation of 64 bytes failed"), "{error}");
     }
 
     #[test]

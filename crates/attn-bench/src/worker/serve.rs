@@ -5,10 +5,11 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 
 use attn_core::{Backend, Exec, Verdict};
-use attn_record::Outcome;
+use attn_record::{Outcome, Process};
 
-use super::{Exercise, Reply, Request};
+use super::{Exercise, Reply, Request, Timed};
 use crate::attn_case::AttnCase;
+use crate::cell::sampling::clock_precision_ns;
 use crate::cell::{CellError, Prepared};
 use crate::expected::Expected;
 
@@ -51,11 +52,18 @@ const RECHECK_CALLS: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
 
 /// Check on A; only if that agrees, compute or time on B and check the last result.
 fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> {
+    if let Some(bytes) = request.memory_limit {
+        attn_sys::limit::address_space(bytes)?;
+    }
+    let pinned = request.cpu.filter(|&cpu| attn_sys::affinity::pin(cpu));
     let (case, expected) = open(&request.a)?;
     let threads = NonZeroUsize::new(request.threads).ok_or("a request for 0 threads")?;
     let mut cell = Prepared::new(backend, &case.problem, &Exec { threads })?;
     let check = cell.check(&case.inputs, &expected)?;
+    let memory = if check.agrees() && request.count_memory { cell.memory()? } else { None };
     let reply = Reply {
+        memory,
+        clock_ns: clock_precision_ns(),
         receipt: Some(cell.receipt().clone()),
         footprint: Some(cell.footprint()),
         ..judged("", &check)
@@ -64,16 +72,22 @@ fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> 
         return Ok(Reply { check: Some(check), ..reply });
     }
     let (case, expected) = open(&request.b)?;
-    cell.load(&case.inputs)?;
-    let measurement = match &request.timing {
-        None => cell.run(RECHECK_CALLS).map(|()| None)?,
-        Some(timing) => Some(cell.measure(timing)?),
+    let (process, out) = match &request.timed {
+        None => {
+            cell.load(&case.inputs)?;
+            cell.run(RECHECK_CALLS)?;
+            (None, cell.store()?)
+        }
+        Some(Timed { model, timing, cold_bytes }) => {
+            let (process, out) = cell.measure(*model, &case.inputs, timing, *cold_bytes)?;
+            (Some(Process { cpu: pinned, ..process }), out)
+        }
     };
-    let recheck = cell.judge(&expected)?;
+    let recheck = cell.judge_output(&out, &expected);
     let Reply { outcome, reason, .. } = judged("on the second inputs: ", &recheck);
-    let measurement = measurement.filter(|_| recheck.agrees());
+    let process = process.filter(|_| recheck.agrees());
     let (check, recheck) = (Some(check), Some(recheck));
-    Ok(Reply { outcome, reason, check, recheck, measurement, ..reply })
+    Ok(Reply { outcome, reason, check, recheck, process, ..reply })
 }
 
 /// The outcome that a verdict means.

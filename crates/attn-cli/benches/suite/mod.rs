@@ -14,6 +14,7 @@ use attn_bench::suite::{Case, Suite};
 use attn_cli::builtin::Builtin;
 use attn_cli::registry;
 use attn_core::{Backend, Exec, Inputs};
+use attn_record::Model;
 use criterion::{BenchmarkId, Criterion, Throughput};
 
 /// Runs the cases of the quick preset below `prefix` on every backend that supports them.
@@ -27,13 +28,14 @@ pub(crate) fn main(prefix: &str) {
             .collect(),
         backends: (0..entries.len()).collect(),
         threads: Some(vec![1]),
+        models: Some(vec![Model::Kernel]),
         measure: true,
     };
     let cells = plan(&suite, &entries, &selection, &Preset::QUICK, 1);
     let mut criterion = Criterion::default().configure_from_args();
     for cells in cells.chunk_by(|a, b| a.case.id == b.case.id) {
         let exercise = Exercise::new(&suite, cells[0].case);
-        for cell in cells.iter().filter(|cell| cell.task == Task::Measure) {
+        for cell in cells.iter().filter(|cell| cell.task == Task::Measure(Model::Kernel)) {
             let backend = entries[cell.backend].backend.as_ref();
             if backend.supports(&cell.case.problem).is_ok() {
                 exercise.bench(&mut criterion, backend);

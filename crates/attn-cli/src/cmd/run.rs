@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use anyhow::anyhow;
 use attn_bench::run::Folder;
-use attn_record::{Record, Run};
-use attn_report::{summary::Summary, table, write::write_report};
+use attn_record::{Record, Run, Shard};
+use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report};
+use clap::Parser as _;
 use serde::Serialize;
 
-use super::print_json;
-use crate::args::{CellArgs, OutputArgs};
+use super::{known, print_json};
+use crate::args::{CellArgs, Cli, Command, OutputArgs, parse_shard};
 use crate::exit::{Exit, Failure};
 use crate::session::{Purpose, Session};
 
@@ -19,6 +21,15 @@ use crate::session::{Purpose, Session};
 pub(crate) struct Args {
     #[command(flatten)]
     cells: CellArgs,
+    /// Only the k-th of n parts of the cases; `attn merge` puts the parts together
+    #[arg(long, value_name = "K/N", value_parser = parse_shard)]
+    shard: Option<Shard>,
+    /// Go on with a run that was cut short; nothing that it has is measured again
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "backend", "case", "dtype", "cases", "threads", "preset", "budget", "models", "timeout",
+        "memory", "shard", "out",
+    ])]
+    resume: Option<PathBuf>,
     /// Folder that gets a new folder for this run
     #[arg(short, long, value_name = "DIR", default_value = "bench-results/runs")]
     out: PathBuf,
@@ -34,6 +45,9 @@ Examples:
   attn run                                the quick preset: at most 2 minutes on 2 cores
   attn run --preset full --png            long sequences, more samples, charts as PNG too
   attn run -b 'candle/*,faer' -c sweep    three backends along the sweeps
+  attn run --budget 10m                   as much as fits into ten minutes
+  attn run --shard 2/8                    the second of eight machines; see `attn merge`
+  attn run --resume bench-results/runs/2026-01-31T12-00-00Z
 
 A run is a new folder with records.jsonl (one line per cell, all samples), run.json, map.json,
 charts and one self-contained index.html. `attn report` draws it again.";
@@ -44,18 +58,38 @@ struct Report<'a> {
     run: &'a Path,
     files: &'a [PathBuf],
     summary: Summary,
+    scaling: Scaling,
     records: &'a [Record],
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let session = Session::new(&args.cells, Purpose::Measure)?;
+    let (session, mut folder) = match &args.resume {
+        None => begin(args)?,
+        Some(path) => go_on(path)?,
+    };
+    let executed = session.execute(&mut |record| folder.append(record))?;
+    let records = &executed.records;
+    let files = write_report(folder.path(), args.png)?;
+    if args.output.json {
+        let (summary, scaling) = (Summary::of(records), Scaling::of(records, known()));
+        print_json(&Report { run: folder.path(), files: &files, summary, scaling, records })?;
+    } else {
+        print!("{}", table::render(records, table::Options::default()));
+        println!("\n{}", folder.path().join("index.html").display());
+    }
+    Ok(executed.exit())
+}
+
+/// A new run in a new folder.
+fn begin(args: &Args) -> Result<(Session, Folder), Failure> {
+    let session = session(args)?;
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let mut folder = Folder::create(&args.out, &started.replace(':', "-"))?;
+    let folder = Folder::create(&args.out, &started.replace(':', "-"))?;
     folder.write_run(&Run {
         schema: Run::SCHEMA.into(),
         command: command_line(),
         arguments: std::env::args().skip(2).collect(),
-        shard: None,
+        shard: args.shard,
         preset: session.preset.name.into(),
         started,
         machine: session.machine.clone(),
@@ -64,21 +98,34 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(map) = session.suite.map()? {
         folder.write_map(&map)?;
     }
-    let executed = session.execute(&mut |record| folder.append(record))?;
-    let records = &executed.records;
-    let files = write_report(folder.path(), args.png)?;
-    if args.output.json {
-        let summary = Summary::of(records);
-        print_json(&Report { run: folder.path(), files: &files, summary, records })?;
-    } else {
-        print!("{}", table::render(records, table::Options::default()));
-        println!("\n{}", folder.path().join("index.html").display());
+    Ok((session, folder))
+}
+
+/// The run in `path`, with the arguments it was begun with.
+fn go_on(path: &Path) -> Result<(Session, Folder), Failure> {
+    let (folder, run, done) = Folder::reopen(path)?;
+    let words = ["attn", "run"].into_iter().map(String::from).chain(run.arguments);
+    let Ok(Cli { command: Command::Run(args) }) = Cli::try_parse_from(words) else {
+        return Err(
+            anyhow!("{}: the run's arguments make no sense to this build", path.display()).into()
+        );
+    };
+    let mut session = session(&args)?;
+    eprintln!("attn: {} cells are done, going on", done.len());
+    session.resume(done)?;
+    Ok((session, folder))
+}
+
+fn session(args: &Args) -> Result<Session, Failure> {
+    let mut session = Session::new(&args.cells, Purpose::Measure)?;
+    if let Some(shard) = args.shard {
+        session.only(shard);
     }
-    Ok(executed.exit())
+    Ok(session)
 }
 
 /// The command as typed, the program by its name alone.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let arguments = std::env::args().skip(1).map(|argument| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:".contains(c);
         if !argument.is_empty() && argument.chars().all(plain) {

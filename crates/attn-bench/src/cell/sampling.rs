@@ -1,0 +1,95 @@
+//! How a call is timed: warm-up, then samples of equally many calls. Every sample is kept.
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use attn_core::BackendError;
+use attn_record::Process;
+use attn_sys::sched::Disturbance;
+use serde::{Deserialize, Serialize};
+
+/// How long to warm up and to sample, in each process of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// Calls go on for at least this long before the first sample.
+    pub warmup_ms: u64,
+    /// Samples are taken for about this long.
+    pub sampling_ms: u64,
+    /// But never fewer than this.
+    pub min_samples: u32,
+    /// A sample lasts at least this long, and at least a thousand steps of the clock.
+    pub min_sample_us: u64,
+}
+
+/// Times `call`, which makes as many calls as it is told.
+pub fn sample(
+    timing: &Timing,
+    mut call: impl FnMut(NonZeroU32) -> Result<(), BackendError>,
+) -> Result<Process, BackendError> {
+    let start = Instant::now();
+    let (warmup_calls, call_ns) = warm_up(timing, &mut call)?;
+    let warmup_ns = nanos(start.elapsed());
+    let sample_ns = (timing.min_sample_us * 1000).max(1000 * clock_precision_ns()) as f64;
+    let reps = (sample_ns / call_ns).ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
+    let reps = NonZeroU32::new(reps).expect("at least 1");
+    let samples = timing.sampling_ms as f64 * 1e6 / (call_ns * f64::from(reps.get()));
+    let samples = (samples as u32).max(timing.min_samples);
+    let mut samples_ns = Vec::with_capacity(samples as usize);
+    let mut disturbed = Vec::new();
+    let mut before = Disturbance::now();
+    for at in 0..samples {
+        let start = Instant::now();
+        call(reps)?;
+        samples_ns.push(nanos(start.elapsed()));
+        let after = Disturbance::now();
+        if before
+            .as_ref()
+            .zip(after.as_ref())
+            .is_some_and(|(before, after)| after.is_more_than(before))
+        {
+            disturbed.push(at);
+        }
+        before = after;
+    }
+    let disturbed = before.is_some().then_some(disturbed);
+    Ok(Process { cpu: None, warmup_calls, warmup_ns, reps: reps.get(), samples_ns, disturbed })
+}
+
+/// Calls for the warm-up time; returns their number and the fastest call in nanoseconds.
+fn warm_up(
+    timing: &Timing,
+    call: &mut impl FnMut(NonZeroU32) -> Result<(), BackendError>,
+) -> Result<(u64, f64), BackendError> {
+    let limit = Duration::from_millis(timing.warmup_ms);
+    let (start, mut calls, mut fastest) = (Instant::now(), 0, f64::INFINITY);
+    loop {
+        let one = Instant::now();
+        call(NonZeroU32::MIN)?;
+        fastest = fastest.min(nanos(one.elapsed()).max(1) as f64);
+        calls += 1;
+        if start.elapsed() >= limit {
+            return Ok((calls, fastest));
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The smallest step by which the clock is seen to advance, over a thousand readings.
+pub fn clock_precision_ns() -> u64 {
+    let mut smallest = u64::MAX;
+    for _ in 0..1000 {
+        let start = Instant::now();
+        let step = loop {
+            let step = nanos(start.elapsed());
+            if step > 0 {
+                break step;
+            }
+        };
+        smallest = smallest.min(step);
+    }
+    smallest
+}

@@ -1,0 +1,83 @@
+//! Several runs of parts of one suite as one run.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use attn_record::{Group, Machine, Model, Record, Run};
+
+/// One of the runs that are put together.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its head.
+    pub run: Run,
+    /// Its records.
+    pub records: Vec<Record>,
+}
+
+/// Why runs cannot be put together.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// There are none.
+    #[error("nothing to merge")]
+    Nothing,
+    /// Two runs measured the same cell on the same machine.
+    #[error("{case} on {backend} is in {} and in {}: a merged run has each cell once per machine",
+            first.display(), second.display())]
+    Twice {
+        /// Path of the case.
+        case: String,
+        /// Path of the backend.
+        backend: String,
+        /// One folder.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+}
+
+/// All records of `parts`, in the order of the suite, under one head: `command` made it at `started`.
+/// Records of different machines keep their machines.
+pub fn merge(
+    parts: Vec<Part>,
+    command: String,
+    started: String,
+) -> Result<(Run, Vec<Record>), MergeError> {
+    let first = parts.first().ok_or(MergeError::Nothing)?.run.clone();
+    refuse_twice(&parts)?;
+    let mut groups: Vec<Group> = Vec::new();
+    for group in parts.iter().flat_map(|part| &part.run.groups) {
+        if !groups.iter().any(|known| known.prefix == group.prefix) {
+            groups.push(group.clone());
+        }
+    }
+    let mut records: Vec<Record> = parts.into_iter().flat_map(|part| part.records).collect();
+    records.sort_by_key(|record| {
+        let group = groups.iter().position(|group| record.case.starts_with(&group.prefix));
+        let shape = record.problem.shape;
+        (group, record.group().to_string(), shape.len_k, shape.dim, record.case.clone())
+    });
+    Ok((Run { command, started, arguments: Vec::new(), shard: None, groups, ..first }, records))
+}
+
+type Key<'a> = (&'a str, &'a str, usize, Option<Model>, &'a Machine);
+
+fn refuse_twice(parts: &[Part]) -> Result<(), MergeError> {
+    let mut seen: HashMap<Key<'_>, &PathBuf> = HashMap::new();
+    for part in parts {
+        for record in &part.records {
+            let Record { case, backend, threads, model, machine, .. } = record;
+            let key = (case.as_str(), backend.as_str(), *threads, *model, machine);
+            if let Some(first) = seen.insert(key, &part.path) {
+                return Err(MergeError::Twice {
+                    case: case.clone(),
+                    backend: backend.clone(),
+                    first: first.clone(),
+                    second: part.path.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

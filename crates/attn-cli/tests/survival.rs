@@ -1,0 +1,166 @@
+//! What a run survives: backends that do not return, a process that is killed, parts of a suite.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use attn_record::{Outcome, Record, read_records};
+
+fn attn(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
+    command.args(args).stdout(Stdio::null());
+    command
+}
+
+/// Two tiny sweeps, six cases.
+fn cases(root: &Path) -> String {
+    let folder = root.join("cases");
+    fs::create_dir_all(&folder).unwrap();
+    let toml = "analysis = 'two tiny sweeps'\naxis = 'len'\n\
+        [[case]]\nname = 'full'\nshape = { len = [8, 16, 24], dim = 8 }\n\
+        [[case]]\nname = 'causal'\nshape = { len = [8, 16, 24], dim = 8 }\ncausal = 'top-left'\n";
+    fs::write(folder.join("tiny.toml"), toml).unwrap();
+    folder.to_str().unwrap().into()
+}
+
+/// The one run folder below `out`.
+fn run_in(out: &Path) -> PathBuf {
+    let mut folders = fs::read_dir(out).unwrap().map(|entry| entry.unwrap().path());
+    let folder = folders.next().expect("a run was written");
+    assert!(folders.next().is_none(), "there is one run");
+    folder
+}
+
+fn cells(records: &[Record]) -> Vec<(String, String)> {
+    records.iter().map(|record| (record.case.clone(), record.backend.clone())).collect()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn backends_that_do_not_return_cost_their_own_cells_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let out = root.path().join("out");
+    let args = [
+        "run",
+        "-b",
+        "naive,fault/*,faer",
+        "-c",
+        "tiny/full/n=8",
+        "--timeout",
+        "5",
+        "--memory",
+        "2",
+    ];
+    let output = attn(&args)
+        .args(["--cases", &cases(root.path()), "--out", out.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let run = run_in(&out);
+    let records = read_records(&run).unwrap();
+    let found: Vec<_> = records.iter().map(|r| (r.backend.as_str(), r.outcome)).collect();
+    let expected = [
+        ("naive", Outcome::Ok),
+        ("faer", Outcome::Ok),
+        ("fault/abort", Outcome::Error),
+        ("fault/panic", Outcome::Error),
+        ("fault/exit", Outcome::Error),
+        ("fault/hang", Outcome::Timeout),
+        ("fault/hoard", Outcome::Error),
+        ("fault/error", Outcome::Error),
+    ];
+    let sorted = |cells: &[(&str, Outcome)]| {
+        let mut cells: Vec<_> =
+            cells.iter().map(|(id, outcome)| ((*id).to_string(), *outcome)).collect();
+        cells.sort();
+        cells
+    };
+    assert_eq!(sorted(&found), sorted(&expected));
+    for record in &records {
+        assert_eq!(record.reason.is_none(), record.outcome == Outcome::Ok, "{:?}", record.reason);
+        assert_eq!(record.median_ns().is_some(), record.outcome == Outcome::Ok);
+    }
+    let reason = |id: &str| {
+        let record = records.iter().find(|record| record.backend == id).unwrap();
+        record.reason.clone().unwrap()
+    };
+    assert!(reason("fault/panic").contains("the backend panics, as it is meant to"));
+    assert!(reason("fault/hoard").contains("memory allocation"), "{}", reason("fault/hoard"));
+    assert!(reason("fault/hang").contains("5 s"));
+    assert!(run.join("index.html").exists());
+}
+
+#[test]
+fn a_killed_run_goes_on_without_measuring_anything_twice() {
+    let root = tempfile::tempdir().unwrap();
+    let (cases, out) = (cases(root.path()), root.path().join("out"));
+    let args = ["run", "-b", "naive,ndarray", "--cases", &cases, "--out", out.to_str().unwrap()];
+    let mut killed = attn(&args).stderr(Stdio::null()).spawn().unwrap();
+    let give_up = Instant::now() + Duration::from_secs(60);
+    let has_records = || {
+        let runs = fs::read_dir(&out).into_iter().flatten().flatten();
+        let mut files = runs.map(|run| run.path().join("records.jsonl"));
+        files.any(|file| fs::read(file).is_ok_and(|bytes| bytes.contains(&b'\n')))
+    };
+    while !has_records() {
+        assert!(Instant::now() < give_up, "no record came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let run = run_in(&out);
+    let file = run.join("records.jsonl");
+    let before = fs::read(&file).unwrap();
+    let whole = before.iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    // As if it had been killed while it wrote.
+    fs::write(&file, [&before[..whole], b"{\"schema\":\"attn-rec"].concat()).unwrap();
+
+    let output = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let after = fs::read(&file).unwrap();
+    assert_eq!(after[..whole], before[..whole], "what was finished is untouched");
+    let cells = cells(&read_records(&run).unwrap());
+    let distinct: BTreeSet<_> = cells.iter().collect();
+    assert_eq!((cells.len(), distinct.len()), (12, 12), "none twice, none lost");
+
+    let again = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(fs::read(&file).unwrap(), after, "nothing is left to do");
+    let wrong = attn(&["run", "--resume", run.to_str().unwrap(), "-b", "naive"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2), "a resumed run has its arguments already");
+}
+
+#[test]
+fn shards_merge_into_the_whole_suite() {
+    let root = tempfile::tempdir().unwrap();
+    let cases = cases(root.path());
+    let mut runs = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        let out = root.path().join(shard.replace('/', "-"));
+        let args = ["run", "-b", "naive", "--cases", &cases, "--shard", shard];
+        let output = attn(&args).args(["--out", out.to_str().unwrap()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        runs.push(run_in(&out).to_str().unwrap().to_string());
+    }
+    let out = root.path().join("merged");
+    let merge = |parts: &[&str]| {
+        attn(&["merge", "--out", out.to_str().unwrap()]).args(parts).output().unwrap()
+    };
+    let output = merge(&[&runs[0], &runs[1]]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let records = read_records(&run_in(&out)).unwrap();
+    let cases: Vec<_> = records.iter().map(|record| record.case.as_str()).collect();
+    let expected =
+        ["causal/n=8", "causal/n=16", "causal/n=24", "full/n=8", "full/n=16", "full/n=24"];
+    assert_eq!(cases, expected.map(|case| format!("tiny/{case}")));
+
+    let twice = merge(&[&runs[0], &runs[0]]);
+    assert_eq!(twice.status.code(), Some(3));
+    assert!(stderr(&twice).contains("a merged run has each cell once per machine"));
+    assert_eq!(attn(&["run", "--shard", "3/2"]).output().unwrap().status.code(), Some(2));
+}
