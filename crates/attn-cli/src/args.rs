@@ -118,7 +118,7 @@ pub(crate) struct CellArgs {
     pub(crate) memory: Option<u64>,
 }
 
-fn parse_model(name: &str) -> Result<Model, String> {
+pub(crate) fn parse_model(name: &str) -> Result<Model, String> {
     let found = Model::ALL.into_iter().find(|model| model.name() == name);
     found.ok_or_else(|| format!("expected one of {}", Model::ALL.map(Model::name).join(", ")))
 }

@@ -6,7 +6,7 @@ use attn_core::DType;
 use attn_record::{Model, Record, read_records};
 use clap::Args;
 
-use crate::args::BackendArgs;
+use crate::args::{BackendArgs, parse_model};
 use crate::exit::Failure;
 use crate::registry;
 use crate::session::select;
@@ -26,14 +26,8 @@ pub(crate) struct RecordArgs {
     #[arg(short, long, value_name = "N,..", value_delimiter = ',')]
     threads: Option<Vec<usize>>,
     /// Only this model: what one sample is the time of
-    #[arg(long, value_name = "kernel|kernel-cold|end-to-end|prepare", value_parser = model)]
+    #[arg(long, value_name = "kernel|kernel-cold|end-to-end|prepare", value_parser = parse_model)]
     pub(crate) model: Option<Model>,
-}
-
-/// The model of that name.
-fn model(name: &str) -> Result<Model, String> {
-    let found = Model::ALL.into_iter().find(|model| model.name() == name);
-    found.ok_or_else(|| format!("the models are {}", Model::ALL.map(Model::name).join(", ")))
 }
 
 impl RecordArgs {

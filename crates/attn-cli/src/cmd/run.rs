@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use anyhow::anyhow;
 use attn_bench::run::Folder;
 use attn_record::{Record, Run, Shard};
-use attn_report::{summary::Summary, table, write::write_report};
+use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report};
 use clap::Parser as _;
 use serde::Serialize;
 
-use super::print_json;
+use super::{known, print_json};
 use crate::args::{CellArgs, Cli, Command, OutputArgs, parse_shard};
 use crate::exit::{Exit, Failure};
 use crate::session::{Purpose, Session};
@@ -58,6 +58,7 @@ struct Report<'a> {
     run: &'a Path,
     files: &'a [PathBuf],
     summary: Summary,
+    scaling: Scaling,
     records: &'a [Record],
 }
 
@@ -70,8 +71,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let records = &executed.records;
     let files = write_report(folder.path(), args.png)?;
     if args.output.json {
-        let summary = Summary::of(records);
-        print_json(&Report { run: folder.path(), files: &files, summary, records })?;
+        let (summary, scaling) = (Summary::of(records), Scaling::of(records, known()));
+        print_json(&Report { run: folder.path(), files: &files, summary, scaling, records })?;
     } else {
         print!("{}", table::render(records, table::Options::default()));
         println!("\n{}", folder.path().join("index.html").display());
