@@ -12,6 +12,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scaling;
 pub(crate) mod soak;
+pub(crate) mod splice;
 pub(crate) mod support;
 pub(crate) mod verify;
 mod worker;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Splice(args) => splice::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Worker => worker::run(),
     }

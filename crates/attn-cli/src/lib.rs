@@ -12,6 +12,7 @@ mod progress;
 mod records;
 pub mod registry;
 mod session;
+mod splice;
 pub mod threads;
 
 use clap::Parser as _;

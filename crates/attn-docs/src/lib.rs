@@ -1,0 +1,8 @@
+//! The longer pages, as modules, so that `cargo test` compiles and runs their examples and `cargo doc`
+//! shows them beside the code that they speak of.
+
+#[doc = include_str!("../METHODOLOGY.md")]
+pub mod methodology {}
+
+#[doc = include_str!("../BIAS.md")]
+pub mod bias {}
