@@ -40,6 +40,7 @@ fn crates_depend_only_on_what_their_layer_may_know() {
     }
     assert_eq!(of("attn-bench"), set(["attn-core", "attn-oracle", "attn-record", "attn-sys"]));
     assert_eq!(of("attn-report"), set(["attn-core", "attn-record"]));
+    assert_eq!(of("attn-gate"), set(["attn-record"]));
 }
 
 /// Rust files of the workspace's crates, benches and build scripts included, tests excluded.

@@ -46,6 +46,20 @@ mod tests {
 
     proptest! {
         #[test]
+        fn it_is_the_middle_of_all_averages(samples in prop::collection::vec(-1e3f64..1e3, 1..40)) {
+            let mut averages = Vec::new();
+            for i in 0..samples.len() {
+                for j in 0..=i {
+                    averages.push(f64::midpoint(samples[i], samples[j]));
+                }
+            }
+            averages.sort_by(f64::total_cmp);
+            let n = averages.len();
+            let middle = f64::midpoint(averages[(n - 1) / 2], averages[n / 2]);
+            prop_assert!((hodges_lehmann(&samples).unwrap() - middle).abs() < 1e-9);
+        }
+
+        #[test]
         fn a_shift_is_found(samples in prop::collection::vec(0u16..1000, 1..30), by in 0u16..1000) {
             let a: Vec<f64> = samples.iter().map(|&x| f64::from(x)).collect();
             let b: Vec<f64> = a.iter().map(|x| x + f64::from(by)).collect();
