@@ -4,4 +4,5 @@ mod architecture;
 mod conformance;
 mod golden;
 mod hostile;
+mod layer;
 mod properties;

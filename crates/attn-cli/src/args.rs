@@ -8,8 +8,8 @@ use attn_record::{Model, Shard};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{
-    check, cmp, diff, list, measure, merge, rank, report, run, scaling, soak, splice, support,
-    verify,
+    check, cmp, diff, list, measure, merge, params, rank, report, run, scaling, soak, splice,
+    support, verify,
 };
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Merge(merge::Args),
     List(list::Args),
     Support(support::Args),
+    Params(params::Args),
     Soak(soak::Args),
     Splice(splice::Args),
     /// Executes the one request on stdin: how the other commands start a cell

@@ -7,6 +7,7 @@ pub(crate) mod list;
 pub(crate) mod measure;
 pub(crate) mod merge;
 mod mutants;
+pub(crate) mod params;
 pub(crate) mod rank;
 pub(crate) mod report;
 pub(crate) mod run;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Scaling(args) => scaling::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Params(args) => params::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Splice(args) => splice::run(&args),
         Command::Verify(args) => verify::run(&args),
