@@ -6,6 +6,7 @@ mod harness;
 mod merge;
 mod plan;
 mod preset;
+mod windows;
 
 use attn_core::Backend;
 

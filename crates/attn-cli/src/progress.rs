@@ -16,7 +16,7 @@ pub(crate) struct Progress<'a> {
     keep: &'a mut dyn FnMut(&Record) -> io::Result<()>,
     records: Vec<Record>,
     total: usize,
-    /// Predicted time of the cells done, and of all.
+    /// Predicted time of the processes done, and of all.
     predicted: [Duration; 2],
     started: Instant,
     group: String,
@@ -88,8 +88,12 @@ impl Observer for Progress<'_> {
         self.say(&cell.case.id, backend.as_str());
     }
 
-    fn finished(&mut self, cell: &Cell<'_>, record: Record) -> io::Result<()> {
-        self.predicted[0] += cell.predicted(self.entries, self.preset);
+    fn ended(&mut self, cell: &Cell<'_>) {
+        let processes = if cell.is_measured() { self.preset.processes } else { 1 };
+        self.predicted[0] += cell.predicted(self.entries, self.preset) / processes;
+    }
+
+    fn finished(&mut self, _cell: &Cell<'_>, record: Record) -> io::Result<()> {
         if let Some(bar) = &self.bar {
             bar.inc(1);
         }

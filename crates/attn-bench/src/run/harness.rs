@@ -8,6 +8,7 @@ use attn_core::Backend;
 use attn_record::{Build, Digests, Machine, Model, Outcome, Record, SCHEMA, Volatile};
 
 use super::attempt::Attempt;
+use super::windows::{same_case, windows};
 use super::{Cell, Entry, Preset, Task};
 use crate::attn_case::AttnCase;
 use crate::cell::measure::rotation;
@@ -59,7 +60,9 @@ pub trait Observer {
     fn preparing(&mut self, case: &Case);
     /// A process of a cell begins.
     fn started(&mut self, cell: &Cell<'_>);
-    /// A cell has ended. An error stops the run.
+    /// It has ended.
+    fn ended(&mut self, cell: &Cell<'_>);
+    /// A cell has its record. An error stops the run.
     fn finished(&mut self, cell: &Cell<'_>, record: Record) -> std::io::Result<()>;
 }
 
@@ -67,13 +70,13 @@ impl Harness<'_> {
     /// Executes `cells` in order. Cells of one case should be neighbours: they share an oracle, and
     /// their processes take turns, so that what disturbs the machine for a while disturbs them alike.
     ///
-    /// Returns early, without the records of the interrupted case, once `cancel` is set.
+    /// Returns early, without the records of the interrupted window, once `cancel` is set.
     pub fn execute(&self, cells: &[Cell<'_>], observer: &mut dyn Observer) -> std::io::Result<()> {
-        for cells in cells.chunk_by(|a, b| a.case.id == b.case.id) {
-            let Some(records) = self.case(cells, observer) else {
+        for window in windows(cells) {
+            let Some(records) = self.window(window, observer) else {
                 return Ok(());
             };
-            for (cell, record) in cells.iter().zip(records) {
+            for (cell, record) in window.iter().zip(records) {
                 observer.finished(cell, record)?;
             }
         }
@@ -84,59 +87,79 @@ impl Harness<'_> {
         self.cancel.load(Ordering::Relaxed)
     }
 
-    /// The records of all cells of one case; `None` once cancelled.
-    fn case(&self, cells: &[Cell<'_>], observer: &mut dyn Observer) -> Option<Vec<Record>> {
-        let mut attempts: Vec<Attempt> = cells.iter().map(|cell| self.refusal(cell)).collect();
-        let mut digests = None;
-        if let Some(first) = attempts.iter().position(Attempt::goes_on) {
-            observer.preparing(cells[first].case);
-            let start = Instant::now();
-            let exercises = self.exercises(cells[first].case);
-            attempts[first].waited_for_oracle(start.elapsed());
-            match exercises {
-                Ok(exercises) => {
-                    self.rounds(cells, &mut attempts, &exercises, observer)?;
-                    digests = Some(exercises.digests.clone());
-                }
-                Err(reason) => {
-                    let failed = || Reply::ended(Outcome::Error, reason.clone());
-                    let pending = attempts.iter_mut().filter(|attempt| attempt.goes_on());
-                    pending.for_each(|attempt| attempt.add(failed(), Duration::ZERO));
-                }
+    /// The records of all cells of a window; `None` once cancelled.
+    ///
+    /// Every case has its first round before any has its second, so that a cell's processes are
+    /// seconds apart, and a disturbance of a second meets one of them.
+    fn window(&self, cells: &[Cell<'_>], observer: &mut dyn Observer) -> Option<Vec<Record>> {
+        let mut turns = Vec::new();
+        for cells in cells.chunk_by(same_case) {
+            let mut turn = self.begin(cells, observer);
+            self.round(&mut turn, 0, observer)?;
+            turns.push(turn);
+        }
+        for round in 1..self.preset.processes {
+            for turn in &mut turns {
+                self.round(turn, round, observer)?;
             }
         }
+        Some(turns.into_iter().flat_map(|turn| self.records(turn)).collect())
+    }
+
+    /// Sorts out what need not run, and computes oracle and yardstick for the rest.
+    fn begin<'c, 's>(&self, cells: &'c [Cell<'s>], observer: &mut dyn Observer) -> Turn<'c, 's> {
+        let mut attempts: Vec<Attempt> = cells.iter().map(|cell| self.refusal(cell)).collect();
+        let Some(first) = attempts.iter().position(Attempt::goes_on) else {
+            return Turn { cells, attempts, exercises: None };
+        };
+        observer.preparing(cells[first].case);
+        let start = Instant::now();
+        let exercises = self.exercises(cells[first].case);
+        attempts[first].waited_for_oracle(start.elapsed());
+        if let Err(reason) = &exercises {
+            let failed = || Reply::ended(Outcome::Error, reason.clone());
+            let pending = attempts.iter_mut().filter(|attempt| attempt.goes_on());
+            pending.for_each(|attempt| attempt.add(failed(), Duration::ZERO));
+        }
+        Turn { cells, attempts, exercises: exercises.ok() }
+    }
+
+    /// One process of every cell of a case, in turn; after the first round of measured cells only.
+    fn round(
+        &self,
+        turn: &mut Turn<'_, '_>,
+        round: u32,
+        observer: &mut dyn Observer,
+    ) -> Option<()> {
+        let Some(exercises) = &turn.exercises else {
+            return Some(());
+        };
+        for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
+            let again = round == 0 || cell.is_measured();
+            if !again || !attempt.goes_on() {
+                continue;
+            }
+            if self.cancelled() {
+                return None;
+            }
+            observer.started(cell);
+            let start = Instant::now();
+            let reply = self.ask(cell, exercises, round == 0);
+            attempt.add(reply, start.elapsed());
+            observer.ended(cell);
+        }
+        (!self.cancelled()).then_some(())
+    }
+
+    fn records(&self, turn: Turn<'_, '_>) -> Vec<Record> {
+        let Turn { cells, attempts, exercises } = turn;
+        let digests = exercises.map(|exercises| exercises.digests);
         let records = cells.iter().zip(attempts).map(|(cell, attempt)| {
             let (reply, volatile) = attempt.finish();
             let ran = volatile.started_ms != 0;
             self.record(cell, reply, digests.clone().filter(|_| ran), volatile)
         });
-        Some(records.collect())
-    }
-
-    /// One process of every cell, then the next of every measured cell, in turns.
-    fn rounds(
-        &self,
-        cells: &[Cell<'_>],
-        attempts: &mut [Attempt],
-        exercises: &Exercises,
-        observer: &mut dyn Observer,
-    ) -> Option<()> {
-        for round in 0..self.preset.processes {
-            for (cell, attempt) in cells.iter().zip(&mut *attempts) {
-                let again = round == 0 || matches!(cell.task, Task::Measure(_));
-                if !again || !attempt.goes_on() {
-                    continue;
-                }
-                if self.cancelled() {
-                    return None;
-                }
-                observer.started(cell);
-                let start = Instant::now();
-                let reply = self.ask(cell, exercises, round == 0);
-                attempt.add(reply, start.elapsed());
-            }
-        }
-        (!self.cancelled()).then_some(())
+        records.collect()
     }
 
     /// What is known without running anything.
@@ -265,4 +288,12 @@ struct Exercises {
     b: Exercise,
     digests: Digests,
     _folder: tempfile::TempDir,
+}
+
+/// A case on its way to records.
+struct Turn<'c, 's> {
+    cells: &'c [Cell<'s>],
+    attempts: Vec<Attempt>,
+    /// `None` where nothing can run.
+    exercises: Option<Exercises>,
 }

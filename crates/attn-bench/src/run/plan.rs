@@ -118,6 +118,11 @@ impl Cell<'_> {
         }
     }
 
+    /// Whether it is timed: by several processes.
+    pub const fn is_measured(&self) -> bool {
+        matches!(self.task, Task::Measure(_))
+    }
+
     /// Whether `record` is the record of this cell.
     pub fn is_of(&self, record: &Record, entries: &[Entry]) -> bool {
         self.case.id == record.case
