@@ -20,10 +20,12 @@
 //! | [`rules`] | how published test suites decide, for comparison |
 //! | [`support`] | who can compute what |
 //! | [`machine`] | what this machine is |
+//! | [`limits`] | what this machine can do at most, measured |
 
 pub mod attn_case;
 pub mod cell;
 pub mod expected;
+pub mod limits;
 pub mod machine;
 pub mod mutation;
 pub mod random;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Map, Record, Run, SCHEMA};
+use crate::{Limits, Map, Record, Run, SCHEMA};
 
 /// Why a file of a run could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +45,16 @@ pub fn read_run(run: &Path) -> Result<Run, ReadError> {
 
 /// Reads `map.json` of the run folder `run`; `None` if the run has none.
 pub fn read_map(run: &Path) -> Result<Option<Map>, ReadError> {
-    let path = run.join("map.json");
-    if path.exists() { parse(&path, 1, &read(&path)?, Map::SCHEMA).map(Some) } else { Ok(None) }
+    read_if_there(&run.join("map.json"), Map::SCHEMA)
+}
+
+/// Reads `limits.json` of the run folder `run`; `None` if the run has none.
+pub fn read_limits(run: &Path) -> Result<Option<Limits>, ReadError> {
+    read_if_there(&run.join("limits.json"), Limits::SCHEMA)
+}
+
+fn read_if_there<T: DeserializeOwned>(path: &Path, schema: &str) -> Result<Option<T>, ReadError> {
+    if path.exists() { parse(path, 1, &read(path)?, schema).map(Some) } else { Ok(None) }
 }
 
 fn read(path: &Path) -> Result<String, ReadError> {

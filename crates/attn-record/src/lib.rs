@@ -7,17 +7,20 @@
 //! | `run.json` | what was asked, when, on which machine | [`Run`] |
 //! | `records.jsonl` | one line per cell: case x backend x threads | [`Record`] |
 //! | `map.json` | attention weights of one head, for the picture | [`Map`] |
+//! | `limits.json` | what the machine can do at most, measured | [`Limits`] |
 //!
 //! The bench crates write these files and the report, cmp and gate read them; neither knows the other.
 
 mod files;
+pub mod limits;
 mod map;
 mod measurement;
 mod record;
 mod run;
 pub mod stats;
 
-pub use files::{ReadError, read_map, read_records, read_run};
+pub use files::{ReadError, read_limits, read_map, read_records, read_run};
+pub use limits::Limits;
 pub use map::Map;
 pub use measurement::{Estimate, Spread};
 pub use record::{

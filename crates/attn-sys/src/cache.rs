@@ -10,6 +10,8 @@ pub struct Cache {
     pub level: u8,
     /// Its size.
     pub bytes: u64,
+    /// Processors that share it.
+    pub shared_by: usize,
 }
 
 /// The caches of the first processor that hold data, nearest first; empty where the system does not
@@ -30,7 +32,17 @@ fn read(folder: &Path) -> Option<Cache> {
     Some(Cache {
         level: field("level")?.trim().parse().ok()?,
         bytes: bytes(field("size")?.trim())?,
+        shared_by: field("shared_cpu_list").and_then(|list| processors(list.trim())).unwrap_or(1),
     })
+}
+
+/// `0-3,8` are five processors.
+fn processors(list: &str) -> Option<usize> {
+    let range = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(last.parse::<usize>().ok()?.checked_sub(first.parse().ok()?)? + 1)
+    };
+    list.split(',').map(range).sum()
 }
 
 /// `32K` is 32768.
@@ -54,5 +66,12 @@ mod tests {
         assert_eq!(bytes("2M"), Some(2 * 1024 * 1024));
         assert_eq!(bytes("512"), Some(512));
         assert_eq!(bytes("x"), None);
+    }
+
+    #[test]
+    fn processors_are_listed_as_ranges() {
+        assert_eq!(processors("0"), Some(1));
+        assert_eq!(processors("0-3,8,10-11"), Some(7));
+        assert_eq!([processors(""), processors("3-1"), processors("0-")], [None; 3]);
     }
 }

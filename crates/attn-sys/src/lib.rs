@@ -1,17 +1,29 @@
-//! What needs the machine. The only crate with `unsafe`: a global allocator cannot be written without.
+//! What needs the machine. `unsafe` is allowed here, because a global allocator cannot be written without,
+//! nor can instructions be used that only some processors have.
 //!
 //! | module | room for |
 //! |---|---|
 //! | [`alloc`] | counting what a computation allocates |
 //! | [`affinity`] | staying on one processor |
+//! | [`bandwidth`] | how many bytes a second: passes over a buffer |
 //! | [`cache`] | the sizes of the caches |
+//! | [`clock`] | how finely time is told, and what telling it costs |
+//! | [`fma`] | how many multiply-adds a second: loops of nothing else |
 //! | [`limit`] | how much memory a process may use |
 //! | [`sched`] | whether a process had to wait for a processor |
+//! | [`team`] | threads that do the same at the same time, each on a processor of its own |
+//! | [`vectors`] | instruction sets that the probes know |
 //!
-//! All but [`alloc`] know Linux alone; elsewhere they say that they know nothing.
+//! What asks the system (`affinity`, `cache`, `limit`, `sched`) knows Linux alone; elsewhere it says that
+//! it knows nothing.
 
 pub mod affinity;
 pub mod alloc;
+pub mod bandwidth;
 pub mod cache;
+pub mod clock;
+pub mod fma;
 pub mod limit;
 pub mod sched;
+pub mod team;
+pub mod vectors;

@@ -30,7 +30,7 @@ pub fn sample(
     let start = Instant::now();
     let (warmup_calls, call_ns) = warm_up(timing, &mut call)?;
     let warmup_ns = nanos(start.elapsed());
-    let sample_ns = (timing.min_sample_us * 1000).max(1000 * clock_precision_ns()) as f64;
+    let sample_ns = (timing.min_sample_us * 1000).max(1000 * attn_sys::clock::step_ns()) as f64;
     let reps = (sample_ns / call_ns).ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
     let reps = NonZeroU32::new(reps).expect("at least 1");
     let samples = timing.sampling_ms as f64 * 1e6 / (call_ns * f64::from(reps.get()));
@@ -76,20 +76,4 @@ fn warm_up(
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The smallest step by which the clock is seen to advance, over a thousand readings.
-pub fn clock_precision_ns() -> u64 {
-    let mut smallest = u64::MAX;
-    for _ in 0..1000 {
-        let start = Instant::now();
-        let step = loop {
-            let step = nanos(start.elapsed());
-            if step > 0 {
-                break step;
-            }
-        };
-        smallest = smallest.min(step);
-    }
-    smallest
 }

@@ -9,7 +9,6 @@ use attn_record::{Outcome, Process};
 
 use super::{Exercise, Reply, Request, Timed};
 use crate::attn_case::AttnCase;
-use crate::cell::sampling::clock_precision_ns;
 use crate::cell::{CellError, Prepared};
 use crate::expected::Expected;
 
@@ -63,7 +62,7 @@ fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> 
     let memory = if check.agrees() && request.count_memory { cell.memory()? } else { None };
     let reply = Reply {
         memory,
-        clock_ns: clock_precision_ns(),
+        clock_ns: attn_sys::clock::step_ns(),
         receipt: Some(cell.receipt().clone()),
         footprint: Some(cell.footprint()),
         ..judged("", &check)

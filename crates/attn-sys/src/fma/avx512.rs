@@ -1,0 +1,51 @@
+//! AVX-512F.
+
+#![expect(unsafe_code, reason = "intrinsics need a processor that has them")]
+
+use std::arch::x86_64::{
+    _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_set1_pd, _mm512_set1_ps, _mm512_setzero_pd,
+    _mm512_setzero_ps,
+};
+
+use super::{CHAINS, Element, Step};
+use crate::vectors::{Set, Vectors};
+
+pub(super) const LANES_F32: usize = 16;
+
+pub(super) fn run(vectors: Vectors, element: Element, step: Step, rounds: u64) -> f64 {
+    assert_eq!(vectors.0, Set::Avx512f);
+    match element {
+        // SAFETY: `vectors` says `Avx512f`, and no such value exists unless the processor has it.
+        Element::F32 => unsafe { run_f32(step, rounds) },
+        // SAFETY: as above.
+        Element::F64 => unsafe { run_f64(step, rounds) },
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn run_f32(step: Step, rounds: u64) -> f64 {
+    let (factor, term) = (_mm512_set1_ps(step.factor), _mm512_set1_ps(step.term));
+    let mut chains = [_mm512_setzero_ps(); CHAINS];
+    for _ in 0..rounds {
+        for x in &mut chains {
+            *x = _mm512_fmadd_ps(*x, factor, term);
+        }
+    }
+    // SAFETY: both are `CHAINS * LANES_F32` plain f32, without padding, and every bit pattern is one.
+    let lanes: [f32; CHAINS * LANES_F32] = unsafe { std::mem::transmute(chains) };
+    lanes.map(f64::from).iter().sum()
+}
+
+#[target_feature(enable = "avx512f")]
+fn run_f64(step: Step, rounds: u64) -> f64 {
+    let (factor, term) = (_mm512_set1_pd(step.factor.into()), _mm512_set1_pd(step.term.into()));
+    let mut chains = [_mm512_setzero_pd(); CHAINS];
+    for _ in 0..rounds {
+        for x in &mut chains {
+            *x = _mm512_fmadd_pd(*x, factor, term);
+        }
+    }
+    // SAFETY: as in `run_f32`, with f64.
+    let lanes: [f64; CHAINS * LANES_F32 / 2] = unsafe { std::mem::transmute(chains) };
+    lanes.iter().sum()
+}
