@@ -1,8 +1,8 @@
 //! What this machine is, as far as records need it.
 
-use attn_record::Machine;
+use attn_record::{Cache, Machine};
 
-/// Reads the processor's name and instruction sets.
+/// Reads the processor's name, instruction sets and caches.
 pub fn detect() -> Machine {
     Machine {
         cpu: cpu_name().unwrap_or_else(|| "unknown".into()),
@@ -10,6 +10,7 @@ pub fn detect() -> Machine {
         isa: instruction_sets(),
         arch: std::env::consts::ARCH.into(),
         os: std::env::consts::OS.into(),
+        caches: caches(),
     }
 }
 
@@ -18,6 +19,11 @@ fn cpu_name() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_string())
+}
+
+fn caches() -> Vec<Cache> {
+    let levels = attn_sys::cache::levels().into_iter();
+    levels.map(|cache| Cache { level: cache.level, bytes: cache.bytes }).collect()
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -19,7 +19,7 @@ pub(crate) mod verify;
 mod worker;
 
 use attn_record::Record;
-use attn_report::scaling::{Known, Scaling};
+use attn_report::scaling::Scaling;
 use attn_report::summary::Summary;
 use attn_report::table::{self, Grid};
 use serde::Serialize;
@@ -69,7 +69,7 @@ struct Report<'a> {
 /// Prints the table of `records`, or summary and records as JSON.
 fn print_records(records: &[Record], output: OutputArgs) -> Result<(), Failure> {
     if output.json {
-        let scaling = Scaling::of(records, known());
+        let scaling = Scaling::of(records, &registry::SCORES);
         return print_json(&Report { summary: Summary::of(records), scaling, records });
     }
     print!("{}", table::render(records, table::Options::default()));
@@ -95,9 +95,4 @@ impl FormArgs {
         };
         print!("{}", grids.iter().map(text).collect::<Vec<_>>().join("\n"));
     }
-}
-
-/// What scaling cannot see in records.
-fn known() -> Known<'static> {
-    Known { caches: &[], scores: &registry::SCORES }
 }

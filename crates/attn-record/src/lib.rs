@@ -26,4 +26,4 @@ pub use measurement::{Estimate, Spread};
 pub use record::{
     Axis, Build, Digests, Measurement, Memory, Model, Outcome, Process, Record, SCHEMA, Volatile,
 };
-pub use run::{Group, Machine, Run, Shard};
+pub use run::{Cache, Group, Machine, Run, Shard};

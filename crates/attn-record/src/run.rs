@@ -63,4 +63,17 @@ pub struct Machine {
     pub arch: String,
     /// Operating system.
     pub os: String,
+    /// Caches of one processor that hold data, nearest first; empty where the system does not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<Cache>,
+}
+
+/// A cache that holds data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// 1 is the nearest.
+    pub level: u8,
+    /// Its size.
+    pub bytes: u64,
 }

@@ -5,8 +5,8 @@ use attn_core::{
     Worst,
 };
 use attn_record::{
-    Axis, Build, Group, Machine, Map, Measurement, Model, Outcome, Process, Record, Run, SCHEMA,
-    Volatile,
+    Axis, Build, Cache, Group, Machine, Map, Measurement, Model, Outcome, Process, Record, Run,
+    SCHEMA, Volatile,
 };
 
 /// A cell that ended `ok` after a single sample of `ns`.
@@ -52,6 +52,12 @@ pub(crate) fn checked(case: &str, backend: &str, share: f64) -> Record {
 pub(crate) fn with_outcome(mut record: Record, outcome: Outcome) -> Record {
     record.outcome = outcome;
     record.reason = Some(format!("because of {outcome}"));
+    record
+}
+
+/// The same cell, measured on another machine.
+pub(crate) fn elsewhere(mut record: Record) -> Record {
+    record.machine.cpu = "Other CPU".into();
     record
 }
 
@@ -158,5 +164,8 @@ fn machine() -> Machine {
         isa: "avx2+fma".into(),
         arch: "x86_64".into(),
         os: "linux".into(),
+        caches: [(1, 48 << 10), (2, 2 << 20), (3, 1 << 30)]
+            .map(|(level, bytes)| Cache { level, bytes })
+            .to_vec(),
     }
 }

@@ -21,9 +21,12 @@ pub mod compare;
 mod error;
 mod format;
 pub mod page;
+mod place;
 pub mod png;
+mod roofs;
 mod rows;
 pub mod scaling;
+mod source;
 pub mod summary;
 mod sweep;
 pub mod table;
@@ -33,3 +36,4 @@ pub mod write;
 mod fixture;
 
 pub use error::ReportError;
+pub use source::Source;

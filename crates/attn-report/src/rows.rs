@@ -10,7 +10,8 @@ pub(crate) struct Row<'a> {
     pub(crate) ratio: Option<f64>,
 }
 
-/// Rows by case, model, threads and backend, each in the order in which the run first mentions it.
+/// Rows by case, model, threads and backend, each in the order in which the run first mentions it;
+/// `records` are of one place.
 pub(crate) fn rows<'a>(records: &[&'a Record]) -> Vec<Row<'a>> {
     let backends = backends(records);
     let place = |r: &Record| backends.iter().position(|&b| b == r.backend);

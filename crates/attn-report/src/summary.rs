@@ -45,7 +45,7 @@ pub struct Rank {
     pub backend: String,
     /// Geometric mean, over the shared cells, of the median time in units of the best of that cell.
     pub ratio: f64,
-    /// Cells (case and number of threads) that every ranked backend was measured on.
+    /// Cells (machine, build, case and number of threads) that every ranked backend was measured on.
     pub cells: usize,
 }
 
@@ -61,15 +61,18 @@ pub struct WorstCell {
 }
 
 impl Summary {
-    /// Sums up `records`.
+    /// Sums up `records`. Cells are compared with others of their machine and build alone.
     pub fn of(records: &[Record]) -> Self {
-        let all: Vec<&Record> = records.iter().collect();
-        let by_backend = grouped(&all, |r| r.backend.as_str());
-        let model = shown_model(&all);
-        let (ranking, not_ranked) = ranking(&all, model);
+        Summary::of_cells(&records.iter().collect::<Vec<_>>())
+    }
+
+    pub(crate) fn of_cells(all: &[&Record]) -> Self {
+        let by_backend = grouped(all, |r| r.backend.as_str());
+        let model = shown_model(all);
+        let (ranking, not_ranked) = ranking(all, model);
         Summary {
             cells: all.len(),
-            outcomes: outcomes(&all),
+            outcomes: outcomes(all),
             backends: by_backend
                 .into_iter()
                 .map(|(backend, of_backend)| BackendSummary {
@@ -81,7 +84,7 @@ impl Summary {
             model,
             ranking,
             not_ranked,
-            worst: worst(&all),
+            worst: worst(all),
         }
     }
 
@@ -108,21 +111,22 @@ pub(crate) fn worst(records: &[&Record]) -> Option<WorstCell> {
 }
 
 /// Ranks the backends that were measured and never wrong, over the cells of `model` that all of them share.
-fn ranking(records: &[&Record], model: Option<Model>) -> (Vec<Rank>, Vec<String>) {
+fn ranking<'a>(records: &[&'a Record], model: Option<Model>) -> (Vec<Rank>, Vec<String>) {
     let wrong = |backend: &str| {
         let mut cells = records.iter().filter(|r| r.backend == backend);
         cells.any(|r| r.outcome == Outcome::Disagrees)
     };
     let (not_ranked, rivals): (Vec<&str>, _) =
         backends(records).into_iter().partition(|id| wrong(id));
-    let measured: Vec<&Record> = records
+    let measured: Vec<&'a Record> = records
         .iter()
         .filter(|r| r.median_ns().is_some() && r.model == model)
         .filter(|r| rivals.contains(&r.backend.as_str()))
         .copied()
         .collect();
     let rivals = backends(&measured);
-    let mut cells = grouped(&measured, |r| (r.case.as_str(), r.threads));
+    let cell = |r: &'a Record| ((&r.machine, &r.build), r.case.as_str(), r.threads);
+    let mut cells = grouped(&measured, cell);
     cells.retain(|(_, cell)| backends(cell).len() == rivals.len());
     let mut ranks: Vec<Rank> = rivals.iter().filter_map(|backend| rank(backend, &cells)).collect();
     ranks.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
@@ -147,7 +151,7 @@ fn rank<K>(backend: &str, cells: &[(K, Vec<&Record>)]) -> Option<Rank> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{checked, ok, with_outcome};
+    use crate::fixture::{checked, elsewhere, ok, with_outcome};
 
     #[test]
     fn ranks_by_the_geometric_mean_over_the_shared_cells() {
@@ -176,6 +180,18 @@ mod tests {
         assert_eq!(summary.model, Some(Model::Kernel));
         assert_eq!((&*summary.ranking[1].backend, summary.ranking[1].ratio), ("b", 4.0));
         assert_eq!(Summary::of(&records[..2]).model, Some(Model::KernelCold));
+    }
+
+    #[test]
+    fn cells_of_other_machines_are_no_rivals() {
+        let records = [
+            ok("g/1", "a", 100.0),
+            ok("g/1", "b", 400.0),
+            elsewhere(ok("g/1", "a", 10.0)),
+            elsewhere(ok("g/1", "b", 10.0)),
+        ];
+        let ranking = Summary::of(&records).ranking;
+        assert_eq!((&*ranking[1].backend, ranking[1].ratio, ranking[1].cells), ("b", 2.0, 2));
     }
 
     #[test]

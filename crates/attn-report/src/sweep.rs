@@ -1,10 +1,10 @@
 //! Sweeps: the records that differ in one size and in the backend, and in nothing else that is drawn.
 
 use attn_core::{DType, ProblemSpec};
-use attn_record::{Axis, Record};
+use attn_record::{Axis, Model, Record};
 
 use crate::format::count;
-use crate::rows::{backends, grouped, shown_model};
+use crate::rows::{backends, best_ns, grouped, shown_model};
 
 /// One sub-sweep, `sweep/seq-len/full`, of one model, in one storage type and with one number of threads.
 pub(crate) struct Sweep<'a> {
@@ -14,6 +14,7 @@ pub(crate) struct Sweep<'a> {
     dtype: DType,
     /// Every record, whatever its outcome.
     pub(crate) records: Vec<&'a Record>,
+    pub(crate) model: Model,
 }
 
 /// The cells of one backend, by size.
@@ -23,20 +24,21 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    /// Every sweep among `records`, in order of first appearance.
-    pub(crate) fn all(records: &'a [Record]) -> Vec<Self> {
-        let swept: Vec<&Record> = records.iter().filter(|r| r.axis.is_some()).collect();
+    /// Every sweep among `records`, which are of one place, in order of first appearance.
+    pub(crate) fn all(records: &[&'a Record]) -> Vec<Self> {
+        let swept: Vec<&Record> = records.iter().filter(|r| r.axis.is_some()).copied().collect();
         let groups = grouped(&swept, |r| (r.group(), r.axis, r.dtype()));
         let sweeps = groups.into_iter().filter_map(|((group, axis, dtype), records)| {
             let model = shown_model(&records);
             let other = |r: &&Record| r.median_ns().is_some() && r.model != model;
             let records: Vec<&Record> = records.into_iter().filter(|r| !other(r)).collect();
-            let threads = threads(&records)?;
+            let (threads, model) = (threads(&records)?, model.or(records.first()?.model)?);
             Some(Sweep {
                 group,
                 axis: axis?,
                 threads,
                 dtype,
+                model,
                 records: records.into_iter().filter(|r| r.threads == threads).collect(),
             })
         });
@@ -106,6 +108,31 @@ impl<'a> Sweep<'a> {
         }
     }
 
+    /// The letter of the size that varies.
+    pub(crate) fn symbol(&self) -> &'static str {
+        match self.axis {
+            Axis::Len => "N",
+            Axis::Dim => "D",
+        }
+    }
+
+    /// Where on the axis a cell is: `N = 512`.
+    pub(crate) fn at(&self, record: &Record) -> String {
+        format!("{} = {}", self.symbol(), self.size(record))
+    }
+
+    /// The shortest median at the size of a cell.
+    pub(crate) fn best(&self, record: &Record) -> Option<f64> {
+        let rivals = self.records.iter().filter(|r| self.size(r) == self.size(record));
+        best_ns(&rivals.copied().collect::<Vec<_>>())
+    }
+
+    /// Arguments of `attn run` that select these cells.
+    pub(crate) fn again(&self) -> String {
+        let Sweep { group, threads, model, .. } = self;
+        format!("-c '{group}' --threads {threads} --model {model}")
+    }
+
     /// A name for files: `seq-len-full`, with the storage type where it is not f32.
     pub(crate) fn slug(&self) -> String {
         let group = self.group.strip_prefix("sweep/").unwrap_or(self.group);
@@ -136,32 +163,32 @@ fn size(name: &str, a: usize, b: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use crate::fixture::{self, refs};
 
     #[test]
     fn one_thread_is_drawn_unless_another_number_is_all_there_is() {
         let mut records = fixture::sweep("sweep/seq-len/full", &["a", "b"], &[64, 128]);
         records[0].threads = 2;
-        assert_eq!(Sweep::all(&records)[0].threads, 1);
-        assert_eq!(Sweep::all(&records)[0].records.len(), 3);
+        assert_eq!(Sweep::all(&refs(&records))[0].threads, 1);
+        assert_eq!(Sweep::all(&refs(&records))[0].records.len(), 3);
         for record in &mut records {
             record.threads = 4;
         }
-        assert_eq!(Sweep::all(&records)[0].threads, 4);
-        assert_eq!(Sweep::all(&records)[0].records.len(), 4);
+        assert_eq!(Sweep::all(&refs(&records))[0].threads, 4);
+        assert_eq!(Sweep::all(&refs(&records))[0].records.len(), 4);
     }
 
     #[test]
     fn one_model_is_drawn() {
         let mut records = fixture::sweep("sweep/seq-len/full", &["a", "b"], &[64]);
         records[0].model = Some(attn_record::Model::EndToEnd);
-        assert_eq!(Sweep::all(&records)[0].records.len(), 1);
+        assert_eq!(Sweep::all(&refs(&records))[0].records.len(), 1);
     }
 
     #[test]
     fn descriptions_name_what_does_not_vary() {
         let records = fixture::sweep("sweep/seq-len/full", &["a"], &[64, 128]);
-        let sweeps = Sweep::all(&records);
+        let sweeps = Sweep::all(&refs(&records));
         let text = "full attention, H = 1, D = 64, f32, 1 thread";
         assert_eq!(sweeps[0].description(), text);
         assert_eq!(sweeps[0].slug(), "seq-len-full");

@@ -4,36 +4,39 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use attn_record::{Model, read_map, read_records, read_run};
+use attn_record::Model;
 
 use crate::charts::{self, Chart};
 use crate::scaling::{Known, Scaling};
+use crate::source::Site;
 use crate::table::{self, Grid};
-use crate::{ReportError, compare, page, png};
+use crate::{ReportError, Source, compare, page, png};
 
 /// Pixels per unit of a chart, for screens with a high resolution.
 const PNG_SCALE: f32 = 2.0;
 
 /// Reads the run folder `run_dir`, writes `charts/*.svg` and `index.html` into it, every chart as PNG too
 /// if `png`, and returns the paths.
-pub fn write_report(run_dir: &Path, png: bool) -> Result<Vec<PathBuf>, ReportError> {
-    let run = read_run(run_dir)?;
-    let records = read_records(run_dir)?;
-    let map = read_map(run_dir)?;
-    let mut drawn = charts::all(&records);
-    drawn.extend(map.as_ref().and_then(charts::attention_map));
-    let mut written = write_charts(&run_dir.join("charts"), &drawn, png)?;
+pub fn write_report(
+    run_dir: &Path,
+    known: &Known<'_>,
+    png: bool,
+) -> Result<Vec<PathBuf>, ReportError> {
+    let source = Source::read(run_dir, known)?;
+    let sites = Site::all(&source);
+    let map = source.map.as_ref().and_then(charts::attention_map);
+    let drawn = sites.iter().flat_map(|site| &site.charts).chain(&map);
+    let mut written = write_charts(&run_dir.join("charts"), drawn, png)?;
     let index = run_dir.join("index.html");
-    replace(&index, page::render(&run, &records, map.as_ref()).as_bytes())?;
+    replace(&index, page::render(&source, &sites, map.as_ref()).as_bytes())?;
     written.push(index);
     Ok(written)
 }
 
 /// Reads the run folder `run_dir`, writes `report.md` into it (tables of the sweeps, rankings by kernel
 /// time, scaling) and returns its path.
-pub fn write_markdown(run_dir: &Path, known: Known<'_>) -> Result<PathBuf, ReportError> {
-    let run = read_run(run_dir)?;
-    let records = read_records(run_dir)?;
+pub fn write_markdown(run_dir: &Path, known: &Known<'_>) -> Result<PathBuf, ReportError> {
+    let Source { run, records, .. } = Source::read(run_dir, known)?;
     let rankings = compare::rank(std::slice::from_ref(&records), Model::Kernel);
     let rankings: Vec<String> = table::rankings(&rankings).iter().map(Grid::markdown).collect();
     let parts = [
@@ -51,12 +54,17 @@ pub fn write_markdown(run_dir: &Path, known: Known<'_>) -> Result<PathBuf, Repor
     Ok(path)
 }
 
-fn write_charts(folder: &Path, charts: &[Chart], png: bool) -> Result<Vec<PathBuf>, ReportError> {
-    fs::create_dir_all(folder)
-        .map_err(|source| ReportError::Write { path: folder.into(), source })?;
+fn write_charts<'a>(
+    folder: &Path,
+    charts: impl Iterator<Item = &'a Chart>,
+    png: bool,
+) -> Result<Vec<PathBuf>, ReportError> {
     let mut written = Vec::new();
     for chart in charts {
         let svg = folder.join(format!("{}.svg", chart.name));
+        let parent = svg.parent().unwrap_or(folder);
+        fs::create_dir_all(parent)
+            .map_err(|source| ReportError::Write { path: parent.into(), source })?;
         replace(&svg, chart.svg.as_bytes())?;
         written.push(svg);
         if png {
@@ -103,7 +111,7 @@ mod tests {
     fn writes_charts_and_page_and_nothing_else() {
         let folder = run_folder();
         for _ in 0..2 {
-            let written = write_report(folder.path(), true).unwrap();
+            let written = write_report(folder.path(), &[], true).unwrap();
             let names = written.iter().map(|p| p.strip_prefix(folder.path()).unwrap());
             let names: Vec<_> = names.map(|p| p.to_str().unwrap()).collect();
             let expected = [
@@ -126,7 +134,7 @@ mod tests {
     #[test]
     fn markdown_has_times_ranking_and_scaling() {
         let folder = run_folder();
-        let path = write_markdown(folder.path(), Known::default()).unwrap();
+        let path = write_markdown(folder.path(), &[]).unwrap();
         let text = fs::read_to_string(path).unwrap();
         for part in
             ["# attn: quick run", "\n## Time\n", "\n## Ranking\n", "- naive: time grows as N^2.00"]
@@ -139,7 +147,7 @@ mod tests {
     fn the_same_records_make_the_same_files() {
         let folders = [run_folder(), run_folder()];
         let [a, b] = folders.each_ref().map(|folder| {
-            let written = write_report(folder.path(), true).unwrap();
+            let written = write_report(folder.path(), &[], true).unwrap();
             let content = written.iter().map(|path| fs::read(path).unwrap());
             content.collect::<Vec<_>>()
         });
@@ -150,7 +158,7 @@ mod tests {
     fn what_is_wrong_names_the_file() {
         let folder = run_folder();
         fs::remove_file(folder.path().join("run.json")).unwrap();
-        let error = write_report(folder.path(), false).unwrap_err().to_string();
+        let error = write_report(folder.path(), &[], false).unwrap_err().to_string();
         assert!(error.contains("run.json"), "{error}");
     }
 }

@@ -13,6 +13,7 @@ use super::print_json;
 use super::run::command_line;
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
+use crate::registry;
 
 /// Put runs together that measured parts of a suite: those of `attn run --shard`
 #[derive(clap::Args)]
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     for record in &records {
         folder.append(record)?;
     }
-    let files = write_report(folder.path(), args.png)?;
+    let files = write_report(folder.path(), &registry::SCORES, args.png)?;
     if args.output.json {
         let summary = Summary::of(&records);
         print_json(&Report { run: folder.path(), files: &files, summary })?;

@@ -8,9 +8,10 @@ use attn_report::summary::Summary;
 use attn_report::write::{write_markdown, write_report};
 use serde::Serialize;
 
-use super::{known, print_json};
+use super::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
+use crate::registry;
 
 /// Draw the charts and the page of a run folder again, from its records alone
 #[derive(clap::Args)]
@@ -44,13 +45,13 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let mut files = write_report(&args.run, args.png)?;
+    let mut files = write_report(&args.run, &registry::SCORES, args.png)?;
     if args.markdown {
-        files.push(write_markdown(&args.run, known())?);
+        files.push(write_markdown(&args.run, &registry::SCORES)?);
     }
     if args.output.json {
         let records = read_records(&args.run)?;
-        let (summary, scaling) = (Summary::of(&records), Scaling::of(&records, known()));
+        let (summary, scaling) = (Summary::of(&records), Scaling::of(&records, &registry::SCORES));
         print_json(&Report { files, summary, scaling })?;
     } else {
         for file in files {

@@ -10,9 +10,10 @@ use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report
 use clap::Parser as _;
 use serde::Serialize;
 
-use super::{known, print_json};
+use super::print_json;
 use crate::args::{CellArgs, Cli, Command, OutputArgs, parse_shard};
 use crate::exit::{Exit, Failure};
+use crate::registry;
 use crate::session::{Purpose, Session};
 
 /// Check every backend on every case, measure those that agree, draw the charts
@@ -69,9 +70,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let executed = session.execute(&mut |record| folder.append(record))?;
     let records = &executed.records;
-    let files = write_report(folder.path(), args.png)?;
+    let files = write_report(folder.path(), &registry::SCORES, args.png)?;
     if args.output.json {
-        let (summary, scaling) = (Summary::of(records), Scaling::of(records, known()));
+        let (summary, scaling) = (Summary::of(records), Scaling::of(records, &registry::SCORES));
         print_json(&Report { run: folder.path(), files: &files, summary, scaling, records })?;
     } else {
         print!("{}", table::render(records, table::Options::default()));

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use attn_report::scaling::Scaling;
 use attn_report::table;
 
-use super::{FormArgs, known, print_json};
+use super::{FormArgs, print_json};
 use crate::exit::{Exit, Failure};
 use crate::records::RecordArgs;
+use crate::registry;
 
 /// Fit how time and memory grow along the sweeps of a run, and where backends overtake each other
 #[derive(clap::Args)]
@@ -34,7 +35,7 @@ threads.";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let records = args.records.read(&[&args.run])?.concat();
-    let scaling = Scaling::of(&records, known());
+    let scaling = Scaling::of(&records, &registry::SCORES);
     if args.form.json {
         print_json(&scaling)?;
     } else if scaling.is_empty() {

@@ -136,7 +136,8 @@ impl Canvas<'_> {
     }
 }
 
-fn fine((x, y): Point) -> (i32, i32) {
+/// In units of the SVG.
+pub(super) fn fine((x, y): Point) -> (i32, i32) {
     ((x * FINE).round() as i32, (y * FINE).round() as i32)
 }
 

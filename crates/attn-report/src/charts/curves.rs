@@ -1,5 +1,6 @@
 //! Curves over a size, one per backend, with their names at their ends.
 
+use super::Spot;
 use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Point, Type, draw};
 use super::frame::{Area, BODY, SMALL, Tick, heading, x_axis, y_axis};
 use super::labels::spread;
@@ -31,6 +32,7 @@ pub(super) struct Plot<'a> {
     pub(super) y: Vertical,
     pub(super) curves: Vec<Curve<'a>>,
     pub(super) slopes: Vec<Slope>,
+    pub(super) levels: Vec<Level>,
 }
 
 /// The vertical axis: from pixels of its ends to a scale and its ticks.
@@ -42,19 +44,26 @@ pub(super) struct Curve<'a> {
     pub(super) points: Vec<Mark>,
 }
 
-/// One point, with the range in which most samples lie.
-#[derive(Clone, Copy)]
+/// One point, with the range in which most samples lie, and what it says when it is pointed at.
+#[derive(Clone)]
 pub(super) struct Mark {
     pub(super) size: f64,
     pub(super) middle: f64,
     pub(super) low: f64,
     pub(super) high: f64,
+    pub(super) text: String,
 }
 
 /// A grey line of `size^exponent` for comparison, on two logarithmic axes.
 pub(super) struct Slope {
     pub(super) name: &'static str,
     pub(super) exponent: i32,
+}
+
+/// A horizontal line at a limit.
+pub(super) struct Level {
+    pub(super) name: String,
+    pub(super) value: f64,
 }
 
 /// A name beside the area.
@@ -66,16 +75,18 @@ struct Label<'a> {
     style: Option<Style>,
 }
 
-/// The picture; `None` without a point.
-pub(super) fn picture(chart: &Plot<'_>) -> Option<String> {
+/// The picture and its points; `None` without a point.
+pub(super) fn picture(chart: &Plot<'_>) -> Option<(String, Vec<Spot>)> {
     let marks = || chart.curves.iter().flat_map(|c| &c.points);
     let low = marks().map(|m| m.low).reduce(f64::min)?;
     let high = marks().map(|m| m.high).reduce(f64::max)?;
+    let high = chart.levels.iter().map(|level| level.value).fold(high, f64::max);
     let sizes = (*chart.sizes.first()? as f64, *chart.sizes.last()? as f64);
-    let labels = chart.curves.len() + chart.slopes.len();
+    let labels = chart.curves.len() + chart.slopes.len() + chart.levels.len();
     let bottom = TOP + HEIGHT.max(LINE * labels as f64);
     let (y, ticks) = (chart.y)((low, high), bottom, TOP);
     let names = chart.curves.iter().map(|c| c.backend);
+    let names = names.chain(chart.levels.iter().map(|level| &*level.name));
     let area = Area {
         left: 44.0 + widest(ticks.iter().map(|(_, label)| &**label), BODY),
         right: SHEET - LEADER - SWATCH - widest(names, BODY) - 24.0,
@@ -91,7 +102,7 @@ pub(super) fn picture(chart: &Plot<'_>) -> Option<String> {
         y_axis(canvas, area, &y, &ticks, &chart.y_name);
         painter.paint(canvas, chart);
     });
-    Some(svg)
+    Some((svg, painter.spots(chart)))
 }
 
 struct Painter {
@@ -107,6 +118,7 @@ impl Painter {
         for slope in &chart.slopes {
             labels.extend(anchor.and_then(|anchor| self.slope(canvas, anchor, slope)));
         }
+        labels.extend(chart.levels.iter().map(|level| self.level(canvas, level)));
         for curve in &chart.curves {
             self.curve(canvas, curve, &chart.sizes);
         }
@@ -176,6 +188,23 @@ impl Painter {
         let at = (x, self.area.top - 8.0);
         canvas.text(at, slope.name, Type::plain(SMALL, MUTED), align);
         None
+    }
+
+    /// A line across the area, with its name beside it.
+    fn level<'a>(&self, canvas: &mut Canvas<'_>, level: &'a Level) -> Label<'a> {
+        let y = self.y.at(level.value);
+        let ends = [(self.area.left, y), (self.area.right, y)];
+        dashes(canvas, &ends, pen(INK, 1.0));
+        Label { text: &level.name, wanted: y, from: Some(ends[1]), style: None }
+    }
+
+    fn spots(&self, chart: &Plot<'_>) -> Vec<Spot> {
+        let of_curve = |curve: &Curve<'_>| {
+            let spots = curve.points.iter();
+            let spots = spots.map(|mark| Spot::at(self.point(mark), curve.backend, &mark.text));
+            spots.collect::<Vec<_>>()
+        };
+        chart.curves.iter().flat_map(of_curve).collect()
     }
 
     fn label<'a>(&self, curve: &Curve<'a>) -> Option<Label<'a>> {

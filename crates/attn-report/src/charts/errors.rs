@@ -2,12 +2,12 @@
 
 use attn_record::{Outcome, Record, stats};
 
-use super::Chart;
-use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Type, draw};
+use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Point, Type, draw};
 use super::frame::{Area, BODY, SMALL, Tick, heading, x_axis};
 use super::palette::style;
 use super::scale::Scale;
 use super::text::widest;
+use super::{Chart, Spot};
 use crate::format::{count, percent};
 use crate::rows::grouped;
 
@@ -18,18 +18,26 @@ const BELOW: f64 = 54.0;
 const STRIP: f64 = 34.0;
 const TITLE: &str = "Error as a share of its budget";
 /// What a result may use.
-const LIMIT: Color = plotters::style::RGBColor(0xb0, 0x00, 0x20);
+pub(super) const LIMIT: Color = plotters::style::RGBColor(0xb0, 0x00, 0x20);
 
-/// One backend's checked cells: share of the budget, and whether the result was right.
+/// One backend's checked cells.
 struct Strip<'a> {
     backend: &'a str,
-    shares: Vec<(f64, bool)>,
+    shares: Vec<Share<'a>>,
+}
+
+/// The share of the budget that one cell used, and whether its result was right.
+#[derive(Clone, Copy)]
+struct Share<'a> {
+    value: f64,
+    right: bool,
+    case: &'a str,
 }
 
 /// Every checked cell, one strip per backend; `None` if nothing was checked.
-pub fn errors(records: &[Record]) -> Option<Chart> {
+pub(super) fn errors(records: &[&Record]) -> Option<Chart> {
     let strips = strips(records);
-    let shares = || strips.iter().flat_map(|s| &s.shares).map(|(share, _)| *share);
+    let shares = || strips.iter().flat_map(|s| &s.shares).map(|cell| cell.value);
     let low = shares().filter(|&s| s > 0.0).reduce(f64::min)?;
     // An exact result has no logarithm: it lies at the left edge.
     let low = low.clamp(1e-6, 0.01);
@@ -59,21 +67,44 @@ pub fn errors(records: &[Record]) -> Option<Chart> {
         caption: "What rounding may cause in the arithmetic that the backend states is 100%: \
                   a dot further left is a more accurate result, and right of the line it is wrong."
             .into(),
+        again: String::new(),
+        spots: spots(&strips, &x, area),
         svg,
     })
 }
 
-fn strips(records: &[Record]) -> Vec<Strip<'_>> {
-    let all: Vec<&Record> = records.iter().collect();
-    let strips = grouped(&all, |r| r.backend.as_str());
+/// Where the dot of the `at`-th cell of a strip around `y` lies.
+fn point(x: &Scale, y: f64, at: usize, cell: &Share<'_>) -> Point {
+    (x.clamped(cell.value), y + jitter(at) * STRIP * 0.3)
+}
+
+fn spots(strips: &[Strip<'_>], x: &Scale, area: Area) -> Vec<Spot> {
+    let mut spots = Vec::new();
+    for (place, strip) in strips.iter().enumerate() {
+        let y = area.top + STRIP * (place as f64 + 0.5);
+        let mut cells: Vec<(usize, &Share<'_>)> = strip.shares.iter().enumerate().collect();
+        cells.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
+        spots.extend(cells.into_iter().map(|(at, cell)| {
+            let verdict = if cell.right { "right" } else { "wrong" };
+            let share = percent(cell.value);
+            let text =
+                format!("{}, {}\n{share} of its budget, {verdict}", strip.backend, cell.case);
+            Spot::at(point(x, y, at, cell), strip.backend, &text)
+        }));
+    }
+    spots
+}
+
+fn strips<'a>(records: &[&'a Record]) -> Vec<Strip<'a>> {
+    let strips = grouped(records, |r| r.backend.as_str());
     let strips = strips.into_iter().map(|(backend, records)| Strip {
         backend,
         shares: records
             .iter()
-            .filter_map(|r| match r.outcome {
-                Outcome::Ok => Some((r.budget_share()?, true)),
-                Outcome::Disagrees => Some((r.budget_share()?, false)),
-                _ => None,
+            .filter(|r| matches!(r.outcome, Outcome::Ok | Outcome::Disagrees))
+            .filter_map(|r| {
+                let right = r.outcome == Outcome::Ok;
+                Some(Share { value: r.budget_share()?, right, case: &r.case })
             })
             .collect(),
     });
@@ -93,22 +124,22 @@ fn paint(canvas: &mut Canvas<'_>, area: Area, x: &Scale, y: f64, strip: &Strip<'
     let style = style(strip.backend);
     let name = (area.left - 10.0, y);
     canvas.text(name, strip.backend, Type::plain(BODY, INK), Align::End);
-    for (at, &(share, right)) in strip.shares.iter().enumerate() {
-        let point = (x.clamped(share), y + jitter(at) * STRIP * 0.3);
-        if right {
+    for (at, cell) in strip.shares.iter().enumerate() {
+        let point = point(x, y, at, cell);
+        if cell.right {
             style.marker.draw(canvas, point, 2.6, style.color);
         } else {
             cross(canvas, point, style.color);
         }
     }
-    let right: Vec<f64> = strip.shares.iter().filter(|s| s.1).map(|s| s.0).collect();
+    let right: Vec<f64> = strip.shares.iter().filter(|s| s.right).map(|s| s.value).collect();
     if let Some(median) = stats::median(&right).filter(|_| right.len() > 2) {
         let at = x.clamped(median);
         let pen = Pen { color: INK, width: 2.0 };
         canvas.line((at, y - STRIP * 0.4), (at, y + STRIP * 0.4), pen);
     }
     let at = area.right + 12.0;
-    let worst = strip.shares.iter().map(|s| s.0).fold(0.0, f64::max);
+    let worst = strip.shares.iter().map(|s| s.value).fold(0.0, f64::max);
     let cells = count(strip.shares.len(), "cell");
     let note = format!("{cells}, max {}", percent(worst));
     canvas.text((at, y), &note, Type::plain(SMALL, MUTED), Align::Start);
@@ -132,7 +163,7 @@ fn tick(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{checked, with_outcome};
+    use crate::fixture::{checked, refs, with_outcome};
 
     #[test]
     fn wrong_results_are_shown_and_others_without_a_result_are_not() {
@@ -142,7 +173,7 @@ mod tests {
             with_outcome(checked("g/a", "wrong", 4.0), Outcome::Disagrees),
             with_outcome(checked("g/a", "refused", 0.5), Outcome::Unsupported),
         ];
-        let svg = errors(&records).unwrap().svg;
+        let svg = errors(&refs(&records)).unwrap().svg;
         assert!(svg.contains("exact") && svg.contains("1 cell, max 3.0%"));
         assert!(svg.contains("wrong") && svg.contains("1 cell, max 400%"));
         assert!(!svg.contains("refused"));

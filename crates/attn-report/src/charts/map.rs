@@ -3,7 +3,7 @@
 use attn_record::Map;
 
 use super::Chart;
-use super::canvas::{Align, Canvas, INK, MUTED, Pen, Point, RULE, Type, draw};
+use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Point, RULE, Type, draw};
 use super::colors::blues;
 use super::frame::{BODY, SMALL, heading};
 use super::scale::{Scale, round_steps};
@@ -18,11 +18,11 @@ const BESIDE: f64 = 132.0;
 /// Lines of the source that are shown.
 const LINES: usize = 3;
 /// Steps of the colour bar and of the map, so that equal neighbours can be drawn as one.
-const STEPS: f64 = 100.0;
+pub(super) const STEPS: f64 = 100.0;
 const BAR: f64 = 14.0;
 
 /// The attention weights of one head; `None` if the map has no weight.
-pub fn attention_map(map: &Map) -> Option<Chart> {
+pub(crate) fn attention_map(map: &Map) -> Option<Chart> {
     let largest = map.weights.iter().flatten().flatten().copied();
     let largest = largest.filter(|w| *w > 0.0).reduce(f64::max)?;
     let title = format!("Attention weights of {}, head {}", map.case, map.head);
@@ -43,6 +43,8 @@ pub fn attention_map(map: &Map) -> Option<Chart> {
         caption: "A row shows how the output for one token is mixed: the darker a cell, the more of that \
                   key's value goes in; every row sums to 1."
             .into(),
+        again: String::new(),
+        spots: Vec::new(),
         svg,
     })
 }
@@ -203,7 +205,7 @@ impl Layout {
         // From the top down, each step covering all that lies below it: no seams.
         for step in (0..STEPS as usize).rev() {
             let high = scale.at(end * (step + 1) as f64 / STEPS);
-            let color = blues((step as f64 + 0.5) / STEPS);
+            let color = blues((step + 1) as f64 / STEPS);
             canvas.rect((left, high), (left + BAR, bottom), color);
         }
         let right = left + BAR;
@@ -229,7 +231,8 @@ const FRAME: Pen = Pen { color: MUTED, width: 1.0 };
 /// Between two hatching lines, along an axis.
 const HATCH: f64 = 6.0;
 
-const HATCHING: Pen = Pen { color: plotters::style::RGBColor(0xb8, 0xb8, 0xb8), width: 0.75 };
+const HATCHING: Pen = Pen { color: HATCH_COLOR, width: 0.75 };
+pub(super) const HATCH_COLOR: Color = plotters::style::RGBColor(0xb8, 0xb8, 0xb8);
 
 /// The source in a few lines.
 fn source(map: &Map, width: f64) -> Vec<String> {

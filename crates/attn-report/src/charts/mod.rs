@@ -11,16 +11,23 @@ mod frame;
 mod labels;
 mod map;
 mod marker;
+mod memory;
 mod palette;
+mod roofline;
 mod scale;
+mod scheme;
+mod spot;
 mod sweeps;
 mod text;
+mod threads;
 
-pub use errors::errors;
-pub use map::attention_map;
+pub(crate) use map::attention_map;
+pub(crate) use scheme::dark;
+pub use spot::Spot;
 
 use attn_record::{Axis, Record};
 
+use crate::roofs::Roofs;
 use crate::sweep::Sweep;
 
 /// A picture, and what a page needs to know about it.
@@ -32,20 +39,28 @@ pub struct Chart {
     pub group: Option<String>,
     /// How to read it, in one sentence.
     pub caption: String,
+    /// The arguments of `attn run` that measure again what it shows.
+    pub again: String,
     /// The picture.
     pub svg: String,
+    /// Its points.
+    pub spots: Vec<Spot>,
 }
 
-/// Every chart that `records` have data for: those of the sweeps, then the errors.
-pub fn all(records: &[Record]) -> Vec<Chart> {
+/// Every chart that `records`, which are of one place, have data for: those of the sweeps, then those of
+/// several groups.
+pub(crate) fn all(records: &[&Record], roofs: &Roofs) -> Vec<Chart> {
     let mut charts = Vec::new();
     for sweep in Sweep::all(records) {
-        charts.extend(sweeps::time(&sweep));
+        charts.extend(sweeps::time(&sweep, roofs));
         if sweep.axis == Axis::Len {
-            charts.extend(sweeps::rate(&sweep));
+            charts.extend(sweeps::rate(&sweep, roofs));
+            charts.extend(memory::peak(&sweep));
         }
     }
-    charts.extend(errors(records));
+    charts.extend(threads::speedups(records));
+    charts.extend(roofline::roofline(records, roofs));
+    charts.extend(errors::errors(records));
     charts
 }
 
@@ -54,10 +69,14 @@ mod tests {
     use attn_record::Outcome;
 
     use super::*;
-    use crate::fixture::{map, sweep, with_outcome};
+    use crate::fixture::{map, refs, sweep, with_outcome};
     use crate::png::parse;
 
     const GROUP: &str = "sweep/seq-len/full";
+
+    fn all(records: &[Record]) -> Vec<Chart> {
+        super::all(&refs(records), &Roofs::default())
+    }
 
     fn named<'a>(charts: &'a [Chart], name: &str) -> &'a str {
         &charts.iter().find(|c| c.name == name).unwrap().svg
@@ -81,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_backend_keeps_its_colour_whoever_else_is_there() {
-        let fused = "#D55E00";
+        let fused = "#ED2600";
         for backends in [&["candle/fused"][..], &["naive", "faer", "candle/fused"]] {
             let charts = all(&sweep(GROUP, backends, &[64, 128]));
             assert_eq!(charts.len(), 3);

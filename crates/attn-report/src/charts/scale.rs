@@ -42,6 +42,15 @@ impl Scale {
         self.from + share * (self.to - self.from)
     }
 
+    /// The value at a pixel.
+    pub(super) fn value(&self, pixel: f64) -> f64 {
+        let share = (pixel - self.from) / (self.to - self.from);
+        match self.kind {
+            Kind::Linear => self.low + share * (self.high - self.low),
+            Kind::Log => self.low * (self.high / self.low).powf(share),
+        }
+    }
+
     /// The pixel of a value, or of the end that it lies beyond.
     pub(super) fn clamped(&self, value: f64) -> f64 {
         self.at(value.clamp(self.low, self.high))
@@ -88,6 +97,7 @@ mod tests {
         assert_eq!(scale.at(1.0), 300.0);
         assert!((scale.at(10.0) - 200.0).abs() < 1e-9);
         assert!((scale.clamped(1e9) - 100.0).abs() < 1e-9);
+        assert!((scale.value(200.0) - 10.0).abs() < 1e-9);
         assert_eq!(Scale::linear(8.0, 0.0, 80.0).at(2.0), 20.0);
     }
 

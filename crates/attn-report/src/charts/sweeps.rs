@@ -3,16 +3,18 @@
 use attn_record::{Axis, Record, stats};
 
 use super::Chart;
-use super::curves::{Curve, Mark, Plot, Slope, picture};
+use super::curves::{Curve, Level, Mark, Plot, Slope, picture};
 use super::frame::Tick;
 use super::scale::{Scale, round_steps};
+use super::spot::facts;
+use crate::roofs::{Peak, Roofs};
 use crate::sweep::Sweep;
 
 /// Samples outside these quantiles are not covered by the bars.
 const BARS: (f64, f64) = (0.1, 0.9);
 
 /// Time per call, both axes logarithmic; `None` if nothing was measured.
-pub(super) fn time(sweep: &Sweep<'_>) -> Option<Chart> {
+pub(super) fn time(sweep: &Sweep<'_>, roofs: &Roofs) -> Option<Chart> {
     let (slopes, growth) = match sweep.axis {
         Axis::Len => (
             vec![slope("∝ N", 1), slope("∝ N²", 2)],
@@ -24,7 +26,7 @@ pub(super) fn time(sweep: &Sweep<'_>) -> Option<Chart> {
         ),
     };
     let chart = Plot {
-        title: format!("Time per call, {}", sweep.description()),
+        title: format!("Time per call: {}", sweep.description()),
         subtitle: "Median; bars span the 10th to the 90th percentile of the samples; \
                    lower is better"
             .into(),
@@ -32,42 +34,50 @@ pub(super) fn time(sweep: &Sweep<'_>) -> Option<Chart> {
         y_name: "Time per call".into(),
         sizes: sweep.sizes(),
         y: times,
-        curves: curves(sweep, |_, ns| Some(ns)),
+        curves: curves(sweep, roofs, |_, ns| Some(ns)),
         slopes,
+        levels: Vec::new(),
     };
+    let (svg, spots) = picture(&chart)?;
     Some(Chart {
         name: format!("time-{}", sweep.slug()),
         group: Some(sweep.group.into()),
         caption: format!(
             "Parallel curves differ by a constant factor; the grey lines show how fast time grows: {growth}."
         ),
-        svg: picture(&chart)?,
+        again: sweep.again(),
+        svg,
+        spots,
     })
 }
 
 /// Useful operations per time; `None` if nothing was measured.
-pub(super) fn rate(sweep: &Sweep<'_>) -> Option<Chart> {
+pub(super) fn rate(sweep: &Sweep<'_>, roofs: &Roofs) -> Option<Chart> {
     let chart = Plot {
-        title: format!("Rate, {}", sweep.description()),
+        title: format!("Useful work per second: {}", sweep.description()),
         subtitle:
-            "Useful work (2 D + 2 Dv operations per admitted pair) over time; bars as for the time; \
-                   higher is better"
+            "2 (D + Dv) operations per admitted pair of query and key, over the time; higher is better"
                 .into(),
         x_name: axis_name(sweep).into(),
         y_name: "GFLOP/s".into(),
         sizes: sweep.sizes(),
         y: rates,
-        curves: curves(sweep, |record, ns| Some(record.work.flops.0 as f64 / ns)),
+        curves: curves(sweep, roofs, |record, ns| Some(record.work.flops.0 as f64 / ns)),
         slopes: Vec::new(),
+        levels: sweep.records.first().and_then(|r| roofs.peak(r)).map(level).into_iter().collect(),
     };
+    let (svg, spots) = picture(&chart)?;
     Some(Chart {
         name: format!("rate-{}", sweep.slug()),
         group: Some(sweep.group.into()),
         caption:
-            "The same measurements as a rate: a flat curve does a fixed amount of work per second, \
-                  a falling one meets a limit such as the size of a cache."
+            "The same measurements as a rate: a flat curve does a fixed amount of work per second, a falling \
+             one meets a limit such as the size of a cache. The dashed line, where the limits of the machine \
+             were measured, is the most that its arithmetic units do."
                 .into(),
-        svg: picture(&chart)?,
+        again: sweep.again(),
+        svg,
+        spots,
     })
 }
 
@@ -75,7 +85,11 @@ fn slope(name: &'static str, exponent: i32) -> Slope {
     Slope { name, exponent }
 }
 
-fn axis_name(sweep: &Sweep<'_>) -> &'static str {
+fn level(peak: &Peak) -> Level {
+    Level { name: format!("peak, {}", peak.isa), value: peak.gflops }
+}
+
+pub(super) fn axis_name(sweep: &Sweep<'_>) -> &'static str {
     match sweep.axis {
         Axis::Len => "Sequence length N (tokens)",
         Axis::Dim => "Head dimension D",
@@ -83,14 +97,20 @@ fn axis_name(sweep: &Sweep<'_>) -> &'static str {
 }
 
 /// The measured cells, each drawn at `value(cell, nanoseconds per call)`.
-fn curves<'a>(sweep: &Sweep<'a>, value: impl Fn(&Record, f64) -> Option<f64>) -> Vec<Curve<'a>> {
+fn curves<'a>(
+    sweep: &Sweep<'a>,
+    roofs: &Roofs,
+    value: impl Fn(&Record, f64) -> Option<f64>,
+) -> Vec<Curve<'a>> {
     let mark = |record: &Record| {
         let samples = record.measurement()?.per_call_ns();
         // What a coarse clock saw as no time at all has no place on these axes.
         let at = |q| value(record, stats::quantile(&samples, q)?).filter(|v| v.is_normal());
-        let middle = at(0.5)?;
+        let middle = value(record, record.median_ns()?).filter(|v| v.is_normal())?;
         let (a, b) = (at(BARS.0).unwrap_or(middle), at(BARS.1).unwrap_or(middle));
-        Some(Mark { size: sweep.size(record) as f64, middle, low: a.min(b), high: a.max(b) })
+        let text = facts(record, &sweep.at(record), sweep.best(record), roofs);
+        let (low, high) = (a.min(b).min(middle), a.max(b).max(middle));
+        Some(Mark { size: sweep.size(record) as f64, middle, low, high, text })
     };
     let lines = sweep.lines().into_iter().map(|line| Curve {
         backend: line.backend,
@@ -137,10 +157,11 @@ mod tests {
         let mut records = fixture::sweep("sweep/seq-len/full", &["a"], &[64, 128]);
         let still = records[0].volatile.measurement.as_mut().unwrap();
         still.processes[0].samples_ns.fill(0);
-        let sweeps = Sweep::all(&records);
-        let curves = curves(&sweeps[0], |_, ns| Some(ns));
+        let cells = fixture::refs(&records);
+        let (sweeps, roofs) = (Sweep::all(&cells), Roofs::default());
+        let curves = curves(&sweeps[0], &roofs, |_, ns| Some(ns));
         assert_eq!(curves[0].points.len(), 1);
-        assert!(time(&sweeps[0]).is_some() && rate(&sweeps[0]).is_some());
+        assert!(time(&sweeps[0], &roofs).is_some() && rate(&sweeps[0], &roofs).is_some());
     }
 
     #[test]

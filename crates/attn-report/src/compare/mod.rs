@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `side_by_side` | which backend is the fastest, case by case |
 //! | `ranking` | which is the fastest all in all |
+//! | `leads` | who leads along which cases, and by how much |
 //! | `diff` | what became faster or slower since another run |
 //!
 //! Only cells that ended `ok` are compared, and only within one machine, build, model and number of
@@ -12,11 +13,12 @@
 //! it knows nothing of other processes.
 
 mod diff;
-mod place;
+mod leads;
 mod ranking;
 mod side_by_side;
 
+pub use crate::place::Place;
 pub use diff::{Change, Changes, Diff, SAME, Uncompared, Verdict, diff};
-pub use place::Place;
+pub(crate) use leads::{Lead, leads};
 pub use ranking::{LeftOut, Rank, Ranking, rank};
 pub use side_by_side::{Rival, SideBySide, side_by_side};

@@ -47,7 +47,11 @@ pub struct Rival {
 
 /// Every row that was to be measured, in order of first appearance.
 pub fn side_by_side(records: &[Record]) -> Vec<SideBySide> {
-    let timed: Vec<&Record> = records.iter().filter(|r| r.model.is_some()).collect();
+    side_by_side_of(&records.iter().collect::<Vec<_>>())
+}
+
+pub(crate) fn side_by_side_of(records: &[&Record]) -> Vec<SideBySide> {
+    let timed: Vec<&Record> = records.iter().filter(|r| r.model.is_some()).copied().collect();
     let key = |r| (Place::of(r), r.case.as_str(), r.model, r.threads);
     let rows = grouped(&timed, key).into_iter();
     let rows = rows.filter_map(|((place, case, model, threads), cells)| {

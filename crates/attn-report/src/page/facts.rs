@@ -4,30 +4,31 @@ use attn_core::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy};
 use attn_record::{Record, Run};
 
 use super::Section;
+use super::figure::amount;
 use super::html::{Cell, code, definitions, paragraph, table, text};
+use crate::format::bytes;
+use crate::place::Place;
 use crate::rows::grouped;
 
 /// Machine, build and command.
-pub(super) fn machine(run: &Run, records: &[Record]) -> Section {
-    let machine = &run.machine;
-    let mut builds: Vec<String> = records
+pub(super) fn machine(run: &Run, place: &Place) -> Section {
+    let Place { machine, build } = place;
+    let caches: Vec<String> = machine
+        .caches
         .iter()
-        .map(|r| {
-            let build = &r.build;
-            format!(
-                "attn {}, {}, compiled for {}",
-                build.version, build.profile, build.target_features
-            )
-        })
+        .map(|cache| format!("L{} {}", cache.level, bytes(cache.bytes)))
         .collect();
-    builds.sort();
-    builds.dedup();
+    let build = format!(
+        "attn {}, {}, compiled for {}",
+        build.version, build.profile, build.target_features
+    );
     let pairs = [
         ("Processor", text(&machine.cpu)),
         ("Logical processors", machine.cores.to_string()),
         ("Instruction sets", text(&machine.isa)),
+        ("Caches", if caches.is_empty() { "not known".into() } else { caches.join(", ") }),
         ("System", text(&format!("{}, {}", machine.os, machine.arch))),
-        ("Build", text(&builds.join("; "))),
+        ("Build", text(&build)),
         ("Preset", text(&run.preset)),
         ("Started", text(&run.started)),
     ];
@@ -35,8 +36,9 @@ pub(super) fn machine(run: &Run, records: &[Record]) -> Section {
 }
 
 /// What every backend really ran, as it says itself.
-pub(super) fn receipts(records: &[Record]) -> Section {
-    let ran: Vec<&Record> = records.iter().filter(|r| r.receipt.is_some()).collect();
+pub(super) fn receipts(records: &[&Record]) -> Section {
+    let ran = records.iter().filter(|r| r.receipt.is_some());
+    let ran: Vec<&Record> = ran.copied().collect();
     let distinct = grouped(&ran, |r| (&r.backend, &r.receipt));
     let head = ["backend", "library", "device", "instruction set", "threads", "arithmetic"];
     let rows = distinct.into_iter().filter_map(|((backend, receipt), _)| {
@@ -91,15 +93,20 @@ fn arithmetic(arithmetic: &Arithmetic) -> String {
 pub(super) fn again(run: &Run, records: &[Record]) -> Section {
     let example = records.iter().find(|r| r.median_ns().is_some());
     let example = example.map_or_else(String::new, |r| {
-        let command = format!("attn measure -b '{}' -c '{}'", r.backend, r.case);
+        let (backend, case) = (&r.backend, &r.case);
+        let command = format!("attn measure -b '{backend}' -c '{case}'{}", amount(run));
         paragraph(&format!("For example {}.", code(&command)))
     });
     let content = [
         paragraph("This run:"),
         format!("<pre><code>{}</code></pre>\n", text(&run.command)),
-        paragraph("One cell of it, checked and measured again:"),
+        paragraph(
+            "One cell of it, checked and measured again; every figure names its own command:",
+        ),
         "<pre><code>attn measure -b BACKEND -c CASE</code></pre>\n".into(),
         example,
+        paragraph("This page and its charts, from the records beside it:"),
+        "<pre><code>attn report --png RUN</code></pre>\n".into(),
     ];
     Section { title: "How to repeat it".into(), content: content.concat() }
 }

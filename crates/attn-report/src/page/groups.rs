@@ -4,39 +4,45 @@ use attn_record::{Record, Run};
 
 use super::Section;
 use super::cells;
+use super::figure::figure;
 use super::html::{code, paragraph, text};
 use crate::charts::Chart;
 use crate::format::count;
 use crate::rows::grouped;
+use crate::source::Site;
 
 /// The groups of the run in its order, then the records that belong to none of them.
-pub(super) fn sections(run: &Run, records: &[Record], charts: &[Chart]) -> Vec<Section> {
-    let all: Vec<&Record> = records.iter().collect();
+pub(super) fn sections(run: &Run, site: &Site<'_>) -> Vec<Section> {
     let mut sections = Vec::new();
     for group in &run.groups {
-        let own: Vec<&Record> =
-            all.iter().filter(|r| prefix(run, &r.case) == Some(&group.prefix)).copied().collect();
+        let own = site.records.iter().filter(|r| prefix(run, &r.case) == Some(&group.prefix));
+        let own: Vec<&Record> = own.copied().collect();
         if !own.is_empty() {
             let analysis = group.analysis.split("\n\n");
             let analysis: String = analysis.map(|part| paragraph(&text(part))).collect();
             sections.push(Section {
                 title: group.prefix.clone(),
-                content: analysis + &content(&own, charts),
+                content: analysis + &content(run, site, &own),
             });
         }
     }
-    let mut others = all;
+    let mut others = site.records.clone();
     others.retain(|r| prefix(run, &r.case).is_none());
     if !others.is_empty() {
-        sections.push(Section { title: "Other cases".into(), content: content(&others, charts) });
+        let content = content(run, site, &others);
+        sections.push(Section { title: "Other cases".into(), content });
     }
     sections
 }
 
 /// Charts that belong to no group; no section without one.
-pub(super) fn figures(title: &str, charts: &[Chart]) -> Option<Section> {
-    (!charts.is_empty())
-        .then(|| Section { title: title.into(), content: charts.iter().map(figure).collect() })
+pub(super) fn figures<'a>(
+    run: &Run,
+    title: &str,
+    charts: impl IntoIterator<Item = &'a Chart>,
+) -> Option<Section> {
+    let content: String = charts.into_iter().map(|chart| figure(run, chart)).collect();
+    (!content.is_empty()).then(|| Section { title: title.into(), content })
 }
 
 /// The longest prefix of a group that `case` starts with.
@@ -50,26 +56,14 @@ fn prefix<'a>(run: &'a Run, case: &str) -> Option<&'a String> {
 }
 
 /// Charts and cells by sub-group.
-fn content(records: &[&Record], charts: &[Chart]) -> String {
+fn content(run: &Run, site: &Site<'_>, records: &[&Record]) -> String {
     let groups = grouped(records, Record::group);
     let parts = groups.into_iter().map(|(group, records)| {
-        let own = charts.iter().filter(|c| c.group.as_deref() == Some(group));
-        let figures: String = own.map(figure).collect();
+        let own = site.charts.iter().filter(|c| c.group.as_deref() == Some(group));
+        let figures: String = own.map(|chart| figure(run, chart)).collect();
         let cells_of = format!("{} of {}", count(records.len(), "cell"), code(group));
-        let table = cells::of_group(&records);
+        let table = cells::of_group(&records, &site.roofs);
         format!("{figures}<details><summary>{cells_of}</summary>\n{table}</details>\n")
     });
     parts.collect()
-}
-
-fn figure(chart: &Chart) -> String {
-    let repeat = chart.group.as_ref().map_or_else(String::new, |group| {
-        let command = format!("attn measure -c '{group}/*'");
-        format!(" Measure again: {}.", code(&command))
-    });
-    format!(
-        "<figure>\n<div class=\"card\">{}</div>\n<figcaption>{}{repeat}</figcaption>\n</figure>\n",
-        chart.svg,
-        text(&chart.caption)
-    )
 }

@@ -10,12 +10,18 @@ pub(super) struct Cell {
     class: &'static str,
     /// Columns that it covers.
     span: usize,
+    /// What it is sorted by, if not by its text.
+    value: Option<f64>,
 }
 
 impl Cell {
+    fn html(content: String) -> Self {
+        Cell { content, class: "", span: 1, value: None }
+    }
+
     /// A cell with a text.
     pub(super) fn text(content: &str) -> Self {
-        Cell { content: text(content), class: "", span: 1 }
+        Cell::html(text(content))
     }
 
     /// A cell with a number, at the right of its column.
@@ -23,9 +29,15 @@ impl Cell {
         Cell::text(content).class("number")
     }
 
+    /// A number that is shown by `show` and sorted by its value; a dash where there is none.
+    pub(super) fn value(value: Option<f64>, show: impl Fn(f64) -> String) -> Self {
+        let content = value.map_or_else(|| "–".into(), show);
+        Cell { value, ..Cell::number(&content) }
+    }
+
     /// A cell with a command or an id.
     pub(super) fn code(content: &str) -> Self {
-        Cell { content: code(content), class: "", span: 1 }
+        Cell::html(code(content))
     }
 
     pub(super) fn class(self, class: &'static str) -> Self {
@@ -36,29 +48,45 @@ impl Cell {
         Cell { span, ..self }
     }
 
-    fn html(&self, tag: &str) -> String {
-        let class = match self.class {
-            "" => String::new(),
-            class => format!(" class=\"{class}\""),
-        };
-        let span = match self.span {
-            1 => String::new(),
-            span => format!(" colspan=\"{span}\""),
-        };
-        format!("<{tag}{class}{span}>{}</{tag}>", self.content)
+    /// Sorted by this instead of the text.
+    pub(super) fn sorted_by(self, value: f64) -> Self {
+        Cell { value: Some(value), ..self }
+    }
+
+    fn head(&self) -> String {
+        self.tag("th", " scope=\"col\"")
+    }
+
+    fn data(&self) -> String {
+        self.tag("td", "")
+    }
+
+    fn tag(&self, tag: &str, attributes: &str) -> String {
+        let mut html = format!("<{tag}{attributes}");
+        if !self.class.is_empty() {
+            let _ = write!(html, " class=\"{}\"", self.class);
+        }
+        if self.span > 1 {
+            let _ = write!(html, " colspan=\"{}\"", self.span);
+        }
+        if let Some(value) = self.value {
+            let _ = write!(html, " data-value=\"{value}\"");
+        }
+        html + ">" + &self.content + "</" + tag + ">"
     }
 }
 
-/// A table that scrolls by itself where it is wider than the page.
+/// A table that sorts by its columns, and that scrolls by itself where it is wider than the page.
 pub(super) fn table(head: &[Cell], rows: impl IntoIterator<Item = Vec<Cell>>) -> String {
-    let line = |cells: &[Cell], tag| -> String {
-        let cells: String = cells.iter().map(|cell| cell.html(tag)).collect();
+    let head: String = head.iter().map(Cell::head).collect();
+    let row = |cells: Vec<Cell>| {
+        let cells: String = cells.iter().map(Cell::data).collect();
         format!("<tr>{cells}</tr>\n")
     };
-    let body: String = rows.into_iter().map(|row| line(&row, "td")).collect();
-    let head = line(head, "th scope=\"col\"").replace("</th scope=\"col\">", "</th>");
+    let body: String = rows.into_iter().map(row).collect();
     format!(
-        "<div class=\"scroll\"><table>\n<thead>{head}</thead>\n<tbody>\n{body}</tbody></table></div>\n"
+        "<div class=\"scroll\"><table class=\"sortable\">\n<thead><tr>{head}</tr></thead>\n\
+         <tbody>\n{body}</tbody></table></div>\n"
     )
 }
 
@@ -71,10 +99,30 @@ pub(super) fn definitions(pairs: &[(&str, String)]) -> String {
     html + "</dl>\n"
 }
 
+/// A list of sentences, which are HTML; nothing without one.
+pub(super) fn list(items: &[String]) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let mut html = String::from("<ul>\n");
+    for item in items {
+        let _ = writeln!(html, "<li>{item}</li>");
+    }
+    html + "</ul>\n"
+}
+
 pub(super) fn code(content: &str) -> String {
     format!("<code>{}</code>", text(content))
 }
 
+pub(super) fn strong(content: &str) -> String {
+    format!("<strong>{}</strong>", text(content))
+}
+
 pub(super) fn paragraph(html: &str) -> String {
     format!("<p>{html}</p>\n")
+}
+
+pub(super) fn heading(title: &str) -> String {
+    format!("<h3>{}</h3>\n", text(title))
 }

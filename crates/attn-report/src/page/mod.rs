@@ -1,20 +1,28 @@
-//! One self-contained HTML page: no script, no network, no font.
+//! One self-contained HTML page: no network and no font. Its script is an extra: with it tables sort and
+//! charts say their values; without it everything is there.
 //!
-//! The order is that of questions: what came out, on what machine, what does each group of cases show,
-//! what did not end `ok`, what exactly ran, and how can it be done again.
+//! The order is that of questions: who is the fastest, is everything right, how does it scale; then what
+//! each group of cases shows, what did not end `ok`, what exactly ran, and how it can be done again. The
+//! records of different machines or builds are parts of their own.
 
+mod answers;
 mod cells;
 mod facts;
+mod figure;
 mod groups;
 mod html;
+mod scaling;
 mod summary;
 
-use attn_record::{Map, Record, Run};
 use html::text;
 
+use crate::Source;
 use crate::charts::{self, Chart};
+use crate::format::count;
+use crate::source::Site;
 
 const STYLE: &str = include_str!("../../assets/page.css");
+const SCRIPT: &str = include_str!("../../assets/page.js");
 
 /// One part of the page. Its content is HTML; its title is not.
 struct Section {
@@ -22,99 +30,120 @@ struct Section {
     content: String,
 }
 
-/// The page of a run; `map` adds the picture of one head's attention weights.
-pub fn render(run: &Run, records: &[Record], map: Option<&Map>) -> String {
-    let charts = charts::all(records);
-    let (of_group, overall): (Vec<Chart>, Vec<Chart>) =
-        charts.into_iter().partition(|c| c.group.is_some());
-    let attention: Vec<Chart> = map.and_then(charts::attention_map).into_iter().collect();
-    let mut sections = vec![summary::ranking(records)];
-    sections.extend(groups::sections(run, records, &of_group));
-    sections.extend(groups::figures("Errors", &overall));
-    sections.extend(groups::figures("Attention weights", &attention));
-    sections.push(cells::not_ok(records));
-    sections.push(facts::machine(run, records));
-    sections.push(facts::receipts(records));
-    sections.push(facts::again(run, records));
-    let title = format!("attn: {} run, {}", run.preset, run.started);
-    let body = [
-        format!("<header>\n<h1>{}</h1>\n", text(&title)),
-        summary::paragraph(records),
-        contents(&sections),
-        "</header>\n<main>\n".into(),
-        sections.iter().enumerate().map(section).collect(),
-        "</main>\n".into(),
-    ];
-    document(&title, &body.concat())
+/// The sections of one place.
+struct Part {
+    /// The place, where there are several.
+    title: Option<String>,
+    answers: String,
+    sections: Vec<Section>,
 }
 
-fn document(title: &str, body: &str) -> String {
+/// The page of a run, whose `sites` are drawn already.
+pub(crate) fn render(source: &Source<'_>, sites: &[Site<'_>], map: Option<&Chart>) -> String {
+    let parts: Vec<Part> = sites
+        .iter()
+        .map(|site| Part {
+            title: (sites.len() > 1).then(|| site.place.title()),
+            answers: answers::cards(site),
+            sections: of_site(source, site),
+        })
+        .collect();
+    let mut common: Vec<Section> =
+        groups::figures(&source.run, "Attention weights", map).into_iter().collect();
+    common.push(facts::again(&source.run, &source.records));
+    let title = format!("attn: {} run, {}", source.run.preset, source.run.started);
+    let body = [
+        format!("<header>\n<h1>{}</h1>\n", text(&title)),
+        introduction(source, &parts),
+        contents(&parts, &common),
+        "</header>\n<main>\n".into(),
+        parts.iter().enumerate().map(part).collect(),
+        common.iter().enumerate().map(|(at, s)| section(&format!("c{at}"), s)).collect(),
+        "</main>\n".into(),
+    ];
+    let pictures: Vec<&Chart> = sites.iter().flat_map(|site| &site.charts).chain(map).collect();
+    let dark = charts::dark(&pictures);
+    document(&title, &dark, &body.concat())
+}
+
+fn of_site(source: &Source<'_>, site: &Site<'_>) -> Vec<Section> {
+    let run = &source.run;
+    let overall = |name: &'static str| {
+        site.charts.iter().filter(move |c| c.group.is_none() && c.name.ends_with(name))
+    };
+    let mut sections = vec![summary::ranking(&site.records)];
+    sections.extend(groups::sections(run, site));
+    sections.extend(scaling::section(&site.scaling));
+    sections.extend(groups::figures(run, "How far from the limit", overall("roofline")));
+    sections.extend(groups::figures(run, "Errors", overall("error-budget")));
+    sections.push(cells::not_ok(&site.records));
+    sections.push(facts::machine(run, &site.place));
+    sections.push(facts::receipts(&site.records));
+    sections
+}
+
+/// What is known before any detail: the answers, or that there are several machines.
+fn introduction(source: &Source<'_>, parts: &[Part]) -> String {
+    match parts {
+        [] => html::paragraph("No cell was run."),
+        [only] => only.answers.clone(),
+        parts => html::paragraph(&format!(
+            "{} from {} machines or builds. Nothing below compares one with another: absolute times do not \
+             travel.",
+            count(source.records.len(), "record"),
+            parts.len(),
+        )),
+    }
+}
+
+fn document(title: &str, dark: &str, body: &str) -> String {
     let title = text(title);
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+         <title>{title}</title>\n<style>\n{STYLE}@media (prefers-color-scheme: dark) {{\n{dark}}}\n</style>\n\
+         </head>\n<body>\n{body}<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     )
 }
 
-fn contents(sections: &[Section]) -> String {
-    let link = |(at, section): (usize, &Section)| {
-        format!("<li><a href=\"#s{at}\">{}</a></li>\n", text(&section.title))
-    };
-    let links: String = sections.iter().enumerate().map(link).collect();
-    format!("<nav aria-label=\"Contents\"><ul>\n{links}</ul></nav>\n")
+fn contents(parts: &[Part], common: &[Section]) -> String {
+    let link =
+        |id: String, title: &str| format!("<li><a href=\"#{id}\">{}</a></li>\n", text(title));
+    let lists = parts.iter().enumerate().map(|(at, part)| {
+        let name = part.title.as_ref().map_or_else(String::new, |title| link(id(at, 0), title));
+        let sections = part.sections.iter().enumerate();
+        let links: String =
+            sections.map(|(s, section)| link(id(at, s + 1), &section.title)).collect();
+        format!("<ul>\n{name}{links}</ul>\n")
+    });
+    let lists: String = lists.collect();
+    let links = common.iter().enumerate().map(|(at, s)| link(format!("c{at}"), &s.title));
+    let links: String = links.collect();
+    format!("<nav aria-label=\"Contents\">\n{lists}<ul>\n{links}</ul></nav>\n")
 }
 
-fn section((at, section): (usize, &Section)) -> String {
+/// Of the `section`-th section of the `part`-th part; the part itself is 0.
+fn id(part: usize, section: usize) -> String {
+    format!("s{part}-{section}")
+}
+
+fn part((at, part): (usize, &Part)) -> String {
+    let head = part.title.as_ref().map_or_else(String::new, |title| {
+        let (id, title) = (id(at, 0), text(title));
+        format!(
+            "<section id=\"{id}\" class=\"place\">\n<h2>{title}</h2>\n{}</section>\n",
+            part.answers
+        )
+    });
+    let sections = part.sections.iter().enumerate();
+    head + &sections.map(|(s, content)| section(&id(at, s + 1), content)).collect::<String>()
+}
+
+fn section(id: &str, section: &Section) -> String {
     let title = text(&section.title);
     let content = &section.content;
-    format!("<section id=\"s{at}\">\n<h2>{title}</h2>\n{content}</section>\n")
+    format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{content}</section>\n")
 }
 
 #[cfg(test)]
-mod tests {
-    use attn_record::Outcome;
-
-    use super::*;
-    use crate::fixture::{self, checked, ok, sweep, with_outcome};
-
-    #[test]
-    fn hostile_names_are_only_text() {
-        let hostile = "<script>alert('&\")</script>";
-        let mut records = sweep("sweep/seq-len/full", &[hostile, "naive"], &[64, 128]);
-        records.push(ok(hostile, hostile, 10.0));
-        records.push(with_outcome(checked(hostile, hostile, 0.1), Outcome::Error));
-        for record in &mut records {
-            record.reason = record.reason.is_some().then(|| hostile.into());
-            if let Some(receipt) = &mut record.receipt {
-                receipt.library = hostile.into();
-            }
-        }
-        let mut run = fixture::run();
-        run.command = hostile.into();
-        run.groups[0].analysis = hostile.into();
-        run.machine.cpu = hostile.into();
-        let mut map = fixture::map(3);
-        map.case = hostile.into();
-        map.tokens_k[0] = hostile.into();
-        let page = render(&run, &records, Some(&map));
-        assert!(!page.contains("<script"));
-        assert!(page.contains("&lt;script&gt;"));
-    }
-
-    #[test]
-    fn the_page_needs_nothing_from_elsewhere() {
-        let records = sweep("sweep/seq-len/full", &["naive", "faer"], &[64, 128]);
-        let page = render(&fixture::run(), &records, Some(&fixture::map(4)));
-        let without_namespace = page.replace("http://www.w3.org/2000/svg", "");
-        for outside in ["http:", "https:", "src=", "@import", "url(", "<script"] {
-            assert!(!without_namespace.contains(outside), "{outside}");
-        }
-        assert!(page.contains("Time grows with the square of the length."));
-    }
-
-    #[test]
-    fn a_run_without_records_is_a_page_too() {
-        assert!(render(&fixture::run(), &[], None).contains("No cell"));
-    }
-}
+mod tests;

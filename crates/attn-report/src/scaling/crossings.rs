@@ -62,7 +62,7 @@ fn apart(p: &Point<'_>, q: &Point<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::fixture;
-    use crate::scaling::{Known, Scaling};
+    use crate::scaling::Scaling;
 
     /// The first backend takes `first` at 256 and 1024, the second 100 and 400.
     fn crossings(first: [f64; 2]) -> Vec<Crossing> {
@@ -70,7 +70,7 @@ mod tests {
         for (record, ns) in records.iter_mut().zip([first[0], 100.0, first[1], 400.0]) {
             record.volatile.measurement = Some(fixture::certain(ns));
         }
-        Scaling::of(&records, Known::default()).sweeps[0].crossings.clone()
+        Scaling::of(&records, &[]).sweeps[0].crossings.clone()
     }
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
             m.processes[0].samples_ns.iter_mut().for_each(|ns| *ns -= 1);
             m
         });
-        let found = Scaling::of(&records, Known::default()).sweeps[0].crossings.clone();
+        let found = Scaling::of(&records, &[]).sweeps[0].crossings.clone();
         assert_eq!((found.len(), found[0].decided), (1, false));
     }
 }

@@ -65,13 +65,13 @@ pub(super) fn of_memory(series: &Series<'_>, scores: Scores) -> Bound {
 mod tests {
     use super::*;
     use crate::fixture;
-    use crate::scaling::{Known, Scaling};
+    use crate::scaling::Scaling;
 
     #[test]
     fn a_square_law_is_found_over_all_and_over_large_sizes() {
         let records = fixture::sweep("sweep/seq-len/full", &["a"], &[64, 128, 512, 1024, 2048]);
         let scores = [("a", Scores::Matrix)];
-        let scaling = Scaling::of(&records, Known { caches: &[], scores: &scores });
+        let scaling = Scaling::of(&records, &scores);
         let sweep = &scaling.sweeps[0];
         let time = sweep.backends[0].time;
         assert_eq!(sweep.expected, Some(2.0));
@@ -93,7 +93,7 @@ mod tests {
             record.work = attn_core::Work::of(&problem, None);
         }
         let scores = [("a", Scores::Matrix)];
-        let scaling = Scaling::of(&records, Known { caches: &[], scores: &scores });
+        let scaling = Scaling::of(&records, &scores);
         assert_eq!(scaling.sweeps[0].expected, Some(1.0));
         assert!(scaling.sweeps[0].backends[0].memory_expected.unwrap().at_most);
     }

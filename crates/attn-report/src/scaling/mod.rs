@@ -27,19 +27,14 @@ pub use exponents::{Bound, Exponent};
 pub use slopes::{Outgrown, Slope};
 pub use threads::{Speedup, Threads};
 
+use crate::place::Place;
 use series::Series;
 
 /// Sizes from here on are fitted once more on their own: below, the fixed costs of a call bend the line.
 pub const LARGE: usize = 512;
 
-/// What is known about machine and backends besides their records.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Known<'a> {
-    /// Caches as (level, bytes).
-    pub caches: &'a [(u8, u64)],
-    /// Where backends keep their scores.
-    pub scores: &'a [(&'a str, Scores)],
-}
+/// Where backends, by their paths, keep their scores: no record says it.
+pub type Known<'a> = [(&'a str, Scores)];
 
 /// Where a backend keeps the scores of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -63,6 +58,8 @@ pub struct Scaling {
 /// One sweep.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sweep {
+    /// Machine and build.
+    pub place: Place,
     /// What the paths of its cases start with.
     pub group: String,
     /// The size that varies.
@@ -97,12 +94,16 @@ pub struct Line {
 }
 
 impl Scaling {
-    /// Of `records`, with what is `known` besides.
-    pub fn of(records: &[Record], known: Known<'_>) -> Self {
+    /// Of `records`, with what is `known` of their backends besides.
+    pub fn of(records: &[Record], known: &Known<'_>) -> Self {
+        Scaling::of_cells(&records.iter().collect::<Vec<_>>(), known)
+    }
+
+    pub(crate) fn of_cells(records: &[&Record], known: &Known<'_>) -> Self {
         let series = Series::all(records);
         Scaling {
             sweeps: series.iter().map(|series| sweep(series, known)).collect(),
-            threads: threads::all(records),
+            threads: Threads::of(records),
         }
     }
 
@@ -112,20 +113,21 @@ impl Scaling {
     }
 }
 
-fn sweep(series: &Series<'_>, known: Known<'_>) -> Sweep {
+fn sweep(series: &Series<'_>, known: &Known<'_>) -> Sweep {
     let expected = exponents::of_work(series);
     let line = |(backend, points): &(String, Vec<series::Point<'_>>)| {
-        let scores = known.scores.iter().find(|(id, _)| id == backend).map(|(_, scores)| *scores);
+        let scores = known.iter().find(|(id, _)| id == backend).map(|(_, scores)| *scores);
         let memory = points.iter().filter_map(|p| Some((p.size, p.record.peak_bytes()? as f64)));
         Line {
             backend: backend.clone(),
             time: Exponent::of(points.iter().map(|p| (p.size, p.ns))),
             memory: Exponent::of(memory),
             memory_expected: scores.map(|scores| exponents::of_memory(series, scores)),
-            slopes: slopes::all(points, expected, scores, known.caches),
+            slopes: slopes::all(points, expected, scores),
         }
     };
     Sweep {
+        place: series.place.clone(),
         group: series.group.clone(),
         axis: series.axis,
         dtype: series.dtype,
@@ -143,19 +145,26 @@ mod tests {
     use crate::fixture;
 
     #[test]
-    fn sweeps_of_other_models_and_threads_are_apart() {
+    fn sweeps_of_other_models_threads_and_machines_are_apart() {
         let sizes = [256, 512, 1024];
         let mut records = fixture::sweep("sweep/seq-len/full", &["a", "b"], &sizes);
         let cold = fixture::sweep("sweep/seq-len/full", &["a"], &sizes);
         records.extend(cold.into_iter().map(|r| Record { model: Some(Model::KernelCold), ..r }));
         let parallel = fixture::sweep("sweep/seq-len/full", &["a"], &sizes);
         records.extend(parallel.into_iter().map(|r| Record { threads: 2, ..r }));
-        let scaling = Scaling::of(&records, Known::default());
+        let foreign = fixture::sweep("sweep/seq-len/full", &["a"], &sizes);
+        records.extend(foreign.into_iter().map(fixture::elsewhere));
+        let scaling = Scaling::of(&records, &[]);
         let heads: Vec<_> =
             scaling.sweeps.iter().map(|s| (s.model, s.threads, s.backends.len())).collect();
         assert_eq!(
             heads,
-            [(Model::Kernel, 1, 2), (Model::KernelCold, 1, 1), (Model::Kernel, 2, 1)]
+            [
+                (Model::Kernel, 1, 2),
+                (Model::KernelCold, 1, 1),
+                (Model::Kernel, 2, 1),
+                (Model::Kernel, 1, 1)
+            ]
         );
         assert_eq!(scaling.threads.len(), 3, "a at three sizes");
         let json = serde_json::to_value(&scaling).unwrap();
@@ -164,6 +173,6 @@ mod tests {
 
     #[test]
     fn nothing_makes_nothing() {
-        assert!(Scaling::of(&[], Known::default()).is_empty());
+        assert!(Scaling::of(&[], &[]).is_empty());
     }
 }

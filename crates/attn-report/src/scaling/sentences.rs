@@ -126,7 +126,7 @@ fn range(interval: Option<Interval>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Known, Scaling, Scores};
+    use super::super::{Scaling, Scores};
     use crate::fixture;
 
     #[test]
@@ -135,8 +135,7 @@ mod tests {
         for (record, ns) in records.iter_mut().zip([9e5, 1e6, 9e6, 4e6, 36e6, 16e6]) {
             record.volatile.measurement = Some(fixture::certain(ns));
         }
-        let known = Known { caches: &[(2, 2 << 20)], scores: &[("a", Scores::Matrix)] };
-        let sweep = &Scaling::of(&records, known).sweeps[0];
+        let sweep = &Scaling::of(&records, &[("a", Scores::Matrix)]).sweeps[0];
         assert_eq!(sweep.title(), "sweep/seq-len/full, f32, kernel, 1 thread");
         let said = sweep.sentences();
         assert!(said[0].starts_with("a: time grows as N^2.66 ("), "{said:?}");

@@ -3,10 +3,12 @@
 use attn_core::DType;
 use attn_record::{Axis, Model, Record};
 
+use crate::place::Place;
 use crate::rows::grouped;
 
 /// One sweep: its backends, each with its points by size.
 pub(super) struct Series<'a> {
+    pub(super) place: Place,
     pub(super) group: String,
     pub(super) axis: Axis,
     pub(super) dtype: DType,
@@ -24,15 +26,18 @@ pub(super) struct Point<'a> {
 }
 
 impl<'a> Series<'a> {
-    pub(super) fn all(records: &'a [Record]) -> Vec<Self> {
-        let measured: Vec<&Record> = records.iter().filter(|r| r.median_ns().is_some()).collect();
-        let key = |r: &'a Record| (r.group(), r.axis, r.dtype(), r.model, r.threads);
+    pub(super) fn all(records: &[&'a Record]) -> Vec<Self> {
+        let measured = records.iter().filter(|r| r.median_ns().is_some());
+        let measured: Vec<&Record> = measured.copied().collect();
+        let place = |r: &'a Record| (&r.machine, &r.build);
+        let key = |r: &'a Record| (place(r), r.group(), r.axis, r.dtype(), r.model, r.threads);
         let groups = grouped(&measured, key).into_iter();
-        let series = groups.filter_map(|((group, axis, dtype, model, threads), records)| {
+        let series = groups.filter_map(|((_, group, axis, dtype, model, threads), records)| {
             let (axis, model) = (axis?, model?);
             let lines = grouped(&records, |r| r.backend.as_str()).into_iter();
             let lines = lines.map(|(id, cells)| (id.to_owned(), points(axis, &cells))).collect();
-            Some(Series { group: group.into(), axis, dtype, model, threads, lines })
+            let place = Place::of(records.first()?);
+            Some(Series { place, group: group.into(), axis, dtype, model, threads, lines })
         });
         series.collect()
     }

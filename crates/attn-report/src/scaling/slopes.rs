@@ -1,8 +1,8 @@
 //! The slope between neighbouring sizes.
 
 use attn_core::DType;
-use attn_record::Record;
 use attn_record::stats::Interval;
+use attn_record::{Cache, Record};
 use serde::Serialize;
 
 use super::Scores;
@@ -46,7 +46,6 @@ pub(super) fn all(
     points: &[Point<'_>],
     expected: Option<f64>,
     scores: Option<Scores>,
-    caches: &[(u8, u64)],
 ) -> Vec<Slope> {
     let slope = |pair: &[Point<'_>]| {
         let (a, b) = (&pair[0], &pair[1]);
@@ -60,7 +59,7 @@ pub(super) fn all(
             slope,
             interval: interval(a.record, b.record).map(|ratio| ratio.map(|x| x.ln() / steps)),
             departs,
-            outgrew: matrix.then(|| outgrown(a.record, b.record, caches)).flatten(),
+            outgrew: matrix.then(|| outgrown(a.record, b.record)).flatten(),
         }
     };
     points.windows(2).map(slope).collect()
@@ -71,12 +70,13 @@ fn interval(a: &Record, b: &Record) -> Option<Interval> {
     Some(believed(&b.measurement()?.ratio_to(a.measurement()?)?))
 }
 
-/// The largest cache that was outgrown.
-fn outgrown(a: &Record, b: &Record, caches: &[(u8, u64)]) -> Option<Outgrown> {
+/// The largest cache of the machine that was outgrown.
+fn outgrown(a: &Record, b: &Record) -> Option<Outgrown> {
     let (before, after) = (scores_bytes(a), scores_bytes(b));
-    let left = caches.iter().filter(|(_, bytes)| before <= *bytes && *bytes < after);
-    let &(level, cache_bytes) = left.max_by_key(|(level, _)| *level)?;
-    Some(Outgrown { level, cache_bytes, scores_bytes: after })
+    let caches = b.machine.caches.iter();
+    let left = caches.filter(|cache| before <= cache.bytes && cache.bytes < after);
+    let &Cache { level, bytes } = left.max_by_key(|cache| cache.level)?;
+    Some(Outgrown { level, cache_bytes: bytes, scores_bytes: after })
 }
 
 /// Nq x Nk scores of one head in f64 for f64, else in f32: half types are converted before.
@@ -89,15 +89,14 @@ fn scores_bytes(record: &Record) -> u64 {
 mod tests {
     use super::*;
     use crate::fixture;
-    use crate::scaling::{Known, Scaling};
+    use crate::scaling::Scaling;
 
     fn slopes(times: [f64; 3], scores: Scores) -> Vec<Slope> {
         let mut records = fixture::sweep("sweep/seq-len/full", &["a"], &[256, 512, 1024]);
         for (record, ns) in records.iter_mut().zip(times) {
             record.volatile.measurement = Some(fixture::certain(ns));
         }
-        let (caches, scores) = ([(1, 48 << 10), (2, 2 << 20), (3, 1 << 30)], [("a", scores)]);
-        let scaling = Scaling::of(&records, Known { caches: &caches, scores: &scores });
+        let scaling = Scaling::of(&records, &[("a", scores)]);
         scaling.sweeps[0].backends[0].slopes.clone()
     }
 

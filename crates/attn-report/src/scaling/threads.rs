@@ -5,11 +5,14 @@ use attn_record::{Model, Record};
 use serde::Serialize;
 
 use crate::certainty::believed;
+use crate::place::Place;
 use crate::rows::grouped;
 
 /// One case on one backend, with several numbers of threads.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Threads {
+    /// Machine and build.
+    pub place: Place,
     /// Path of the case.
     pub case: String,
     /// Path of the backend.
@@ -18,6 +21,25 @@ pub struct Threads {
     pub model: Model,
     /// By number of threads; the first is what the others are compared with.
     pub speedups: Vec<Speedup>,
+}
+
+impl Threads {
+    /// Every case and backend among `records` that was measured with several numbers of threads.
+    pub(crate) fn of(records: &[&Record]) -> Vec<Self> {
+        let measured = records.iter().filter(|r| r.median_ns().is_some());
+        let measured: Vec<&Record> = measured.copied().collect();
+        let key = |r| (Place::of(r), r.case.as_str(), r.backend.as_str(), r.model);
+        let cells = grouped(&measured, key).into_iter();
+        let cells = cells.filter_map(|((place, case, backend, model), mut cells)| {
+            cells.sort_by_key(|r| r.threads);
+            cells.dedup_by_key(|r| r.threads);
+            let base = *cells.first().filter(|_| cells.len() > 1)?;
+            let speedups = cells.iter().filter_map(|cell| speedup(base, cell)).collect();
+            let (case, backend) = (case.into(), backend.into());
+            Some(Threads { place, case, backend, model: model?, speedups })
+        });
+        cells.collect()
+    }
 }
 
 /// One number of threads.
@@ -31,19 +53,6 @@ pub struct Speedup {
     pub interval: Option<Interval>,
     /// Speed-up divided by how many times the threads there are: 1 is perfect.
     pub efficiency: f64,
-}
-
-pub(super) fn all(records: &[Record]) -> Vec<Threads> {
-    let measured: Vec<&Record> = records.iter().filter(|r| r.median_ns().is_some()).collect();
-    let cells = grouped(&measured, |r| (r.case.as_str(), r.backend.as_str(), r.model));
-    let cells = cells.into_iter().filter_map(|((case, backend, model), mut cells)| {
-        cells.sort_by_key(|r| r.threads);
-        cells.dedup_by_key(|r| r.threads);
-        let base = *cells.first().filter(|_| cells.len() > 1)?;
-        let speedups = cells.iter().filter_map(|cell| speedup(base, cell)).collect();
-        Some(Threads { case: case.into(), backend: backend.into(), model: model?, speedups })
-    });
-    cells.collect()
 }
 
 fn speedup(base: &Record, cell: &Record) -> Option<Speedup> {
@@ -60,7 +69,7 @@ fn speedup(base: &Record, cell: &Record) -> Option<Speedup> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::ok;
+    use crate::fixture::{elsewhere, ok, refs};
 
     #[test]
     fn by_hand() {
@@ -69,7 +78,14 @@ mod tests {
             record.threads = threads;
             record
         };
-        let found = all(&[cell(4, 400.0), cell(1, 1000.0), cell(2, 500.0), ok("g/b", "x", 1.0)]);
+        let records = [
+            cell(4, 400.0),
+            cell(1, 1000.0),
+            elsewhere(cell(8, 1.0)),
+            cell(2, 500.0),
+            ok("g/b", "x", 1.0),
+        ];
+        let found = Threads::of(&refs(&records));
         assert_eq!(found.len(), 1);
         let numbers: Vec<_> =
             found[0].speedups.iter().map(|s| (s.threads, s.speedup, s.efficiency)).collect();

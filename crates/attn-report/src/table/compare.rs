@@ -190,7 +190,7 @@ pub(super) fn by<'a, T, K: PartialEq>(
 }
 
 /// `a, b and 3 more`.
-fn some(names: &[&str]) -> String {
+pub(super) fn some(names: &[&str]) -> String {
     let listed = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(LISTED) {
         0 => listed,

@@ -1,24 +1,28 @@
 //! Sweeps as Markdown: backends down, sizes across.
 
-use attn_record::{Axis, Outcome, Record};
+use attn_record::{Outcome, Record};
 
 use crate::format::time;
-use crate::rows::best_ns;
+use crate::place::places;
 use crate::sweep::{Line, Sweep};
 
-/// One table per sweep: medians, the best of each size in bold, `-` where there is no cell.
+/// One table per machine, build and sweep: medians, the best of each size in bold, `-` where there is no cell.
 /// Cells that did not end `ok` show how they ended. Empty without a sweep.
 pub fn markdown(records: &[Record]) -> String {
-    let tables: Vec<String> = Sweep::all(records).iter().map(table).collect();
-    tables.join("\n")
+    let all: Vec<&Record> = records.iter().collect();
+    let places = places(&all);
+    let several = places.len() > 1;
+    let tables = places.iter().flat_map(|(place, records)| {
+        let title = if several { format!("; {}", place.title()) } else { String::new() };
+        let tables = Sweep::all(records);
+        tables.iter().map(|sweep| table(sweep, &title)).collect::<Vec<_>>()
+    });
+    tables.collect::<Vec<_>>().join("\n")
 }
 
-fn table(sweep: &Sweep<'_>) -> String {
+fn table(sweep: &Sweep<'_>, place: &str) -> String {
     let sizes = sweep.sizes();
-    let symbol = match sweep.axis {
-        Axis::Len => "N",
-        Axis::Dim => "D",
-    };
+    let symbol = sweep.symbol();
     let row = |name: &str, cells: Vec<String>| format!("| {name} | {} |", cells.join(" | "));
     let mut lines = vec![
         row(symbol, sizes.iter().map(usize::to_string).collect()),
@@ -29,7 +33,7 @@ fn table(sweep: &Sweep<'_>) -> String {
         lines.push(row(&escape(line.backend), cells.collect()));
     }
     let title = sweep.description();
-    format!("Time per call, {title}:\n\n{}\n", lines.join("\n"))
+    format!("Time per call, {title}{place}:\n\n{}\n", lines.join("\n"))
 }
 
 fn cell(sweep: &Sweep<'_>, line: &Line<'_>, size: usize) -> String {
@@ -38,16 +42,10 @@ fn cell(sweep: &Sweep<'_>, line: &Line<'_>, size: usize) -> String {
         Some(record) if record.outcome != Outcome::Ok => record.outcome.to_string(),
         Some(record) => match record.median_ns() {
             None => "-".into(),
-            Some(ns) if best(sweep, size) == Some(ns) => format!("**{}**", time(ns)),
+            Some(ns) if sweep.best(record) == Some(ns) => format!("**{}**", time(ns)),
             Some(ns) => time(ns),
         },
     }
-}
-
-/// The shortest median at a size.
-fn best(sweep: &Sweep<'_>, size: usize) -> Option<f64> {
-    let rivals = sweep.records.iter().filter(|r| sweep.size(r) == size);
-    best_ns(&rivals.copied().collect::<Vec<_>>())
 }
 
 /// What would end a cell of the table.
@@ -58,7 +56,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{sweep, with_outcome};
+    use crate::fixture::{elsewhere, sweep, with_outcome};
 
     #[test]
     fn backends_down_and_sizes_across() {
@@ -74,5 +72,9 @@ Time per call, full attention, H = 1, D = 64, f32, 1 thread:
 | faer | - | **32.8 µs** |
 ";
         assert_eq!(markdown(&records), expected);
+        let foreign: Vec<Record> = records.iter().cloned().map(elsewhere).collect();
+        let both = markdown(&[records, foreign].concat());
+        assert!(both.contains("1 thread; Other CPU, 2 cores; attn 0.1.0 (release):"), "{both}");
+        assert_eq!(both.matches("| naive |").count(), 2);
     }
 }

@@ -6,6 +6,7 @@ use super::columns::Columns;
 use super::compare::{by, group, leaf};
 use super::{Grid, Options};
 use crate::format::{percent, shorten, significant};
+use crate::place::Place;
 use crate::scaling::{Exponent, Line, Scaling, Sweep, Threads};
 
 const INDENT: &str = "  ";
@@ -13,8 +14,16 @@ const INDENT: &str = "  ";
 /// Exponents by sweep and backend, then what else is to be said, then speed-ups by threads.
 pub fn scaling(scaling: &Scaling, options: Options) -> String {
     let width = options.width.max(72);
-    let mut blocks: Vec<String> = scaling.sweeps.iter().map(|s| block(s, width)).collect();
-    blocks.extend(speedups(&scaling.threads).iter().map(|grid| grid.terminal(options)));
+    let mut blocks = Vec::new();
+    for (place, title) in named(scaling) {
+        if !title.is_empty() {
+            blocks.push(shorten(&format!("== {title}"), width) + "\n");
+        }
+        let sweeps = scaling.sweeps.iter().filter(|sweep| sweep.place == *place);
+        blocks.extend(sweeps.map(|sweep| block(sweep, width)));
+        let grids = speedups(&scaling.threads, place);
+        blocks.extend(grids.iter().map(|grid| grid.terminal(options)));
+    }
     blocks.join("\n")
 }
 
@@ -24,9 +33,30 @@ pub fn scaling_markdown(scaling: &Scaling) -> String {
         let said: String = sweep.sentences().iter().map(|said| item(said)).collect();
         format!("{}:\n\n{said}", sweep.title())
     };
-    let mut parts: Vec<String> = scaling.sweeps.iter().map(of_sweep).collect();
-    parts.extend(speedups(&scaling.threads).iter().map(Grid::markdown));
+    let mut parts = Vec::new();
+    for (place, title) in named(scaling) {
+        if !title.is_empty() {
+            parts.push(format!("On {title}:\n"));
+        }
+        let sweeps = scaling.sweeps.iter().filter(|sweep| sweep.place == *place);
+        parts.extend(sweeps.map(of_sweep));
+        parts.extend(speedups(&scaling.threads, place).iter().map(Grid::markdown));
+    }
     parts.join("\n")
+}
+
+/// Every place, with its title where there are several.
+fn named(scaling: &Scaling) -> Vec<(&Place, String)> {
+    let sweeps = scaling.sweeps.iter().map(|sweep| &sweep.place);
+    let mut places: Vec<&Place> = Vec::new();
+    for place in sweeps.chain(scaling.threads.iter().map(|threads| &threads.place)) {
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    let several = places.len() > 1;
+    let title = |place: &Place| if several { place.title() } else { String::new() };
+    places.into_iter().map(|place| (place, title(place))).collect()
 }
 
 fn item(said: &str) -> String {
@@ -94,13 +124,14 @@ fn slopes(sweep: &Sweep, width: usize) -> String {
     indented(&rows, 1, width)
 }
 
-/// Speed-ups, one table per group of cases and model.
-fn speedups(threads: &[Threads]) -> Vec<Grid> {
-    let groups = by(threads, |cell| (group(&cell.case).to_owned(), cell.model)).into_iter();
+/// Speed-ups at one place, one table per group of cases and model.
+fn speedups(threads: &[Threads], place: &Place) -> Vec<Grid> {
+    let threads: Vec<&Threads> = threads.iter().filter(|cell| cell.place == *place).collect();
+    let groups = by(&threads, |cell| (group(&cell.case).to_owned(), cell.model)).into_iter();
     let grids = groups.map(|((group, model), cells)| {
         let head = ["case", "backend", "threads", "speed-up", "95 %", "efficiency"];
         let mut rows = vec![head.map(String::from).to_vec()];
-        rows.extend(cells.into_iter().flat_map(speedup));
+        rows.extend(cells.into_iter().flat_map(|cell| speedup(cell)));
         Grid { title: format!("threads: {group}, {model}"), rows, names: 2, notes: Vec::new() }
     });
     grids.collect()
@@ -150,7 +181,6 @@ mod tests {
 
     use super::*;
     use crate::fixture;
-    use crate::scaling::Known;
 
     #[test]
     fn a_sweep_reads_like_this() {
@@ -158,7 +188,7 @@ mod tests {
         for (record, ns) in records.iter_mut().zip([1e6, 2e6, 2e6, 4e6, 4e6, 8e6]) {
             record.volatile.measurement = Some(fixture::certain(ns));
         }
-        let found = Scaling::of(&records, Known::default());
+        let found = Scaling::of(&records, &[]);
         let expected = "\
 sweep/seq-len/full, f32, kernel, 1 thread: expected N^2
   backend  time ~ N^          95 %
@@ -178,13 +208,24 @@ sweep/seq-len/full, f32, kernel, 1 thread: expected N^2
         );
     }
 
+    #[test]
+    fn machines_are_told_apart() {
+        let here = fixture::sweep("sweep/seq-len/full", &["a", "b"], &[512, 1024]);
+        let there: Vec<_> = here.iter().cloned().map(fixture::elsewhere).collect();
+        let found = Scaling::of(&[here, there].concat(), &[]);
+        let text = scaling(&found, Options::default());
+        assert_eq!(text.matches("sweep/seq-len/full, f32").count(), 2, "{text}");
+        assert!(text.contains("== Other CPU, 2 cores"), "{text}");
+        assert!(scaling_markdown(&found).contains("On Other CPU, 2 cores"));
+    }
+
     proptest! {
         #[test]
         fn no_line_is_wider_than_asked(group in "[a-z]{1,90}", backend in "[a-z]{1,90}", width in 72usize..120) {
             let mut records = fixture::sweep(&group, &[&backend, "b"], &[64, 128, 256, 512]);
             records.extend(records.clone().into_iter().map(|mut r| { r.threads = 64; r }));
             records[0].volatile.measurement = Some(fixture::certain(1e9));
-            let found = Scaling::of(&records, Known::default());
+            let found = Scaling::of(&records, &[]);
             for line in scaling(&found, Options { width }).lines() {
                 prop_assert!(line.chars().count() <= width, "{}", line);
             }

@@ -4,7 +4,10 @@ use attn_record::{Model, Outcome, Record};
 
 use super::checked;
 use super::columns::Columns;
-use crate::format::{percent, ratio, shorten, significant, time};
+use super::compare::some;
+use super::scaling::wrap;
+use crate::format::{count, percent, ratio, shorten, significant, time};
+use crate::place::places;
 use crate::rows::{Row, grouped, leaf, reason, rows};
 
 const HEADER: [&str; 7] = ["case", "backend", "threads", "time", "GFLOP/s", "ratio", "error"];
@@ -31,13 +34,21 @@ impl Default for Options {
     }
 }
 
-/// Every cell of `records`, by group and case; cells that were only checked are summed up.
+/// Every cell of `records`, by place, group and case; cells that were only checked or that were skipped
+/// are summed up.
 pub fn render(records: &[Record], options: Options) -> String {
     let width = options.width.max(72);
     let all: Vec<&Record> = records.iter().collect();
-    let groups = grouped(&all, Record::group);
-    let mut blocks: Vec<String> =
-        groups.iter().map(|(group, cells)| block(group, cells, width)).collect();
+    let places = places(&all);
+    let several = places.len() > 1;
+    let mut blocks = Vec::new();
+    for (place, records) in places {
+        if several {
+            blocks.push(shorten(&format!("== {}", place.title()), width) + "\n");
+        }
+        let groups = grouped(&records, Record::group);
+        blocks.extend(groups.iter().map(|(group, cells)| block(group, cells, width)));
+    }
     if all.iter().any(|r| r.median_ns().is_some()) {
         blocks.push(LEGEND.into());
     }
@@ -55,7 +66,10 @@ fn block(group: &str, records: &[&Record], width: usize) -> String {
             other => format!("{group}, {other}"),
         };
         text += &(shorten(&title, width) + "\n");
-        text.push_str(&measured_cells(&measured, width));
+        let (skipped, others): (Vec<&Record>, _) =
+            measured.into_iter().partition(|r| r.outcome == Outcome::Skipped);
+        text.push_str(&measured_cells(&others, width));
+        text.push_str(&skipped_cells(&skipped, width));
     }
     if measured.is_empty() {
         text += &(shorten(group, width) + "\n");
@@ -88,6 +102,18 @@ fn measured_cells(records: &[&Record], width: usize) -> String {
     text
 }
 
+/// Cells that were to be measured and were not, alike ones together: `skipped: 10 cells (n=4096, n=8192):
+/// preset quick leaves out full cases`.
+fn skipped_cells(records: &[&Record], width: usize) -> String {
+    let alike = grouped(records, reason).into_iter();
+    let lines = alike.map(|(reason, records)| {
+        let cases: Vec<&str> = grouped(&records, leaf).into_iter().map(|(case, _)| case).collect();
+        let cells = count(records.len(), "cell");
+        wrap(&format!("skipped: {cells} ({}): {reason}", some(&cases)), width)
+    });
+    lines.collect()
+}
+
 /// The cells of a row; one that is not `ok` has no numbers, only names.
 fn cells(row: &Row<'_>, case: &str) -> Vec<String> {
     let record = row.record;
@@ -118,7 +144,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixture::{checked, ok, sweep, with_outcome};
+    use crate::fixture::{checked, elsewhere, ok, sweep, with_outcome};
 
     fn render(records: &[Record]) -> String {
         super::render(records, Options::default())
@@ -144,7 +170,8 @@ curated
 
     #[test]
     fn only_ok_cells_have_numbers() {
-        for outcome in Outcome::ALL.into_iter().filter(|&o| o != Outcome::Ok) {
+        let listed = |o: &Outcome| !matches!(o, Outcome::Ok | Outcome::Skipped);
+        for outcome in Outcome::ALL.into_iter().filter(listed) {
             let records =
                 [ok("g/a", "right", 777_000.0), with_outcome(ok("g/a", "other", 333.0), outcome)];
             let text = render(&records);
@@ -153,6 +180,17 @@ curated
             assert!(!text.contains("333"), "{text}");
             assert!(text.contains("1.00x*"), "the best is the best that is right: {text}");
         }
+    }
+
+    #[test]
+    fn skipped_cells_share_a_line_and_machines_share_no_table() {
+        let skipped = |case| with_outcome(ok(case, "x", 1.0), Outcome::Skipped);
+        let records =
+            [ok("g/a", "x", 1e3), skipped("g/b"), elsewhere(ok("g/a", "x", 5e3)), skipped("g/c")];
+        let text = render(&records);
+        assert!(text.contains("  skipped: 2 cells (b, c): because of skipped\n"), "{text}");
+        assert_eq!(text.matches("1.00x*").count(), 2, "{text}");
+        assert!(text.contains("== Other CPU, 2 cores; attn 0.1.0 (release)\n\ng\n"), "{text}");
     }
 
     #[test]

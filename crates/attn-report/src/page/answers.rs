@@ -1,0 +1,203 @@
+//! The three things to know first: who is the fastest where, is everything right, how does it scale and
+//! how far from the machine's limit is it.
+
+use attn_record::{Axis, Model, Outcome, Record};
+
+use super::html::{list, strong, text};
+use crate::compare::{Lead, leads};
+use crate::format::{bytes, count, percent, ratio, significant};
+use crate::scaling::{LARGE, Line, Sweep, Threads};
+use crate::source::Site;
+use crate::summary::Summary;
+
+/// Three cards.
+pub(super) fn cards(site: &Site<'_>) -> String {
+    let cards = [
+        ("Who is the fastest", fastest(site)),
+        ("Is everything right", right(&site.records)),
+        ("How it scales, and how far from the limit", limits(site)),
+    ];
+    let cards = cards.map(|(question, answers)| {
+        format!("<div class=\"answer\">\n<h3>{question}</h3>\n{}</div>\n", list(&answers))
+    });
+    format!("<div class=\"answers\">\n{}</div>\n", cards.concat())
+}
+
+fn fastest(site: &Site<'_>) -> Vec<String> {
+    let summary = Summary::of_cells(&site.records);
+    let mut said = Vec::new();
+    if let [first, rest @ ..] = &summary.ranking[..] {
+        let cells = count(first.cells, "cell");
+        let next = rest.first().map_or_else(String::new, |next| {
+            format!(", {} next with {}", strong(&next.backend), ratio(next.ratio))
+        });
+        said.push(format!(
+            "All in all {}: {} the best time{next} (geometric mean over {cells}).",
+            strong(&first.backend),
+            ratio(first.ratio),
+        ));
+    }
+    said.extend(leads(&site.records).iter().map(lead));
+    if said.is_empty() {
+        said.push("Nothing was measured.".into());
+    }
+    said
+}
+
+/// `faer on sweep/seq-len/full, n=64 to n=1024: the next takes 1.11x to 1.16x its time.`
+fn lead(lead: &Lead) -> String {
+    let names: Vec<String> = lead.leaders.iter().map(|name| strong(name)).collect();
+    let names = match &names[..] {
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} or {last} (not told apart)", first.join(", ")),
+        [] => "nobody".into(),
+    };
+    let group = text(&lead.group);
+    let cases = match (&lead.cases[..], lead.neighbours) {
+        (cases, _) if cases.len() == lead.of && lead.of > 1 => {
+            format!("all {} of {group}", lead.of)
+        }
+        ([first, .., last], true) => format!("{group}, {} to {}", text(first), text(last)),
+        ([only], _) => format!("{group}, {}", text(only)),
+        (cases, _) => format!("{} of {} of {group}", cases.len(), lead.of),
+    };
+    let threads = match lead.threads {
+        1 => String::new(),
+        n => format!(", {}", count(n, "thread")),
+    };
+    let ahead =
+        lead.ahead.map_or_else(String::new, |(low, high)| match (ratio(low), ratio(high)) {
+            (low, high) if low == high => format!(": the next takes {low} the time"),
+            (low, high) => format!(": the next takes {low} to {high} the time"),
+        });
+    format!("{names} on {cases}{threads}{ahead}.")
+}
+
+fn right(records: &[&Record]) -> Vec<String> {
+    let summary = Summary::of_cells(records);
+    let n = |outcome| summary.count(outcome);
+    let (ok, wrong) = (n(Outcome::Ok), n(Outcome::Disagrees));
+    let failed = n(Outcome::Error) + n(Outcome::Timeout);
+    let mut said = vec![match (ok, wrong) {
+        (0, 0) => "No cell was checked.".into(),
+        (ok, 0) => format!("{}: all {ok} results agree with the f64 oracle.", strong("Yes")),
+        (ok, wrong) => format!(
+            "<strong class=\"bad\">No</strong>: {wrong} of {} results disagree with the f64 oracle.",
+            ok + wrong
+        ),
+    }];
+    if !summary.not_ranked.is_empty() {
+        let names: Vec<String> = summary.not_ranked.iter().map(|name| strong(name)).collect();
+        said.push(format!("Wrong somewhere, and so not ranked: {}.", names.join(", ")));
+    }
+    said.extend(summary.worst.as_ref().map(|worst| {
+        format!(
+            "The largest error uses {} of its budget ({} on {}).",
+            strong(&percent(worst.share)),
+            text(&worst.backend),
+            text(&worst.case),
+        )
+    }));
+    if failed > 0 {
+        let cells = count(failed, "cell");
+        said.push(format!("<strong class=\"bad\">{cells} failed</strong> or ran out of time."));
+    }
+    let others = [Outcome::Unsupported, Outcome::Unavailable, Outcome::Skipped];
+    let others: Vec<String> = others
+        .into_iter()
+        .filter(|&outcome| n(outcome) > 0)
+        .map(|outcome| format!("{} {outcome}", n(outcome)))
+        .collect();
+    if !others.is_empty() {
+        said.push(format!("Not run: {}.", others.join(", ")));
+    }
+    said
+}
+
+fn limits(site: &Site<'_>) -> Vec<String> {
+    let sweep =
+        site.scaling.sweeps.iter().find(|s| s.axis == Axis::Len && s.model == Model::Kernel);
+    let mut said = Vec::new();
+    if let Some(sweep) = sweep {
+        said.extend(growth(sweep, "Time", |line| line.time.best().map(|fit| fit.slope)));
+        said.extend(growth(sweep, "Scratch", |line| line.memory.best().map(|fit| fit.slope)));
+        said.extend(scratch(site, sweep));
+    }
+    said.extend(speedup(&site.scaling.threads));
+    said.extend(peak(site));
+    if said.is_empty() {
+        said.push("No sweep was measured.".into());
+    }
+    said
+}
+
+/// `Time grows as N^1.98 (faer) to N^2.05 (naive) for N >= 512; expected is N^2.`
+fn growth(sweep: &Sweep, what: &str, exponent: impl Fn(&Line) -> Option<f64>) -> Option<String> {
+    let mut lines: Vec<(f64, &str)> =
+        sweep.backends.iter().filter_map(|l| Some((exponent(l)?, l.backend.as_str()))).collect();
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (low, high) = (lines.first()?, lines.last()?);
+    let one = |(slope, name): &(f64, &str)| format!("N<sup>{slope:.2}</sup> ({})", text(name));
+    let range = if lines.len() == 1 { one(low) } else { format!("{} to {}", one(low), one(high)) };
+    let large = sweep.backends.iter().all(|l| l.time.large.is_some_and(|f| f.interval.is_some()));
+    let sizes = if large { format!(" for N ≥ {LARGE}") } else { String::new() };
+    let expected = sweep.expected.filter(|_| what == "Time");
+    let expected = expected.map_or_else(String::new, |e| format!("; the work as N<sup>{e}</sup>"));
+    Some(format!("{what} grows as {range}{sizes}{expected}."))
+}
+
+/// `At N = 2048 the scratch is 8 KiB (candle/fused) to 16 MiB (faer).`
+fn scratch(site: &Site<'_>, sweep: &Sweep) -> Option<String> {
+    let counted = site.records.iter().filter(|r| {
+        r.group() == sweep.group && r.model == Some(sweep.model) && r.threads == sweep.threads
+    });
+    let counted: Vec<(usize, u64, &str)> = counted
+        .filter(|r| r.median_ns().is_some())
+        .filter_map(|r| Some((r.problem.shape.len_k, r.peak_bytes()?, r.backend.as_str())))
+        .collect();
+    let largest = counted.iter().map(|(n, ..)| *n).max()?;
+    let at = || counted.iter().filter(|(n, ..)| *n == largest);
+    let (low, high) = (at().min_by_key(|c| c.1)?, at().max_by_key(|c| c.1)?);
+    let one = |(_, peak, name): &(usize, u64, &str)| format!("{} ({})", bytes(*peak), text(name));
+    Some(format!("At N = {largest} it is {} to {}.", one(low), one(high)))
+}
+
+/// The best speed-up with the largest number of threads.
+fn speedup(threads: &[Threads]) -> Option<String> {
+    let last = |t: &Threads| t.speedups.last().copied();
+    let most = threads.iter().filter_map(last).map(|s| s.threads).max()?;
+    let best = threads
+        .iter()
+        .filter_map(|t| Some((t, last(t).filter(|s| s.threads == most)?)))
+        .max_by(|a, b| a.1.speedup.total_cmp(&b.1.speedup))?;
+    Some(format!(
+        "{most} threads are at best {} as fast as one ({} on {}).",
+        strong(&ratio(best.1.speedup)),
+        text(&best.0.backend),
+        text(&best.0.case),
+    ))
+}
+
+/// The cell that comes nearest to the measured peak; without one, the highest rate.
+fn peak(site: &Site<'_>) -> Option<String> {
+    let cells = || site.records.iter().filter(|r| r.gflops().is_some());
+    let nearest =
+        cells().filter_map(|r| Some((r, site.roofs.share(r)?))).max_by(|a, b| a.1.total_cmp(&b.1));
+    if let Some((record, share)) = nearest {
+        return Some(format!(
+            "The best rate is {} of the measured peak of {} GFLOP/s ({} on {}).",
+            strong(&percent(share)),
+            significant(site.roofs.peak(record)?.gflops),
+            text(&record.backend),
+            text(&record.case),
+        ));
+    }
+    let rate = |r: &Record| r.gflops().unwrap_or(0.0);
+    let fastest = cells().max_by(|a, b| rate(a).total_cmp(&rate(b)))?;
+    Some(format!(
+        "The best rate is {} GFLOP/s ({} on {}); the limits of this machine were not measured.",
+        strong(&significant(rate(fastest))),
+        text(&fastest.backend),
+        text(&fastest.case),
+    ))
+}

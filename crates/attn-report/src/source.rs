@@ -1,0 +1,61 @@
+//! A run, with all that is known about it.
+
+use std::path::Path;
+
+use attn_record::{Map, Record, Run, read_map, read_records, read_run};
+
+use crate::ReportError;
+use crate::charts::{self, Chart};
+use crate::place::{Place, places};
+use crate::roofs::Roofs;
+use crate::scaling::{Known, Scaling};
+
+/// What a report is made of.
+#[derive(Clone, Debug)]
+pub struct Source<'a> {
+    /// The head.
+    pub run: Run,
+    /// The cells.
+    pub records: Vec<Record>,
+    /// One head's attention weights.
+    pub map: Option<Map>,
+    /// What records do not say about backends.
+    pub known: &'a Known<'a>,
+}
+
+impl<'a> Source<'a> {
+    /// Reads a run folder.
+    pub fn read(folder: &Path, known: &'a Known<'a>) -> Result<Self, ReportError> {
+        let (run, records) = (read_run(folder)?, read_records(folder)?);
+        Ok(Source { run, records, map: read_map(folder)?, known })
+    }
+}
+
+/// All that one machine and build has to show. Nothing in it is of another.
+pub(crate) struct Site<'a> {
+    pub(crate) place: Place,
+    pub(crate) records: Vec<&'a Record>,
+    pub(crate) roofs: Roofs,
+    pub(crate) scaling: Scaling,
+    pub(crate) charts: Vec<Chart>,
+}
+
+impl<'a> Site<'a> {
+    /// One per place, in order of first appearance. With several, the files of the charts of the k-th lie
+    /// in a folder `machine-k`.
+    pub(crate) fn all(source: &'a Source<'_>) -> Vec<Self> {
+        let records: Vec<&Record> = source.records.iter().collect();
+        let places = places(&records);
+        let several = places.len() > 1;
+        let sites = places.into_iter().enumerate().map(|(at, (place, records))| {
+            let roofs = Roofs::default();
+            let mut charts = charts::all(&records, &roofs);
+            for chart in charts.iter_mut().filter(|_| several) {
+                chart.name = format!("machine-{}/{}", at + 1, chart.name);
+            }
+            let scaling = Scaling::of_cells(&records, source.known);
+            Site { place, records, roofs, scaling, charts }
+        });
+        sites.collect()
+    }
+}
