@@ -310,8 +310,9 @@ impl Record {
         memory.map(|memory| memory.peak_bytes)
     }
 
-    /// Useful floating-point operations per nanosecond, at the median.
+    /// Useful floating-point operations per nanosecond, at the median; `None` for a model that does none.
     pub fn gflops(&self) -> Option<f64> {
+        self.model.filter(|&model| model != Model::Prepare)?;
         Some(self.work.flops.0 as f64 / self.median_ns()?)
     }
 

@@ -1,44 +1,52 @@
 //! What a machine can do at most, as far as that was measured.
 
+#[cfg(test)]
 use attn_core::DType;
+use attn_core::lse_dtype;
 use attn_record::Record;
+#[cfg(test)]
+use attn_record::limits::{Access, Place, Rate};
+use attn_record::limits::{Bandwidth, FmaPeak, Probe};
 
 /// The limits of one machine; without any where nobody measured them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Roofs {
-    pub(crate) peaks: Vec<Peak>,
-    pub(crate) bandwidths: Vec<Bandwidth>,
+    peaks: Vec<FmaPeak>,
+    bandwidths: Vec<Bandwidth>,
 }
 
 /// The most arithmetic.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Peak {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Peak<'a> {
     /// Instruction set.
-    pub(crate) isa: String,
-    /// `f32` or `f64`.
-    pub(crate) dtype: DType,
-    pub(crate) threads: usize,
+    pub(crate) isa: &'a str,
     pub(crate) gflops: f64,
 }
 
-/// The most data.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Bandwidth {
-    /// `L1`, `L2`, `memory`.
-    pub(crate) level: String,
-    pub(crate) threads: usize,
-    /// 10^9 bytes per second.
-    pub(crate) gbytes: f64,
-}
-
 impl Roofs {
+    /// As measured.
+    pub(crate) fn of(probe: Probe) -> Self {
+        Roofs { peaks: probe.fma, bandwidths: probe.bandwidth }
+    }
+
+    /// Every peak.
+    pub(crate) fn peaks(&self) -> &[FmaPeak] {
+        &self.peaks
+    }
+
+    /// Every bandwidth.
+    pub(crate) fn bandwidths(&self) -> &[Bandwidth] {
+        &self.bandwidths
+    }
+
     /// The highest peak of the arithmetic and the number of threads of a cell. Half types are computed
     /// in f32.
-    pub(crate) fn peak(&self, record: &Record) -> Option<&Peak> {
-        let dtype = if record.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    pub(crate) fn peak(&self, record: &Record) -> Option<Peak<'_>> {
+        let dtype = lse_dtype(record.dtype());
         let peaks = self.peaks.iter();
-        let peaks = peaks.filter(|peak| peak.dtype == dtype && peak.threads == record.threads);
-        peaks.max_by(|a, b| a.gflops.total_cmp(&b.gflops))
+        let peaks = peaks.filter(|peak| (peak.dtype, peak.threads) == (dtype, record.threads));
+        let best = peaks.max_by(|a, b| a.gflops.best.total_cmp(&b.gflops.best))?;
+        Some(Peak { isa: &best.isa, gflops: best.gflops.best })
     }
 
     /// A cell's rate as a share of the peak.
@@ -49,15 +57,27 @@ impl Roofs {
 
 #[cfg(test)]
 pub(crate) fn example() -> Roofs {
-    let peak = |isa: &str, dtype, gflops| Peak { isa: isa.into(), dtype, threads: 1, gflops };
-    let bandwidth = |level: &str, gbytes| Bandwidth { level: level.into(), threads: 1, gbytes };
+    let rate = |best| Rate { best, median: best, samples: 9 };
+    let peak = |isa: &str, dtype, gflops| FmaPeak {
+        isa: isa.into(),
+        dtype,
+        threads: 1,
+        gflops: rate(gflops),
+    };
+    let bandwidth = |place, gb_per_s| Bandwidth {
+        place,
+        working_set: attn_core::Bytes(1 << 14),
+        access: Access::Read,
+        threads: 1,
+        gb_per_s: rate(gb_per_s),
+    };
     Roofs {
         peaks: vec![
             peak("avx2", DType::F32, 80.0),
             peak("avx512", DType::F32, 160.0),
             peak("avx2", DType::F64, 40.0),
         ],
-        bandwidths: vec![bandwidth("L1", 200.0), bandwidth("memory", 10.0)],
+        bandwidths: vec![bandwidth(Place::L1, 200.0), bandwidth(Place::Memory, 10.0)],
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use attn_record::{Map, Record, Run, read_map, read_records, read_run};
+use attn_record::limits::Limits;
+use attn_record::{Map, Record, Run, read_limits, read_map, read_records, read_run};
 
 use crate::ReportError;
 use crate::charts::{self, Chart};
@@ -19,6 +20,8 @@ pub struct Source<'a> {
     pub records: Vec<Record>,
     /// One head's attention weights.
     pub map: Option<Map>,
+    /// What the machines can do at most.
+    pub limits: Option<Limits>,
     /// What records do not say about backends.
     pub known: &'a Known<'a>,
 }
@@ -27,7 +30,8 @@ impl<'a> Source<'a> {
     /// Reads a run folder.
     pub fn read(folder: &Path, known: &'a Known<'a>) -> Result<Self, ReportError> {
         let (run, records) = (read_run(folder)?, read_records(folder)?);
-        Ok(Source { run, records, map: read_map(folder)?, known })
+        let (map, limits) = (read_map(folder)?, read_limits(folder)?);
+        Ok(Source { run, records, map, limits, known })
     }
 }
 
@@ -48,7 +52,8 @@ impl<'a> Site<'a> {
         let places = places(&records);
         let several = places.len() > 1;
         let sites = places.into_iter().enumerate().map(|(at, (place, records))| {
-            let roofs = Roofs::default();
+            let probe = source.limits.as_ref().and_then(|limits| limits.of(&place.machine));
+            let roofs = probe.map(Roofs::of).unwrap_or_default();
             let mut charts = charts::all(&records, &roofs);
             for chart in charts.iter_mut().filter(|_| several) {
                 chart.name = format!("machine-{}/{}", at + 1, chart.name);

@@ -59,7 +59,14 @@ mod tests {
 
     fn machine(cpu: &str) -> Machine {
         let text = String::new;
-        Machine { cpu: cpu.into(), cores: 2, isa: text(), arch: text(), os: text() }
+        Machine {
+            cpu: cpu.into(),
+            cores: 2,
+            isa: text(),
+            arch: text(),
+            os: text(),
+            caches: Vec::new(),
+        }
     }
 
     fn rate(best: f64) -> Rate {

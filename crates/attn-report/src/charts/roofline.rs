@@ -5,6 +5,7 @@
 //! ```
 
 use attn_core::DType;
+use attn_record::limits::Access;
 use attn_record::{Model, Record};
 
 use super::canvas::{Align, Canvas, INK, MUTED, Pen, Point, Type, draw};
@@ -36,12 +37,9 @@ pub(super) fn roofline(records: &[&Record], roofs: &Roofs) -> Option<Chart> {
     };
     let cells: Vec<&Record> = records.iter().filter(|r| shown(r)).copied().collect();
     let peak = roofs.peak(cells.first()?)?;
-    let bandwidths: Vec<(&str, f64)> = roofs
-        .bandwidths
-        .iter()
-        .filter(|roof| roof.threads == 1)
-        .map(|roof| (roof.level.as_str(), roof.gbytes))
-        .collect();
+    let reading = roofs.bandwidths().iter();
+    let reading = reading.filter(|roof| roof.threads == 1 && roof.access == Access::Read);
+    let bandwidths = reading.map(|roof| (roof.place.name(), roof.gb_per_s.best)).collect();
     let painter = Painter::of(&cells, peak, bandwidths);
     let svg = draw((SHEET, TOP + HEIGHT + BELOW), TITLE, |canvas| painter.paint(canvas, &cells));
     Some(Chart {
@@ -59,7 +57,7 @@ struct Painter<'a> {
     area: Area,
     x: Scale,
     y: Scale,
-    peak: &'a Peak,
+    peak: Peak<'a>,
     bandwidths: Vec<(&'a str, f64)>,
     /// One per backend, in order of first appearance.
     names: Vec<&'a str>,
@@ -71,7 +69,7 @@ fn intensity(record: &Record) -> f64 {
 }
 
 impl<'a> Painter<'a> {
-    fn of(cells: &[&'a Record], peak: &'a Peak, bandwidths: Vec<(&'a str, f64)>) -> Self {
+    fn of(cells: &[&'a Record], peak: Peak<'a>, bandwidths: Vec<(&'a str, f64)>) -> Self {
         let names: Vec<&str> =
             grouped(cells, |r| r.backend.as_str()).into_iter().map(|(name, _)| name).collect();
         let ends = |of: &dyn Fn(&Record) -> f64| {

@@ -85,7 +85,7 @@ fn slope(name: &'static str, exponent: i32) -> Slope {
     Slope { name, exponent }
 }
 
-fn level(peak: &Peak) -> Level {
+fn level(peak: Peak<'_>) -> Level {
     Level { name: format!("peak, {}", peak.isa), value: peak.gflops }
 }
 

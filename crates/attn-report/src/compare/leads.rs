@@ -12,7 +12,6 @@ const CHANGES: usize = 4;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Lead {
     pub(crate) group: String,
-    pub(crate) threads: usize,
     /// One backend, or those that the intervals do not tell apart.
     pub(crate) leaders: Vec<String>,
     /// The last parts of the cases' paths.
@@ -24,6 +23,18 @@ pub(crate) struct Lead {
     /// Time of the fastest other backend in units of the leader's, smallest and largest; `None` where
     /// there is none.
     pub(crate) ahead: Option<(f64, f64)>,
+}
+
+impl Lead {
+    /// Which cases: `all 6`, `n=64 to n=512`, `2 of 5`.
+    pub(crate) fn place(&self) -> String {
+        match (&self.cases[..], self.neighbours) {
+            ([only], _) => only.clone(),
+            (cases, _) if cases.len() == self.of => format!("all {}", self.of),
+            ([first, .., last], true) => format!("{first} to {last}"),
+            (cases, _) => format!("{} of {}", cases.len(), self.of),
+        }
+    }
 }
 
 /// The leads of every group of `records`, which are of one place: by the model that is shown, with the
@@ -52,7 +63,6 @@ fn of_group(group: &str, axis: Option<Axis>, records: &[&Record]) -> Vec<Lead> {
     let spans = if neighbours { spans } else { by_leader(&rows) };
     let lead = |rows: Vec<&SideBySide>| Lead {
         group: group.into(),
-        threads,
         leaders: leaders(rows[0]),
         cases: rows.iter().map(|row| leaf(&row.case).into()).collect(),
         neighbours,
@@ -123,6 +133,7 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!((&found[0].leaders[0][..], found[0].ahead), ("a", Some((1.5, 2.0))));
         assert_eq!((&found[0].cases[..], found[0].of), (&["n=64".into(), "n=128".into()][..], 3));
+        assert_eq!([found[0].place(), found[1].place()], ["n=64 to n=128", "n=256"]);
         assert_eq!((&found[1].leaders[0][..], found[1].ahead), ("b", Some((2.0, 2.0))));
     }
 

@@ -3,7 +3,7 @@
 
 use attn_record::{Axis, Model, Outcome, Record};
 
-use super::html::{list, strong, text};
+use super::html::{Cell, heading, list, paragraph, strong, table, text};
 use crate::compare::{Lead, leads};
 use crate::format::{bytes, count, percent, ratio, significant};
 use crate::scaling::{LARGE, Line, Sweep, Threads};
@@ -37,40 +37,63 @@ fn fastest(site: &Site<'_>) -> Vec<String> {
             ratio(first.ratio),
         ));
     }
-    said.extend(leads(&site.records).iter().map(lead));
+    let leads = leads(&site.records);
+    let groups = leads.chunk_by(|a, b| a.group == b.group);
+    // A single case is no place to lead in; the table of all leads has it.
+    said.extend(groups.filter(|group| group[0].of > 1).map(group));
     if said.is_empty() {
         said.push("Nothing was measured.".into());
     }
     said
 }
 
-/// `faer on sweep/seq-len/full, n=64 to n=1024: the next takes 1.11x to 1.16x its time.`
-fn lead(lead: &Lead) -> String {
-    let names: Vec<String> = lead.leaders.iter().map(|name| strong(name)).collect();
-    let names = match &names[..] {
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last} (not told apart)", first.join(", ")),
-        [] => "nobody".into(),
-    };
-    let group = text(&lead.group);
-    let cases = match (&lead.cases[..], lead.neighbours) {
-        (cases, _) if cases.len() == lead.of && lead.of > 1 => {
-            format!("all {} of {group}", lead.of)
-        }
-        ([first, .., last], true) => format!("{group}, {} to {}", text(first), text(last)),
-        ([only], _) => format!("{group}, {}", text(only)),
-        (cases, _) => format!("{} of {} of {group}", cases.len(), lead.of),
-    };
-    let threads = match lead.threads {
-        1 => String::new(),
-        n => format!(", {}", count(n, "thread")),
-    };
-    let ahead =
-        lead.ahead.map_or_else(String::new, |(low, high)| match (ratio(low), ratio(high)) {
-            (low, high) if low == high => format!(": the next takes {low} the time"),
-            (low, high) => format!(": the next takes {low} to {high} the time"),
-        });
-    format!("{names} on {cases}{threads}{ahead}.")
+/// `sweep/seq-len/full: faer (n=64 to n=512), 1.11x to 1.28x ahead; then faer or ndarray.`
+fn group(leads: &[Lead]) -> String {
+    let parts: Vec<String> = leads
+        .iter()
+        .map(|lead| {
+            let names: Vec<String> = lead.leaders.iter().map(|name| strong(name)).collect();
+            let cases = if lead.cases.len() == lead.of {
+                String::new()
+            } else {
+                format!(" ({})", text(&lead.place()))
+            };
+            let alone = lead.ahead.filter(|_| lead.leaders.len() == 1);
+            let ahead = alone.map_or_else(String::new, |ends| format!(", ahead by {}", span(ends)));
+            format!("{}{cases}{ahead}", names.join(" or "))
+        })
+        .collect();
+    format!("{}: {}.", text(&leads[0].group), parts.join("; "))
+}
+
+/// `1.11x to 1.28x`.
+fn span((low, high): (f64, f64)) -> String {
+    match (ratio(low), ratio(high)) {
+        (low, high) if low == high => low,
+        (low, high) => format!("{low} to {high}"),
+    }
+}
+
+/// Who leads where, in full.
+pub(super) fn leads_table(site: &Site<'_>) -> String {
+    let head = ["cases", "", "fastest"].map(Cell::text).into_iter();
+    let head: Vec<Cell> = head.chain([Cell::number("the next takes")]).collect();
+    let leads = leads(&site.records);
+    if leads.is_empty() {
+        return String::new();
+    }
+    let rows = leads.iter().map(|lead| {
+        let ahead = Cell::number(&lead.ahead.map_or_else(|| "–".into(), span));
+        vec![
+            Cell::code(&lead.group),
+            Cell::text(&lead.place()),
+            Cell::code(&lead.leaders.join(" or ")).class("wrap"),
+            ahead.sorted_by(lead.ahead.map_or(0.0, |(low, _)| low)),
+        ]
+    });
+    let note = "By kernel time with one thread, where that was measured. Several names: the intervals do not \
+                tell them apart. The next is the fastest that is believed to be slower.";
+    heading("Who leads where") + &table(&head, rows) + &paragraph(note)
 }
 
 fn right(records: &[&Record]) -> Vec<String> {
@@ -146,7 +169,8 @@ fn growth(sweep: &Sweep, what: &str, exponent: impl Fn(&Line) -> Option<f64>) ->
     Some(format!("{what} grows as {range}{sizes}{expected}."))
 }
 
-/// `At N = 2048 the scratch is 8 KiB (candle/fused) to 16 MiB (faer).`
+/// `At N = 2048 it is 8 KiB (candle/fused) to 16 MiB (faer).` At the largest size that all backends of the
+/// sweep were measured at.
 fn scratch(site: &Site<'_>, sweep: &Sweep) -> Option<String> {
     let counted = site.records.iter().filter(|r| {
         r.group() == sweep.group && r.model == Some(sweep.model) && r.threads == sweep.threads
@@ -155,9 +179,10 @@ fn scratch(site: &Site<'_>, sweep: &Sweep) -> Option<String> {
         .filter(|r| r.median_ns().is_some())
         .filter_map(|r| Some((r.problem.shape.len_k, r.peak_bytes()?, r.backend.as_str())))
         .collect();
-    let largest = counted.iter().map(|(n, ..)| *n).max()?;
-    let at = || counted.iter().filter(|(n, ..)| *n == largest);
-    let (low, high) = (at().min_by_key(|c| c.1)?, at().max_by_key(|c| c.1)?);
+    let at = |size: usize| counted.iter().filter(move |(n, ..)| *n == size);
+    let complete = counted.iter().map(|(n, ..)| *n);
+    let largest = complete.filter(|&n| at(n).count() == sweep.backends.len()).max()?;
+    let (low, high) = (at(largest).min_by_key(|c| c.1)?, at(largest).max_by_key(|c| c.1)?);
     let one = |(_, peak, name): &(usize, u64, &str)| format!("{} ({})", bytes(*peak), text(name));
     Some(format!("At N = {largest} it is {} to {}.", one(low), one(high)))
 }

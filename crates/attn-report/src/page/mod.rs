@@ -11,6 +11,7 @@ mod facts;
 mod figure;
 mod groups;
 mod html;
+mod limits;
 mod scaling;
 mod summary;
 
@@ -68,14 +69,15 @@ pub(crate) fn render(source: &Source<'_>, sites: &[Site<'_>], map: Option<&Chart
 
 fn of_site(source: &Source<'_>, site: &Site<'_>) -> Vec<Section> {
     let run = &source.run;
-    let overall = |name: &'static str| {
-        site.charts.iter().filter(move |c| c.group.is_none() && c.name.ends_with(name))
-    };
-    let mut sections = vec![summary::ranking(&site.records)];
+    let errors =
+        site.charts.iter().filter(|c| c.group.is_none() && c.name.ends_with("error-budget"));
+    let mut ranking = summary::ranking(&site.records);
+    ranking.content += &answers::leads_table(site);
+    let mut sections = vec![ranking];
     sections.extend(groups::sections(run, site));
     sections.extend(scaling::section(&site.scaling));
-    sections.extend(groups::figures(run, "How far from the limit", overall("roofline")));
-    sections.extend(groups::figures(run, "Errors", overall("error-budget")));
+    sections.extend(limits::section(run, site));
+    sections.extend(groups::figures(run, "Errors", errors));
     sections.push(cells::not_ok(&site.records));
     sections.push(facts::machine(run, &site.place));
     sections.push(facts::receipts(&site.records));

@@ -6,7 +6,7 @@ use attn_record::stats::Fit;
 use super::Section;
 use super::html::{Cell, heading, list, paragraph, table, text};
 use crate::format::{percent, ratio, significant};
-use crate::scaling::{Bound, Exponent, Line, Scaling, Slope, Sweep, Threads};
+use crate::scaling::{Bound, Exponent, LARGE, Line, Scaling, Slope, Sweep, Threads};
 
 /// Exponents, slopes and crossings of every sweep, then speed-ups; `None` if there is nothing to say.
 pub(super) fn section(scaling: &Scaling) -> Option<Section> {
@@ -15,9 +15,9 @@ pub(super) fn section(scaling: &Scaling) -> Option<Section> {
     }
     let intro = paragraph(
         "Exponents are fitted to the medians on log-log axes, over the sizes from 512 on where these are \
-         three or more. A local slope is that between one size and the one before; where it is more than \
-         0.1 away from the exponent of the work it is marked, and where the scores of a head outgrew a cache \
-         of the machine there, the cache is named.",
+         three or more. A local slope is that between one size and the one before; from N = 512 on it is marked \
+         where it is more than 0.1 away from the exponent of the work, and where the scores of a head outgrew \
+         a cache of the machine there, the cache is named.",
     );
     let sweeps: String = scaling.sweeps.iter().map(sweep).collect();
     let content = [intro, sweeps, speedups(&scaling.threads)].concat();
@@ -97,15 +97,16 @@ fn slopes(sweep: &Sweep) -> String {
     let row = |line: &Line| {
         let of = |size| line.slopes.iter().find(|s| s.to == size);
         let mut cells = vec![Cell::code(&line.backend)];
-        cells.extend(sizes.iter().map(|&size| slope(of(size))));
+        cells.extend(sizes.iter().map(|&size| slope(sweep.axis, of(size))));
         cells
     };
     table(&head, sweep.backends.iter().map(row))
 }
 
-fn slope(slope: Option<&Slope>) -> Cell {
+fn slope(axis: Axis, slope: Option<&Slope>) -> Cell {
     let cell = Cell::value(slope.map(|s| s.slope), |s| format!("{s:.2}"));
-    if slope.is_some_and(|s| s.departs == Some(true)) { cell.class("number departs") } else { cell }
+    let marked = |s: &Slope| axis == Axis::Len && s.from >= LARGE && s.departs == Some(true);
+    if slope.is_some_and(marked) { cell.class("number departs") } else { cell }
 }
 
 fn speedups(threads: &[Threads]) -> String {

@@ -9,7 +9,7 @@ use crate::source::{Site, Source};
 const GROUP: &str = "sweep/seq-len/full";
 
 fn render(run: Run, records: Vec<Record>, map: Option<Map>) -> String {
-    let source = Source { run, records, map, known: &[] };
+    let source = Source { run, records, map, limits: None, known: &[] };
     let map = source.map.as_ref().and_then(attention_map);
     super::render(&source, &Site::all(&source), map.as_ref())
 }
@@ -70,7 +70,7 @@ fn the_page_begins_with_three_answers() {
     assert_eq!(header.matches("class=\"answer\"").count(), 3);
     for answer in [
         "All in all <strong>naive</strong>: 1.00x the best time, <strong>faer</strong> next with 2.00x",
-        "<strong>naive</strong> on all 2 of sweep/seq-len/full: the next takes 2.00x the time.",
+        "sweep/seq-len/full: <strong>naive</strong>, ahead by 2.00x.",
         "<strong>Yes</strong>: all 4 results agree with the f64 oracle.",
         "The largest error uses <strong>3.0%</strong> of its budget",
         "Time grows as N<sup>2.00</sup> (naive) to N<sup>2.00</sup> (faer)",

@@ -1,0 +1,83 @@
+//! What the machine can do at most, and how far from it the cells are.
+
+use attn_record::Run;
+use attn_record::limits::Rate;
+
+use super::Section;
+use super::figure::figure;
+use super::html::{Cell, heading, paragraph, table};
+use crate::format::{bytes, significant};
+use crate::source::Site;
+
+/// The roofline and the measured limits; `None` where nobody measured them.
+pub(super) fn section(run: &Run, site: &Site<'_>) -> Option<Section> {
+    let (peaks, bandwidths) = (site.roofs.peaks(), site.roofs.bandwidths());
+    if peaks.is_empty() && bandwidths.is_empty() {
+        return None;
+    }
+    let roofline = site.charts.iter().filter(|c| c.group.is_none() && c.name.ends_with("roofline"));
+    let roofline: String = roofline.map(|chart| figure(run, chart)).collect();
+    let head = [Cell::text("limit"), Cell::text("of"), Cell::number("threads")].into_iter();
+    let head: Vec<Cell> = head.chain(["best", "median"].map(Cell::number)).collect();
+    let arithmetic = peaks.iter().map(|peak| {
+        let what = format!("multiply-adds, {}", peak.dtype);
+        row(&what, &peak.isa, peak.threads, peak.gflops, "GFLOP/s")
+    });
+    let memory = bandwidths.iter().map(|found| {
+        let place = format!("{}, {} a thread", found.place.name(), bytes(found.working_set.0));
+        row(found.access.name(), &place, found.threads, found.gb_per_s, "GB/s")
+    });
+    let note = "Measured before the first cell and after the last one; the best is the limit that shares \
+                refer to, the median says how calm the machine was.";
+    let content = [
+        roofline,
+        heading("Limits of the machine"),
+        table(&head, arithmetic.chain(memory)),
+        paragraph(note),
+    ];
+    Some(Section { title: "How far from the limit".into(), content: content.concat() })
+}
+
+fn row(what: &str, of: &str, threads: usize, rate: Rate, unit: &str) -> Vec<Cell> {
+    let show = |value: f64| format!("{} {unit}", significant(value));
+    vec![
+        Cell::text(what),
+        Cell::text(of),
+        Cell::value(Some(threads as f64), |n| n.to_string()),
+        Cell::value(Some(rate.best), show),
+        Cell::value(Some(rate.median), show).class("number muted"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::charts;
+    use crate::fixture::{refs, run, sweep};
+    use crate::place::Place;
+    use crate::roofs::{Roofs, example};
+    use crate::scaling::Scaling;
+
+    fn html(roofs: Roofs) -> Option<String> {
+        let records = sweep("sweep/seq-len/full", &["naive"], &[64, 128]);
+        let records = refs(&records);
+        let charts = charts::all(&records, &roofs);
+        let place = Place::of(records[0]);
+        let site = Site { place, records, roofs, scaling: Scaling::default(), charts };
+        section(&run(), &site).map(|section| section.content)
+    }
+
+    #[test]
+    fn limits_are_shown_where_they_were_measured() {
+        let html = html(example()).unwrap();
+        for part in ["<svg", "multiply-adds, f32", "160 GFLOP/s", "L1, 16 KiB a thread", "200 GB/s"]
+        {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn without_limits_there_is_no_section() {
+        assert!(html(Roofs::default()).is_none());
+    }
+}
