@@ -66,6 +66,24 @@ pub(crate) fn shorten(text: &str, width: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// `text` in at most `width` characters, its middle replaced by `…` if need be: both ends tell names apart.
+pub(crate) fn shorten_middle(text: &str, width: usize) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() <= width {
+        return text.into();
+    }
+    let kept = width.saturating_sub(1);
+    let (first, last) = characters.split_at(kept.div_ceil(2));
+    let last = &last[last.len() - kept / 2..];
+    first.iter().chain(&['…']).chain(last).collect()
+}
+
+/// `x` with two decimals; never `-0.00`.
+pub(crate) fn two_decimals(x: f64) -> String {
+    let text = format!("{x:.2}");
+    if text == "-0.00" { "0.00".into() } else { text }
+}
+
 /// `text` as content or quoted attribute of HTML and SVG.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -146,5 +164,13 @@ mod tests {
     fn shortening_counts_characters() {
         assert_eq!(shorten("µµµµ", 4), "µµµµ");
         assert_eq!(shorten("one two", 5), "one…");
+        assert_eq!(shorten_middle("llama-gqa-decode", 11), "llama…ecode");
+        assert_eq!(shorten_middle("llama", 4), "ll…a");
+        assert_eq!(shorten_middle("µµµµ", 4), "µµµµ");
+    }
+
+    #[test]
+    fn zero_has_no_sign() {
+        assert_eq!((two_decimals(-1e-9), two_decimals(-0.006)), ("0.00".into(), "-0.01".into()));
     }
 }

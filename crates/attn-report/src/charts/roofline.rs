@@ -8,12 +8,12 @@ use attn_core::DType;
 use attn_record::limits::Access;
 use attn_record::{Model, Record};
 
-use super::canvas::{Align, Canvas, INK, MUTED, Pen, Point, Type, draw};
+use super::canvas::{Align, Canvas, INK, MUTED, Pen, Point, Type, WHITE, draw};
 use super::frame::{Area, BODY, SMALL, Tick, heading, x_axis, y_axis};
 use super::palette::style;
 use super::scale::Scale;
 use super::spot::facts;
-use super::text::widest;
+use super::text::{widest, width};
 use super::{Chart, Spot};
 use crate::format::significant;
 use crate::roofs::{Peak, Roofs};
@@ -126,19 +126,22 @@ impl<'a> Painter<'a> {
         let at = (self.area.right - 4.0, top - 9.0);
         canvas.text(at, &name, Type::plain(SMALL, INK), Align::End);
         let pen = Pen { color: MUTED, width: 1.0 };
+        let ends = |rate: f64| (low.max(bottom / rate), high.min(self.peak.gflops / rate));
+        let at = |x: f64, rate: f64| (self.x.at(x), self.y.at(x * rate));
+        let seen = || self.bandwidths.iter().filter(|(_, rate)| ends(*rate).0 < ends(*rate).1);
+        for (_, rate) in seen() {
+            let (from, to) = ends(*rate);
+            canvas.line(at(from, *rate), at(to, *rate), pen);
+        }
         let mut free = f64::NEG_INFINITY;
-        for (level, rate) in &self.bandwidths {
-            let (from, to) = (low.max(bottom / rate), high.min(self.peak.gflops / rate));
-            if from >= to {
-                continue;
-            }
-            let at = |x: f64| (self.x.at(x), self.y.at(x * rate));
-            canvas.line(at(from), at(to), pen);
+        for (level, rate) in seen() {
             // Names stand below each other where the lines enter, right of the line.
-            let (x, y) = at(from);
+            let (x, y) = at(ends(*rate).0, *rate);
             let y = (y - 4.0).max(free + 14.0).min(self.area.bottom - 8.0);
             let on = self.x_at(y, *rate).unwrap_or(x);
             let name = format!("{level}: {} GB/s", significant(*rate));
+            let (left, right) = (on + 6.0, on + 12.0 + width(&name, SMALL));
+            canvas.rect((left, y - 8.0), (right, y + 8.0), WHITE);
             canvas.text((on + 8.0, y), &name, Type::plain(SMALL, MUTED), Align::Start);
             free = y;
         }

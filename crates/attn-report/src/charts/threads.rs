@@ -76,7 +76,7 @@ fn curve(threads: &Threads) -> Curve<'_> {
 }
 
 fn factors((low, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
-    let scale = Scale::log((low.clamp(0.25, 0.8), high.max(1.6)), 0.06, from, to);
+    let scale = Scale::log((low.clamp(0.25, 0.8), high.max(2.1)), 0.06, from, to);
     let (first, last) = scale.ends();
     let steps = if last / first < 6.0 {
         vec![0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0]

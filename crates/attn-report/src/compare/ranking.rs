@@ -41,7 +41,7 @@ pub struct Rank {
 pub struct LeftOut {
     /// Path of the case.
     pub case: String,
-    /// `candle/fused is unsupported`.
+    /// `unsupported: candle/fused`.
     pub why: String,
 }
 
@@ -90,14 +90,22 @@ fn ranking(
 
 /// Who of `rivals` was not measured, and why; `None` if all were.
 fn missing(rivals: &[&str], cells: &[&Record]) -> Option<String> {
-    let missing = rivals.iter().filter_map(|id| match cells.iter().find(|r| r.backend == *id) {
-        None => Some(format!("{id} is not in the run")),
-        Some(cell) if cell.outcome != Outcome::Ok => Some(format!("{id} is {}", cell.outcome)),
-        Some(cell) if cell.median_ns().is_none() => Some(format!("{id} has no samples")),
+    let why = |id: &str| match cells.iter().find(|r| r.backend == id) {
+        None => Some("not in the run"),
+        Some(cell) if cell.outcome != Outcome::Ok => Some(cell.outcome.name()),
+        Some(cell) if cell.median_ns().is_none() => Some("without samples"),
         Some(_) => None,
-    });
-    let missing: Vec<String> = missing.collect();
-    (!missing.is_empty()).then(|| missing.join(", "))
+    };
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (id, why) in rivals.iter().filter_map(|&id| Some((id, why(id)?))) {
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(id),
+            None => reasons.push((why, vec![id])),
+        }
+    }
+    let reasons: Vec<String> =
+        reasons.iter().map(|(why, names)| format!("{why}: {}", names.join(", "))).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 fn one(backend: &str, cells: &[Vec<&Record>]) -> Option<Rank> {
@@ -133,7 +141,7 @@ mod tests {
         let ranks: Vec<_> = found[0].ranks.iter().map(|r| (&*r.backend, r.best)).collect();
         assert_eq!(ranks, [("b", 1), ("a", 1)]);
         assert!((found[0].ranks[0].ratio - 2.0).abs() < 1e-12);
-        let left_out = LeftOut { case: "g/3".into(), why: "b is unsupported".into() };
+        let left_out = LeftOut { case: "g/3".into(), why: "unsupported: b".into() };
         assert_eq!(found[0].left_out, [left_out]);
     }
 

@@ -12,7 +12,6 @@ use crate::rows::{Row, grouped, leaf, reason, rows};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Column {
     Case,
-    Problem,
     Backend,
     Model,
     Threads,
@@ -24,6 +23,7 @@ enum Column {
     Scratch,
     Allocations,
     Error,
+    Problem,
 }
 
 /// Every cell of one sub-sweep or folder of cases but those that were skipped. Times are left out where

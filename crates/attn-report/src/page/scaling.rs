@@ -5,7 +5,7 @@ use attn_record::stats::Fit;
 
 use super::Section;
 use super::html::{Cell, heading, list, paragraph, table, text};
-use crate::format::{percent, ratio, significant};
+use crate::format::{percent, ratio, significant, two_decimals};
 use crate::scaling::{Bound, Exponent, LARGE, Line, Scaling, Slope, Sweep, Threads};
 
 /// Exponents, slopes and crossings of every sweep, then speed-ups; `None` if there is nothing to say.
@@ -61,9 +61,9 @@ fn exponents(sweep: &Sweep) -> String {
 fn fitted(exponent: &Exponent) -> [Cell; 2] {
     let fit = exponent.best();
     let interval = fit.and_then(|fit: Fit| fit.interval);
-    let ends = interval.map(|i| format!("{:.2} to {:.2}", i.low, i.high));
+    let ends = interval.map(|i| format!("{} to {}", two_decimals(i.low), two_decimals(i.high)));
     [
-        Cell::value(fit.map(|fit| fit.slope), |slope| format!("{slope:.2}")),
+        Cell::value(fit.map(|fit| fit.slope), two_decimals),
         Cell::number(&ends.unwrap_or_else(|| "–".into())).class("number muted"),
     ]
 }
@@ -104,7 +104,7 @@ fn slopes(sweep: &Sweep) -> String {
 }
 
 fn slope(axis: Axis, slope: Option<&Slope>) -> Cell {
-    let cell = Cell::value(slope.map(|s| s.slope), |s| format!("{s:.2}"));
+    let cell = Cell::value(slope.map(|s| s.slope), two_decimals);
     let marked = |s: &Slope| axis == Axis::Len && s.from >= LARGE && s.departs == Some(true);
     if slope.is_some_and(marked) { cell.class("number departs") } else { cell }
 }

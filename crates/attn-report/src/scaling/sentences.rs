@@ -4,7 +4,7 @@ use attn_record::Axis;
 use attn_record::stats::{Fit, Interval};
 
 use super::{Bound, Crossing, Exponent, LARGE, Line, Slope, Sweep, Threads};
-use crate::format::{bytes, count, percent, significant};
+use crate::format::{bytes, count, percent, significant, two_decimals};
 
 impl Sweep {
     /// The letter of the size that varies.
@@ -90,8 +90,7 @@ impl Sweep {
             return format!("{winner} overtakes {loser} at {symbol} = {}.", significant(*at));
         }
         format!(
-            "{winner} may overtake {loser} between {symbol} = {from} and {to}: undecided, the intervals \
-             do not tell them apart."
+            "{winner} may overtake {loser} between {symbol} = {from} and {to}: their intervals overlap."
         )
     }
 }
@@ -117,11 +116,13 @@ impl Threads {
 
 /// `1.98 (1.93 to 2.03)`.
 pub(crate) fn fitted(fit: &Fit) -> String {
-    format!("{:.2}{}", fit.slope, range(fit.interval))
+    two_decimals(fit.slope) + &range(fit.interval)
 }
 
 fn range(interval: Option<Interval>) -> String {
-    interval.map_or_else(String::new, |i| format!(" ({:.2} to {:.2})", i.low, i.high))
+    interval.map_or_else(String::new, |i| {
+        format!(" ({} to {})", two_decimals(i.low), two_decimals(i.high))
+    })
 }
 
 #[cfg(test)]

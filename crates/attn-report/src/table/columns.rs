@@ -1,6 +1,6 @@
 //! Text in columns.
 
-use crate::format::shorten;
+use crate::format::{shorten, shorten_middle};
 
 /// Between columns.
 const GAP: &str = "  ";
@@ -46,7 +46,7 @@ impl Columns {
         let cells = cells.iter().zip(&self.widths).enumerate();
         let padded: Vec<String> = cells
             .map(|(at, (cell, &width))| {
-                let cell = shorten(cell, width);
+                let cell = shorten_middle(cell, width);
                 if at < self.names { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
             })
             .collect();

@@ -4,29 +4,30 @@ use attn_record::stats::Interval;
 
 use super::Grid;
 use crate::compare::{Change, Changes, Diff, Ranking, Rival, SideBySide, Verdict};
-use crate::format::{count, percent, ratio, significant, time};
+use crate::format::{count, percent, ratio, time};
 
-/// Backends across one table: with more, tables follow each other.
-const ACROSS: usize = 4;
+/// Characters that a table of backends has at most; with more backends, tables follow each other.
+const ACROSS: usize = 78;
 /// Names listed before the rest is only counted.
 const LISTED: usize = 8;
 
-/// Cases down and backends across, one table per machine, group and model.
+/// Cases down and backends across, one table per machine, group, model and number of threads.
 pub fn side_by_side(rows: &[SideBySide]) -> Vec<Grid> {
     let machines = by(rows, |row| row.place.clone()).len();
-    let key = |row: &SideBySide| (row.place.clone(), group(&row.case).to_owned(), row.model);
+    let key =
+        |row: &SideBySide| (row.place.clone(), group(&row.case).to_owned(), row.model, row.threads);
     let mut grids = Vec::new();
-    for ((place, group, model), rows) in by(rows, key) {
-        let mut title = format!("{group}, {model}");
+    for ((place, group, model, threads), rows) in by(rows, key) {
+        let mut title = format!("{group}, {model}, {}", count(threads, "thread"));
         if machines > 1 {
             title = [title, place.title()].join("; ");
         }
         let rivals: Vec<&Rival> = rows.iter().flat_map(|row| &row.rivals).collect();
         let names: Vec<&str> =
             by(&rivals, |rival| rival.backend.as_str()).into_iter().map(|(id, _)| id).collect();
-        grids.extend(names.chunks(ACROSS).map(|backends| Grid {
+        grids.extend(tables(&rows, &names).into_iter().map(|rows| Grid {
             title: title.clone(),
-            rows: across(&rows, backends),
+            rows,
             names: 1,
             notes: Vec::new(),
         }));
@@ -39,23 +40,45 @@ pub fn side_by_side(rows: &[SideBySide]) -> Vec<Grid> {
     grids
 }
 
-fn across(rows: &[&SideBySide], backends: &[&str]) -> Vec<Vec<String>> {
-    let mut head: Vec<String> = ["case", "threads", "fastest"].map(Into::into).into();
-    head.extend(backends.iter().copied().map(String::from));
-    let line = |row: &&SideBySide| {
-        let best = row.rivals.iter().filter_map(|rival| rival.ns).reduce(f64::min);
-        let mut cells = vec![
-            leaf(&row.case).to_owned(),
-            row.threads.to_string(),
-            best.map_or_else(|| "-".into(), time),
-        ];
-        cells.extend(backends.iter().map(|id| {
+/// As many backends in each table as fit without shortening the names of the cases.
+fn tables(rows: &[&SideBySide], backends: &[&str]) -> Vec<Vec<Vec<String>>> {
+    let width =
+        |column: &[String]| column.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let first =
+        [column("case", rows, |row| leaf(&row.case).into()), column("fastest", rows, fastest)];
+    let taken: usize = first.iter().map(|column| width(column) + 2).sum();
+    let mut tables: Vec<Vec<Vec<String>>> = Vec::new();
+    let mut free = 0;
+    for id in backends {
+        let of_backend = column(id, rows, |row| {
             let rival = row.rivals.iter().find(|rival| rival.backend == *id);
             rival.map_or_else(|| "-".into(), |rival| versus(rival, row))
-        }));
-        cells
-    };
-    std::iter::once(head).chain(rows.iter().map(line)).collect()
+        });
+        let needed = width(&of_backend) + 2;
+        match tables.last_mut().filter(|_| needed <= free) {
+            Some(table) => table.push(of_backend),
+            None => {
+                tables.push(first.iter().cloned().chain([of_backend]).collect());
+                free = ACROSS.saturating_sub(taken);
+            }
+        }
+        free = free.saturating_sub(needed);
+    }
+    tables.iter().map(|columns| transposed(columns)).collect()
+}
+
+fn column(head: &str, rows: &[&SideBySide], cell: impl Fn(&SideBySide) -> String) -> Vec<String> {
+    std::iter::once(head.into()).chain(rows.iter().map(|row| cell(row))).collect()
+}
+
+fn fastest(row: &SideBySide) -> String {
+    let best = row.rivals.iter().filter_map(|rival| rival.ns).reduce(f64::min);
+    best.map_or_else(|| "-".into(), time)
+}
+
+fn transposed(columns: &[Vec<String>]) -> Vec<Vec<String>> {
+    let rows = columns.first().map_or(0, Vec::len);
+    (0..rows).map(|at| columns.iter().map(|column| column[at].clone()).collect()).collect()
 }
 
 /// `1.56x ±2%`, `1.00x*`, or how the cell ended.
@@ -63,10 +86,14 @@ fn versus(rival: &Rival, row: &SideBySide) -> String {
     let Some(to_best) = rival.ratio else {
         return rival.outcome.to_string();
     };
-    let half = rival.ratio_interval.map(|i| ((i.high - i.low) / 2.0 / to_best).max(0.0));
-    let half = half.map_or_else(String::new, |half| format!(" ±{}", percent(half)));
     let won = if row.winner.as_deref() == Some(&rival.backend) { "*" } else { "" };
-    format!("{}{half}{won}", ratio(to_best))
+    format!("{}{}{won}", ratio(to_best), half_width(rival.ratio_interval, to_best))
+}
+
+/// ` ±2%`: half the width of the interval of a ratio.
+fn half_width(interval: Option<Interval>, ratio: f64) -> String {
+    let half = interval.map(|i| ((i.high - i.low) / 2.0 / ratio).max(0.0));
+    half.map_or_else(String::new, |half| format!(" ±{}", percent(half)))
 }
 
 /// One table per machine and number of threads.
@@ -90,7 +117,7 @@ fn ranking(ranking: &Ranking) -> Grid {
     let reasons = by(&ranking.left_out, |left_out| left_out.why.as_str());
     notes.extend(reasons.iter().map(|(why, left_out)| {
         let cases: Vec<&str> = left_out.iter().map(|l| l.case.as_str()).collect();
-        format!("Left out, because {why}: {}.", some(&cases))
+        format!("Left out ({why}): {}.", some(&cases))
     }));
     notes.push(format!("Measured on {}.", ranking.place.title()));
     let threads = count(ranking.threads, "thread");
@@ -140,7 +167,7 @@ fn changes(machine: &Changes) -> Vec<Grid> {
     let parts = by(&machine.changes, key).into_iter();
     let mut grids: Vec<Grid> = parts
         .map(|((group, model, threads), changes)| {
-            let head = ["case", "backend", "old", "new", "ratio", "95 %", "verdict"];
+            let head = ["case", "backend", "old", "new", "new/old", "verdict"];
             let mut rows = vec![head.map(String::from).to_vec()];
             rows.extend(changes.into_iter().map(change));
             let title = format!("{group}, {model}, {}", count(threads, "thread"));
@@ -152,8 +179,11 @@ fn changes(machine: &Changes) -> Vec<Grid> {
         format!("{n} {}", verdict.name())
     });
     let typical = machine.typical.map_or_else(|| "-".into(), ratio);
-    let note =
-        format!("{place}: {}; typical change {typical}. Same means within 5 %.", counts.join(", "));
+    let note = format!(
+        "{place}: {}; typical change {typical}. After ± stands half the width of the interval at 95 %; same \
+         means within 5 %.",
+        counts.join(", ")
+    );
     if let Some(last) = grids.last_mut() {
         last.notes.push(note);
     }
@@ -161,14 +191,12 @@ fn changes(machine: &Changes) -> Vec<Grid> {
 }
 
 fn change(change: &Change) -> Vec<String> {
-    let ends = |i: Interval| format!("{}-{}", significant(i.low), significant(i.high));
     vec![
         leaf(&change.case).to_owned(),
         change.backend.clone(),
         time(change.old_ns),
         time(change.new_ns),
-        ratio(change.ratio),
-        change.interval.map_or_else(|| "-".into(), ends),
+        ratio(change.ratio) + &half_width(change.interval, change.ratio),
         change.verdict.name().into(),
     ]
 }
@@ -230,12 +258,23 @@ mod tests {
     fn backends_side_by_side() {
         let records = [cell("g/n=1", "a", 200.0), cell("g/n=1", "b", 100.0)];
         let expected = "\
-g, kernel
-  case  threads  fastest          a       b
-  n=1         1   100 ns  2.00x ±0%  1.00x*
+g, kernel, 1 thread
+  case  fastest          a       b
+  n=1    100 ns  2.00x ±0%  1.00x*
 ";
         let text = text(&side_by_side(&compare::side_by_side(&records)));
         assert!(text.starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn names_are_whole_and_tables_follow_each_other() {
+        let case = "curated/models/llama-gqa-prefill";
+        let ids = ["naive", "ndarray", "faer", "candle/composed", "candle/fused", "flash/avx512"];
+        let records: Vec<Record> =
+            ids.iter().enumerate().map(|(n, id)| cell(case, id, 1e6 + n as f64 * 1e5)).collect();
+        let text = text(&side_by_side(&compare::side_by_side(&records)));
+        assert_eq!(text.matches("llama-gqa-prefill").count(), 2, "{text}");
+        assert!(ids.iter().all(|id| text.contains(id)), "{text}");
     }
 
     #[test]
@@ -245,7 +284,7 @@ g, kernel
         let ranked = text(&rankings(&compare::rank(std::slice::from_ref(&old), Model::Kernel)));
         assert!(ranked.contains("b        1.00x      1 of 1\n"), "{ranked}");
         let compared = text(&diff(&compare::diff(&old, &new)));
-        assert!(compared.contains("0.500x  0.500-0.500   faster\n"), "{compared}");
+        assert!(compared.contains("0.500x ±0%   faster\n"), "{compared}");
         assert!(
             compared.contains("Only old: 1 cell\n  b g/n=1 (kernel, 1 thread)\n"),
             "{compared}"

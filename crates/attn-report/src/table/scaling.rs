@@ -5,7 +5,7 @@ use attn_record::stats::Interval;
 use super::columns::Columns;
 use super::compare::{by, group, leaf};
 use super::{Grid, Options};
-use crate::format::{percent, shorten, significant};
+use crate::format::{percent, shorten, significant, two_decimals};
 use crate::place::Place;
 use crate::scaling::{Exponent, Line, Scaling, Sweep, Threads};
 
@@ -97,9 +97,13 @@ fn exponent(exponent: &Exponent) -> [String; 2] {
     let fit = exponent.best();
     let interval = fit.and_then(|fit| fit.interval);
     [
-        fit.map_or_else(|| "-".into(), |fit| format!("{:.2}", fit.slope)),
-        interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high)),
+        fit.map_or_else(|| "-".into(), |fit| two_decimals(fit.slope)),
+        interval.map_or_else(|| "-".into(), ends),
     ]
+}
+
+fn ends(interval: Interval) -> String {
+    format!("{} to {}", two_decimals(interval.low), two_decimals(interval.high))
 }
 
 /// Slopes from size to size: each below the larger one.
@@ -115,7 +119,7 @@ fn slopes(sweep: &Sweep, width: usize) -> String {
     head.extend(sizes.iter().map(usize::to_string));
     let row = |line: &Line| {
         let of = |size| line.slopes.iter().find(|s| s.to == size);
-        let cells = sizes.iter().map(|&size| of(size).map(|s| format!("{:.2}", s.slope)));
+        let cells = sizes.iter().map(|&size| of(size).map(|s| two_decimals(s.slope)));
         let cells = cells.map(|cell| cell.unwrap_or_else(|| "-".into()));
         std::iter::once(line.backend.clone()).chain(cells).collect()
     };
