@@ -55,12 +55,11 @@ fn tables(rows: &[&SideBySide], backends: &[&str]) -> Vec<Vec<Vec<String>>> {
             rival.map_or_else(|| "-".into(), |rival| versus(rival, row))
         });
         let needed = width(&of_backend) + 2;
-        match tables.last_mut().filter(|_| needed <= free) {
-            Some(table) => table.push(of_backend),
-            None => {
-                tables.push(first.iter().cloned().chain([of_backend]).collect());
-                free = ACROSS.saturating_sub(taken);
-            }
+        if let Some(table) = tables.last_mut().filter(|_| needed <= free) {
+            table.push(of_backend);
+        } else {
+            tables.push(first.iter().cloned().chain([of_backend]).collect());
+            free = ACROSS.saturating_sub(taken);
         }
         free = free.saturating_sub(needed);
     }
