@@ -9,7 +9,7 @@ use attn_bench::random::draw;
 use attn_cli::registry;
 use attn_core::{
     Alignment, Backend, DType, Data, Exec, Family, InputParts, Inputs, MaskKind, MaskSpec, Problem,
-    ProblemSpec, Shape, Tensor, compute,
+    ProblemSpec, Score, ScoreKind, ScoreWeights, Shape, Span, Tensor, compute,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -71,6 +71,7 @@ fn parts(inputs: &Inputs) -> InputParts {
         q: inputs.q().clone(),
         k: inputs.k().clone(),
         v: inputs.v().clone(),
+        weights: inputs.weights().clone(),
         mask: inputs.mask().cloned(),
         slopes: inputs.slopes().map(Into::into),
         sinks: inputs.sinks().map(Into::into),
@@ -94,6 +95,37 @@ fn gather(old: &Tensor, dims: [usize; 4], row: impl Fn([usize; 3]) -> [usize; 3]
 fn keys_are_a_set(spec: &mut ProblemSpec) {
     (spec.causal, spec.align, spec.window, spec.mask, spec.kv_len) = (None, None, None, None, None);
     spec.alibi = false;
+}
+
+/// Scores that are linear in the key: a general score where the problem had an additive one.
+fn multiplicative(spec: &mut ProblemSpec) {
+    if let Score::Additive { w, .. } = spec.score {
+        let square = spec.shape.dim_k() == spec.shape.dim;
+        spec.score = Score::General { w: w.or((!square).then_some(Span::Shared)) };
+    }
+}
+
+/// The problem with a weight for every place of its score, spans as `span` says.
+fn with_all_weights(problem: &Problem, span: Span) -> Problem {
+    let all = Some(span);
+    let score = match problem.score() {
+        Score::ScaledDot => Score::ScaledDot,
+        Score::General { .. } => Score::General { w: all },
+        Score::Additive { dim, .. } => Score::Additive { dim, w_q: all, w_k: all, w: all },
+    };
+    Problem::new(ProblemSpec { score, ..problem.spec().clone() }).unwrap()
+}
+
+/// Identities for matrices, ones for the vector of an additive score.
+fn neutral(problem: &Problem) -> ScoreWeights {
+    let additive = problem.score().kind() == ScoreKind::Additive;
+    problem.score_weights().map(|name, dims| {
+        let [_, _, _, columns] = dims;
+        let ones = additive && name == "w";
+        let diagonal = |at: usize| at / columns % dims[2] == at % columns;
+        let elements = (0..dims.iter().product()).map(|at| f64::from(ones || diagonal(at)));
+        Tensor::new(dims, Data::from_f64(problem.dtype(), elements)).unwrap()
+    })
 }
 
 fn config() -> ProptestConfig {
@@ -150,13 +182,102 @@ proptest! {
 
     #[test]
     fn adding_one_vector_to_every_key_changes_nothing(number in 0u64..100_000) {
-        let p = problem(number, |spec| (spec.softcap, spec.sinks, spec.scale) = (None, false, None));
+        let p = problem(number, |spec| {
+            (spec.softcap, spec.sinks, spec.scale) = (None, false, None);
+            multiplicative(spec);
+        });
         let x = inputs(&p, number);
-        let dim = p.shape().dim;
+        let dim = p.shape().dim_k();
         let shifted = x.k().data().to_f64().into_iter().enumerate();
         let shifted = shifted.map(|(at, k)| k + 0.5 * f64::from((at % dim % 3) as u32));
         let k = Tensor::new(p.shape().k(), Data::from_f64(p.dtype(), shifted)).unwrap();
         let y = Inputs::new(&p, InputParts { k, ..parts(&x) }).unwrap();
+        for_each_backend(&p, |backend| {
+            assert_close(&p, x.v(), &run(backend, &p, &x), &run(backend, &p, &y))
+        })?;
+    }
+
+    #[test]
+    fn weights_that_are_absent_are_identities_and_ones(number in 0u64..100_000) {
+        let p = problem(number, |spec| {
+            spec.shape.dim_k = None;
+            spec.score = match spec.score {
+                Score::ScaledDot | Score::General { .. } => Score::General { w: None },
+                Score::Additive { .. } => {
+                    Score::Additive { dim: spec.shape.dim, w_q: None, w_k: None, w: None }
+                }
+            };
+        });
+        let x = inputs(&p, number);
+        for span in [Span::Shared, Span::PerHead] {
+            let explicit = with_all_weights(&p, span);
+            let y = InputParts { weights: neutral(&explicit), ..parts(&x) };
+            let y = Inputs::new(&explicit, y).unwrap();
+            for_each_backend(&p, |backend| {
+                assert_close(&p, x.v(), &run(backend, &p, &x), &run(backend, &explicit, &y))
+            })?;
+        }
+    }
+
+    #[test]
+    fn a_shared_weight_is_the_same_weight_in_every_head(number in 0u64..100_000) {
+        let p = with_all_weights(&problem(number, |_| {}), Span::Shared);
+        let x = inputs(&p, number);
+        let own = with_all_weights(&p, Span::PerHead);
+        let repeated = x.weights().as_ref().zip(own.score_weights());
+        let weights = repeated.map(|_, (w, dims)| gather(w, dims, |[b, _, i]| [b, 0, i]));
+        let y = Inputs::new(&own, InputParts { weights, ..parts(&x) }).unwrap();
+        for_each_backend(&p, |backend| {
+            assert_close(&p, x.v(), &run(backend, &p, &x), &run(backend, &own, &y))
+        })?;
+    }
+
+    #[test]
+    fn a_general_score_is_the_dot_product_with_projected_queries(number in 0u64..100_000) {
+        let general = Score::General { w: Some(Span::PerHead) };
+        let p = problem(number, |spec| (spec.score, spec.dtype) = (general, DType::F64));
+        let x = inputs(&p, number);
+        let (shape, w) = (p.shape(), x.weights().w.as_ref().unwrap());
+        let plain = ProblemSpec {
+            shape: Shape { dim: shape.dim_k(), dim_k: None, ..*shape },
+            score: Score::ScaledDot,
+            scale: Some(p.scale()),
+            ..p.spec().clone()
+        };
+        let plain = Problem::new(plain).unwrap();
+        let projected = (0..plain.shape().q().iter().product()).map(|at| {
+            let (row, e) = (at / shape.dim_k(), at % shape.dim_k());
+            let (head, i) = (row / shape.len_q, row % shape.len_q);
+            let (b, h) = (head / shape.heads_q, head % shape.heads_q);
+            let product = |d: usize| {
+                x.q().data().get(x.q().index([b, h, i, d])) * w.data().get(w.index([0, h % w.dims()[1], d, e]))
+            };
+            (0..shape.dim).map(product).sum()
+        });
+        let q = Tensor::new(plain.shape().q(), Data::from_f64(DType::F64, projected)).unwrap();
+        let y = InputParts { q, weights: ScoreWeights::default(), ..parts(&x) };
+        let y = Inputs::new(&plain, y).unwrap();
+        for_each_backend(&p, |backend| {
+            assert_close(&p, x.v(), &run(backend, &p, &x), &run(backend, &plain, &y))
+        })?;
+    }
+
+    #[test]
+    fn an_additive_score_knows_only_the_sum_of_query_and_key(number in 0u64..100_000) {
+        let p = problem(number, |spec| {
+            spec.shape.dim_k = None;
+            let w = (number % 2 == 0).then_some(Span::PerHead);
+            spec.score = Score::Additive { dim: spec.shape.dim, w_q: None, w_k: None, w };
+        });
+        let x = inputs(&p, number);
+        let dim = p.shape().dim;
+        let shifted = |t: &Tensor, sign: f64| {
+            let moved = t.data().to_f64().into_iter().enumerate();
+            let moved = moved.map(|(at, x)| x + sign * 0.5 * f64::from((at % dim % 3) as u32));
+            Tensor::new(t.dims(), Data::from_f64(t.dtype(), moved)).unwrap()
+        };
+        let y = InputParts { q: shifted(x.q(), 1.0), k: shifted(x.k(), -1.0), ..parts(&x) };
+        let y = Inputs::new(&p, y).unwrap();
         for_each_backend(&p, |backend| {
             assert_close(&p, x.v(), &run(backend, &p, &x), &run(backend, &p, &y))
         })?;

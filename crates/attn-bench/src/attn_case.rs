@@ -2,7 +2,9 @@
 //!
 //! | tensor | type | dimensions |
 //! |---|---|---|
-//! | `q`, `k`, `v` | F64, F32, F16 or BF16, all the same | `[B,Hq,Nq,D]`, `[B,Hkv,Nk,D]`, `[B,Hkv,Nk,Dv]` |
+//! | `q`, `k`, `v` | F64, F32, F16 or BF16, all the same | `[B,Hq,Nq,D]`, `[B,Hkv,Nk,Dk]`, `[B,Hkv,Nk,Dv]` |
+//! | `w` of a general score | as q | `[Hq\|1,D,Dk]` |
+//! | `w_q`, `w_k`, `w` of an additive score | as q | `[Hq\|1,D,A]`, `[Hq\|1,Dk,A]`, `[Hq\|1,A]` |
 //! | `mask` | BOOL or U8 (1 = attend), or any float (additive) | `[B\|1,Hq\|1,Nq\|1,Nk\|1]` |
 //! | `kv_len` | I64 | `[B]` |
 //! | `alibi_slopes`, `sinks` | F32 | `[Hq]` |
@@ -19,16 +21,19 @@
 //!
 //! Absent keys are null. `causal` and `align` are null, `"top-left"`, `"bottom-right"` or
 //! `{"offset":n}`. With `out.rtol` and `out.atol` the rule for `out` is
-//! `|out - truth| <= atol + rtol |truth|`, without them the budget of its type. Scores other than
-//! scaled-dot, unknown keys and unknown tensors are refused by name, never ignored.
+//! `|out - truth| <= atol + rtol |truth|`, without them the budget of its type. `score` is
+//! `scaled-dot`, `general` or `additive` ([`attn_core::Score`] has the formulas); a matrix that is absent is the identity,
+//! an absent `w` of an additive score all ones. Unknown keys and unknown tensors are refused by name,
+//! never ignored.
 
+mod score;
 mod tensors;
 
 use std::collections::HashMap;
 
 use attn_core::{
     Alignment, InputParts, Inputs, InvalidInputs, InvalidProblem, Mask, Problem, ProblemSpec,
-    Shape, Tensor, Window,
+    Score, Shape, Tensor, Window,
 };
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -102,9 +107,6 @@ pub enum FormatError {
     /// The metadata key is missing, not JSON or not this schema.
     #[error("metadata `attn_case`: {0}")]
     Metadata(String),
-    /// A part of the format that this version does not compute.
-    #[error("{0} is not supported by this version")]
-    Unsupported(String),
     /// A tensor that the format does not know.
     #[error("unknown tensor `{found}`, expected only {expected}")]
     Unknown {
@@ -163,16 +165,19 @@ impl AttnCase {
         let text = text.ok_or_else(|| FormatError::Metadata("missing".into()))?;
         let metadata = Metadata::parse(text)?;
         let file = File::new(SafeTensors::deserialize(bytes).map_err(container)?)?;
+        let kind = score::kind(&metadata.score)?;
         let parts = InputParts {
             q: file.required("q")?,
             k: file.required("k")?,
             v: file.required("v")?,
+            weights: score::weights(&file, kind)?,
             mask: file.mask()?,
             slopes: file.floats("alibi_slopes")?,
             sinks: file.floats("sinks")?,
         };
         let lse = file.log_sum_exp()?;
-        let problem = metadata.problem(&parts, file.kv_len()?, lse.is_some())?;
+        let score = score::score(kind, &parts);
+        let problem = metadata.problem(&parts, score, file.kv_len()?, lse.is_some())?;
         let inputs = Inputs::new(&problem, parts)?;
         let out = file.optional("out")?;
         let claim = out.map(|out| Claim { out, lse, tolerance: metadata.out });
@@ -191,7 +196,7 @@ impl AttnCase {
         let (spec, inputs) = (self.problem.spec(), &self.inputs);
         let metadata = Metadata {
             schema: SCHEMA.into(),
-            score: "scaled-dot".into(),
+            score: spec.score.kind().name().into(),
             scale: spec.scale,
             causal: spec.causal,
             align: spec.align,
@@ -205,6 +210,7 @@ impl AttnCase {
         tensors.tensor("q", inputs.q());
         tensors.tensor("k", inputs.k());
         tensors.tensor("v", inputs.v());
+        score::encode(inputs.weights(), spec.score.kind(), &mut tensors);
         match inputs.mask() {
             None => {}
             Some(Mask::Additive(tensor)) => tensors.tensor("mask", tensor),
@@ -221,7 +227,7 @@ impl AttnCase {
         if let Some(Claim { out, lse, .. }) = &self.claim {
             tensors.tensor("out", out);
             if let Some(lse) = lse {
-                tensors.rows("lse", lse);
+                tensors.shaped("lse", lse, lse.dims()[..3].to_vec());
             }
         }
         let json = serde_json::to_string(&metadata).expect("strings and numbers are JSON");
@@ -266,9 +272,6 @@ impl Metadata {
             let found = metadata.schema;
             return Err(FormatError::Metadata(format!("schema `{found}`, expected `{SCHEMA}`")));
         }
-        if metadata.score != "scaled-dot" {
-            return Err(FormatError::Unsupported(format!("score `{}`", metadata.score)));
-        }
         let broken = |t: &Tolerance| !(t.rtol >= 0.0 && t.atol >= 0.0);
         if metadata.out.as_ref().is_some_and(broken) {
             let message = "out.rtol and out.atol must be numbers from 0 up";
@@ -280,14 +283,17 @@ impl Metadata {
     fn problem(
         &self,
         parts: &InputParts,
+        score: Score,
         kv_len: Option<Vec<usize>>,
         lse: bool,
     ) -> Result<Problem, FormatError> {
         let [batch, heads_q, len_q, dim] = parts.q.dims();
-        let [_, heads_kv, len_k, _] = parts.k.dims();
+        let [_, heads_kv, len_k, dim_k] = parts.k.dims();
         let [_, _, _, dim_v] = parts.v.dims();
-        let shape = Shape { batch, heads_q, heads_kv, len_q, len_k, dim, dim_v };
+        let dim_k = Some(dim_k);
+        let shape = Shape { batch, heads_q, heads_kv, len_q, len_k, dim, dim_k, dim_v };
         Ok(Problem::new(ProblemSpec {
+            score,
             scale: self.scale,
             causal: self.causal,
             align: self.align,

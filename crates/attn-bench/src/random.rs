@@ -1,7 +1,7 @@
 //! Random problems drawn from the whole semantics, each repeatable from a seed and a number.
 
 use attn_core::{
-    Alignment, DType, Family, MaskKind, MaskSpec, Problem, ProblemSpec, Shape, Window,
+    Alignment, DType, Family, MaskKind, MaskSpec, Problem, ProblemSpec, Score, Shape, Span, Window,
 };
 
 /// Problem `number` of the stream `seed`, with the family and the seed of its inputs.
@@ -69,12 +69,37 @@ fn shape(dice: &mut Dice) -> Shape {
         len_q,
         len_k: if dice.once_in(3) { len_q } else { len_k },
         dim,
+        dim_k: None,
         dim_v: if dice.once_in(2) { dim } else { dim_v },
     }
 }
 
+/// A score, and the width of keys that goes with it.
+fn score(dice: &mut Dice, shape: &Shape) -> (Score, Option<usize>) {
+    let span = |dice: &mut Dice| [None, Some(Span::Shared), Some(Span::PerHead)][dice.below(3)];
+    let width = |dice: &mut Dice| dice.once_in(2).then(|| dice.size(48));
+    match dice.below(4) {
+        0 => {
+            let w = span(dice);
+            (Score::General { w }, w.and_then(|_| width(dice)))
+        }
+        1 => {
+            let [w_q, w_k, w] = [span(dice), span(dice), span(dice)];
+            // A matrix that is absent is square.
+            let dim_k = w_q.or(w_k).and_then(|_| width(dice));
+            let dim = match (w_q, w_k) {
+                (None, _) => shape.dim,
+                (_, None) => dim_k.unwrap_or(shape.dim),
+                _ => dice.size(48),
+            };
+            (Score::Additive { dim, w_q, w_k, w }, dim_k)
+        }
+        _ => (Score::ScaledDot, None),
+    }
+}
+
 fn spec(dice: &mut Dice) -> ProblemSpec {
-    let shape = shape(dice);
+    let mut shape = shape(dice);
     let dtype = [DType::F32, DType::F32, DType::F64, DType::BF16, DType::F16][dice.below(5)];
     let alignment = dice.once_in(2).then(|| dice.alignment());
     let causal = alignment.filter(|_| !dice.once_in(4));
@@ -87,7 +112,10 @@ fn spec(dice: &mut Dice) -> ProblemSpec {
     });
     let kv_len =
         dice.once_in(4).then(|| (0..shape.batch).map(|_| dice.below(shape.len_k + 1)).collect());
+    let (score, dim_k) = score(dice, &shape);
+    shape.dim_k = dim_k;
     ProblemSpec {
+        score,
         scale: dice.once_in(5).then(|| (dice.below(41) as f64 - 20.0) / 16.0),
         causal,
         align: alignment.filter(|_| causal.is_none()),
@@ -121,7 +149,7 @@ mod tests {
     fn a_few_hundred_problems_need_every_feature_and_family() {
         let draws: Vec<_> = (0..300).map(|number| draw(1, number)).collect();
         let features: BTreeSet<Feature> = draws.iter().flat_map(|d| d.0.features()).collect();
-        assert_eq!(features.len(), DType::ALL.len() + 12);
+        assert_eq!(features.len(), DType::ALL.len() + 15);
         let families: BTreeSet<Family> = draws.iter().map(|d| d.1).collect();
         assert_eq!(families.len(), Family::ALL.len());
     }

@@ -1,8 +1,8 @@
 //! Who can compute what: small problems, each of which asks for one thing.
 
 use attn_core::{
-    Alignment, Backend, DType, MaskKind, MaskSpec, Problem, ProblemSpec, Shape, Unavailable,
-    Unsupported, Window,
+    Alignment, Backend, DType, MaskKind, MaskSpec, Problem, ProblemSpec, Score, Shape, Span,
+    Unavailable, Unsupported, Window,
 };
 
 /// A part of the semantics and a problem that needs it.
@@ -68,11 +68,23 @@ pub fn questions() -> Vec<Question> {
     let window = Some(Window { left: Some(2), right: Some(1) });
     let (top, bottom) = (Alignment::TopLeft, Alignment::BottomRight);
     let softcap = Some(10.0);
+    let scored = |score, dim_k| ProblemSpec { score, ..spec(Shape { dim_k, ..square }) };
+    let w = Some(Span::PerHead);
+    let additive = |w_q, w_k| Score::Additive { dim: 16, w_q, w_k, w };
     [
         ("full attention, f32", typed(DType::F32)),
         ("f64", typed(DType::F64)),
         ("bf16", typed(DType::BF16)),
         ("f16", typed(DType::F16)),
+        ("general score", scored(Score::General { w }, None)),
+        ("general score, Dk != D", scored(Score::General { w }, Some(8))),
+        (
+            "general score, bf16",
+            ProblemSpec { dtype: DType::BF16, ..scored(Score::General { w }, None) },
+        ),
+        ("additive score", scored(additive(w, w), None)),
+        ("additive score, no projections", scored(additive(None, None), None)),
+        ("additive score, Dk != D", scored(additive(w, w), Some(8))),
         ("batch", spec(two(square))),
         ("batch, bf16", ProblemSpec::new(two(square), DType::BF16)),
         ("grouped-query heads", spec(Shape { heads_kv: 1, ..square })),

@@ -3,7 +3,8 @@
 //! ```text
 //! Q, K, V in f32                                 to_dtype, half types only
 //! K, V  repeated for grouped heads               cat, as candle-transformers' repeat_kv
-//! S = cap((Q K^T) * scale) (+ bias) (, sink)     matmul, affine, tanh, broadcast_add, cat
+//! S = Q K^T                                      matmul; other scores: scores.rs
+//! S = cap(S * scale) (+ bias) (, sink)           affine, tanh, broadcast_add, cat
 //! O = softmax(S) V (* live rows)                 softmax_last_dim, matmul, broadcast_mul
 //! ```
 //!
@@ -19,7 +20,8 @@ use candle_core::{D, DType as TensorType, Device, Result as CandleResult, Tensor
 use candle_nn::ops::softmax_last_dim;
 use half::{bf16, f16};
 
-use crate::plan::{Attended, Float, Kernel, TensorPlan, bias, checked};
+use crate::plan::{Attended, Float, Kernel, Operands, TensorPlan, bias, checked};
+use crate::scores;
 
 /// The backend `candle/composed`. Supports every problem.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,9 +97,9 @@ struct Operations {
 }
 
 impl Operations {
-    fn scores(&self, problem: &Problem, q: &Tensor, k: &Tensor) -> CandleResult<Tensor> {
-        let s = q.matmul(&repeated(problem, k)?.t()?)?;
-        let mut s = (s * problem.scale())?;
+    /// From raw scores to final ones.
+    fn finish(&self, problem: &Problem, raw: &Tensor) -> CandleResult<Tensor> {
+        let mut s = (raw * problem.scale())?;
         if let Some(c) = problem.softcap() {
             s = ((s / c)?.tanh()? * c)?;
         }
@@ -117,17 +119,6 @@ impl Operations {
         let all = live.flatten_all()?.min(0)?.to_dtype(TensorType::F32)?.to_scalar::<f32>()?;
         Ok((all < 1.0).then_some(live))
     }
-}
-
-/// Every head of `kv` as often as query heads share it.
-fn repeated(problem: &Problem, kv: &Tensor) -> CandleResult<Tensor> {
-    let shape = problem.shape();
-    if shape.group() == 1 {
-        return Ok(kv.clone());
-    }
-    let width = kv.dim(D::Minus1)?;
-    let copies = vec![kv; shape.group()];
-    Tensor::cat(&copies, 2)?.reshape((shape.batch, shape.heads_q, shape.len_k, width))
 }
 
 impl Kernel for Operations {
@@ -155,16 +146,17 @@ impl Kernel for Operations {
         Ok(())
     }
 
-    fn attend(&self, problem: &Problem, qkv: &[Tensor; 3]) -> CandleResult<Attended> {
-        let stored = qkv[0].dtype();
-        let [q, k, v] = qkv.each_ref().map(|tensor| tensor.to_dtype(self.compute));
-        let s = self.scores(problem, &q?, &k?)?;
+    fn attend(&self, problem: &Problem, operands: &Operands) -> CandleResult<Attended> {
+        let stored = operands.qkv[0].dtype();
+        let [q, k, v] = operands.qkv.each_ref().map(|tensor| tensor.to_dtype(self.compute));
+        let weights = operands.weights.as_ref().try_map(|_, w| w.to_dtype(self.compute))?;
+        let s = self.finish(problem, &scores::raw(problem, &q?, &k?, &weights)?)?;
         let lse = problem.spec().lse.then(|| self.log_sum_exp(&s)).transpose()?;
         let mut p = softmax_last_dim(&s)?;
         if self.sinks.is_some() {
             p = p.narrow(D::Minus1, 0, problem.shape().len_k)?.contiguous()?;
         }
-        let mut o = p.matmul(&repeated(problem, &v?)?)?;
+        let mut o = p.matmul(&scores::repeated(problem, &v?)?)?;
         if let Some(live) = &self.live {
             o = o.broadcast_mul(live)?;
         }
@@ -173,15 +165,16 @@ impl Kernel for Operations {
 
     /// Two score matrices over all heads live at a time (raw and scaled, scaled and biased, scores
     /// and weights), next to bias, row mask and sinks, and to q, k and v where they are converted.
-    /// Repeated K or V lives only beside one of them, so it counts only where it is the larger. Not
-    /// counted: gemm's packing buffers and a second result while the row mask is applied.
+    /// Repeated K or V lives only beside one of them, so it counts only where it is the larger. What
+    /// another score needs before its matrix exists (`scores::scratch`) counts where it is the larger
+    /// too. Not counted: gemm's packing buffers and a second result while the row mask is applied.
     fn scratch(&self, problem: &Problem) -> usize {
         let shape = problem.shape();
         let heads = shape.batch * shape.heads_q;
         let scores = heads * shape.len_q * (shape.len_k + usize::from(self.sinks.is_some()));
         let repeated = match shape.group() {
             1 => 0,
-            _ => heads * shape.len_k * shape.dim.max(shape.dim_v),
+            _ => heads * shape.len_k * shape.dim_k().max(shape.dim_v),
         };
         let constant = [&self.bias, &self.live, &self.sinks].into_iter().flatten();
         let constant: usize = constant.map(Tensor::elem_count).sum();
@@ -191,7 +184,8 @@ impl Kernel for Operations {
                 [shape.q(), shape.k(), shape.v()].iter().map(|d| d.iter().product::<usize>()).sum()
             }
         };
-        let elements = scores + scores.max(repeated) + constant + converted;
+        let peak = (scores + scores.max(repeated)).max(scores::scratch(problem));
+        let elements = peak + constant + converted;
         elements * self.compute.size_in_bytes()
     }
 }

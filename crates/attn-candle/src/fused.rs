@@ -11,18 +11,20 @@
 //! | > 1 | all keys admitted | `AttnMask::None` |
 //! | > 1 | else | refused: offsets and masks exist for batch 1 only |
 //!
-//! Half types are read as they are stored and accumulated in f32. Refused as well: what the list
+//! A general score is the attention of the queries `q W`. Half types are read as they are stored and
+//! accumulated in f32. Refused as well: what the list
 //! `REFUSED` below names. Rows that admit no key are exactly 0.
 
 use attn_core::{
     Alignment, Arithmetic, Backend, BackendError, BackendId, DType, Exec, Feature, Inputs, Plan,
-    Precision, Problem, Receipt, SumOrder, ThreadPolicy, Unavailable, Unsupported, target_features,
+    Precision, Problem, Receipt, ScoreKind, SumOrder, ThreadPolicy, Unavailable, Unsupported,
+    target_features,
 };
 use candle_core::{DType as TensorType, Result as CandleResult, Tensor};
 use candle_nn::attention::{AttnMask, flash_attn};
 use half::{bf16, f16};
 
-use crate::plan::{Attended, Kernel, TensorPlan, bias, checked};
+use crate::plan::{Attended, Kernel, Operands, TensorPlan, bias, checked};
 
 /// The backend `candle/fused`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -138,7 +140,7 @@ fn mask_feature(problem: &Problem) -> Feature {
 /// A feature, whether a problem asks for it, and why it is refused.
 type Refusal = (Feature, fn(&Problem) -> bool, &'static str);
 
-const REFUSED: [Refusal; 8] = [
+const REFUSED: [Refusal; 10] = [
     (
         Feature::DType(DType::F64),
         |p| p.dtype() == DType::F64,
@@ -151,8 +153,18 @@ const REFUSED: [Refusal; 8] = [
         "candle-nn 0.11.1 takes f32 or f16 for batch > 1",
     ),
     (
+        Feature::Score(ScoreKind::Additive),
+        |p| p.score().kind() == ScoreKind::Additive,
+        "candle-nn 0.11.1 compares q and k by their dot product only",
+    ),
+    (
+        Feature::Score(ScoreKind::General),
+        |p| p.score().kind() == ScoreKind::General && p.dtype().size() < 4,
+        "candle-nn 0.11.1 reads q as it is stored, and q W would be rounded to a half type",
+    ),
+    (
         Feature::ValueDim,
-        |p| p.shape().dim_v != p.shape().dim,
+        |p| p.shape().dim_v != p.shape().dim_k(),
         "candle-nn 0.11.1 takes rows of v to be dim wide: batch = 1 reads other elements, \
          past the end of v if causal, and batch > 1 is an error",
     ),
@@ -203,7 +215,9 @@ impl Kernel for FlashAttn {
     }
 
     /// The result is f32 where the storage is not: converted here, as a model would.
-    fn attend(&self, problem: &Problem, [q, k, v]: &[Tensor; 3]) -> CandleResult<Attended> {
+    fn attend(&self, problem: &Problem, operands: &Operands) -> CandleResult<Attended> {
+        let [q, k, v] = &operands.qkv;
+        let q = &compared(q, operands.weights.w.as_ref())?;
         let (scale, softcap) = (problem.scale() as f32, problem.softcap().map(|c| c as f32));
         let mask = self.mask.clone();
         let o = match problem.dtype() {
@@ -225,11 +239,27 @@ impl Kernel for FlashAttn {
         };
         let (packed, indices) = match shape.batch {
             1 => (0, 0),
-            _ => (rows * shape.heads_q * shape.dim, 2 * rows),
+            _ => (rows * shape.heads_q * shape.dim_v, 2 * rows),
         };
-        let elements = self.threads * shape.dim + mask + packed;
+        // q W, before and after its axes are permuted.
+        let projected = match problem.score_weights().w {
+            None => 0,
+            Some(_) => 2 * rows * shape.heads_q * shape.dim_k(),
+        };
+        let elements = self.threads * shape.dim_v + mask + packed + projected;
         elements * size_of::<f32>() + indices * size_of::<usize>()
     }
+}
+
+/// `q W` in the layout of q, `[B, N, H, D]`; q without a matrix.
+fn compared(q: &Tensor, w: Option<&Tensor>) -> CandleResult<Tensor> {
+    let Some(w) = w else {
+        return Ok(q.clone());
+    };
+    if w.dim(1)? == 1 {
+        return q.broadcast_matmul(&w.squeeze(0)?.squeeze(0)?);
+    }
+    q.transpose(1, 2)?.contiguous()?.broadcast_matmul(w)?.transpose(1, 2)?.contiguous()
 }
 
 const fn tensor_type(dtype: DType) -> TensorType {

@@ -9,6 +9,7 @@
 mod composed;
 mod fused;
 mod plan;
+mod scores;
 
 pub use composed::Composed;
 pub use fused::Fused;

@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use attn_core::{
     BackendError, Bytes, DType, Element, Fenced, Footprint, Inputs, Output, Plan, Problem,
+    ScoreWeights,
 };
 use candle_core::{DType as TensorType, Device, Result as CandleResult, Tensor, WithDType};
 
@@ -18,11 +19,19 @@ pub(crate) trait Kernel {
     /// pass and its layers share.
     fn load_bias(&mut self, problem: &Problem, inputs: &Inputs) -> Result<(), BackendError>;
 
-    /// The results from q, k and v.
-    fn attend(&self, problem: &Problem, qkv: &[Tensor; 3]) -> CandleResult<Attended>;
+    /// The results.
+    fn attend(&self, problem: &Problem, operands: &Operands) -> CandleResult<Attended>;
 
     /// Bytes held at the peak of `attend`, result not included.
     fn scratch(&self, problem: &Problem) -> usize;
+}
+
+/// What is computed on, as it is stored.
+pub(crate) struct Operands {
+    /// q, k and v as [`Kernel::layout`] arranges them.
+    pub(crate) qkv: [Tensor; 3],
+    /// Weights of the score, `[1, 1|Hq, rows, columns]`.
+    pub(crate) weights: ScoreWeights<Tensor>,
 }
 
 /// The results of one call.
@@ -45,7 +54,7 @@ impl Float for half::f16 {}
 pub(crate) struct TensorPlan<T, K> {
     problem: Problem,
     kernel: K,
-    qkv: Option<[Tensor; 3]>,
+    operands: Option<Operands>,
     result: Option<Attended>,
     storage: PhantomData<T>,
 }
@@ -55,7 +64,7 @@ impl<T, K> TensorPlan<T, K> {
         TensorPlan {
             problem: problem.clone(),
             kernel,
-            qkv: None,
+            operands: None,
             result: None,
             storage: PhantomData,
         }
@@ -68,16 +77,20 @@ impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
         let read = inputs.read_keys(&self.problem);
         let all = vec![true; inputs.q().dims()[..3].iter().product()];
         let load = |tensor, rows: &[bool]| checked(K::layout(copy::<T>(tensor, rows)?));
-        self.qkv =
-            Some([load(inputs.q(), &all)?, load(inputs.k(), &read)?, load(inputs.v(), &read)?]);
+        let qkv = [load(inputs.q(), &all)?, load(inputs.k(), &read)?, load(inputs.v(), &read)?];
+        let weights = inputs.weights().as_ref().try_map(|_, w| {
+            let rows = vec![true; w.dims()[..3].iter().product()];
+            copy::<T>(w, &rows)
+        })?;
+        self.operands = Some(Operands { qkv, weights });
         self.kernel.load_bias(&self.problem, inputs)
     }
 
     fn run(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
-        let qkv = self.qkv.as_ref().ok_or(BackendError::NotLoaded)?;
+        let operands = self.operands.as_ref().ok_or(BackendError::NotLoaded)?;
         for _ in 0..reps.get() {
             self.result = None;
-            let result = checked(self.kernel.attend(&self.problem, black_box(qkv)))?;
+            let result = checked(self.kernel.attend(&self.problem, black_box(operands)))?;
             self.result = Some(black_box(result));
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, DType, Inputs, Output, Problem, Receipt};
+use crate::{Bytes, DType, Inputs, Output, Problem, Receipt, ScoreKind};
 
 /// Stable name of a backend in cases, records and reports: a path such as `candle/fused`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,6 +129,10 @@ pub struct Unsupported {
 pub enum Feature {
     /// The storage type.
     DType(DType),
+    /// A score other than scaled-dot.
+    Score(ScoreKind),
+    /// `dim_k != dim`.
+    KeyDim,
     /// More than one sequence.
     Batch,
     /// `heads_q != heads_kv`.
@@ -159,6 +163,8 @@ impl std::fmt::Display for Feature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Feature::DType(dtype) => f.write_str(dtype.name()),
+            Feature::Score(kind) => write!(f, "{kind} score"),
+            Feature::KeyDim => f.write_str("dim_k != dim"),
             Feature::Batch => f.write_str("batch"),
             Feature::GroupedHeads => f.write_str("grouped heads"),
             Feature::ValueDim => f.write_str("dim_v != dim"),

@@ -3,11 +3,14 @@
 //! With i.i.d. inputs the output shrinks like `1/sqrt(N)` and most bugs hide below a fixed tolerance.
 //! Each family makes one kind of bug visible. `t` below is a standard normal number.
 
+mod weights;
+
 use serde::{Deserialize, Serialize};
 
 use crate::inputs::read_keys;
 use crate::random::Normal;
-use crate::{DType, Data, Mask, MaskKind, MaskSpec, Problem, Tensor};
+use crate::{DType, Data, Mask, MaskKind, MaskSpec, Problem, Score, Tensor};
+use weights::Weights;
 
 /// How generated inputs are distributed. Part of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,15 +18,18 @@ use crate::{DType, Data, Mask, MaskKind, MaskSpec, Problem, Tensor};
 pub enum Family {
     /// Independent standard normal elements.
     Normal,
-    /// q is 60 times as large: scores far beyond where `exp` overflows without the maximum subtracted.
+    /// q is 60 times as large, and w of an additive score: scores far beyond where `exp` overflows
+    /// without the maximum subtracted, arguments of tanh far beyond where `exp(2x)` does.
     LargeLogits,
-    /// Every query is aligned with one admitted key, whose score stands 20 above the average.
+    /// Every query is aligned with one admitted key, whose score stands 20 above the average. Under an
+    /// additive score w is 20 times as large, so that few keys decide.
     Needle,
     /// v is 0 but for one element per row, which tells the row: which key was read is visible.
     OneHotV,
     /// All keys are the same up to `t / 1024`: near-equal scores, biased rounding in long sums.
     NearTies,
-    /// Integers from -3 to 3: products and sums are exact in every storage type.
+    /// Integers from -3 to 3, weights of the score from -1 to 1: products and sums are exact in every
+    /// storage type.
     SmallInts,
     /// Scores grow with the key from 0 to 40: an online softmax rescales at every step.
     Rising,
@@ -72,6 +78,7 @@ pub(crate) struct Draft {
     pub(crate) q: Vec<f64>,
     pub(crate) k: Vec<f64>,
     pub(crate) v: Vec<f64>,
+    pub(crate) weights: Weights,
     pub(crate) mask: Option<Mask>,
     pub(crate) slopes: Option<Vec<f32>>,
     pub(crate) sinks: Option<Vec<f32>>,
@@ -80,9 +87,11 @@ pub(crate) struct Draft {
 /// Largest score of the graded families, and the needle's.
 const STEEP: f64 = 40.0;
 const NEEDLE: f64 = 20.0;
+/// Factor of the large logits.
+const LARGE: f64 = 60.0;
 
 impl Draft {
-    /// The numbers of `family`. q, k, v, mask and sinks come from separate streams.
+    /// The numbers of `family`. q, k, v, mask, sinks and each weight come from separate streams.
     pub(crate) fn new(problem: &Problem, family: Family, seed: u64) -> Self {
         let (shape, spec) = (problem.shape(), problem.spec());
         let normal = |stream, dims: [usize; 4]| {
@@ -93,20 +102,28 @@ impl Draft {
             q: normal(0, shape.q()),
             k: normal(1, shape.k()),
             v: normal(2, shape.v()),
+            weights: weights::normal(problem, seed),
             mask: spec.mask.map(|form| mask(form, problem.dtype(), &normal(3, form.dims))),
             slopes: spec.alibi.then(|| slopes(shape.heads_q)),
             sinks: spec.sinks.then(|| normal(4, heads).into_iter().map(|x| x as f32).collect()),
         };
         match family {
             Family::Normal => {}
-            Family::LargeLogits => draft.q.iter_mut().for_each(|q| *q *= 60.0),
-            Family::Needle => draft.aim_queries(problem),
+            Family::LargeLogits => {
+                draft.q.iter_mut().for_each(|q| *q *= LARGE);
+                draft.amplify_additive(problem, LARGE);
+            }
+            Family::Needle => match problem.score() {
+                Score::ScaledDot | Score::General { .. } => draft.aim_queries(problem),
+                Score::Additive { .. } => draft.amplify_additive(problem, NEEDLE),
+            },
             Family::OneHotV => draft.number_values(problem),
             Family::NearTies => draft.k.iter_mut().for_each(|k| *k = 1.0 + *k / 1024.0),
             Family::SmallInts => {
                 for x in draft.q.iter_mut().chain(&mut draft.k).chain(&mut draft.v) {
                     *x = (*x * 1.5).round().clamp(-3.0, 3.0);
                 }
+                draft.whole_weights(problem);
             }
             Family::Rising => draft.grade_keys(problem, STEEP),
             Family::Falling => draft.grade_keys(problem, -STEEP),
@@ -116,10 +133,12 @@ impl Draft {
         draft
     }
 
-    /// `q_i = 20 k_j / (scale |k_j|^2)` for one admitted key j, scattered over the keys.
+    /// `q_i = 20 y / (scale |y|^2)`, `y = W k_j` or `k_j`, for one admitted key j, scattered over the
+    /// keys.
     fn aim_queries(&mut self, problem: &Problem) {
         let shape = *problem.shape();
-        for (row, q) in self.q.chunks_exact_mut(shape.dim).enumerate() {
+        let mut queries = std::mem::take(&mut self.q);
+        for (row, q) in queries.chunks_exact_mut(shape.dim).enumerate() {
             let (head, i) = (row / shape.len_q, row % shape.len_q);
             let (b, h) = (head / shape.heads_q, head % shape.heads_q);
             let mut keys: Vec<usize> = problem.admitted(b, i).collect();
@@ -131,11 +150,12 @@ impl Draft {
             }
             let j = keys[row.wrapping_mul(0x9E37_79B9) % keys.len()];
             let at = (b * shape.heads_kv + shape.kv_head(h)) * shape.len_k + j;
-            let k = &self.k[at * shape.dim..][..shape.dim];
-            let square: f64 = k.iter().map(|k| k * k).sum();
+            let y = self.compared(h, &self.k[at * shape.dim_k()..][..shape.dim_k()]);
+            let square: f64 = y.iter().map(|y| y * y).sum();
             let factor = NEEDLE / (problem.scale() * square.max(1e-3));
-            q.iter_mut().zip(k).for_each(|(q, k)| *q = factor * k);
+            q.iter_mut().zip(y).for_each(|(q, y)| *q = factor * y);
         }
+        self.q = queries;
     }
 
     /// Row j of v is `1 + j / Dv` at column `j mod Dv`, negative in odd heads, and 0 elsewhere.
@@ -154,9 +174,10 @@ impl Draft {
         let shape = problem.shape();
         let scale = if problem.scale() == 0.0 { 1.0 } else { problem.scale() };
         let step = steep / (scale * shape.len_k as f64 * shape.dim as f64);
-        for (row, k) in self.k.chunks_exact_mut(shape.dim).enumerate() {
+        for (row, k) in self.k.chunks_exact_mut(shape.dim_k()).enumerate() {
             k.fill(step * (row % shape.len_k) as f64);
         }
+        self.grade_weights(problem, steep);
         for q in self.q.chunks_exact_mut(shape.dim) {
             let own = 1.0 + (q[0] / 8.0).clamp(-0.5, 0.5);
             q.fill(own);
@@ -167,7 +188,7 @@ impl Draft {
     fn poison(&mut self, problem: &Problem) {
         let shape = problem.shape();
         let read = read_keys(problem, self.mask.as_ref());
-        for (tensor, width) in [(&mut self.k, shape.dim), (&mut self.v, shape.dim_v)] {
+        for (tensor, width) in [(&mut self.k, shape.dim_k()), (&mut self.v, shape.dim_v)] {
             for (values, _) in tensor.chunks_exact_mut(width).zip(&read).filter(|(_, read)| !**read)
             {
                 let poison = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
@@ -215,6 +236,7 @@ mod tests {
             q: inputs.q().clone(),
             k: inputs.k().clone(),
             v: inputs.v().clone(),
+            weights: inputs.weights().clone(),
             mask: inputs.mask().cloned(),
             slopes: inputs.slopes().map(Into::into),
             sinks: inputs.sinks().map(Into::into),
@@ -243,6 +265,45 @@ mod tests {
                 }
             }
             assert_eq!(digests.len(), 3 * Family::ALL.len(), "{dtype}");
+        }
+    }
+
+    #[test]
+    fn every_family_makes_valid_inputs_of_every_score() {
+        let w = Some(crate::Span::PerHead);
+        let (absent, dim_k) = (Score::General { w: None }, Some(6));
+        let additive = Score::Additive { dim: 7, w_q: w, w_k: Some(crate::Span::Shared), w };
+        for (score, dim_k) in [(absent, None), (Score::General { w }, dim_k), (additive, dim_k)] {
+            let base = spec(DType::F16);
+            let p = ProblemSpec { score, shape: Shape { dim_k, ..base.shape }, ..base };
+            let p = Problem::new(p).unwrap();
+            let digests: std::collections::BTreeSet<_> = Family::ALL
+                .map(|family| {
+                    let inputs = Inputs::generate(&p, family, 3);
+                    validate(&p, &inputs).unwrap_or_else(|e| panic!("{p}, {family:?}: {e}"));
+                    inputs.digest()
+                })
+                .into();
+            assert_eq!(digests.len(), Family::ALL.len(), "{p}");
+        }
+    }
+
+    #[test]
+    fn a_needle_stands_out_through_the_matrix_of_its_head() {
+        let general = Score::General { w: Some(crate::Span::PerHead) };
+        let shape = Shape { dim_k: Some(5), ..Shape::square(3, 4, 8) };
+        let p = ProblemSpec { score: general, ..ProblemSpec::new(shape, DType::F64) };
+        let p = Problem::new(p).unwrap();
+        let draft = Draft::new(&p, Family::Needle, 1);
+        for h in 0..3 {
+            let score = |i: usize, j: usize| {
+                let y = draft.compared(h, &draft.k[(h * 4 + j) * 5..][..5]);
+                let q = &draft.q[(h * 4 + i) * 8..][..8];
+                q.iter().zip(y).map(|(q, y)| q * y).sum::<f64>()
+            };
+            for i in 0..4 {
+                assert!((0..4).any(|j| (score(i, j) - NEEDLE).abs() < 1e-9), "head {h}, row {i}");
+            }
         }
     }
 

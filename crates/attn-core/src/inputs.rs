@@ -5,17 +5,19 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::family::Draft;
-use crate::{Data, Family, Mask, Problem, Tensor};
+use crate::{Data, Family, Mask, Problem, ScoreWeights, Tensor};
 
 /// Everything that [`Inputs`] are made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InputParts {
     /// Queries, `[B, Hq, Nq, D]`.
     pub q: Tensor,
-    /// Keys, `[B, Hkv, Nk, D]`.
+    /// Keys, `[B, Hkv, Nk, Dk]`.
     pub k: Tensor,
     /// Values, `[B, Hkv, Nk, Dv]`.
     pub v: Tensor,
+    /// Weights of the score, as [`Score::weights`](crate::Score::weights) says.
+    pub weights: ScoreWeights,
     /// Mask, if the problem has one.
     pub mask: Option<Mask>,
     /// ALiBi slopes, one per query head, if the problem has them.
@@ -26,8 +28,9 @@ pub struct InputParts {
 
 impl InputParts {
     /// q, k and v alone.
-    pub const fn plain(q: Tensor, k: Tensor, v: Tensor) -> Self {
-        InputParts { q, k, v, mask: None, slopes: None, sinks: None }
+    pub fn plain(q: Tensor, k: Tensor, v: Tensor) -> Self {
+        let weights = ScoreWeights::default();
+        InputParts { q, k, v, weights, mask: None, slopes: None, sinks: None }
     }
 }
 
@@ -70,11 +73,11 @@ impl Inputs {
         let tensors =
             [("q", &parts.q, shape.q()), ("k", &parts.k, shape.k()), ("v", &parts.v, shape.v())];
         for (tensor, found, dims) in tensors {
-            let expected = format!("{} {dims:?}", problem.dtype());
-            let found = format!("{} {:?}", found.dtype(), found.dims());
-            if found != expected {
-                return Err(InvalidInputs::Mismatch { tensor, found, expected });
-            }
+            has_form(tensor, Some(found), problem, Some(dims))?;
+        }
+        let wanted = problem.score_weights().named();
+        for ((tensor, found), (_, dims)) in parts.weights.as_ref().named().into_iter().zip(wanted) {
+            has_form(tensor, found, problem, dims)?;
         }
         fits("mask", parts.mask.as_ref().map(Mask::spec), problem.spec().mask)?;
         let spec = problem.spec();
@@ -95,14 +98,17 @@ impl Inputs {
     }
 
     fn check_finite(&self, problem: &Problem) -> Result<(), InvalidInputs> {
-        let InputParts { q, k, v, mask, .. } = &self.parts;
+        let InputParts { q, k, v, weights, mask, .. } = &self.parts;
         let all = vec![true; q.dims()[..3].iter().product()];
         let read = self.read_keys(problem);
-        let mut tensors = vec![("q", q, &all), ("k", k, &read), ("v", v, &read)];
-        let rows;
-        if let Some(Mask::Additive(tensor)) = mask {
-            rows = vec![true; tensor.dims()[..3].iter().product()];
-            tensors.push(("mask", tensor, &rows));
+        let mut tensors = vec![("q", q, all), ("k", k, read.clone()), ("v", v, read)];
+        let mask = match mask {
+            Some(Mask::Additive(tensor)) => Some(("mask", tensor)),
+            _ => None,
+        };
+        let weights = weights.as_ref().named().into_iter();
+        for (name, tensor) in weights.filter_map(|(name, w)| w.map(|w| (name, w))).chain(mask) {
+            tensors.push((name, tensor, vec![true; tensor.dims()[..3].iter().product()]));
         }
         for (tensor, values, rows) in tensors {
             let allowed = |x: f64| x.is_finite() || (tensor == "mask" && x == f64::NEG_INFINITY);
@@ -122,19 +128,22 @@ impl Inputs {
 
     /// Seeded inputs, rounded to the problem's storage type: the same on every platform.
     ///
-    /// q, k, v and the mask come from separate streams, so a change of one size leaves the rest alone.
+    /// q, k, v, the mask and the weights of the score come from separate streams, so a change of one
+    /// size leaves the rest alone.
     pub fn generate(problem: &Problem, family: Family, seed: u64) -> Self {
         let shape = problem.shape();
-        let Draft { q, k, v, mask, slopes, sinks } = Draft::new(problem, family, seed);
+        let Draft { q, k, v, weights, mask, slopes, sinks } = Draft::new(problem, family, seed);
         let tensor = |dims, values: Vec<f64>| {
             let data = Data::from_f64(problem.dtype(), values.into_iter());
             Tensor::new(dims, data).expect("a draft has the problem's dimensions")
         };
         let [q, k, v] = [(shape.q(), q), (shape.k(), k), (shape.v(), v)].map(|(d, x)| tensor(d, x));
-        Inputs { parts: InputParts { q, k, v, mask, slopes, sinks } }
+        let weights = weights.map(|_, (dims, values)| tensor(dims, values));
+        Inputs { parts: InputParts { q, k, v, weights, mask, slopes, sinks } }
     }
 
-    /// Other inputs of the same problem, made of these: heads rotated by one, v negated.
+    /// Other inputs of the same problem, made of these: heads rotated by one, those of the score's
+    /// weights too, and v negated.
     ///
     /// For inputs that come from a file there is no second seed; these differ from the first in
     /// every output element that is not 0, so a stale result shows, and cost the same to compute.
@@ -147,6 +156,7 @@ impl Inputs {
             parts.q = rotate_heads(&parts.q, group);
             parts.k = rotate_heads(&parts.k, 1);
             parts.v = rotate_heads(&parts.v, 1);
+            parts.weights = parts.weights.map(|_, w| rotate_heads(&w, group));
         }
         let negated = parts.v.data().to_f64().into_iter().map(|x| -x);
         let data = Data::from_f64(parts.v.dtype(), negated);
@@ -159,7 +169,7 @@ impl Inputs {
         &self.parts.q
     }
 
-    /// Keys, `[B, Hkv, Nk, D]`.
+    /// Keys, `[B, Hkv, Nk, Dk]`.
     pub const fn k(&self) -> &Tensor {
         &self.parts.k
     }
@@ -167,6 +177,11 @@ impl Inputs {
     /// Values, `[B, Hkv, Nk, Dv]`.
     pub const fn v(&self) -> &Tensor {
         &self.parts.v
+    }
+
+    /// The weights of the score: `[1, 1|Hq, rows, columns]` each, `w` of an additive score one row.
+    pub const fn weights(&self) -> &ScoreWeights {
+        &self.parts.weights
     }
 
     /// The mask, if the problem has one.
@@ -189,17 +204,21 @@ impl Inputs {
         read_keys(problem, self.mask())
     }
 
-    /// Bytes of q, k and v together.
+    /// Bytes of q, k, v and the weights of the score together.
     pub fn bytes(&self) -> u64 {
-        let tensors = [self.q(), self.k(), self.v()];
-        tensors.map(|tensor| (tensor.data().len() * tensor.dtype().size()) as u64).iter().sum()
+        let weights = self.weights().as_ref().named().map(|(_, tensor)| tensor);
+        let tensors =
+            [self.q(), self.k(), self.v()].into_iter().chain(weights.into_iter().flatten());
+        tensors.map(|tensor| (tensor.data().len() * tensor.dtype().size()) as u64).sum()
     }
 
     /// SHA-256 over names, storage types, dimensions and little-endian elements, in hexadecimal.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        let InputParts { q, k, v, mask, slopes, sinks } = &self.parts;
+        let InputParts { q, k, v, weights, mask, slopes, sinks } = &self.parts;
         let mut tensors = vec![("q", q), ("k", k), ("v", v)];
+        let weights = weights.as_ref().named().into_iter();
+        tensors.extend(weights.filter_map(|(name, tensor)| tensor.map(|tensor| (name, tensor))));
         if let Some(Mask::Additive(tensor)) = mask {
             tensors.push(("mask", tensor));
         }
@@ -244,6 +263,22 @@ pub(crate) fn read_keys(problem: &Problem, mask: Option<&Mask>) -> Vec<bool> {
         }
     }
     read
+}
+
+/// Whether a tensor has the problem's storage type and these dimensions, or is absent as it should be.
+fn has_form(
+    tensor: &'static str,
+    found: Option<&Tensor>,
+    problem: &Problem,
+    dims: Option<[usize; 4]>,
+) -> Result<(), InvalidInputs> {
+    let text = |form: Option<String>| form.unwrap_or_else(|| "absent".into());
+    let found = text(found.map(|found| format!("{} {:?}", found.dtype(), found.dims())));
+    let expected = text(dims.map(|dims| format!("{} {dims:?}", problem.dtype())));
+    if found == expected {
+        return Ok(());
+    }
+    Err(InvalidInputs::Mismatch { tensor, found, expected })
 }
 
 /// Whether an optional part is there as the problem says.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DType, Feature, Shape};
+use crate::{DType, Feature, Score, ScoreWeights, Shape};
 
 /// Where the diagonal of a causal mask lies when `len_q != len_k`.
 ///
@@ -70,7 +70,10 @@ pub struct ProblemSpec {
     pub shape: Shape,
     /// Storage of q, k, v and the output.
     pub dtype: DType,
-    /// Factor on `q . k`; absent means `1/sqrt(dim)`.
+    /// How a query and a key become a score; absent means scaled-dot.
+    #[serde(default, skip_serializing_if = "Score::is_scaled_dot")]
+    pub score: Score,
+    /// Factor on the score; absent means `1/sqrt(dim)` for scaled-dot and 1 for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<f64>,
     /// Causal masking and its alignment; absent means that every key is admitted.
@@ -113,6 +116,7 @@ impl ProblemSpec {
         ProblemSpec {
             shape,
             dtype,
+            score: Score::ScaledDot,
             scale: None,
             causal: None,
             align: None,
@@ -143,6 +147,16 @@ pub enum InvalidProblem {
         heads_q: usize,
         /// Key and value heads.
         heads_kv: usize,
+    },
+    /// Two sizes differ, and the score has no matrix between them.
+    #[error("{} = {}, but {} = {}: the {score} score has no matrix between them", left.0, left.1, right.0, right.1)]
+    ScoreDims {
+        /// The score.
+        score: Score,
+        /// Name and size.
+        left: (&'static str, usize),
+        /// Name and size.
+        right: (&'static str, usize),
     },
     /// The scale is NaN or infinite.
     #[error("scale = {scale}, expected a finite number")]
@@ -188,10 +202,10 @@ pub enum InvalidProblem {
 /// One attention problem:
 ///
 /// ```text
-/// O = softmax(cap(scale * Q K^T) + bias, over admitted keys) V
+/// O = softmax(cap(scale * score(Q, K)) + bias, over admitted keys) V
 /// ```
 ///
-/// per batch `b` and query head `h`, with key/value head `h / (heads_q / heads_kv)`. In this order:
+/// with `score(Q, K) = Q K^T` unless the problem has another [`Score`]; per batch `b` and query head `h`, with key/value head `h / (heads_q / heads_kv)`. In this order:
 /// scale; softcap `c tanh(x / c)`; ALiBi `- slope[h] |diag(b, i) - j|` and the additive mask;
 /// admission (causal, window, `kv_len`, boolean mask, -inf); softmax, with the sink as one more logit
 /// that adds no value. A row that admits no key is exactly 0. Every `Problem` in existence is valid.
@@ -216,7 +230,10 @@ pub struct Problem {
 
 impl Problem {
     /// Checks what the types cannot.
-    pub fn new(spec: ProblemSpec) -> Result<Self, InvalidProblem> {
+    pub fn new(mut spec: ProblemSpec) -> Result<Self, InvalidProblem> {
+        // One problem has one statement.
+        spec.shape.dim_k = spec.shape.dim_k.filter(|&dim_k| dim_k != spec.shape.dim);
+        spec.score = spec.score.canonical(&spec.shape);
         check_shape(&spec.shape)?;
         check_scores(&spec)?;
         check_masking(&spec)?;
@@ -233,9 +250,22 @@ impl Problem {
         self.spec.dtype
     }
 
-    /// The factor on `q . k`, default applied.
+    /// How a query and a key become a score.
+    pub const fn score(&self) -> Score {
+        self.spec.score
+    }
+
+    /// Dimensions of the weights of the score.
+    pub fn score_weights(&self) -> ScoreWeights<[usize; 4]> {
+        self.spec.score.weights(&self.spec.shape)
+    }
+
+    /// The factor on the score, default applied.
     pub fn scale(&self) -> f64 {
-        self.spec.scale.unwrap_or_else(|| 1.0 / (self.spec.shape.dim as f64).sqrt())
+        self.spec.scale.unwrap_or_else(|| match self.spec.score {
+            Score::ScaledDot => 1.0 / (self.spec.shape.dim as f64).sqrt(),
+            Score::General { .. } | Score::Additive { .. } => 1.0,
+        })
     }
 
     /// Causal masking, if any.
@@ -292,9 +322,12 @@ impl Problem {
 
     /// The parts of the semantics that this problem needs.
     pub fn features(&self) -> Vec<Feature> {
-        let ProblemSpec { shape, dtype, causal, window, softcap, mask, kv_len, .. } = &self.spec;
+        let ProblemSpec { shape, dtype, score, causal, window, softcap, mask, kv_len, .. } =
+            &self.spec;
         let has = [
             (Feature::DType(*dtype), true),
+            (Feature::Score(score.kind()), *score != Score::ScaledDot),
+            (Feature::KeyDim, shape.dim_k() != shape.dim),
             (Feature::Batch, shape.batch > 1),
             (Feature::GroupedHeads, shape.heads_q != shape.heads_kv),
             (Feature::ValueDim, shape.dim_v != shape.dim),
@@ -325,6 +358,18 @@ fn check_shape(shape: &Shape) -> Result<(), InvalidProblem> {
 }
 
 fn check_scores(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
+    let (score, shape) = (spec.score, spec.shape);
+    if matches!(score, Score::Additive { dim: 0, .. }) {
+        return Err(InvalidProblem::ZeroSize { size: "the score's dim" });
+    }
+    if let Some([left, right]) = score.mismatch(&shape) {
+        return Err(InvalidProblem::ScoreDims { score, left, right });
+    }
+    let projected = [shape.batch, shape.heads_q, shape.len_q.max(shape.len_k), score.width(&shape)];
+    let weights = score.weights(&shape).named().into_iter().filter_map(|(_, dims)| dims);
+    if !weights.chain([projected]).all(|dims| fits(&dims)) {
+        return Err(InvalidProblem::TooLarge { shape });
+    }
     if let Some(scale) = spec.scale.filter(|s| !s.is_finite()) {
         return Err(InvalidProblem::Scale { scale });
     }
@@ -372,10 +417,13 @@ impl From<Problem> for ProblemSpec {
 }
 
 impl std::fmt::Display for Problem {
-    /// `B1 H12 N128 D64 f32 causal:top-left window:4,0 softcap:30 bool-mask kv-len alibi sinks lse`.
+    /// `B1 H12 N128 D64 f32 general:w causal:top-left window:4,0 softcap:30 bool-mask kv-len alibi sinks lse`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ProblemSpec { shape, dtype, causal, align, window, softcap, mask, .. } = &self.spec;
         write!(f, "{shape} {dtype}")?;
+        if self.spec.score != Score::ScaledDot {
+            write!(f, " {}", self.spec.score)?;
+        }
         for (name, alignment) in [("causal", causal), ("align", align)] {
             match alignment {
                 None => {}
@@ -503,6 +551,31 @@ mod tests {
             let spec = ProblemSpec { scale: Some(scale), ..good.clone() };
             assert!(matches!(Problem::new(spec), Err(InvalidProblem::Scale { .. })));
         }
+    }
+
+    #[test]
+    fn scores_have_their_own_default_scale_and_widths_that_fit() {
+        let spec = |score, dim_k| {
+            let shape = Shape { dim_k, ..Shape::square(2, 4, 16) };
+            ProblemSpec { score, ..ProblemSpec::new(shape, DType::F32) }
+        };
+        let w = Some(crate::Span::Shared);
+        let general = Problem::new(spec(Score::General { w }, Some(8))).unwrap();
+        assert_eq!((general.scale(), general.score_weights().w), (1.0, Some([1, 1, 16, 8])));
+        assert_eq!(general.to_string(), "B1 H2 N4 D16 Dk8 f32 general:w");
+        let same = Problem::new(spec(Score::ScaledDot, Some(16))).unwrap();
+        assert_eq!(same, Problem::new(spec(Score::ScaledDot, None)).unwrap());
+        let refused = |spec| Problem::new(spec).unwrap_err().to_string();
+        assert_eq!(
+            refused(spec(Score::ScaledDot, Some(8))),
+            "dim = 16, but dim_k = 8: the scaled-dot score has no matrix between them"
+        );
+        let additive = |dim| Score::Additive { dim, w_q: w, w_k: None, w: None };
+        assert!(
+            refused(spec(additive(16), Some(8))).starts_with("the score's dim = 16, but dim_k")
+        );
+        assert!(refused(spec(additive(0), None)).contains("dim is 0"));
+        assert!(refused(spec(additive(1 << 60), Some(1 << 60))).contains("2^40"));
     }
 
     #[test]

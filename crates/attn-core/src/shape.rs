@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Sizes, all at least 1: q is `[batch, heads_q, len_q, dim]`, k `[batch, heads_kv, len_k, dim]`,
+/// Sizes, all at least 1: q is `[batch, heads_q, len_q, dim]`, k `[batch, heads_kv, len_k, dim_k]`,
 /// v `[batch, heads_kv, len_k, dim_v]` and the output `[batch, heads_q, len_q, dim_v]`.
 ///
 /// `heads_kv` divides `heads_q`: equal is multi-head, 1 is multi-query, between them
@@ -20,8 +20,11 @@ pub struct Shape {
     pub len_q: usize,
     /// Key and value rows, Nk.
     pub len_k: usize,
-    /// Width of queries and keys, D.
+    /// Width of queries, D, and of keys unless they have their own.
     pub dim: usize,
+    /// Width of keys, Dk, where it is not that of queries: general and additive scores only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dim_k: Option<usize>,
     /// Width of values and of the output, Dv.
     pub dim_v: usize,
 }
@@ -29,7 +32,24 @@ pub struct Shape {
 impl Shape {
     /// Self-attention of `heads` heads over `len` tokens with head dimension `dim`, one sequence.
     pub const fn square(heads: usize, len: usize, dim: usize) -> Self {
-        Shape { batch: 1, heads_q: heads, heads_kv: heads, len_q: len, len_k: len, dim, dim_v: dim }
+        Shape {
+            batch: 1,
+            heads_q: heads,
+            heads_kv: heads,
+            len_q: len,
+            len_k: len,
+            dim,
+            dim_k: None,
+            dim_v: dim,
+        }
+    }
+
+    /// Width of keys, Dk.
+    pub const fn dim_k(&self) -> usize {
+        match self.dim_k {
+            Some(dim_k) => dim_k,
+            None => self.dim,
+        }
     }
 
     /// Dimensions of q.
@@ -39,7 +59,7 @@ impl Shape {
 
     /// Dimensions of k.
     pub const fn k(&self) -> [usize; 4] {
-        [self.batch, self.heads_kv, self.len_k, self.dim]
+        [self.batch, self.heads_kv, self.len_k, self.dim_k()]
     }
 
     /// Dimensions of v.
@@ -68,7 +88,7 @@ impl Shape {
     }
 
     /// The named sizes, in the order in which they are declared.
-    pub(crate) const fn named(&self) -> [(&'static str, usize); 7] {
+    pub(crate) const fn named(&self) -> [(&'static str, usize); 8] {
         [
             ("batch", self.batch),
             ("heads_q", self.heads_q),
@@ -76,13 +96,14 @@ impl Shape {
             ("len_q", self.len_q),
             ("len_k", self.len_k),
             ("dim", self.dim),
+            ("dim_k", self.dim_k()),
             ("dim_v", self.dim_v),
         ]
     }
 }
 
 impl std::fmt::Display for Shape {
-    /// `B1 H12 N128 D64`, or with the parts that differ: `B1 H32/8 N1x4096 D64/128`.
+    /// `B1 H12 N128 D64`, or with the parts that differ: `B1 H32/8 N1x4096 D64/128 Dk48`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let pair = |a: usize, b: usize, by: char| {
             if a == b { a.to_string() } else { format!("{a}{by}{b}") }
@@ -94,7 +115,8 @@ impl std::fmt::Display for Shape {
             pair(self.heads_q, self.heads_kv, '/'),
             pair(self.len_q, self.len_k, 'x'),
             pair(self.dim, self.dim_v, '/')
-        )
+        )?;
+        self.dim_k.map_or(Ok(()), |dim_k| write!(f, " Dk{dim_k}"))
     }
 }
 
@@ -114,5 +136,7 @@ mod tests {
         assert_eq!(Shape::square(12, 128, 64).to_string(), "B1 H12 N128 D64");
         let decode = Shape { heads_kv: 8, len_q: 1, dim_v: 32, ..Shape::square(32, 4096, 64) };
         assert_eq!(decode.to_string(), "B1 H32/8 N1x4096 D64/32");
+        let keys = Shape { dim_k: Some(48), ..Shape::square(1, 2, 64) };
+        assert_eq!((keys.to_string().as_str(), keys.k()), ("B1 H1 N2 D64 Dk48", [1, 1, 2, 48]));
     }
 }

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::inputs::read_keys;
-use crate::{Mask, Problem};
+use crate::{Mask, Problem, Score, ScoreWeights, Span};
 
 /// Floating-point operations (a fused multiply-add is two).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,53 +15,141 @@ pub struct Flops(pub u64);
 pub struct Bytes(pub u64);
 
 /// Useful work: what any correct implementation has to do at least.
+///
+/// A query, or a key, takes part if some pair of it is admitted. With A, D, Dk and Dv as in
+/// [`Score`] and [`Shape`](crate::Shape), flops are
+///
+/// ```text
+/// scaled-dot   pairs 2 (D + Dv)
+/// general      pairs 2 (Dk + Dv)       + queries 2 D Dk                      W joins the queries
+/// additive     pairs (3 A + 2 Dv)      + queries 2 D A + keys 2 Dk A         sum, product with w, sum over A
+/// ```
+///
+/// A projection counts once per token and matrix: keys that grouped heads share count once where
+/// `W_k` is shared, and once for each head where it is not. What is absent costs nothing; without `w` an
+/// additive pair is `2 A + 2 Dv`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
     /// Admitted (batch, query head, query, key) quadruples.
     pub pairs: u64,
-    /// `2 D` for the score and `2 Dv` for the weighted value of every pair; exponentials not counted.
+    /// Products and sums of scores, weighted values and projections; exponentials and hyperbolic
+    /// tangents not counted.
     pub flops: Flops,
     /// One exponential per pair.
     pub exps: u64,
-    /// q, the rows of k and v that some query admits, and the output, each moved once.
+    /// Hyperbolic tangents of an additive score: A per pair. Those of a softcap are not counted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tanhs: u64,
+    /// q, the rows of k and v that some query admits, the weights of the score, and the output, each
+    /// moved once.
     pub bytes: Bytes,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Work {
     /// Counts the work of `problem` under `mask`, the elements of its mask if it has one.
     pub fn of(problem: &Problem, mask: Option<&Mask>) -> Self {
-        let shape = problem.shape();
-        let pairs = admitted_pairs(problem, mask);
+        let (shape, score) = (problem.shape(), problem.score());
+        let admitted = Admitted::of(problem, mask);
+        let pairs = admitted.pairs;
         let rows_q = shape.batch * shape.heads_q * shape.len_q;
-        let rows_kv = read_keys(problem, mask).into_iter().filter(|&read| read).count();
-        let elements = (rows_q + rows_kv) * (shape.dim + shape.dim_v);
+        let rows_kv = admitted.keys_shared as usize;
+        let weights = problem.score_weights().named().into_iter().filter_map(|(_, dims)| dims);
+        let elements = rows_q * (shape.dim + shape.dim_v)
+            + rows_kv * (shape.dim_k() + shape.dim_v)
+            + weights.map(|dims| dims.iter().product::<usize>()).sum::<usize>();
+        let pair = score_flops(problem) + 2 * shape.dim_v as u64;
+        let tanhs = if let Score::Additive { dim, .. } = score { pairs * dim as u64 } else { 0 };
         Work {
             pairs,
-            flops: Flops(pairs * 2 * (shape.dim + shape.dim_v) as u64),
+            flops: Flops(pairs * pair + admitted.projection_flops(problem)),
             exps: pairs,
+            tanhs,
             bytes: Bytes((elements * problem.dtype().size()) as u64),
         }
     }
 }
 
-fn admitted_pairs(problem: &Problem, mask: Option<&Mask>) -> u64 {
-    let shape = problem.shape();
-    let mut pairs = 0;
-    for b in 0..shape.batch {
-        for i in 0..shape.len_q {
-            let keys = problem.admitted(b, i);
-            let Some(mask) = mask else {
-                pairs += (keys.len() * shape.heads_q) as u64;
-                continue;
-            };
+/// Operations of one score once its operands are projected.
+fn score_flops(problem: &Problem) -> u64 {
+    let width = problem.score().width(problem.shape()) as u64;
+    match problem.score() {
+        Score::ScaledDot | Score::General { .. } => 2 * width,
+        Score::Additive { w: Some(_), .. } => 3 * width,
+        Score::Additive { w: None, .. } => 2 * width,
+    }
+}
+
+/// What masks and positions leave over.
+#[derive(Default)]
+struct Admitted {
+    /// (batch, query head, query, key).
+    pairs: u64,
+    /// (batch, query head, query) with at least one key.
+    queries: u64,
+    /// (batch, key/value head, key) that some query of some head of the group admits.
+    keys_shared: u64,
+    /// (batch, query head, key) that some query of that head admits.
+    keys_per_head: u64,
+}
+
+impl Admitted {
+    fn of(problem: &Problem, mask: Option<&Mask>) -> Self {
+        let shape = problem.shape();
+        let mut admitted = Admitted::default();
+        for b in 0..shape.batch {
+            let mut shared = vec![false; shape.heads_kv * shape.len_k];
             for h in 0..shape.heads_q {
-                let admits = |&j: &usize| mask.bias([b, h, i, j]).is_some();
-                pairs += keys.clone().filter(admits).count() as u64;
+                let mut read = vec![false; shape.len_k];
+                let of_row = |i| admit(problem, mask, [b, h, i], &mut read);
+                for keys in (0..shape.len_q).map(of_row) {
+                    admitted.pairs += keys;
+                    admitted.queries += u64::from(keys > 0);
+                }
+                let head = &mut shared[shape.kv_head(h) * shape.len_k..][..shape.len_k];
+                head.iter_mut().zip(&read).for_each(|(head, read)| *head |= read);
+                admitted.keys_per_head += count(&read);
+            }
+            admitted.keys_shared += count(&shared);
+        }
+        admitted
+    }
+
+    fn projection_flops(&self, problem: &Problem) -> u64 {
+        let ScoreWeights { w_q, w_k, w } = problem.score_weights();
+        let cost = |dims: Option<[usize; 4]>| dims.map_or(0, |d| 2 * (d[2] * d[3]) as u64);
+        match problem.score() {
+            Score::ScaledDot => 0,
+            Score::General { .. } => self.queries * cost(w),
+            Score::Additive { w_k: span, .. } => {
+                let keys = match span {
+                    Some(Span::PerHead) => self.keys_per_head,
+                    Some(Span::Shared) | None => self.keys_shared,
+                };
+                self.queries * cost(w_q) + keys * cost(w_k)
             }
         }
     }
-    pairs
+}
+
+/// Marks the keys that row `[b, h, i]` admits; returns how many there are.
+fn admit(problem: &Problem, mask: Option<&Mask>, [b, h, i]: [usize; 3], read: &mut [bool]) -> u64 {
+    let keys = problem.admitted(b, i);
+    let Some(mask) = mask else {
+        read[keys.clone()].fill(true);
+        return keys.len() as u64;
+    };
+    let admits = keys.filter(|&j| mask.bias([b, h, i, j]).is_some());
+    admits.map(|j| read[j] = true).count() as u64
+}
+
+fn count(flags: &[bool]) -> u64 {
+    flags.iter().filter(|flag| **flag).count() as u64
 }
 
 #[cfg(test)]
@@ -77,27 +164,51 @@ mod tests {
     /// Counts by walking every quadruple and remembering what it touches.
     fn brute_force(problem: &Problem, mask: Option<&Mask>) -> Work {
         let shape = problem.shape();
-        let (mut pairs, mut flops) = (0, 0);
+        let (mut pairs, mut flops, mut tanhs) = (0, 0, 0);
         let mut rows_kv = BTreeSet::new();
+        let mut projected = BTreeSet::new();
+        let ScoreWeights { w_q, w_k, w } = problem.score_weights();
         for b in 0..shape.batch {
             for h in 0..shape.heads_q {
                 for i in 0..shape.len_q {
                     for j in (0..shape.len_k).filter(|&j| admits(problem, mask, [b, h, i, j])) {
+                        let kv = h * shape.heads_kv / shape.heads_q;
                         pairs += 1;
-                        flops += (0..shape.dim).map(|_| 2).sum::<u64>();
                         flops += (0..shape.dim_v).map(|_| 2).sum::<u64>();
-                        rows_kv.insert((b, h * shape.heads_kv / shape.heads_q, j));
+                        rows_kv.insert((b, kv, j));
+                        match problem.score() {
+                            Score::ScaledDot => flops += 2 * shape.dim as u64,
+                            Score::General { .. } => {
+                                flops += 2 * shape.dim_k() as u64;
+                                projected.extend(w.map(|w| ('q', [0, b, h, i], w[2] * w[3])));
+                            }
+                            Score::Additive { dim, .. } => {
+                                for _ in 0..dim {
+                                    flops += if w.is_some() { 3 } else { 2 };
+                                    tanhs += 1;
+                                }
+                                projected.extend(w_q.map(|w| ('q', [0, b, h, i], w[2] * w[3])));
+                                // The matrix of this head, or of all; the key of this group.
+                                let matrix = w_k.map_or(0, |w| h * usize::from(w[1] > 1));
+                                projected
+                                    .extend(w_k.map(|w| ('k', [matrix, b, kv, j], w[2] * w[3])));
+                            }
+                        }
                     }
                 }
             }
         }
+        flops += projected.iter().map(|(_, _, products)| 2 * *products as u64).sum::<u64>();
         let q_and_out = shape.batch * shape.heads_q * shape.len_q * (shape.dim + shape.dim_v);
-        let k_and_v = rows_kv.len() * (shape.dim + shape.dim_v);
+        let k_and_v = rows_kv.len() * (shape.dim_k() + shape.dim_v);
+        let weights: usize =
+            [w_q, w_k, w].iter().flatten().map(|d| d.iter().product::<usize>()).sum();
         Work {
             pairs,
             flops: Flops(flops),
             exps: pairs,
-            bytes: Bytes(((q_and_out + k_and_v) * problem.dtype().size()) as u64),
+            tanhs,
+            bytes: Bytes(((q_and_out + k_and_v + weights) * problem.dtype().size()) as u64),
         }
     }
 
@@ -137,10 +248,27 @@ mod tests {
     prop_compose! {
         fn shapes()(
             batch in 1usize..3, heads_kv in 1usize..3, group in 1usize..4,
-            len_q in 1usize..10, len_k in 1usize..10, dim in 1usize..5, dim_v in 1usize..5,
+            len_q in 1usize..10, len_k in 1usize..10, dim_v in 1usize..5, dim in Just(1usize),
         ) -> Shape {
-            Shape { batch, heads_q: heads_kv * group, heads_kv, len_q, len_k, dim, dim_v }
+            let heads_q = heads_kv * group;
+            Shape { batch, heads_q, heads_kv, len_q, len_k, dim, dim_k: None, dim_v }
         }
+    }
+
+    /// Any score, and widths that it allows.
+    fn scores() -> impl Strategy<Value = (Score, [usize; 2])> {
+        let span = || prop::option::of(prop_oneof![Just(Span::Shared), Just(Span::PerHead)]);
+        (0..3, 1usize..5, [1usize..5, 1usize..5], [span(), span(), span()]).prop_map(
+            |(kind, dim, [d, dk], [w_q, w_k, w])| match kind {
+                0 => (Score::ScaledDot, [d, d]),
+                1 => (Score::General { w }, [d, if w.is_some() { dk } else { d }]),
+                _ => {
+                    let d = if w_q.is_some() { d } else { dim };
+                    let dk = if w_k.is_some() { dk } else { dim };
+                    (Score::Additive { dim, w_q, w_k, w }, [d, dk])
+                }
+            },
+        )
     }
 
     proptest! {
@@ -148,9 +276,12 @@ mod tests {
         fn agrees_with_brute_force(
             shape in shapes(), alignment in alignments(), causal in any::<bool>(), window in sides(),
             padded in any::<bool>(), masked in any::<bool>(), seed in 0u64..9,
+            (score, [dim, dim_k]) in scores(),
         ) {
+            let shape = Shape { dim, dim_k: Some(dim_k), ..shape };
             let kv_len = (0..shape.batch).map(|b| (seed as usize + 5 * b) % (shape.len_k + 1));
             let spec = ProblemSpec {
+                score,
                 causal: alignment.filter(|_| causal),
                 align: alignment.filter(|_| !causal),
                 window,

@@ -1,7 +1,8 @@
 //! Attention composed of faer's matrix products.
 //!
 //! ```text
-//! S = scale * Q K^T     [Nq, used keys]      matmul
+//! Q = Q W, or Q W_q and K W_k                matmul, general and additive scores only
+//! S = scale * Q K^T     [Nq, used keys]      matmul; additive: w . tanh(q + k), pair by pair (attn-host)
 //! P = exp(S - max S),  l = sum P             row by row, 0 outside the admitted keys
 //! O = P V,  O_i /= l_i                       matmul, then one division per element
 //! ```
@@ -18,11 +19,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt,
+    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt, Score,
     ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use attn_host::{
-    Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Real, Scratch, Storage, softmax,
+    Block, Compared, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Product, Projections,
+    Real, Scratch, Storage, softmax,
 };
 use faer::linalg::matmul::matmul;
 use faer::traits::ComplexField;
@@ -112,32 +114,43 @@ fn plan<S: Storage<Compute: Float>>(
     problem: &Problem,
     pool: Option<Arc<ThreadPool>>,
 ) -> Box<dyn Plan> {
-    let kernel = Composed::<S::Compute> { scratch: Scratch::new(problem), pool };
+    let (scratch, projections) = (Scratch::new(problem), Projections::new(problem));
+    let kernel = Composed::<S::Compute> { scratch, projections, pool };
     Box::new(HostPlan::<S, _>::new(problem, kernel))
 }
 
 struct Composed<C> {
     scratch: Scratch<C>,
+    projections: Projections<C>,
     /// Absent for one thread.
     pool: Option<Arc<ThreadPool>>,
 }
 
-impl<C: Float> Composed<C> {
-    fn softmax(&mut self, head: &Head<'_, C>, used: &Range<usize>) {
-        let row = |(i, (row, normaliser)): (usize, (&mut [C], &mut Normaliser<C>))| {
-            *normaliser = softmax(head, i, used.start, row, Block::ALL);
-        };
-        let (len_q, width) = (head.shape().len_q, used.len());
-        // A head without keys still has a row of no weights for every query.
-        if width == 0 || self.pool.is_none() {
-            let mut rows = self.scratch.s[..len_q * width].chunks_exact_mut(width.max(1));
-            let rows =
-                self.scratch.normalisers.iter_mut().map(|n| (rows.next().unwrap_or_default(), n));
-            rows.enumerate().for_each(row);
-        } else {
-            let rows = self.scratch.s[..len_q * width].par_chunks_exact_mut(width);
-            rows.zip(&mut self.scratch.normalisers).enumerate().for_each(row);
+/// Every row of S becomes weights; an additive row is computed first.
+fn rows<C: Float>(
+    scratch: &mut Scratch<C>,
+    head: &Head<'_, C>,
+    compared: Compared<'_, C>,
+    used: &Range<usize>,
+    par: Par,
+) {
+    let additive = matches!(head.problem.score(), Score::Additive { .. });
+    let row = |(i, (row, normaliser)): (usize, (&mut [C], &mut Normaliser<C>))| {
+        if additive {
+            compared.add(head, i, used.start, row);
         }
+        *normaliser = softmax(head, i, used.start, row, Block::ALL);
+    };
+    let (len_q, width) = (head.shape().len_q, used.len());
+    let Scratch { s, normalisers } = scratch;
+    // A head without keys still has a row of no weights for every query.
+    if width == 0 || matches!(par, Par::Seq) {
+        let mut rows = s[..len_q * width].chunks_exact_mut(width.max(1));
+        let rows = normalisers.iter_mut().map(|n| (rows.next().unwrap_or_default(), n));
+        rows.enumerate().for_each(row);
+    } else {
+        let rows = s[..len_q * width].par_chunks_exact_mut(width);
+        rows.zip(normalisers).enumerate().for_each(row);
     }
 }
 
@@ -153,29 +166,38 @@ impl<C: Float> HeadKernel<C> for Composed<C> {
         let (shape, used) = (*head.shape(), head.used_keys());
         let par =
             self.pool.as_ref().map_or(Par::Seq, |pool| Par::rayon(pool.current_num_threads()));
-        let q = MatRef::from_row_major_slice(head.q, shape.len_q, shape.dim);
-        let k = view(&head.k[used.start * shape.dim..], used.len(), shape.dim);
         let v = view(&head.v[used.start * shape.dim_v..], used.len(), shape.dim_v);
 
-        let scale = C::from_f64(head.problem.scale());
-        let cells = shape.len_q * used.len();
-        let s =
-            MatMut::from_row_major_slice_mut(&mut self.scratch.s[..cells], shape.len_q, used.len());
-        matmul(s, Accum::Replace, q, k.transpose(), scale, par);
-        self.softmax(head, &used);
+        let compared = self.projections.project(head, &used, |product| multiply(product, par));
+        if !matches!(head.problem.score(), Score::Additive { .. }) {
+            let scale = C::from_f64(head.problem.scale());
+            let [q, k] = [(compared.q, shape.len_q), (compared.k, used.len())]
+                .map(|(x, rows)| view(x, rows, compared.width));
+            let s = &mut self.scratch.s[..shape.len_q * used.len()];
+            let s = MatMut::from_row_major_slice_mut(s, shape.len_q, used.len());
+            matmul(s, Accum::Replace, q, k.transpose(), scale, par);
+        }
+        rows(&mut self.scratch, head, compared, &used, par);
         let p = view(&self.scratch.s, shape.len_q, used.len());
         let o = MatMut::from_row_major_slice_mut(&mut *out.o, shape.len_q, shape.dim_v);
         matmul(o, Accum::Replace, p, v, C::ONE, par);
         self.scratch.normalise(shape.dim_v, out);
     }
 
-    /// S and the normalisers; not the packing buffers that faer keeps per thread, of which it
+    /// S, the normalisers and the projections; not the packing buffers that faer keeps per thread, of which it
     /// touches at most the size of the packed operands.
     fn scratch(&self) -> usize {
-        self.scratch.bytes()
+        self.scratch.bytes() + self.projections.bytes()
     }
 }
 
 fn view<C>(from: &[C], rows: usize, columns: usize) -> MatRef<'_, C> {
     MatRef::from_row_major_slice(&from[..rows * columns], rows, columns)
+}
+
+fn multiply<C: Float>(product: Product<'_, C>, par: Par) {
+    let Product { a, b, out, sizes: [rows, inner, columns] } = product;
+    let out = MatMut::from_row_major_slice_mut(out, rows, columns);
+    let (a, b) = (view(a, rows, inner), view(b, inner, columns));
+    matmul(out, Accum::Replace, a, b, C::ONE, par);
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use attn_core::{Mask, Problem, Shape};
+use attn_core::{Mask, Problem, ScoreWeights, Shape};
 
 use crate::Real;
 
@@ -17,10 +17,12 @@ pub struct Head<'a, C> {
     pub h: usize,
     /// `[Nq, D]`, row-major.
     pub q: &'a [C],
-    /// `[Nk, D]`, row-major, of the key/value head that this query head shares.
+    /// `[Nk, Dk]`, row-major, of the key/value head that this query head shares.
     pub k: &'a [C],
     /// `[Nk, Dv]`, row-major.
     pub v: &'a [C],
+    /// This head's weights of the score, row-major: `[D, A]`, `[Dk, A]`, `[A]` or `[D, Dk]`.
+    pub weights: ScoreWeights<&'a [C]>,
     /// The mask of the whole problem.
     pub mask: Option<&'a Mask>,
     /// This head's ALiBi slope.
@@ -53,12 +55,12 @@ impl<C: Real> Head<'_, C> {
         self.problem.used_keys(self.b)
     }
 
-    /// Whether scores stay as `scale q.k`: no softcap, ALiBi or mask.
+    /// Whether scores stay as they are once they are scaled: no softcap, ALiBi or mask.
     pub fn is_plain(&self) -> bool {
         self.problem.softcap().is_none() && self.slope.is_none() && self.mask.is_none()
     }
 
-    /// The final score of row `i` and key `j`, which is admitted by position, from `scale q.k`:
+    /// The final score of row `i` and key `j`, which is admitted by position, from the scaled one:
     /// softcap, ALiBi, mask; -inf if the mask does not admit the key.
     pub fn finish(&self, i: usize, j: usize, scaled: C) -> C {
         let mut s = scaled;

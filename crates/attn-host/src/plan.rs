@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use attn_core::{
-    BackendError, Bytes, DType, Element, Footprint, Inputs, Mask, Output, Plan, Problem, Tensor,
+    BackendError, Bytes, DType, Element, Footprint, Inputs, Mask, Output, Plan, Problem,
+    ScoreWeights, Tensor,
 };
 
 use crate::{Head, HeadOutput, Storage};
@@ -31,16 +32,58 @@ pub struct HostPlan<S: Storage, K> {
     problem: Problem,
     kernel: K,
     loaded: Option<Loaded<S>>,
-    /// q, k, v in the type that is computed in; empty where that is how they are stored.
-    wide: [Vec<S::Compute>; 3],
+    /// The operands in the type that is computed in; empty where that is how they are stored.
+    wide: Operands<Vec<S::Compute>>,
     o: Vec<S::Compute>,
     lse: Vec<S::Compute>,
     /// The result as it is stored; empty where that is how it is computed.
     narrow: Vec<S>,
 }
 
+/// q, k and v, and the weights of the score.
+struct Operands<T> {
+    qkv: [T; 3],
+    weights: ScoreWeights<T>,
+}
+
+impl<S: Storage> Operands<Vec<S>> {
+    /// Themselves, or `wide` where they are computed in another type.
+    fn computed<'a>(&'a self, wide: &'a Operands<Vec<S::Compute>>) -> Operands<&'a [S::Compute]> {
+        let weights = self.weights.as_ref().zip(wide.weights.as_ref());
+        let choose =
+            |stored: &'a [S], wide: &'a [S::Compute]| S::as_compute(stored).unwrap_or(wide);
+        Operands {
+            qkv: [0, 1, 2].map(|at| choose(&self.qkv[at], &wide.qkv[at])),
+            weights: weights.map(|_, (stored, wide)| choose(stored, wide)),
+        }
+    }
+
+    /// Converts the elements of each operand that `wide` has room for.
+    fn widen(&self, wide: &mut Operands<Vec<S::Compute>>) {
+        let convert = |wide: &mut Vec<S::Compute>, stored: &[S]| {
+            wide.iter_mut().zip(stored).for_each(|(wide, &x)| *wide = x.widen());
+        };
+        for (wide, stored) in wide.qkv.iter_mut().zip(&self.qkv) {
+            convert(wide, stored);
+        }
+        let ScoreWeights { w_q, w_k, w } = &mut wide.weights;
+        for (wide, (_, stored)) in [w_q, w_k, w].into_iter().zip(self.weights.as_ref().named()) {
+            wide.iter_mut().zip(stored).for_each(|(wide, stored)| convert(wide, stored));
+        }
+    }
+}
+
+impl<C> Operands<Vec<C>> {
+    /// Elements of all together.
+    fn len(&self) -> usize {
+        let weights = self.weights.as_ref().named();
+        let weights = weights.into_iter().filter_map(|(_, w)| w.map(Vec::len));
+        self.qkv.iter().map(Vec::len).chain(weights).sum()
+    }
+}
+
 struct Loaded<S: Storage> {
-    qkv: [Vec<S>; 3],
+    operands: Operands<Vec<S>>,
     mask: Option<Mask>,
     slopes: Option<Vec<S::Compute>>,
     sinks: Option<Vec<S::Compute>>,
@@ -53,11 +96,13 @@ impl<S: Storage, K: HeadKernel<S::Compute>> HostPlan<S, K> {
         let converts = S::as_compute(&[]).is_none();
         let len = |dims: [usize; 4]| dims.iter().product::<usize>();
         let buffer = |dims| vec![S::Compute::ZERO; if converts { len(dims) } else { 0 }];
+        let weights = problem.score_weights().map(|_, dims| buffer(dims));
+        let qkv = [shape.q(), shape.k(), shape.v()].map(buffer);
         HostPlan {
             problem: problem.clone(),
             kernel,
             loaded: None,
-            wide: [shape.q(), shape.k(), shape.v()].map(buffer),
+            wide: Operands { qkv, weights },
             o: vec![S::Compute::ZERO; len(shape.out())],
             lse: vec![
                 S::Compute::ZERO;
@@ -81,7 +126,9 @@ impl<S: Storage, K: HeadKernel<S::Compute>> Plan for HostPlan<S, K> {
             x.map(|x| x.iter().map(|&x| S::Compute::from_f32(x)).collect::<Vec<_>>())
         };
         let (slopes, sinks) = (convert(inputs.slopes()), convert(inputs.sinks()));
-        self.loaded = Some(Loaded { qkv, mask: inputs.mask().cloned(), slopes, sinks });
+        let weights = inputs.weights().as_ref().try_map(|_, tensor| copy(tensor))?;
+        let operands = Operands { qkv, weights };
+        self.loaded = Some(Loaded { operands, mask: inputs.mask().cloned(), slopes, sinks });
         Ok(())
     }
 
@@ -90,11 +137,9 @@ impl<S: Storage, K: HeadKernel<S::Compute>> Plan for HostPlan<S, K> {
         let loaded = loaded.as_ref().ok_or(BackendError::NotLoaded)?;
         for _ in 0..reps.get() {
             let loaded = black_box(loaded);
-            for (wide, stored) in wide.iter_mut().zip(&loaded.qkv) {
-                wide.iter_mut().zip(stored).for_each(|(wide, &x)| *wide = x.widen());
-            }
-            let qkv = [0, 1, 2].map(|at| S::as_compute(&loaded.qkv[at]).unwrap_or(&wide[at]));
-            kernel.enter(&mut |kernel| heads(problem, loaded, qkv, o, lse, kernel));
+            loaded.operands.widen(wide);
+            let wide = &*wide;
+            kernel.enter(&mut |kernel| heads(problem, loaded, wide, o, lse, kernel));
             narrow.iter_mut().zip(&*o).for_each(|(narrow, &x)| *narrow = S::narrow(x));
             black_box((&mut *o, &mut *narrow));
         }
@@ -115,7 +160,7 @@ impl<S: Storage, K: HeadKernel<S::Compute>> Plan for HostPlan<S, K> {
     }
 
     fn footprint(&self) -> Footprint {
-        let wide: usize = self.wide.iter().map(Vec::len).sum::<usize>() * size_of::<S::Compute>();
+        let wide = self.wide.len() * size_of::<S::Compute>();
         let o = if self.narrow.is_empty() { 0 } else { self.o.len() * size_of::<S::Compute>() };
         Footprint { scratch: Some(Bytes((self.kernel.scratch() + wide + o) as u64)) }
     }
@@ -125,12 +170,14 @@ impl<S: Storage, K: HeadKernel<S::Compute>> Plan for HostPlan<S, K> {
 fn heads<S: Storage, K: HeadKernel<S::Compute>>(
     problem: &Problem,
     loaded: &Loaded<S>,
-    [q, k, v]: [&[S::Compute]; 3],
+    wide: &Operands<Vec<S::Compute>>,
     o: &mut [S::Compute],
     lse: &mut [S::Compute],
     kernel: &mut K,
 ) {
     let shape = problem.shape();
+    let Operands { qkv: [q, k, v], weights } = loaded.operands.computed(wide);
+    let dims = problem.score_weights();
     let mut lse = lse.chunks_exact_mut(shape.len_q);
     for (at, o) in o.chunks_exact_mut(shape.len_q * shape.dim_v).enumerate() {
         let (b, h) = (at / shape.heads_q, at % shape.heads_q);
@@ -141,8 +188,12 @@ fn heads<S: Storage, K: HeadKernel<S::Compute>>(
             b,
             h,
             q: matrix(q, at, shape.len_q * shape.dim),
-            k: matrix(k, kv, shape.len_k * shape.dim),
+            k: matrix(k, kv, shape.len_k * shape.dim_k()),
             v: matrix(v, kv, shape.len_k * shape.dim_v),
+            weights: weights.zip(dims).map(|_, (w, [_, heads, rows, columns])| {
+                // One for all heads or one for each.
+                matrix(w, h % heads, rows * columns)
+            }),
             mask: loaded.mask.as_ref(),
             slope: of_head(&loaded.slopes),
             sink: of_head(&loaded.sinks),

@@ -27,7 +27,7 @@ pub struct Normaliser<C> {
     pub lse: C,
 }
 
-/// Turns the scores `scale q.k` of row `i` over the keys from `first` on into `p_j = exp(s_j - m)`,
+/// Turns the scaled scores of row `i` over the keys from `first` on into `p_j = exp(s_j - m)`,
 /// 0 where the row does not admit the key.
 pub fn softmax<C: Real>(
     head: &Head<'_, C>,
@@ -83,7 +83,7 @@ fn max<C: Real>(x: &[C]) -> C {
 
 #[cfg(test)]
 mod tests {
-    use attn_core::{Alignment, DType, Problem, ProblemSpec, Shape};
+    use attn_core::{Alignment, DType, Problem, ProblemSpec, ScoreWeights, Shape};
 
     use super::*;
 
@@ -101,6 +101,7 @@ mod tests {
             q: &[],
             k: &[],
             v: &[],
+            weights: ScoreWeights::default(),
             mask: None,
             slope: None,
             sink,

@@ -44,7 +44,8 @@ prop_compose! {
         batch in 1usize..3, heads_kv in 1usize..3, group in 1usize..4,
         len_q in 1usize..40, len_k in 1usize..70, dim in 1usize..20, dim_v in 1usize..20,
     ) -> Shape {
-        Shape { batch, heads_q: heads_kv * group, heads_kv, len_q, len_k, dim, dim_v }
+        let heads_q = heads_kv * group;
+        Shape { batch, heads_q, heads_kv, len_q, len_k, dim, dim_k: None, dim_v }
     }
 }
 

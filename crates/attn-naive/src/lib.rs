@@ -1,7 +1,10 @@
 //! Attention as plain loops: readable first, and the yardstick that every error budget is measured with.
 //!
 //! ```text
-//! s_j = cap(scale * sum_d q_id k_jd) + bias_ij     for every admitted key j
+//! x_j = sum_d q_id k_jd                            for every admitted key j: scaled-dot
+//!       sum_e (sum_d q_id W_de) k_je               general
+//!       sum_a w_a tanh(sum_d q_id Wq_da + sum_e k_je Wk_ea)     additive
+//! s_j = cap(scale * x_j) + bias_ij
 //! m   = max_j s_j                                  the sink included
 //! p_j = exp(s_j - m),  l = sum_j p_j               the sink included
 //! o_c = (sum_j p_j v_jc) / l                       0 for a row that admits no key
@@ -10,11 +13,11 @@
 //!
 //! Arithmetic is in the storage type, f32 for the half types; sums run in index order, softmax is
 //! two-pass. One thread, whatever [`Exec`] allows: its time is the same yardstick everywhere. Scratch
-//! is one row of scores.
+//! is one row of scores, one projected query and, for an additive score, the projected keys of a head.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt,
-    ThreadPolicy, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, DType, Element, Exec, Plan, Problem, Receipt,
+    Score, ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use attn_host::{Head, HeadKernel, HeadOutput, HostPlan, Real, Storage};
 
@@ -56,8 +59,14 @@ impl Backend for Naive {
 }
 
 fn plan<S: Storage>(problem: &Problem) -> Box<dyn Plan> {
-    let kernel =
-        Loops { keys: Vec::new(), p: Vec::<S::Compute>::new(), capacity: problem.shape().len_k };
+    let (shape, weights) = (problem.shape(), problem.score_weights());
+    let width = problem.score().width(shape);
+    let kernel = Loops {
+        keys: Vec::with_capacity(shape.len_k),
+        p: Vec::<S::Compute>::with_capacity(shape.len_k),
+        q: vec![S::Compute::ZERO; width],
+        k: vec![S::Compute::ZERO; weights.w_k.map_or(0, |_| shape.len_k * width)],
+    };
     Box::new(HostPlan::<S, _>::new(problem, kernel))
 }
 
@@ -66,11 +75,15 @@ struct Loops<C> {
     keys: Vec<usize>,
     /// Their scores, then weights.
     p: Vec<C>,
-    capacity: usize,
+    /// Its query, projected if the score has a matrix for it.
+    q: Vec<C>,
+    /// The projected keys of one head, `[Nk, A]`, if the score projects keys.
+    k: Vec<C>,
 }
 
 impl<C: Real> HeadKernel<C> for Loops<C> {
     fn attend(&mut self, head: &Head<'_, C>, mut out: HeadOutput<'_, C>) {
+        self.project_keys(head);
         let width = head.shape().dim_v;
         for (i, o) in out.o.chunks_exact_mut(width).enumerate() {
             let lse = self.row(head, i, o);
@@ -81,7 +94,8 @@ impl<C: Real> HeadKernel<C> for Loops<C> {
     }
 
     fn scratch(&self) -> usize {
-        self.capacity * (size_of::<C>() + size_of::<usize>())
+        self.keys.capacity() * size_of::<usize>()
+            + (self.p.capacity() + self.q.len() + self.k.len()) * size_of::<C>()
     }
 }
 
@@ -116,16 +130,65 @@ impl<C: Real> Loops<C> {
     fn score(&mut self, head: &Head<'_, C>, i: usize) {
         self.keys.clear();
         self.p.clear();
-        let dim = head.shape().dim;
-        let (q, scale) = (&head.q[i * dim..][..dim], C::from_f64(head.problem.scale()));
+        self.project_query(head, i);
+        let (width, scale) = (self.q.len(), C::from_f64(head.problem.scale()));
+        let k = if self.k.is_empty() { head.k } else { &self.k };
         for j in head.admitted(i) {
-            let s = head.finish(i, j, scale * dot(q, &head.k[j * dim..][..dim]));
+            let k = &k[j * width..][..width];
+            let x = match head.problem.score() {
+                Score::ScaledDot | Score::General { .. } => dot(&self.q, k),
+                Score::Additive { .. } => hidden(head.weights.w, &self.q, k),
+            };
+            let s = head.finish(i, j, scale * x);
             if s != C::NEG_INFINITY {
                 self.keys.push(j);
                 self.p.push(s);
             }
         }
     }
+
+    fn project_query(&mut self, head: &Head<'_, C>, i: usize) {
+        let dim = head.shape().dim;
+        let q = &head.q[i * dim..][..dim];
+        let matrix = match head.problem.score() {
+            Score::ScaledDot => None,
+            Score::General { .. } => head.weights.w,
+            Score::Additive { .. } => head.weights.w_q,
+        };
+        match matrix {
+            None => self.q.copy_from_slice(q),
+            Some(matrix) => project(q, matrix, &mut self.q),
+        }
+    }
+
+    fn project_keys(&mut self, head: &Head<'_, C>) {
+        let (dim_k, width) = (head.shape().dim_k(), self.q.len());
+        if let Some(matrix) = head.weights.w_k {
+            for (k, out) in head.k.chunks_exact(dim_k).zip(self.k.chunks_exact_mut(width)) {
+                project(k, matrix, out);
+            }
+        }
+    }
+}
+
+/// `out_a = sum_d x_d w_da`.
+fn project<C: Real>(x: &[C], matrix: &[C], out: &mut [C]) {
+    out.fill(C::ZERO);
+    for (&x, row) in x.iter().zip(matrix.chunks_exact(out.len())) {
+        for (out, &w) in out.iter_mut().zip(row) {
+            *out += x * w;
+        }
+    }
+}
+
+/// `sum_a w_a tanh(q_a + k_a)`.
+fn hidden<C: Real>(w: Option<&[C]>, q: &[C], k: &[C]) -> C {
+    let mut sum = C::ZERO;
+    for (a, (&q, &k)) in q.iter().zip(k).enumerate() {
+        let x = (q + k).tanh();
+        sum += w.map_or(x, |w| w[a] * x);
+    }
+    sum
 }
 
 fn dot<C: Real>(a: &[C], b: &[C]) -> C {

@@ -1,7 +1,8 @@
 //! Attention composed of ndarray's matrix products, which are those of matrixmultiply.
 //!
 //! ```text
-//! S = scale * Q K^T     [Nq, used keys]      general_mat_mul
+//! Q = Q W, or Q W_q and K W_k                general_mat_mul, general and additive scores only
+//! S = scale * Q K^T     [Nq, used keys]      general_mat_mul; additive: w . tanh(q + k), pair by pair (attn-host)
 //! P = exp(S - max S),  l = sum P             row by row, 0 outside the admitted keys (attn-host)
 //! O = P V,  O_i /= l_i                       general_mat_mul, then one division per element
 //! ```
@@ -12,11 +13,12 @@
 //! of a process. Rows that admit no key are exactly 0.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt,
+    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt, Score,
     ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use attn_host::{
-    Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Real, Scratch, Storage, softmax,
+    Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Product, Projections, Real, Scratch,
+    Storage, softmax,
 };
 use half::{bf16, f16};
 use ndarray::linalg::general_mat_mul;
@@ -92,12 +94,14 @@ impl Float for f32 {}
 impl Float for f64 {}
 
 fn plan<S: Storage<Compute: Float>>(problem: &Problem, parallel: bool) -> Box<dyn Plan> {
-    let kernel = Composed::<S::Compute> { scratch: Scratch::new(problem), parallel };
+    let (scratch, projections) = (Scratch::new(problem), Projections::new(problem));
+    let kernel = Composed::<S::Compute> { scratch, projections, parallel };
     Box::new(HostPlan::<S, _>::new(problem, kernel))
 }
 
 struct Composed<C> {
     scratch: Scratch<C>,
+    projections: Projections<C>,
     parallel: bool,
 }
 
@@ -108,16 +112,23 @@ impl<C: Float> HeadKernel<C> for Composed<C> {
         let Scratch { s, normalisers } = &mut self.scratch;
         let s = &mut s[..shape.len_q * used.len()];
         let mut s = ArrayViewMut2::from_shape([shape.len_q, used.len()], s).expect(FITS);
-        let q = view(head.q, shape.len_q, shape.dim);
-        let k = view(&head.k[used.start * shape.dim..], used.len(), shape.dim);
         let v = view(&head.v[used.start * shape.dim_v..], used.len(), shape.dim_v);
         let mut o = ArrayViewMut2::from_shape([shape.len_q, shape.dim_v], &mut *out.o).expect(FITS);
 
-        let scale = C::from_f64(head.problem.scale());
-        general_mat_mul(scale, &q, &k.t(), C::zero(), &mut s);
+        let compared = self.projections.project(head, &used, multiply);
+        let additive = matches!(head.problem.score(), Score::Additive { .. });
+        if !additive {
+            let scale = C::from_f64(head.problem.scale());
+            let q = view(compared.q, shape.len_q, compared.width);
+            let k = view(compared.k, used.len(), compared.width);
+            general_mat_mul(scale, &q, &k.t(), C::zero(), &mut s);
+        }
         let rows = Zip::indexed(s.rows_mut()).and(ArrayViewMut1::from(&mut normalisers[..]));
         let row = |i, row: ArrayViewMut1<'_, C>, normaliser: &mut Normaliser<C>| {
             let row = row.into_slice().expect("rows of a row-major matrix");
+            if additive {
+                compared.add(head, i, used.start, row);
+            }
             *normaliser = softmax(head, i, used.start, row, BLOCK);
         };
         if self.parallel {
@@ -129,10 +140,10 @@ impl<C: Float> HeadKernel<C> for Composed<C> {
         self.scratch.normalise(shape.dim_v, out);
     }
 
-    /// S and the normalisers; not the packing buffers that matrixmultiply allocates in every
+    /// S, the normalisers and the projections; not the packing buffers that matrixmultiply allocates in every
     /// product, at most 1024 x 256 + 4 x 64 x 256 elements.
     fn scratch(&self) -> usize {
-        self.scratch.bytes()
+        self.scratch.bytes() + self.projections.bytes()
     }
 }
 
@@ -140,4 +151,10 @@ const FITS: &str = "an operand has the size that the problem's shape says";
 
 fn view<T>(from: &[T], rows: usize, columns: usize) -> ArrayView2<'_, T> {
     ArrayView2::from_shape([rows, columns], &from[..rows * columns]).expect(FITS)
+}
+
+fn multiply<C: Float>(product: Product<'_, C>) {
+    let Product { a, b, out, sizes: [rows, inner, columns] } = product;
+    let mut out = ArrayViewMut2::from_shape([rows, columns], out).expect(FITS);
+    general_mat_mul(C::one(), &view(a, rows, inner), &view(b, inner, columns), C::zero(), &mut out);
 }

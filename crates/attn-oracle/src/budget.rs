@@ -14,6 +14,22 @@
 //! `1 - 2 exp(-18)` per score (Higham and Mary, "A new approach to probabilistic rounding error
 //! analysis", 2019, theorem 2.4), and for D identical terms, the most biased case, up to D = 680.
 //!
+//! Other scores: with `G = G(D)` for what the queries are multiplied by and `G_k = G(Dk)` for the keys,
+//!
+//! ```text
+//! general    |ds_j| <= u |scale| (G(D) + G(Dk + 2)) sum_de |q_d W_de k_je|
+//! additive   |ds_j| <= u |scale| (sum_a |w_a| (G X_a + G_k Y_ja + |x_ja| + 4) + G(A + 2) sum_a |w_a tanh x_ja|)
+//!            x_ja = sum_d q_d Wq_da + sum_e k_je Wk_ea,   X_a = sum_d |q_d Wq_da|,   Y_ja = sum_e |k_je Wk_ea|
+//! ```
+//!
+//! general: the first product errs by `u G(D) sum_d |q_d W_de|` in each of the Dk elements, which the
+//! second carries on with weight `|k_je|`; the second rounds `G(Dk + 2)` times, on elements no larger
+//! than these sums. Whether W joins the queries or the keys, both terms stay below the same sum. The
+//! errors of different elements are added up, not averaged: equal columns of W err alike. additive:
+//! the argument of tanh errs by both projections and the addition, which tanh, whose derivative is at
+//! most 1, does not amplify; its own absolute error is up to 4 u; then a dot product of A terms. X and Y
+//! are 0 where nothing is projected.
+//!
 //! A softcap contracts these and adds its own rounding, at most `4 u c`. ALiBi and additive masks are
 //! rounded themselves and in the sum: `2 u (|bias| + |s_j|)`.
 //!
@@ -22,7 +38,7 @@
 //! `expm1(u E_j)` with
 //!
 //! ```text
-//! E_j = G(n) |scale| sum_d |q_d k_jd|  +  4 c  +  2 (|bias_j| + |s_j|)  +  3 |s_j - m|  +  4
+//! E_j = |ds_j| / u  +  4 c  +  2 (|bias_j| + |s_j|)  +  3 |s_j - m|  +  4
 //! ```
 //!
 //! the second and third term only where there is a softcap or a bias. A sink is given, not computed:
@@ -64,6 +80,8 @@ const RESCALE: f64 = 1.0 + EXP;
 
 /// Roundings of a softcap per unit of its bound: quotient, tanh (as a quotient of exponentials), product.
 const SOFTCAP: f64 = 4.0;
+/// Absolute error of a tanh of the additive score, in unit roundoffs.
+pub(crate) const TANH: f64 = 4.0;
 /// Roundings per unit of bias and of biased score.
 const BIAS: f64 = 2.0;
 
@@ -71,24 +89,26 @@ const BIAS: f64 = 2.0;
 pub(crate) struct Score {
     /// The score.
     pub(crate) value: f64,
-    /// `scale q.k`.
-    pub(crate) raw: f64,
-    /// `|scale| sum_d |q_d k_d|`.
-    pub(crate) products: f64,
-    /// `scale^2 sum_d (q_d k_d)^2`.
-    pub(crate) square: f64,
+    /// `|ds_j| / u` before softcap and biases.
+    pub(crate) error: f64,
+    /// Standard deviation of that error, per unit roundoff.
+    pub(crate) walk: f64,
     /// Sum of the absolute values of its biases.
     pub(crate) biases: f64,
 }
 
+/// `G(n)`.
+pub(crate) fn growth(n: usize) -> f64 {
+    let n = n as f64;
+    n.min(LAMBDA * n.sqrt())
+}
+
 /// `E_j` above; `distance` is `m - s_j`.
 pub(crate) fn relative_error(problem: &Problem, score: &Score, distance: f64) -> f64 {
-    let n = problem.shape().dim as f64 + 2.0;
-    let products = n.min(LAMBDA * n.sqrt()) * score.products;
     let softcap = problem.softcap().map_or(0.0, |c| SOFTCAP * c);
     let biased = score.biases > 0.0;
     let biases = if biased { BIAS * (score.biases + score.value.abs()) } else { 0.0 };
-    products + softcap + biases + ARGUMENT * distance + EXP
+    score.error + softcap + biases + ARGUMENT * distance + EXP
 }
 
 /// Twice the weight at which keys are far enough to be 0 in every arithmetic, per unit of value.

@@ -13,6 +13,11 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
+    /// `x` alone.
+    pub(crate) const fn of(x: f64) -> Self {
+        Sum { high: x, low: 0.0 }
+    }
+
     /// Adds `x` (`TwoSum`, Knuth).
     pub(crate) fn add(&mut self, x: f64) {
         let sum = self.high + x;
@@ -26,6 +31,18 @@ impl Sum {
         let product = a * b;
         self.low += a.mul_add(b, -product);
         self.add(product);
+    }
+
+    /// Adds another sum.
+    pub(crate) fn add_sum(&mut self, other: Sum) {
+        self.add(other.high);
+        self.low += other.low;
+    }
+
+    /// The sum, rounded once, and what that rounding drops.
+    pub(crate) fn split(self) -> (f64, f64) {
+        let value = self.value();
+        (value, (self.high - value) + self.low)
     }
 
     /// The sum, rounded once.

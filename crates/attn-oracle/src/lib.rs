@@ -16,6 +16,7 @@ mod operands;
 mod reference;
 mod row;
 mod rows;
+mod score;
 mod verdict;
 mod yardstick;
 

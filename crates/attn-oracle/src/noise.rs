@@ -6,6 +6,8 @@
 //!
 //! ```text
 //! dot     sigma_j  = u (0.4 sqrt(D) (sqrt(sum_d (q_d k_jd)^2) + |q.k|)) |scale|      partial sums of a dot product
+//! general    y_e = q W: as a dot product each, then  sqrt(sum_e (k_je sigma_e)^2) + that of y.k
+//! additive   sqrt(sum_a (w_a (tanh'(x_a) (sigma of both projections + |x_a|) + 1))^2) + that of w.tanh(x)
 //! score   sigma_j += u (|s_j| + |s_j - m| + c + |bias_j| + 1)                        what follows the dot product
 //! noise_c = sqrt(sum_j (w_j (v_jc - o_c) sigma_j)^2)                                 independent over keys
 //!         + u sum_j w_j |v_jc - o_c| |s_j - m|                                       a rounded scale hits all keys alike
@@ -24,6 +26,11 @@ use crate::row::Row;
 
 /// `0.4 sqrt(n)`: the standard deviation of the sum of n roundings of growing partial sums.
 const WALK: f64 = 0.4;
+
+/// Standard deviation of a sum of n products, per unit roundoff: their squares' sum and their sum.
+pub(crate) fn partial_sums(n: usize, square: f64, value: f64) -> f64 {
+    WALK * (n as f64).sqrt() * (square.sqrt() + value.abs())
+}
 
 /// The largest `noise_c` of row `at = [b, h, i]`, which `row` holds.
 pub(crate) fn largest(operands: &Operands<'_>, row: &Row, at: [usize; 3]) -> f64 {
@@ -53,8 +60,7 @@ pub(crate) fn largest(operands: &Operands<'_>, row: &Row, at: [usize; 3]) -> f64
 
 /// The standard deviation of one score.
 fn sigma(problem: &Problem, row: &Row, score: &Score, u: f64) -> f64 {
-    let walk = WALK * (problem.shape().dim as f64).sqrt() * (score.square.sqrt() + score.raw.abs());
     let cap = problem.softcap().unwrap_or(0.0);
     let after = score.value.abs() + (row.stats.max - score.value) + cap + score.biases + 1.0;
-    u * (walk + after)
+    u * (score.walk + after)
 }

@@ -1,6 +1,8 @@
 //! The inputs in f64, and where each row of each head is.
 
-use attn_core::{Inputs, Mask, Problem, Shape};
+use attn_core::{Inputs, Mask, Problem, Score, ScoreWeights, Shape};
+
+use crate::score::{Pair, Projected, project};
 
 /// Everything that scores and values are computed from.
 pub(crate) struct Operands<'a> {
@@ -8,6 +10,10 @@ pub(crate) struct Operands<'a> {
     q: Vec<f64>,
     k: Vec<f64>,
     v: Vec<f64>,
+    weights: ScoreWeights<Vec<f64>>,
+    /// `[B, heads, Nk, A]` of an additive score, `heads` being Hq where each head has its own `W_k` and Hkv
+    /// elsewhere.
+    projected_k: Vec<Projected>,
     mask: Option<&'a Mask>,
     slopes: Option<Vec<f64>>,
     sinks: Option<Vec<f64>>,
@@ -18,7 +24,76 @@ impl<'a> Operands<'a> {
         let [q, k, v] = [inputs.q(), inputs.k(), inputs.v()].map(|t| t.data().to_f64());
         let widen = |x: Option<&[f32]>| x.map(|x| x.iter().map(|&x| f64::from(x)).collect());
         let (slopes, sinks) = (widen(inputs.slopes()), widen(inputs.sinks()));
-        Operands { problem, q, k, v, mask: inputs.mask(), slopes, sinks }
+        let weights = inputs.weights().as_ref().map(|_, tensor| tensor.data().to_f64());
+        let mask = inputs.mask();
+        let projected_k = Vec::new();
+        let mut operands = Operands { problem, q, k, v, weights, projected_k, mask, slopes, sinks };
+        operands.project_keys();
+        operands
+    }
+
+    fn project_keys(&mut self) {
+        let Shape { batch, heads_q, heads_kv, len_k, .. } = *self.problem.shape();
+        if !matches!(self.problem.score(), Score::Additive { .. }) {
+            return;
+        }
+        let mut all = Vec::new();
+        for b in 0..batch {
+            for head in 0..if self.keys_per_head() { heads_q } else { heads_kv } {
+                let h = if self.keys_per_head() { head } else { head * (heads_q / heads_kv) };
+                let dim = self.problem.shape().dim_k();
+                let keys = &self.k[self.first_key(b, h) * dim..][..len_k * dim];
+                project(keys, self.weights(h).w_k, dim, &mut all);
+            }
+        }
+        self.projected_k = all;
+    }
+
+    /// Whether every query head has its own `W_k`.
+    fn keys_per_head(&self) -> bool {
+        self.problem.score_weights().w_k.is_some_and(|dims| dims[1] > 1)
+    }
+
+    /// The weights of query head `h`.
+    fn weights(&self, h: usize) -> ScoreWeights<&[f64]> {
+        let dims = self.problem.score_weights();
+        self.weights.as_ref().zip(dims).map(|_, (w, [_, heads, rows, columns])| {
+            let first = if heads == 1 { 0 } else { h * rows * columns };
+            &w[first..][..rows * columns]
+        })
+    }
+
+    /// The projected query of a row; nothing for a scaled dot product.
+    pub(crate) fn project_query(&self, at: [usize; 3], out: &mut Vec<Projected>) {
+        out.clear();
+        let (q, ScoreWeights { w_q, w, .. }) = (self.query(at), self.weights(at[1]));
+        match self.problem.score() {
+            Score::ScaledDot => {}
+            Score::General { .. } => project(q, w, q.len(), out),
+            Score::Additive { .. } => project(q, w_q, q.len(), out),
+        }
+    }
+
+    /// What the score of key `j` is computed from, beside the projected query of the row.
+    pub(crate) fn pair<'p>(&'p self, at: [usize; 3], query: &'p [Projected], j: usize) -> Pair<'p> {
+        let [b, h, _] = at;
+        match self.problem.score() {
+            // Without a matrix the general score is the dot product.
+            Score::ScaledDot | Score::General { w: None } => {
+                Pair::Dot(self.query(at), self.key(at, j))
+            }
+            Score::General { .. } => Pair::General(query, self.key(at, j)),
+            Score::Additive { dim, .. } => {
+                let Shape { heads_q, len_k, .. } = *self.problem.shape();
+                let first = if self.keys_per_head() {
+                    (b * heads_q + h) * len_k
+                } else {
+                    self.first_key(b, h)
+                };
+                let k = &self.projected_k[(first + j) * dim..][..dim];
+                Pair::Additive(query, k, self.weights(h).w)
+            }
+        }
     }
 
     pub(crate) fn problem(&self) -> &Problem {
@@ -31,7 +106,7 @@ impl<'a> Operands<'a> {
     }
 
     pub(crate) fn key(&self, [b, h, _]: [usize; 3], j: usize) -> &[f64] {
-        let dim = self.problem.shape().dim;
+        let dim = self.problem.shape().dim_k();
         &self.k[(self.first_key(b, h) + j) * dim..][..dim]
     }
 

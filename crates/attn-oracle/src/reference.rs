@@ -149,7 +149,8 @@ pub fn weights(problem: &Problem, inputs: &Inputs, b: usize, h: usize) -> Vec<Ve
 #[cfg(test)]
 mod tests {
     use attn_core::{
-        Alignment, DType, Family, InputParts, MaskKind, MaskSpec, ProblemSpec, Shape, Tensor,
+        Alignment, DType, Family, InputParts, MaskKind, MaskSpec, ProblemSpec, Score, ScoreWeights,
+        Shape, Tensor,
     };
 
     use super::*;
@@ -162,6 +163,7 @@ mod tests {
             q: tensor(shape.q(), q),
             k: tensor(shape.k(), k),
             v: tensor(shape.v(), v),
+            weights: ScoreWeights::default(),
             mask: None,
             slopes: problem.spec().alibi.then(|| vec![0.25; shape.heads_q]),
             sinks,
@@ -189,6 +191,19 @@ mod tests {
         );
         let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
         for (got, want) in reference.o.iter().zip([2.462, 3.462, 1.538, 2.538]) {
+            assert!((got - want).abs() < 1e-3, "{got} {want}");
+        }
+    }
+
+    /// Keras' documented result of additive attention: unit scale, no projections.
+    #[test]
+    fn agrees_with_the_published_additive_example() {
+        let score = Score::Additive { dim: 2, w_q: None, w_k: None, w: None };
+        let spec = ProblemSpec { score, ..ProblemSpec::new(Shape::square(1, 2, 2), DType::F64) };
+        let problem = Problem::new(spec).unwrap();
+        let [q, k] = [vec![1.0, 0.0, 0.0, 1.0], vec![0.0, 1.0, 1.0, 0.0]];
+        let inputs = inputs(&problem, q, k, vec![1.0, 2.0, 3.0, 4.0]);
+        for (got, want) in compute(&problem, &inputs).o.iter().zip([1.727, 2.727, 2.272, 3.272]) {
             assert!((got - want).abs() < 1e-3, "{got} {want}");
         }
     }

@@ -4,6 +4,7 @@ use crate::RowStats;
 use crate::budget::{Score, relative_error};
 use crate::exact::Sum;
 use crate::operands::Operands;
+use crate::score::Projected;
 
 /// Keys whose score lies further below the largest have weight `exp(-400)` or less: they are 0 in
 /// every arithmetic, whatever the rounding of their scores, and get no share in the error.
@@ -16,6 +17,8 @@ pub(crate) struct Row {
     pub(crate) keys: Vec<usize>,
     /// Weights `w_j` of the admitted keys.
     pub(crate) weights: Vec<f64>,
+    /// The row's query, projected where the score does that.
+    query: Vec<Projected>,
     /// Scores as they come, with what their rounding depends on.
     pub(crate) scores: Vec<Score>,
     /// Relative errors `E_j` of the weights.
@@ -40,25 +43,18 @@ impl Row {
         self.keys.clear();
         self.scores.clear();
         let problem = operands.problem();
-        let (q, scale) = (operands.query(at), problem.scale());
+        operands.project_query(at, &mut self.query);
         for j in problem.admitted(at[0], at[2]) {
             let Some([alibi, mask]) = operands.biases(at, j) else {
                 continue;
             };
-            let (mut dot, mut absolute, mut square) = (Sum::default(), 0.0, 0.0);
-            for (q, k) in q.iter().zip(operands.key(at, j)) {
-                dot.add_product(*q, *k);
-                absolute += (q * k).abs();
-                square += (q * k) * (q * k);
-            }
-            let dot = dot.value();
-            let capped = problem.softcap().map_or(scale * dot, |c| c * (scale * dot / c).tanh());
+            let raw = operands.pair(at, &self.query, j).score(problem);
+            let capped = problem.softcap().map_or(raw.value, |c| c * (raw.value / c).tanh());
             self.keys.push(j);
             self.scores.push(Score {
                 value: capped + alibi + mask,
-                raw: scale * dot,
-                products: scale.abs() * absolute,
-                square: scale * scale * square,
+                error: raw.error,
+                walk: raw.walk,
                 biases: alibi.abs() + mask.abs(),
             });
         }
@@ -85,7 +81,7 @@ impl Row {
         }
         if let Some(sink) = sink {
             let weight = (sink - max).exp();
-            let score = Score { value: sink, raw: 0.0, products: 0.0, square: 0.0, biases: 0.0 };
+            let score = Score { value: sink, error: 0.0, walk: 0.0, biases: 0.0 };
             let error = relative_error(problem, &score, (max - sink).min(FAR));
             total.add(weight);
             mean_error += weight * error;

@@ -2,6 +2,8 @@
 
 use attn_core::Problem;
 
+use crate::score::Pair;
+
 /// Query rows, ascending and without repeats; the same in every batch and head.
 ///
 /// Rows of attention are independent, so at long lengths a chosen set stands for all.
@@ -24,7 +26,7 @@ impl Rows {
         let shape = problem.shape();
         let n = shape.len_q;
         let heads = (shape.batch * shape.heads_q) as u64;
-        let per_row = heads * (shape.len_k * (shape.dim + shape.dim_v)) as u64;
+        let per_row = heads * (shape.len_k * (Pair::cost(problem) + shape.dim_v)) as u64;
         let affordable = (max_products / per_row).max(64) as usize;
         if n <= affordable {
             return Rows::all(problem);

@@ -1,13 +1,14 @@
-//! The peer yardstick: no more than twice the error of the plain loops, three times with a softcap.
+//! The peer yardstick: no more than twice the error of the plain loops, three times where scores take
+//! a tanh.
 
-use attn_core::{Data, Problem, Tensor};
+use attn_core::{Data, Problem, Score, Tensor};
 
 use crate::Reference;
 
 /// Factor on naive's error (FlashAttention's tests use the same).
 const FACTOR: f64 = 2.0;
-/// The same where scores are capped: tanh is computed in more than one way.
-const FACTOR_SOFTCAP: f64 = 3.0;
+/// The same under a softcap or an additive score: tanh is computed in more than one way.
+const FACTOR_TANH: f64 = 3.0;
 
 /// How many times the expected error the largest error of a tensor may well be: a tensor's largest
 /// error is that of its unluckiest element.
@@ -36,7 +37,9 @@ impl Yardstick {
             .elements(problem)
             .map(|(index, at)| (naive.data().get(naive.index(index)) - reference.o[at]).abs())
             .fold(0.0, f64::max);
-        let factor = if problem.softcap().is_some() { FACTOR_SOFTCAP } else { FACTOR };
+        let additive = matches!(problem.score(), Score::Additive { .. });
+        let tanh = problem.softcap().is_some() || additive;
+        let factor = if tanh { FACTOR_TANH } else { FACTOR };
         let expected = NOISE * reference.noise;
         let allowed = factor * worst.max(expected) + floor(&reference.rounded(problem));
         Yardstick { naive: worst, allowed }

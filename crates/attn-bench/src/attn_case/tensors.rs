@@ -8,7 +8,8 @@ use safetensors::{Dtype as FileType, SafeTensors};
 
 use super::FormatError;
 
-const NAMES: [&str; 9] = ["q", "k", "v", "mask", "kv_len", "alibi_slopes", "sinks", "out", "lse"];
+const NAMES: [&str; 12] =
+    ["q", "k", "v", "w_q", "w_k", "w", "mask", "kv_len", "alibi_slopes", "sinks", "out", "lse"];
 
 /// A container with known names only.
 pub(super) struct File<'a>(SafeTensors<'a>);
@@ -51,6 +52,24 @@ impl<'a> File<'a> {
         };
         let [b, h, i] = dims("lse", &view)?;
         Ok(Some(tensor("lse", &view, [b, h, i, 1])?))
+    }
+
+    /// `[H, rows, columns]` as `[1, H, rows, columns]`.
+    pub(super) fn matrices(&self, name: &'static str) -> Result<Option<Tensor>, FormatError> {
+        let Some(view) = self.view(name) else {
+            return Ok(None);
+        };
+        let [h, rows, columns] = dims(name, &view)?;
+        Ok(Some(tensor(name, &view, [1, h, rows, columns])?))
+    }
+
+    /// `[H, columns]` as `[1, H, 1, columns]`.
+    pub(super) fn vectors(&self, name: &'static str) -> Result<Option<Tensor>, FormatError> {
+        let Some(view) = self.view(name) else {
+            return Ok(None);
+        };
+        let [h, columns] = dims(name, &view)?;
+        Ok(Some(tensor(name, &view, [1, h, 1, columns])?))
     }
 
     pub(super) fn mask(&self) -> Result<Option<Mask>, FormatError> {
@@ -137,15 +156,11 @@ pub(super) struct Encoded(Vec<(&'static str, FileType, Vec<usize>, Vec<u8>)>);
 
 impl Encoded {
     pub(super) fn tensor(&mut self, name: &'static str, tensor: &Tensor) {
-        self.push(name, tensor, tensor.dims().to_vec());
+        self.shaped(name, tensor, tensor.dims().to_vec());
     }
 
-    /// A tensor whose last axis is 1, without that axis.
-    pub(super) fn rows(&mut self, name: &'static str, tensor: &Tensor) {
-        self.push(name, tensor, tensor.dims()[..3].to_vec());
-    }
-
-    fn push(&mut self, name: &'static str, tensor: &Tensor, dims: Vec<usize>) {
+    /// A tensor without some of its axes of size 1.
+    pub(super) fn shaped(&mut self, name: &'static str, tensor: &Tensor, dims: Vec<usize>) {
         let dtype = match tensor.dtype() {
             DType::F64 => FileType::F64,
             DType::F32 => FileType::F32,

@@ -1,4 +1,4 @@
-use attn_core::{DType, Data, Family, MaskKind, MaskSpec};
+use attn_core::{DType, Data, Family, MaskKind, MaskSpec, Span};
 use proptest::prelude::*;
 use safetensors::Dtype as FileType;
 use safetensors::tensor::TensorView;
@@ -6,8 +6,13 @@ use safetensors::tensor::TensorView;
 use super::*;
 
 fn sample(dtype: DType, kind: MaskKind) -> AttnCase {
-    let shape = Shape { heads_kv: 1, len_k: 4, dim_v: 5, ..Shape::square(2, 3, 2) };
+    scored(dtype, kind, Score::ScaledDot, None)
+}
+
+fn scored(dtype: DType, kind: MaskKind, score: Score, dim_k: Option<usize>) -> AttnCase {
+    let shape = Shape { heads_kv: 1, len_k: 4, dim_k, dim_v: 5, ..Shape::square(2, 3, 2) };
     let problem = Problem::new(ProblemSpec {
+        score,
         causal: Some(Alignment::BottomRight),
         window: Some(Window { left: Some(2), right: None }),
         softcap: Some(5.0),
@@ -72,6 +77,71 @@ fn everything_round_trips_in_every_type() {
     }
 }
 
+/// Scores with everything, with some and with nothing, and the width of keys that goes with each.
+fn scores() -> Vec<(Score, Option<usize>)> {
+    let [shared, own] = [Some(Span::Shared), Some(Span::PerHead)];
+    vec![
+        (Score::General { w: None }, None),
+        (Score::General { w: shared }, Some(7)),
+        (Score::General { w: own }, None),
+        (Score::Additive { dim: 2, w_q: None, w_k: None, w: None }, None),
+        (Score::Additive { dim: 7, w_q: own, w_k: None, w: shared }, Some(7)),
+        (Score::Additive { dim: 2, w_q: None, w_k: shared, w: own }, Some(3)),
+        (Score::Additive { dim: 6, w_q: shared, w_k: own, w: None }, Some(3)),
+    ]
+}
+
+#[test]
+fn every_score_round_trips_in_every_type() {
+    for dtype in DType::ALL {
+        for (score, dim_k) in scores() {
+            let case = scored(dtype, MaskKind::Bool, score, dim_k);
+            assert_eq!(AttnCase::parse(&case.to_bytes()).unwrap(), case, "{dtype} {score}");
+        }
+    }
+}
+
+/// A file of the given score with one more tensor, all of `q`, `k` and `v` being 1x1x1x1.
+fn message_of(score: &str, name: &str, dims: Vec<usize>, value: f32) -> String {
+    let json = format!(r#"{{"schema":"attn-case/1","score":"{score}"}}"#);
+    let data = vec![value; dims.iter().product()];
+    let bytes: Vec<u8> = data.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let file = file(&json, Some((name, FileType::F32, dims, &bytes)));
+    AttnCase::parse(&file).map_or_else(|error| error.to_string(), |_| "fine".into())
+}
+
+#[test]
+fn weights_that_do_not_fit_their_score_are_refused_by_name() {
+    let of = |score, name, dims: &[usize]| message_of(score, name, dims.into(), 1.0);
+    assert_eq!(of("general", "w", &[1, 1, 1]), "fine");
+    assert_eq!(of("additive", "w", &[1, 1]), "fine");
+    assert_eq!(
+        of("scaled-dot", "w", &[1, 1, 1]),
+        "tensor `w` is f32 [1, 1, 1, 1], expected absent"
+    );
+    assert_eq!(
+        of("general", "w_q", &[1, 1, 1]),
+        "tensor `w_q` is f32 [1, 1, 1, 1], expected absent"
+    );
+    assert_eq!(of("general", "w", &[1, 1]), "tensor `w` is F32 [1, 1], expected 3 dimensions");
+    assert_eq!(
+        of("additive", "w", &[1, 1, 1]),
+        "tensor `w` is F32 [1, 1, 1], expected 2 dimensions"
+    );
+    let rows = of("general", "w", &[1, 2, 1]);
+    assert_eq!(rows, "tensor `w` is f32 [1, 1, 2, 1], expected f32 [1, 1, 1, 1]");
+    let heads = of("additive", "w_q", &[3, 1, 1]);
+    assert_eq!(heads, "tensor `w_q` is f32 [1, 3, 1, 1], expected f32 [1, 1, 1, 1]");
+    let widths = of("additive", "w_q", &[1, 1, 4]);
+    assert_eq!(
+        widths,
+        "the score's dim = 4, but dim_k = 1: the additive:A=4,w_q score has no matrix between them"
+    );
+    assert!(of("additive", "w_q", &[1, 1, 0]).contains("dim is 0"));
+    let nan = message_of("additive", "w", vec![1, 1], f32::NAN);
+    assert_eq!(nan, "tensor `w` holds NaN at [0, 0, 0, 0], which some query reads");
+}
+
 #[test]
 fn absent_keys_are_null() {
     assert!(AttnCase::parse(&file(&format!("{BASE}}}"), None)).is_ok());
@@ -80,8 +150,11 @@ fn absent_keys_are_null() {
 #[test]
 fn metadata_that_cannot_be_followed_is_refused_by_name() {
     assert!(message(&format!(r#"{BASE},"typo":1}}"#)).contains("unknown field `typo`"));
-    let score = message(r#"{"schema":"attn-case/1","score":"additive"}"#);
-    assert_eq!(score, "score `additive` is not supported by this version");
+    let score = message(r#"{"schema":"attn-case/1","score":"cosine"}"#);
+    assert_eq!(
+        score,
+        "metadata `attn_case`: score `cosine`, expected one of scaled-dot, general, additive"
+    );
     assert!(message(r#"{"schema":"attn-case/9","score":"scaled-dot"}"#).contains("attn-case/9"));
     assert!(message(&format!(r#"{BASE},"softcap":-1.0}}"#)).contains("softcap = -1"));
     assert!(message(&format!(r#"{BASE},"out":{{"rtol":-1,"atol":0}}}}"#)).contains("out.rtol"));
@@ -92,8 +165,8 @@ fn metadata_that_cannot_be_followed_is_refused_by_name() {
 #[test]
 fn tensors_that_do_not_fit_are_refused_by_name() {
     let four = [0u8; 4];
-    let unknown = message_with("w", FileType::F32, vec![1], &four);
-    assert!(unknown.starts_with("unknown tensor `w`, expected only q, k, v"), "{unknown}");
+    let unknown = message_with("u", FileType::F32, vec![1], &four);
+    assert!(unknown.starts_with("unknown tensor `u`, expected only q, k, v, w_q"), "{unknown}");
     assert_eq!(
         message_with("out", FileType::F32, vec![1, 1, 1], &four),
         "tensor `out` is F32 [1, 1, 1], expected 4 dimensions"
@@ -133,6 +206,17 @@ proptest! {
     #[test]
     fn flipped_bytes_never_panic(at in any::<prop::sample::Index>(), to in any::<u8>()) {
         let mut bytes = sample(DType::F32, MaskKind::Bool).to_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] = to;
+        let _ = AttnCase::parse(&bytes);
+    }
+
+    #[test]
+    fn flipped_bytes_of_a_scored_file_never_panic(
+        which in 0usize..7, at in any::<prop::sample::Index>(), to in any::<u8>(),
+    ) {
+        let (score, dim_k) = scores()[which];
+        let mut bytes = scored(DType::F32, MaskKind::Bool, score, dim_k).to_bytes();
         let at = at.index(bytes.len());
         bytes[at] = to;
         let _ = AttnCase::parse(&bytes);

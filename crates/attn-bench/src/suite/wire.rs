@@ -13,15 +13,16 @@
 //! causal = "top-left"
 //! models = ["kernel", "end-to-end"]           # what is timed: kernel, kernel-cold, end-to-end, prepare
 //! mask = { kind = "bool", over = ["queries", "keys"] }
+//! score = { additive = { w_q = "shared", w_k = "per-head", w = "shared" } }     # or { general = { w = "shared" } }
 //! ```
 //!
-//! `len` is the number of queries and, unless `len_k` is given, of keys; `heads_kv` and `dim_v` are
-//! `heads` and `dim` unless they are given. Sizes may be arrays, all of the same length: they vary
+//! `len` is the number of queries and, unless `len_k` is given, of keys; `heads_kv`, `dim_k` and
+//! `dim_v` are `heads`, `dim` and `dim` unless they are given. Sizes may be arrays, all of the same length: they vary
 //! together, one case for each position. Instead of `shape`, `files` names attn-case files, which
 //! state the problem.
 
 use attn_core::{
-    Alignment, DType, Family, MaskKind, MaskSpec, Problem, ProblemSpec, Shape, Window,
+    Alignment, DType, Family, MaskKind, MaskSpec, Problem, ProblemSpec, Score, Shape, Span, Window,
 };
 use attn_record::{Axis, Model};
 use serde::Deserialize;
@@ -55,6 +56,8 @@ pub(super) struct WireCase {
     pub(super) files: Option<Vec<String>>,
     #[serde(default = "f32")]
     pub(super) dtype: Many<DType>,
+    #[serde(default)]
+    score: WireScore,
     scale: Option<f64>,
     causal: Option<Alignment>,
     align: Option<Alignment>,
@@ -80,6 +83,36 @@ pub(super) struct WireCase {
     pub(super) all_cores: bool,
     #[serde(default = "kernel")]
     pub(super) models: Vec<Model>,
+}
+
+/// A score as [`Score`] says; the hidden layer of an additive one is as wide as queries unless
+/// `dim` is given.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum WireScore {
+    #[default]
+    ScaledDot,
+    General {
+        w: Option<Span>,
+    },
+    Additive {
+        dim: Option<usize>,
+        w_q: Option<Span>,
+        w_k: Option<Span>,
+        w: Option<Span>,
+    },
+}
+
+impl WireScore {
+    fn at(self, shape: &Shape) -> Score {
+        match self {
+            WireScore::ScaledDot => Score::ScaledDot,
+            WireScore::General { w } => Score::General { w },
+            WireScore::Additive { dim, w_q, w_k, w } => {
+                Score::Additive { dim: dim.unwrap_or(shape.dim), w_q, w_k, w }
+            }
+        }
+    }
 }
 
 /// A boolean or additive mask and the axes over which it is not broadcast.
@@ -130,6 +163,7 @@ pub(super) struct WireShape {
     len: Many<usize>,
     len_k: Option<Many<usize>>,
     dim: Many<usize>,
+    dim_k: Option<Many<usize>>,
     dim_v: Option<Many<usize>>,
 }
 
@@ -187,8 +221,8 @@ fn malformed(file: &CaseFile, error: &toml::de::Error) -> SuiteError {
 }
 
 impl WireShape {
-    fn sizes(&self) -> [Option<&Many<usize>>; 7] {
-        let WireShape { batch, heads, heads_kv, len, len_k, dim, dim_v } = self;
+    fn sizes(&self) -> [Option<&Many<usize>>; 8] {
+        let WireShape { batch, heads, heads_kv, len, len_k, dim, dim_k, dim_v } = self;
         [
             Some(batch),
             Some(heads),
@@ -196,6 +230,7 @@ impl WireShape {
             Some(len),
             len_k.as_ref(),
             Some(dim),
+            dim_k.as_ref(),
             dim_v.as_ref(),
         ]
     }
@@ -224,6 +259,7 @@ impl WireShape {
             len_q: self.len.at(position),
             len_k: or(&self.len_k, &self.len),
             dim: self.dim.at(position),
+            dim_k: self.dim_k.as_ref().map(|sizes| sizes.at(position)),
             dim_v: or(&self.dim_v, &self.dim),
         }
     }
@@ -248,6 +284,7 @@ impl WireShape {
             heads.then(|| pair("h", shape.heads_q, shape.heads_kv)),
             len.then_some(length),
             dims.then(|| pair("d", shape.dim, shape.dim_v)),
+            varies(self.dim_k.as_ref()).then(|| format!("dk={}", shape.dim_k())),
         ];
         labels.into_iter().flatten().collect::<Vec<_>>().join(",")
     }
@@ -268,6 +305,7 @@ impl WireCase {
             MaskSpec { kind: mask.kind, dims }
         });
         Problem::new(ProblemSpec {
+            score: self.score.at(&shape),
             scale: self.scale,
             causal: self.causal,
             align: self.align,

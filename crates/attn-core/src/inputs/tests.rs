@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Alignment, DType, MaskKind, MaskSpec, ProblemSpec, Shape};
+use crate::{Alignment, DType, MaskKind, MaskSpec, ProblemSpec, Score, Shape, Span};
 
 fn spec(dtype: DType) -> ProblemSpec {
     let shape = Shape { batch: 2, heads_kv: 2, dim_v: 3, ..Shape::square(4, 5, 8) };
@@ -61,7 +61,7 @@ fn tiny(
     };
     let column = |values: [f32; 3]| Tensor::new([1, 1, 3, 1], Data::F32(values.into())).unwrap();
     let q = Tensor::new([1, 1, 2, 1], Data::F32(vec![1.0; 2])).unwrap();
-    let parts = InputParts { q, k: column(k), v: column(v), mask, slopes: None, sinks: None };
+    let parts = InputParts { mask, ..InputParts::plain(q, column(k), column(v)) };
     Inputs::new(&Problem::new(spec).unwrap(), parts)
 }
 
@@ -99,4 +99,44 @@ fn varied_inputs_differ_in_every_head_and_in_sign() {
     assert_eq!(at(b.k(), 1), at(a.k(), 0));
     assert_eq!(at(b.q(), 3), at(a.q(), 1), "queries move with the keys of their group");
     assert_eq!(b.varied(&p).digest(), a.digest(), "with two kv heads, twice is back");
+}
+
+fn scored(score: Score) -> Problem {
+    let shape = Shape { heads_kv: 2, ..Shape::square(4, 5, 8) };
+    Problem::new(ProblemSpec { score, ..ProblemSpec::new(shape, DType::F32) }).unwrap()
+}
+
+#[test]
+fn weights_of_the_score_are_inputs_with_names() {
+    let w = Some(Span::PerHead);
+    let p = scored(Score::Additive { dim: 6, w_q: w, w_k: Some(Span::Shared), w });
+    let parts = generate(&p, 1).parts;
+    assert!(Inputs::new(&p, parts.clone()).is_ok());
+    let refused = |weights| {
+        let parts = InputParts { weights, ..parts.clone() };
+        Inputs::new(&p, parts).unwrap_err().to_string()
+    };
+    let without = ScoreWeights { w_q: None, ..parts.weights.clone() };
+    assert_eq!(refused(without), "tensor `w_q` is absent, expected f32 [1, 4, 8, 6]");
+    let nan = Tensor::new([1, 4, 1, 6], Data::filled(DType::F32, 24, f64::NAN)).unwrap();
+    let error = refused(ScoreWeights { w: Some(nan), ..parts.weights.clone() });
+    assert_eq!(error, "tensor `w` holds NaN at [0, 0, 0, 0], which some query reads");
+    let error = Inputs::new(&scored(Score::ScaledDot), parts.clone()).unwrap_err().to_string();
+    assert_eq!(error, "tensor `w_q` is f32 [1, 4, 8, 6], expected absent");
+}
+
+#[test]
+fn weights_count_in_digest_and_bytes_and_turn_with_their_heads() {
+    let p = scored(Score::General { w: Some(Span::PerHead) });
+    let plain = generate(&scored(Score::ScaledDot), 1);
+    let a = generate(&p, 1);
+    assert_eq!(a.q(), plain.q(), "other streams stay as they are");
+    assert_ne!(a.digest(), plain.digest());
+    assert_eq!(a.bytes(), plain.bytes() + 4 * 8 * 8 * 4);
+    let b = a.varied(&p);
+    let at = |x: &Inputs, h| {
+        let w = x.weights().w.as_ref().unwrap();
+        w.data().get(w.index([0, h, 3, 2]))
+    };
+    assert_eq!(at(&b, 3), at(&a, 1));
 }
