@@ -8,10 +8,10 @@ To have a framework's attention judged, dump what it was given and what it retur
 
     $ attn verify mine.safetensors
 
-Needs Python 3.11 or later and NumPy; torch only if tensors of it are passed.  The scores are scaled dot products; the
-format's other scores (`general`, `additive`) are not written here.
+Needs Python 3.11 or later and NumPy; torch only if tensors of it are passed.
 
-Letters in the shapes: B batch, Hq and Hkv heads of q and of k and v, Nq queries, Nk keys, D and Dv head dimensions.
+Letters in the shapes: B batch, Hq and Hkv heads of q and of k and v, Nq queries, Nk keys, D, Dk and Dv head dimensions
+of q, k and v (Dk is D unless the score has matrices), A the width of an additive score.
 """
 
 import json
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 SCHEMA = "attn-case/1"
+SCORES = ("scaled-dot", "general", "additive")
 STORAGE = {
     "float64": "F64",
     "float32": "F32",
@@ -54,6 +55,10 @@ def encode(
     k,
     v,
     *,
+    score="scaled-dot",
+    w_q=None,
+    w_k=None,
+    w=None,
     mask=None,
     kv_len=None,
     alibi_slopes=None,
@@ -73,7 +78,9 @@ def encode(
 
     Tensors, each a NumPy array, a PyTorch tensor on any device, or nested lists:
 
-    q, k, v        [B,Hq,Nq,D], [B,Hkv,Nk,D], [B,Hkv,Nk,Dv], of one float type (f64, f32, f16, bf16)
+    q, k, v        [B,Hq,Nq,D], [B,Hkv,Nk,Dk], [B,Hkv,Nk,Dv], of one float type (f64, f32, f16, bf16)
+    w              of a general score [Hq or 1,D,Dk], of an additive one [Hq or 1,A]; of the type of q, as the next two
+    w_q, w_k       of an additive score [Hq or 1,D,A], [Hq or 1,Dk,A]
     mask           boolean or u8 (true = attend) or float (added to the scores, -inf = not admitted); rank 1 to 4,
                    right-aligned to [B,Hq,Nq,Nk] as in PyTorch, each axis full or 1
     kv_len         [B], valid keys per batch; the rest is padding
@@ -84,7 +91,9 @@ def encode(
 
     Problem:
 
-    scale          default 1/sqrt(D)
+    score          "scaled-dot" q.k, "general" q^T w k, or "additive" w.tanh(w_q^T q + w_k^T k); an absent matrix is the
+                   identity, an absent w of an additive score all ones
+    scale          default 1/sqrt(D) for scaled-dot, 1 for the others
     causal         None, "top-left" (PyTorch's is_causal), "bottom-right" (FlashAttention >= 2.1), or the int n of keys
                    before the first query (a KV cache)
     align          the same for the diagonal of windows and ALiBi, where causal is None; default "top-left"
@@ -98,8 +107,10 @@ def encode(
     source         free text: where the numbers come from
     """
     tensors = {name: _raw(name, x, FLOATS) for name, x in (("q", q), ("k", k), ("v", v))}
-    kind, shapes = _shapes(tensors)
+    kind, shapes, dims = _shapes(tensors)
     batch, heads, len_q, len_k, dim_v = shapes
+    for name, shape in _weight_shapes(score, {"w_q": w_q, "w_k": w_k, "w": w}, dims).items():
+        tensors[name] = _weight(name, {"w_q": w_q, "w_k": w_k, "w": w}[name], kind, heads, shape)
     if mask is not None:
         tensors["mask"] = _mask(mask, (batch, heads, len_q, len_k))
     if kv_len is not None:
@@ -114,7 +125,7 @@ def encode(
         tensors["lse"] = _fitting("lse", lse, kinds, (batch, heads, len_q))
     case = {
         "schema": SCHEMA,
-        "score": "scaled-dot",
+        "score": score,
         "scale": _number("scale", scale),
         "causal": _alignment("causal", causal),
         "align": _alignment("align", align),
@@ -152,18 +163,44 @@ def _raw(name, x, kinds):
 
 
 def _shapes(tensors):
-    """The type of q, k and v, and (B, Hq, Nq, Nk, Dv)."""
+    """The type of q, k and v, (B, Hq, Nq, Nk, Dv), and (D, Dk)."""
     kinds, dims = ([getattr(tensors[n], field) for n in "qkv"] for field in ("kind", "shape"))
     described = ", ".join(f"{n} {kind} {list(dim)}" for n, kind, dim in zip("qkv", kinds, dims))
     if len(set(kinds)) != 1:
         raise ValueError(f"{described}: expected one type")
-    expected = "expected q [B,Hq,Nq,D], k [B,Hkv,Nk,D], v [B,Hkv,Nk,Dv], Hkv a divisor of Hq, no size 0"
+    expected = "expected q [B,Hq,Nq,D], k [B,Hkv,Nk,Dk], v [B,Hkv,Nk,Dv], Hkv a divisor of Hq, no size 0"
     if any(len(dim) != 4 or 0 in dim for dim in dims):
         raise ValueError(f"{described}: {expected}")
     (batch, heads, len_q, dim), keys, values = dims
-    if keys[0] != batch or keys[3] != dim or heads % keys[1] or values[:3] != keys[:3]:
+    if keys[0] != batch or heads % keys[1] or values[:3] != keys[:3]:
         raise ValueError(f"{described}: {expected}")
-    return kinds[0], (batch, heads, len_q, keys[2], values[3])
+    return kinds[0], (batch, heads, len_q, keys[2], values[3]), (dim, keys[3])
+
+
+def _weight_shapes(score, weights, dims):
+    """The shape of each weight that is there, without its heads."""
+    if score not in SCORES:
+        raise ValueError(f"score is {score!r}, expected one of {', '.join(SCORES)}")
+    given = [name for name, x in weights.items() if x is not None]
+    allowed = {"scaled-dot": (), "general": ("w",), "additive": ("w_q", "w_k", "w")}[score]
+    if strange := [name for name in given if name not in allowed]:
+        raise ValueError(f"{strange[0]} is given, expected {' or '.join(allowed) or 'no weight'} for the score {score}")
+    dim, dim_k = dims
+    widths = [np.shape(weights[name])[-1] for name in given if np.ndim(weights[name]) > 1]
+    width = widths[0] if score == "additive" and widths else dim
+    for name, size in ((("w_q", dim), ("w_k", dim_k)) if score == "additive" else (("w", dim_k),)):
+        if name not in given and size != width:
+            raise ValueError(f"{name} is absent, expected a matrix between widths {size} and {width}")
+    shapes = {"w_q": (dim, width), "w_k": (dim_k, width), "w": (dim, dim_k) if score == "general" else (width,)}
+    return {name: shapes[name] for name in given}
+
+
+def _weight(name, x, kind, heads, shape):
+    """A weight of the score: one for all query heads or one for each."""
+    raw = _raw(name, x, (kind,))
+    if raw.shape not in ((1, *shape), (heads, *shape)):
+        raise ValueError(f"{name} is {list(raw.shape)}, expected {[heads, *shape]}, the first axis full or 1")
+    return raw
 
 
 def _mask(x, full):
@@ -299,7 +336,7 @@ def _array(dtype, shape, data):
 def attention(case):
     """out [B,Hq,Nq,Dv] and lse [B,Hq,Nq] of a Case in float64, by the definition and nothing else.
 
-    Per query: scores scale * q.k, softcap, ALiBi and additive mask, admission, softmax (with the sink), weighted sum of
+    Per query: scores scale * score(q, k), softcap, ALiBi and additive mask, admission, softmax (with the sink), weighted sum of
     values.  A query that admits no key gives 0; what no query admits, NaN included, never reaches the result.
     """
     t, meta = case.tensors, case.meta
@@ -307,8 +344,9 @@ def attention(case):
     k, v = (np.repeat(t[name], group, axis=1) for name in "kv")
     admitted = admission(case)
     used = admitted.any(axis=2)[..., np.newaxis]
-    s = t["q"] @ np.where(used, k, 0.0).swapaxes(-1, -2)
-    s *= 1.0 / math.sqrt(k.shape[-1]) if meta["scale"] is None else meta["scale"]
+    s = scores(case, np.where(used, k, 0.0))
+    default = 1.0 / math.sqrt(k.shape[-1]) if meta["score"] == "scaled-dot" else 1.0
+    s *= default if meta["scale"] is None else meta["scale"]
     if meta["softcap"] is not None:
         s = meta["softcap"] * np.tanh(s / meta["softcap"])
     if "alibi_slopes" in t:
@@ -324,6 +362,18 @@ def attention(case):
     out = p @ np.where(used, v, 0.0) / np.where(total == 0.0, 1.0, total)
     with np.errstate(divide="ignore"):
         return out, (shift + np.log(total))[..., 0]
+
+
+def scores(case, k):
+    """Raw scores [B,Hq,Nq,Nk] of keys k [B,Hq,Nk,Dk]."""
+    t, kind = case.tensors, case.meta["score"]
+    q = t["q"]
+    if kind == "additive":
+        q = q @ t["w_q"] if "w_q" in t else q
+        k = k @ t["w_k"] if "w_k" in t else k
+        hidden = np.tanh(q[:, :, :, np.newaxis] + k[:, :, np.newaxis])
+        return (hidden * t["w"][:, np.newaxis, np.newaxis] if "w" in t else hidden).sum(axis=-1)
+    return (q @ t["w"] if "w" in t else q) @ k.swapaxes(-1, -2)
 
 
 def admission(case):
