@@ -81,7 +81,7 @@ impl<'a> Layer<'a> {
         let q = self.heads(x, &self.weights.q, biases.map(|b| &*b.q), shape.q())?;
         let k = self.heads(context, &self.weights.k, biases.map(|b| &*b.k), shape.k())?;
         let v = self.heads(context, &self.weights.down, biases.map(|b| &*b.down), shape.v())?;
-        let parts = InputParts { q, k, v, mask: None, slopes: None, sinks: None };
+        let parts = InputParts::plain(q, k, v);
         Ok(Inputs::new(self.problem.attention(), parts)?)
     }
 
