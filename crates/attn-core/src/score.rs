@@ -86,7 +86,6 @@ impl Score {
         }
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
     pub(crate) fn is_scaled_dot(&self) -> bool {
         *self == Score::ScaledDot
     }

@@ -79,9 +79,9 @@ impl Work {
 fn score_flops(problem: &Problem) -> u64 {
     let width = problem.score().width(problem.shape()) as u64;
     match problem.score() {
-        Score::ScaledDot | Score::General { .. } => 2 * width,
         Score::Additive { w: Some(_), .. } => 3 * width,
-        Score::Additive { w: None, .. } => 2 * width,
+        // A product and a sum, or the sum of query and key and the sum over A.
+        Score::ScaledDot | Score::General { .. } | Score::Additive { w: None, .. } => 2 * width,
     }
 }
 

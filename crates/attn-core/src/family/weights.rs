@@ -45,7 +45,9 @@ impl Draft {
     pub(super) fn amplify_additive(&mut self, problem: &Problem, factor: f64) {
         let additive = matches!(problem.score(), Score::Additive { .. });
         if let Some((_, w)) = self.weights.w.as_mut().filter(|_| additive) {
-            w.iter_mut().for_each(|w| *w *= factor);
+            for w in w {
+                *w *= factor;
+            }
         }
     }
 
@@ -77,7 +79,9 @@ impl Draft {
         let score = problem.score();
         self.weights = std::mem::take(&mut self.weights).map(|name, (dims, mut w)| {
             let size = size(score, name, dims);
-            w.iter_mut().for_each(|w| *w = f(name, dims, *w / size));
+            for w in &mut w {
+                *w = f(name, dims, *w / size);
+            }
             (dims, w)
         });
     }
