@@ -27,7 +27,7 @@ impl Case {
     fn new(spec: LayerSpec, biased: bool, seed: u64) -> Self {
         let problem = LayerProblem::new(spec).unwrap();
         let LayerSpec { model, shape, .. } = spec;
-        let Shape { heads_q, heads_kv, dim, dim_v, batch, len_q, len_k } = shape;
+        let Shape { heads_q, heads_kv, dim, dim_v, batch, len_q, len_k, .. } = shape;
         // Products of unit variance, so that scores have variance 1 and no weight dominates.
         let narrow = 1.0 / (model as f64).sqrt();
         let seeded = |n: u64| seed.wrapping_mul(16).wrapping_add(n);
@@ -174,7 +174,7 @@ fn spec() -> impl Strategy<Value = LayerSpec> {
         (1..=3usize, 1..=3usize, 1..=2usize, 1..=9usize, 1..=9usize, 1..=7usize, 1..=7usize);
     (sizes, 1..=12usize).prop_map(|((batch, heads_kv, group, len_q, len_k, dim, dim_v), model)| {
         let heads_q = heads_kv * group;
-        let shape = Shape { batch, heads_q, heads_kv, len_q, len_k, dim, dim_v };
+        let shape = Shape { batch, heads_q, heads_kv, len_q, len_k, dim, dim_k: None, dim_v };
         LayerSpec { model, shape, scale: None, causal: None }
     })
 }
