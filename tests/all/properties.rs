@@ -42,7 +42,7 @@ fn for_each_backend(
     check: impl Fn(&dyn Backend) -> TestCaseResult,
 ) -> TestCaseResult {
     for entry in registry::entries() {
-        if entry.backend.supports(problem).is_ok() {
+        if entry.backend.probe().is_ok() && entry.backend.supports(problem).is_ok() {
             check(entry.backend.as_ref())
                 .map_err(|error| TestCaseError::fail(format!("{}: {error}", entry.backend.id())))?;
         }

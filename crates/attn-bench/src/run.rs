@@ -22,4 +22,15 @@ pub struct Entry {
     pub backend: Box<dyn Backend>,
     /// Roughly what one thread reaches, in GFLOP/s: for planning alone, never reported.
     pub nominal_gflops: f64,
+    /// When it is measured.
+    pub measured: Measured,
+}
+
+/// When a backend is measured. It is checked in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// Always.
+    Always,
+    /// When somebody asks for it: the lower rungs of a ladder would only crowd every chart.
+    ByName,
 }

@@ -36,7 +36,7 @@ impl RecordArgs {
         let runs = runs.iter().map(|run| read_records(run.as_ref()));
         let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
         let (backends, case) = (self.backends.backend.as_deref(), self.case.as_deref());
-        let backends = selected(&runs, "backend", backends, |r| &r.backend, &registry::ALIASES)?;
+        let backends = selected(&runs, "backend", backends, |r| &r.backend, &registry::aliases())?;
         let cases = selected(&runs, "case", case, |r| &r.case, &[])?;
         for run in &mut runs {
             run.retain(|r| {

@@ -1,7 +1,8 @@
 //! Every backend, in the order of tables.
 
-use attn_bench::run::Entry;
+use attn_bench::run::{Entry, Measured};
 use attn_core::Backend;
+use attn_flash::{Flash, Rung};
 use attn_report::scaling::Scores;
 
 /// The yardstick of every budget.
@@ -12,40 +13,63 @@ pub static NAIVE: attn_naive::Naive = attn_naive::Naive;
 pub const THREAD_VARIABLES: [&str; 3] =
     ["RAYON_NUM_THREADS", "MATMUL_NUM_THREADS", "CANDLE_NUM_THREADS"];
 
-/// Group names that mean one of their members in a filter.
-pub const ALIASES: [(&str, &str); 1] = [("candle", "candle/composed")];
+/// Group names that mean one of their members in a filter; `flash` is the fastest rung here.
+pub fn aliases() -> [(&'static str, &'static str); 2] {
+    [("candle", "candle/composed"), ("flash", Rung::best().id())]
+}
 
 /// Where backends keep the scores of a head: what their memory is expected to grow like.
-pub const SCORES: [(&str, Scores); 5] = [
+pub const SCORES: [(&str, Scores); 9] = [
     ("naive", Scores::Part),
     ("ndarray", Scores::Matrix),
     ("faer", Scores::Matrix),
     ("candle/composed", Scores::Matrix),
     ("candle/fused", Scores::Part),
+    ("flash/scalar", Scores::Part),
+    ("flash/tiled", Scores::Part),
+    ("flash/avx2", Scores::Part),
+    ("flash/avx512", Scores::Part),
 ];
 
 /// All backends with the rates that planning assumes.
 pub fn entries() -> Vec<Entry> {
-    let entry = |backend: Box<dyn Backend>, nominal_gflops| Entry { backend, nominal_gflops };
+    let entry = |backend: Box<dyn Backend>, nominal_gflops| Entry {
+        backend,
+        nominal_gflops,
+        measured: Measured::Always,
+    };
+    let rung = |rung, nominal_gflops| Entry {
+        backend: Box::new(Flash(rung)),
+        nominal_gflops,
+        measured: if rung == Rung::best() { Measured::Always } else { Measured::ByName },
+    };
     vec![
         entry(Box::new(NAIVE), 3.0),
         entry(Box::new(attn_ndarray::Ndarray), 25.0),
         entry(Box::new(attn_faer::Faer), 25.0),
         entry(Box::new(attn_candle::Composed), 13.0),
         entry(Box::new(attn_candle::Fused), 4.0),
+        rung(Rung::Scalar, 2.0),
+        rung(Rung::Tiled, 30.0),
+        rung(Rung::Avx2, 70.0),
+        rung(Rung::Avx512, 80.0),
     ]
+}
+
+fn hidden(backend: Box<dyn Backend>) -> Entry {
+    Entry { backend, nominal_gflops: 3.0, measured: Measured::ByName }
 }
 
 /// Deliberately wrong backends: in no list and no default, but there for who asks by name.
 pub fn mutants() -> Vec<Entry> {
     let mutants = attn_mutants::all().into_iter().chain([attn_mutants::control()]);
-    mutants.map(|mutant| Entry { backend: mutant.backend, nominal_gflops: 3.0 }).collect()
+    mutants.map(|mutant| hidden(mutant.backend)).collect()
 }
 
 /// Backends that do not return: as hidden as the mutants.
 pub fn faults() -> Vec<Entry> {
     let faults = attn_mutants::faults().into_iter();
-    faults.map(|backend| Entry { backend, nominal_gflops: 3.0 }).collect()
+    faults.map(hidden).collect()
 }
 
 /// All backends, and the mutants and faults if `filter` asks for them.

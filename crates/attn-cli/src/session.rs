@@ -8,7 +8,9 @@ use std::{env, fs};
 use anyhow::{Context as _, anyhow};
 use attn_bench::attn_case::AttnCase;
 use attn_bench::machine;
-use attn_bench::run::{Cell, Entry, Harness, Limits, Preset, Selection, plan, write_whole};
+use attn_bench::run::{
+    Cell, Entry, Harness, Limits, Measured, Preset, Selection, plan, write_whole,
+};
 use attn_bench::select::Filter;
 use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
@@ -51,7 +53,7 @@ pub(crate) fn select_backends(
 ) -> Result<Vec<usize>, Failure> {
     let ids: Vec<_> = entries.iter().map(|entry| entry.backend.id().to_string()).collect();
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
-    select("backend", args.backend.as_deref(), &ids, &registry::ALIASES)
+    select("backend", args.backend.as_deref(), &ids, &registry::aliases())
 }
 
 /// Positions of the `names` that the filter `list` selects; all without one.
@@ -123,10 +125,14 @@ impl Session {
         if measure && args.cases.case.is_none() {
             cases.retain(|&at| suite.cases()[at].tier != Tier::Check);
         }
+        let mut backends = select_backends(&entries, &args.backends)?;
+        if measure && args.backends.backend.is_none() {
+            backends.retain(|&at| entries[at].measured == Measured::Always);
+        }
         let threads = args.threads.threads.as_ref();
         let selection = Selection {
             cases,
-            backends: select_backends(&entries, &args.backends)?,
+            backends,
             threads: threads.map(|counts| counts.iter().map(|&n| usize::from(n)).collect()),
             models: args.models.clone(),
             measure,

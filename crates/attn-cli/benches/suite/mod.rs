@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use attn_bench::cell::Prepared;
 use attn_bench::expected::Expected;
-use attn_bench::run::{Preset, Selection, Task, plan};
+use attn_bench::run::{Measured, Preset, Selection, Task, plan};
 use attn_bench::suite::{Case, Suite};
 use attn_cli::builtin::Builtin;
 use attn_cli::registry;
@@ -26,7 +26,9 @@ pub(crate) fn main(prefix: &str) {
         cases: (0..suite.cases().len())
             .filter(|&at| suite.cases()[at].id.starts_with(prefix))
             .collect(),
-        backends: (0..entries.len()).collect(),
+        backends: (0..entries.len())
+            .filter(|&at| entries[at].measured == Measured::Always)
+            .collect(),
         threads: Some(vec![1]),
         models: Some(vec![Model::Kernel]),
         measure: true,
@@ -37,7 +39,7 @@ pub(crate) fn main(prefix: &str) {
         let exercise = Exercise::new(&suite, cells[0].case);
         for cell in cells.iter().filter(|cell| cell.task == Task::Measure(Model::Kernel)) {
             let backend = entries[cell.backend].backend.as_ref();
-            if backend.supports(&cell.case.problem).is_ok() {
+            if backend.probe().is_ok() && backend.supports(&cell.case.problem).is_ok() {
                 exercise.bench(&mut criterion, backend);
             }
         }

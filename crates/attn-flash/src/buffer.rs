@@ -1,0 +1,87 @@
+//! Memory for vectors: aligned to cache lines, and shared by threads that keep to their parts.
+
+#![expect(unsafe_code, reason = "aligned memory as slices; disjoint parts of one slice")]
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut, Range};
+
+use attn_core::Element;
+
+/// A cache line, and as wide as the widest vector.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+/// A slice that begins at a cache line.
+pub(crate) struct Buffer<T> {
+    lines: Vec<Line>,
+    len: usize,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> Buffer<T> {
+    /// `len` zeros.
+    pub(crate) fn zeros(len: usize) -> Self {
+        let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
+        Buffer { lines: vec![Line([0; 64]); lines], len, element: PhantomData }
+    }
+
+    /// A copy of `elements`.
+    pub(crate) fn copy_of(elements: &[T]) -> Self {
+        let mut buffer = Self::zeros(elements.len());
+        buffer.copy_from_slice(elements);
+        buffer
+    }
+
+    /// Bytes held.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.lines.len() * size_of::<Line>()
+    }
+}
+
+impl<T: Element> Deref for Buffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the lines hold at least `len` elements, are aligned to more than an element needs,
+        // and are initialised; every bit pattern is a value of an `Element`, a sealed set of floats.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl<T: Element> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`; `self` is borrowed mutably for as long as the slice lives.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// A slice of which several threads write disjoint parts.
+pub(crate) struct Parts<'a, T> {
+    start: *mut T,
+    len: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: what is shared is the right to take parts, each of which is handed out by `part` as a slice
+// that nobody else has; elements of `T: Send` may be written by any thread.
+unsafe impl<T: Send> Sync for Parts<'_, T> {}
+
+impl<'a, T> Parts<'a, T> {
+    /// All of `slice`.
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
+        Parts { start: slice.as_mut_ptr(), len: slice.len(), slice: PhantomData }
+    }
+
+    /// The elements in `range`.
+    ///
+    /// # Safety
+    /// No part that overlaps it is in use.
+    #[expect(clippy::mut_from_ref, reason = "disjointness is what the caller vouches for")]
+    pub(crate) unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
+        assert!(range.start <= range.end && range.end <= self.len, "{range:?} of {}", self.len);
+        // SAFETY: the range lies within the slice that `self` borrows, and the caller vouches that
+        // nobody else uses it.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
+}

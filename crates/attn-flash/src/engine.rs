@@ -1,0 +1,454 @@
+//! One prepared computation: who does which job, in which memory.
+
+#![expect(unsafe_code, reason = "threads write disjoint parts of the results")]
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use attn_core::{BackendError, Element as _, Mask, Problem};
+use attn_host::Storage;
+
+use crate::buffer::{Buffer, Parts};
+use crate::grid::{Grid, Job};
+use crate::kernel::rows::MOST_ROWS;
+use crate::num::Num;
+use crate::operands::{Admission, MaskRow, Operands, Results};
+use crate::phases::{Clock, NoClock, Phase, Phases, Stopwatch};
+use crate::simd::Simd;
+use crate::stream::Stream;
+use crate::team::Team;
+use crate::tile::{Block, Keys, Partial, Row, Tile, hull};
+use crate::tiles::Tiles;
+
+/// A computation that slices can be handed to.
+pub(crate) trait Engine<S: Storage>: Send {
+    /// Computes.
+    fn run(&mut self, operands: &Operands<'_, S>, results: Results<'_, S>);
+    /// Computes, and says where the time went.
+    fn run_timed(&mut self, operands: &Operands<'_, S>, results: Results<'_, S>) -> Phases;
+    /// Bytes of scratch.
+    fn bytes(&self) -> usize;
+}
+
+/// Blocked kernels of one instruction set.
+pub(crate) struct Blocked<T, I> {
+    isa: I,
+    problem: Problem,
+    admission: Admission,
+    grid: Grid,
+    /// Keys of a block.
+    block: usize,
+    team: Team,
+    workers: Vec<Mutex<Worker<T>>>,
+    /// Where the keys of a row are split: what is known of each row after each part.
+    partials: Partials<T>,
+}
+
+/// The memory of a thread.
+struct Worker<T> {
+    rows: Rows<T>,
+    /// A block of k and of v in the type that is computed in, where that is not how they are stored.
+    wide: [Buffer<T>; 2],
+    phases: Phases,
+}
+
+/// The rows of a job, by how many there are.
+enum Rows<T> {
+    /// Queries in lanes, limited by arithmetic: prefill.
+    Tiles(Vec<Tile<T>>, Block<T>),
+    /// A few that share a stream of keys, limited by memory: decoding.
+    Stream(Stream<T>),
+}
+
+/// Unfinished rows: `[splits, rows, Dv]`, and `[splits, rows]` each of m and l.
+struct Partials<T> {
+    o: Buffer<T>,
+    m: Buffer<T>,
+    l: Buffer<T>,
+}
+
+impl<T: Num, I: Simd<T>> Blocked<T, I> {
+    pub(crate) fn new<S: Storage<Compute = T>>(
+        isa: I,
+        problem: &Problem,
+        tiles: &Tiles,
+        threads: usize,
+    ) -> Result<Self, BackendError> {
+        let shape = problem.shape();
+        let admission = Admission::new(problem);
+        let width = I::LANES * I::VECTORS;
+        let grid = Grid::new(shape, width * tiles.tiles_per_job, admission.is_uniform(), threads);
+        let team = Team::new(threads.min(grid.jobs())).map_err(|error| BackendError::Library {
+            library: "std::thread",
+            message: error.to_string(),
+        })?;
+        let dims = [shape.dim, shape.dim_v];
+        let count = grid.tile.min(grid.unit_rows).div_ceil(width);
+        let converts = S::as_compute(&[]).is_none();
+        let wide = |columns| Buffer::zeros(if converts { tiles.keys * columns } else { 0 });
+        let rows = || {
+            if grid.unit_rows <= MOST_ROWS {
+                return Rows::Stream(Stream::new(grid.unit_rows, dims, tiles.keys, I::LANES));
+            }
+            let block = Block::new(tiles.keys, width, problem.spec().mask.is_some());
+            Rows::Tiles((0..count).map(|_| Tile::new(width, dims)).collect(), block)
+        };
+        let worker = || Worker { rows: rows(), wide: dims.map(wide), phases: Phases::default() };
+        let kept = if grid.splits > 1 { shape.batch * shape.heads_q * shape.len_q } else { 0 };
+        let lanes = || Buffer::zeros(grid.splits * kept);
+        Ok(Blocked {
+            isa,
+            problem: problem.clone(),
+            admission,
+            grid,
+            block: tiles.keys,
+            workers: (0..team.threads()).map(|_| Mutex::new(worker())).collect(),
+            team,
+            partials: Partials {
+                o: Buffer::zeros(grid.splits * kept * shape.dim_v),
+                m: lanes(),
+                l: lanes(),
+            },
+        })
+    }
+
+    fn call<S: Storage<Compute = T>, C: Clock>(
+        &mut self,
+        operands: &Operands<'_, S>,
+        results: Results<'_, S>,
+        clock: impl Fn() -> C + Sync,
+        stop: impl Fn(&C) -> Phases + Sync,
+    ) {
+        let Blocked { isa, problem, admission, grid, block, team, workers, partials } = self;
+        check(problem, operands, &results);
+        let shape = problem.shape();
+        let rows = shape.batch * shape.heads_q * shape.len_q;
+        let context = Context { isa: *isa, problem, admission, grid, block: *block, operands };
+        let next = AtomicUsize::new(0);
+        let Results { o, lse } = results;
+        let (o, lse) = (Parts::new(o), Parts::new(lse));
+        let parts = [&mut partials.o, &mut partials.m, &mut partials.l].map(|x| Parts::new(x));
+        let workers = &*workers;
+        team.run(&|number| {
+            // A worker that panicked left nothing that the next call would read before writing it.
+            let mut worker = workers[number].lock().unwrap_or_else(PoisonError::into_inner);
+            let mut clock = clock();
+            loop {
+                let job = next.fetch_add(1, Relaxed);
+                if job >= grid.jobs() {
+                    break;
+                }
+                let job = grid.job(job);
+                let first = job.unit * grid.unit_rows + job.rows.start;
+                let span = first..first + job.rows.len();
+                context.attend(&job, &mut worker, &mut clock);
+                // SAFETY: every row and split belongs to one job, and every job is taken by one thread.
+                unsafe {
+                    if grid.splits == 1 {
+                        let o = o.part(span.start * shape.dim_v..span.end * shape.dim_v);
+                        let lse = if problem.spec().lse { lse.part(span) } else { &mut [] };
+                        worker.finish(context.isa, shape.dim_v, o, lse);
+                    } else {
+                        let span = job.split * rows + span.start..job.split * rows + span.end;
+                        let [o, m, l] = &parts;
+                        let o = o.part(span.start * shape.dim_v..span.end * shape.dim_v);
+                        worker.keep(
+                            context.isa,
+                            shape.dim_v,
+                            o,
+                            m.part(span.clone()),
+                            l.part(span),
+                        );
+                    }
+                }
+                clock.lap(Phase::Finish);
+            }
+            worker.phases = stop(&clock);
+        });
+        if grid.splits > 1 {
+            let mut clock = clock();
+            // SAFETY: all threads have finished.
+            unsafe {
+                let o = o.part(0..rows * shape.dim_v);
+                let lse = if problem.spec().lse { lse.part(0..rows) } else { &mut [] };
+                partials.merge(grid.splits, shape.dim_v, o, lse);
+            }
+            clock.lap(Phase::Finish);
+            let mut worker = workers[0].lock().unwrap_or_else(PoisonError::into_inner);
+            worker.phases.add(&stop(&clock));
+        }
+    }
+}
+
+impl<S: Storage<Compute = T>, T: Num, I: Simd<T>> Engine<S> for Blocked<T, I> {
+    fn run(&mut self, operands: &Operands<'_, S>, results: Results<'_, S>) {
+        self.call(operands, results, || NoClock, |_| Phases::default());
+    }
+
+    fn run_timed(&mut self, operands: &Operands<'_, S>, results: Results<'_, S>) -> Phases {
+        self.call(operands, results, Stopwatch::start, Stopwatch::phases);
+        let mut sum = Phases::default();
+        for worker in &mut self.workers {
+            sum.add(&worker.get_mut().unwrap_or_else(PoisonError::into_inner).phases);
+        }
+        sum
+    }
+
+    fn bytes(&self) -> usize {
+        let workers = self.workers.iter().map(|worker| {
+            let worker = worker.lock().unwrap_or_else(PoisonError::into_inner);
+            let rows = match &worker.rows {
+                Rows::Tiles(tiles, block) => {
+                    tiles.iter().map(Tile::bytes).sum::<usize>() + block.bytes()
+                }
+                Rows::Stream(stream) => stream.bytes(),
+            };
+            rows + worker.wide.iter().map(Buffer::bytes).sum::<usize>()
+        });
+        let Partials { o, m, l } = &self.partials;
+        workers.sum::<usize>() + o.bytes() + m.bytes() + l.bytes()
+    }
+}
+
+/// What all jobs of a call share.
+struct Context<'a, S: Storage, I> {
+    isa: I,
+    problem: &'a Problem,
+    admission: &'a Admission,
+    grid: &'a Grid,
+    block: usize,
+    operands: &'a Operands<'a, S>,
+}
+
+impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
+    /// Leaves the rows of `job` in the worker's memory, unfinished.
+    fn attend<C: Clock>(&self, job: &Job, worker: &mut Worker<S::Compute>, clock: &mut C) {
+        match &mut worker.rows {
+            Rows::Tiles(tiles, block) => self.tiles(job, tiles, block, &mut worker.wide, clock),
+            Rows::Stream(stream) => self.stream(job, stream, &mut worker.wide, clock),
+        }
+    }
+
+    fn tiles<C: Clock>(
+        &self,
+        job: &Job,
+        tiles: &mut [Tile<S::Compute>],
+        block: &mut Block<S::Compute>,
+        wide: &mut [Buffer<S::Compute>; 2],
+        clock: &mut C,
+    ) {
+        let width = I::LANES * I::VECTORS;
+        let tiles = &mut tiles[..job.rows.len().div_ceil(width)];
+        let factor = S::Compute::from_f64(self.problem.scale());
+        for (at, tile) in tiles.iter_mut().enumerate() {
+            let first = job.rows.start + at * width;
+            let rows = first..job.rows.end.min(first + width);
+            tile.begin(self.isa, self.q(job, &rows), factor, |lane| self.row(job, first + lane));
+        }
+        clock.lap(Phase::Pack);
+        let used = tiles.iter().fold(0..0, |used, tile| hull(&[used, tile.used()]));
+        for first in self.grid.part(&used, job.split).step_by(self.block) {
+            let keys = self.keys(job, first, &used, wide, clock);
+            for (at, tile) in tiles.iter_mut().enumerate() {
+                let mask = self.operands.mask.map(|mask| {
+                    move |lane| self.mask_row(mask, job, job.rows.start + at * width + lane)
+                });
+                tile.add(self.isa, block, keys, mask.as_ref(), clock);
+            }
+        }
+    }
+
+    fn stream<C: Clock>(
+        &self,
+        job: &Job,
+        stream: &mut Stream<S::Compute>,
+        wide: &mut [Buffer<S::Compute>; 2],
+        clock: &mut C,
+    ) {
+        let factor = S::Compute::from_f64(self.problem.scale());
+        stream.begin(self.q(job, &job.rows), factor, |r| self.row(job, job.rows.start + r));
+        clock.lap(Phase::Pack);
+        let used = stream.used();
+        for first in self.grid.part(&used, job.split).step_by(self.block) {
+            let keys = self.keys(job, first, &used, wide, clock);
+            let mask = self
+                .operands
+                .mask
+                .map(|mask| move |r| self.mask_row(mask, job, job.rows.start + r));
+            stream.add(self.isa, keys, mask.as_ref(), clock);
+        }
+    }
+
+    /// `[rows, D]`.
+    fn q(&self, job: &Job, rows: &Range<usize>) -> &[S] {
+        let (first, dim) = (job.unit * self.grid.unit_rows, self.problem.shape().dim);
+        &self.operands.q[(first + rows.start) * dim..(first + rows.end) * dim]
+    }
+
+    /// The block of keys from `first` on, of the part of `used` that is the job's.
+    fn keys<'w, C: Clock>(
+        &'w self,
+        job: &Job,
+        first: usize,
+        used: &Range<usize>,
+        wide: &'w mut [Buffer<S::Compute>; 2],
+        clock: &mut C,
+    ) -> Keys<'w, S::Compute> {
+        let shape = self.problem.shape();
+        let end = self.grid.part(used, job.split).end.min(first + self.block);
+        let [wide_k, wide_v] = wide;
+        let start = job.unit * shape.len_k;
+        let k = rows::<S>(self.operands.k, start, &(first..end), shape.dim, wide_k);
+        let v = rows::<S>(self.operands.v, start, &(first..end), shape.dim_v, wide_v);
+        clock.lap(Phase::Pack);
+        let softcap = self.problem.softcap().map(S::Compute::from_f64);
+        Keys { first, k, v, dims: [shape.dim, shape.dim_v], softcap }
+    }
+
+    /// The query head and the row in it of row `row` of a unit.
+    const fn head_and_row(&self, job: &Job, row: usize) -> (usize, usize) {
+        let shape = self.problem.shape();
+        let kv = job.unit - job.b * shape.heads_kv;
+        (kv * shape.group() + row / shape.len_q, row % shape.len_q)
+    }
+
+    fn mask_row<'m>(&self, mask: &'m Mask, job: &Job, row: usize) -> MaskRow<'m> {
+        let (h, i) = self.head_and_row(job, row);
+        MaskRow::new(mask, [job.b, h, i])
+    }
+
+    fn row(&self, job: &Job, row: usize) -> Row<S::Compute> {
+        let (h, i) = self.head_and_row(job, row);
+        let of_head = |x: Option<&[f32]>| x.map(|x| S::Compute::from_f32(x[h]));
+        Row {
+            keys: self.admission.keys(job.b, i),
+            diagonal: self.admission.diagonal(job.b, i),
+            slope: of_head(self.operands.slopes),
+            // It takes part once.
+            sink: of_head(self.operands.sinks).filter(|_| job.split == 0),
+        }
+    }
+}
+
+/// Rows `keys` of the matrix that begins at row `start`, in the type that is computed in.
+fn rows<'a, S: Storage>(
+    stored: &'a [S],
+    start: usize,
+    keys: &Range<usize>,
+    columns: usize,
+    wide: &'a mut [S::Compute],
+) -> &'a [S::Compute] {
+    let stored = &stored[(start + keys.start) * columns..(start + keys.end) * columns];
+    S::as_compute(stored).unwrap_or_else(|| {
+        let wide = &mut wide[..stored.len()];
+        wide.iter_mut().zip(stored).for_each(|(wide, &x)| *wide = x.widen());
+        wide
+    })
+}
+
+impl<T: Num> Worker<T> {
+    /// Divides by l and rounds.
+    fn finish<S: Storage<Compute = T>, I: Simd<T>>(
+        &mut self,
+        isa: I,
+        columns: usize,
+        o: &mut [S],
+        lse: &mut [T],
+    ) {
+        let mut finish = |o: &mut [S], at: usize, done: Partial<'_, T>| {
+            o.iter_mut().zip(done.o).for_each(|(o, &x)| *o = S::narrow(x));
+            let sums = done.m.iter().zip(done.l);
+            lse.iter_mut().skip(at).zip(sums).for_each(|(lse, (&m, &l))| *lse = log_sum_exp(m, l));
+        };
+        match &mut self.rows {
+            Rows::Stream(stream) => finish(o, 0, stream.finished()),
+            Rows::Tiles(tiles, _) => {
+                let width = I::LANES * I::VECTORS;
+                for (at, (tile, o)) in
+                    tiles.iter_mut().zip(o.chunks_mut(width * columns)).enumerate()
+                {
+                    finish(o, at * width, tile.finished(isa, columns));
+                }
+            }
+        }
+    }
+
+    /// Keeps what is known so far.
+    fn keep<I: Simd<T>>(&mut self, isa: I, columns: usize, o: &mut [T], m: &mut [T], l: &mut [T]) {
+        let mut keep = |o: &mut [T], at: usize, part: Partial<'_, T>| {
+            o.copy_from_slice(part.o);
+            m[at..at + part.m.len()].copy_from_slice(part.m);
+            l[at..at + part.l.len()].copy_from_slice(part.l);
+        };
+        match &mut self.rows {
+            Rows::Stream(stream) => keep(o, 0, stream.partial()),
+            Rows::Tiles(tiles, _) => {
+                let width = I::LANES * I::VECTORS;
+                for (at, (tile, o)) in
+                    tiles.iter_mut().zip(o.chunks_mut(width * columns)).enumerate()
+                {
+                    keep(o, at * width, tile.partial(isa, columns));
+                }
+            }
+        }
+    }
+}
+
+impl<T: Num> Partials<T> {
+    /// Merges the parts of every row (Dao et al. 2023, flash-decoding; Rabe and Staats 2021, section 2):
+    ///
+    /// ```text
+    /// m = max_s m_s,   w_s = exp(m_s - m),   o = sum_s w_s o_s / sum_s w_s l_s
+    /// ```
+    fn merge<S: Storage<Compute = T>>(
+        &self,
+        splits: usize,
+        columns: usize,
+        o: &mut [S],
+        lse: &mut [T],
+    ) {
+        let rows = self.m.len() / splits;
+        for (row, o) in o.chunks_exact_mut(columns).enumerate() {
+            let places = (0..splits).map(|split| split * rows + row);
+            let m = places.clone().fold(T::NEG_INFINITY, |m, at| self.m[at].larger(m));
+            let weight = |at: usize| T::rescale(self.m[at], m);
+            let l = places.clone().fold(T::ZERO, |l, at| l + weight(at) * self.l[at]);
+            let factor = reciprocal(l);
+            for (c, o) in o.iter_mut().enumerate() {
+                let sum = places
+                    .clone()
+                    .fold(T::ZERO, |sum, at| sum + weight(at) * self.o[at * columns + c]);
+                *o = S::narrow(sum * factor);
+            }
+            if let Some(lse) = lse.get_mut(row) {
+                *lse = log_sum_exp(m, l);
+            }
+        }
+    }
+}
+
+/// `1 / l`; 0 for a row without keys.
+fn reciprocal<T: Num>(l: T) -> T {
+    if l > T::ZERO { T::ONE / l } else { T::ZERO }
+}
+
+/// `m + ln l`; -inf for a row without keys.
+fn log_sum_exp<T: Num>(m: T, l: T) -> T {
+    if l > T::ZERO { m + l.ln() } else { T::NEG_INFINITY }
+}
+
+/// Slices of other lengths than the problem's would be a bug of the caller.
+fn check<S: Storage>(problem: &Problem, operands: &Operands<'_, S>, results: &Results<'_, S>) {
+    let (shape, spec) = (problem.shape(), problem.spec());
+    let len = |dims: [usize; 4]| dims.iter().product::<usize>();
+    let rows = len(shape.out()) / shape.dim_v;
+    assert_eq!(operands.q.len(), len(shape.q()), "q");
+    assert_eq!(operands.k.len(), len(shape.k()), "k");
+    assert_eq!(operands.v.len(), len(shape.v()), "v");
+    assert_eq!(results.o.len(), len(shape.out()), "o");
+    assert_eq!(results.lse.len(), if spec.lse { rows } else { 0 }, "lse");
+    assert_eq!(operands.mask.map(attn_core::Mask::spec), spec.mask, "mask");
+    assert_eq!(operands.slopes.map(<[f32]>::len), spec.alibi.then_some(shape.heads_q), "slopes");
+    assert_eq!(operands.sinks.map(<[f32]>::len), spec.sinks.then_some(shape.heads_q), "sinks");
+}

@@ -1,0 +1,287 @@
+//! A few queries against a stream of keys: decoding.
+//!
+//! Here memory is the limit, not arithmetic: K and V are read once, row by row, in the order in which they
+//! lie there. Components lie in lanes, so that a row of K is loaded as it is; all queries that share the
+//! key use it while it is in registers.
+//!
+//! ```text
+//! s_rj = sum over lanes of sum_d q_rd k_jd       R x keys sums in registers
+//! o_rc += p_rj v_jc                              R x columns sums in registers, some keys at a time
+//! ```
+
+#![expect(
+    unsafe_code,
+    reason = "pointers into checked slices: a check per vector would cost as much as the vector"
+)]
+
+use super::exp::exp2;
+use crate::num::Num;
+use crate::simd::{Kernel, Simd};
+
+/// The most queries that share a stream.
+pub(crate) const MOST_ROWS: usize = 8;
+
+/// Queries that are computed for `rows`: there are kernels for powers of two.
+pub(crate) const fn padded_rows(rows: usize) -> usize {
+    rows.next_power_of_two()
+}
+
+/// Keys whose values are added up in registers at a time.
+const RUN: usize = 4;
+
+/// How far ahead memory is asked for.
+const AHEAD_BYTES: usize = 4096;
+
+/// Writes the products of the rows of `q` (`[R, width]`, 0 from column `dim` on) and `k`
+/// (`[keys, dim]`) to `s`, whose rows begin `stride` elements apart.
+pub(crate) fn dots<T: Num, I: Simd<T>>(
+    isa: I,
+    q: &[T],
+    k: &[T],
+    dim: usize,
+    s: &mut [T],
+    stride: usize,
+) {
+    let width = dim.next_multiple_of(I::LANES);
+    let (rows, keys) = (q.len() / width, k.len() / dim);
+    assert!(q.len() == rows * width && k.len() == keys * dim);
+    assert!(keys <= stride && s.len() == rows * stride);
+    let block = Dots { isa, q, k, dim, s, stride };
+    match rows {
+        1 => isa.call(DotsKernel::<T, I, 1>(block)),
+        2 => isa.call(DotsKernel::<T, I, 2>(block)),
+        4 => isa.call(DotsKernel::<T, I, 4>(block)),
+        8 => isa.call(DotsKernel::<T, I, 8>(block)),
+        rows => unreachable!("no kernel for {rows} rows"),
+    }
+}
+
+struct Dots<'a, T, I> {
+    isa: I,
+    q: &'a [T],
+    k: &'a [T],
+    dim: usize,
+    s: &'a mut [T],
+    stride: usize,
+}
+
+/// `R` rows of q. Keys one after another, so that memory is read in order.
+struct DotsKernel<'a, T, I, const R: usize>(Dots<'a, T, I>);
+
+impl<T: Num, I: Simd<T>, const R: usize> Kernel for DotsKernel<'_, T, I, R> {
+    #[inline(always)]
+    fn run(self) {
+        let Dots { isa, q, k, dim, s, stride } = self.0;
+        let (keys, width) = (k.len() / dim, dim.next_multiple_of(I::LANES));
+        let whole = dim / I::LANES * I::LANES;
+        for j in 0..keys {
+            let mut acc = [isa.splat(T::ZERO); R];
+            for d in (0..width).step_by(I::LANES) {
+                // SAFETY: row j of k, of which this reads no more than its `dim` elements; row r of q has
+                // `width`. Both as `dots` asserted.
+                unsafe {
+                    let row = k.as_ptr().add(j * dim + d);
+                    isa.prefetch(row.wrapping_byte_add(AHEAD_BYTES));
+                    let k =
+                        if d < whole { isa.load(row) } else { isa.load_first(row, dim - whole) };
+                    for r in 0..R {
+                        acc[r] = isa.fma(k, isa.load(q.as_ptr().add(r * width + d)), acc[r]);
+                    }
+                }
+            }
+            for r in 0..R {
+                s[r * stride + j] = isa.sum(acc[r]);
+            }
+        }
+    }
+}
+
+/// Adds to `o` (`[R, width]`, `width` being `columns` up to whole vectors) the rows of `v`
+/// (`[keys, columns]`) weighted by `p`, whose rows begin `stride` elements apart.
+pub(crate) fn combine<T: Num, I: Simd<T>>(
+    isa: I,
+    p: &[T],
+    stride: usize,
+    v: &[T],
+    columns: usize,
+    o: &mut [T],
+) {
+    let width = columns.next_multiple_of(I::LANES);
+    let (rows, keys) = (o.len() / width, v.len() / columns);
+    assert!(o.len() == rows * width && v.len() == keys * columns);
+    assert!(keys <= stride && p.len() == rows * stride);
+    let block = Combine { isa, p, stride, v, columns, o };
+    match (rows, I::ACCUMULATORS) {
+        (1, _) => isa.call(CombineKernel::<T, I, 1, 8>(block)),
+        (2, 16..) => isa.call(CombineKernel::<T, I, 2, 8>(block)),
+        (2, _) => isa.call(CombineKernel::<T, I, 2, 4>(block)),
+        (4, 16..) => isa.call(CombineKernel::<T, I, 4, 4>(block)),
+        (4, _) => isa.call(CombineKernel::<T, I, 4, 2>(block)),
+        (8, 16..) => isa.call(CombineKernel::<T, I, 8, 2>(block)),
+        (8, _) => isa.call(CombineKernel::<T, I, 8, 1>(block)),
+        (rows, _) => unreachable!("no kernel for {rows} rows"),
+    }
+}
+
+struct Combine<'a, T, I> {
+    isa: I,
+    p: &'a [T],
+    stride: usize,
+    v: &'a [T],
+    columns: usize,
+    o: &'a mut [T],
+}
+
+/// `R` rows of O, `NV` vectors of columns at a time.
+struct CombineKernel<'a, T, I, const R: usize, const NV: usize>(Combine<'a, T, I>);
+
+impl<T: Num, I: Simd<T>, const R: usize, const NV: usize> Kernel
+    for CombineKernel<'_, T, I, R, NV>
+{
+    #[inline(always)]
+    fn run(self) {
+        let Combine { isa, p, stride, v, columns, o } = self.0;
+        let (keys, width) = (v.len() / columns, columns.next_multiple_of(I::LANES));
+        let whole = columns / I::LANES;
+        for first in (0..keys).step_by(RUN) {
+            let last = if first + RUN < keys { first + RUN } else { keys };
+            let mut at = 0;
+            while at + NV <= whole {
+                combine_columns::<T, I, R, NV>(
+                    isa,
+                    (p, stride),
+                    (v, columns),
+                    (o, width),
+                    [first, last, at],
+                );
+                at += NV;
+            }
+            while at < whole {
+                combine_columns::<T, I, R, 1>(
+                    isa,
+                    (p, stride),
+                    (v, columns),
+                    (o, width),
+                    [first, last, at],
+                );
+                at += 1;
+            }
+            if whole * I::LANES < columns {
+                let c = whole * I::LANES;
+                for r in 0..R {
+                    // SAFETY: `combine` asserted the lengths; of the rows of v only what is left of
+                    // `columns` is read, and rows of o have whole vectors.
+                    unsafe {
+                        let to = o.as_mut_ptr().add(r * width + c);
+                        let mut acc = isa.load(to);
+                        for j in first..last {
+                            let v = isa.load_first(v.as_ptr().add(j * columns + c), columns - c);
+                            acc = isa.fma(v, isa.splat(*p.as_ptr().add(r * stride + j)), acc);
+                        }
+                        isa.store(to, acc);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `NV` whole vectors of columns, from vector `at` on, of keys `first..last`.
+#[inline(always)]
+fn combine_columns<T: Num, I: Simd<T>, const R: usize, const NV: usize>(
+    isa: I,
+    (p, stride): (&[T], usize),
+    (v, columns): (&[T], usize),
+    (o, width): (&mut [T], usize),
+    [first, last, at]: [usize; 3],
+) {
+    let c = at * I::LANES;
+    let mut acc = [[isa.splat(T::ZERO); NV]; R];
+    // SAFETY: `combine` asserted that v has `columns` elements for each key, of which these are a part,
+    // p a weight for each row and key, and o `width` elements for each row.
+    unsafe {
+        for r in 0..R {
+            for i in 0..NV {
+                acc[r][i] = isa.load(o.as_ptr().add(r * width + c + i * I::LANES));
+            }
+        }
+        for j in first..last {
+            let row = v.as_ptr().add(j * columns + c);
+            for i in 0..NV {
+                isa.prefetch(row.add(i * I::LANES).wrapping_byte_add(AHEAD_BYTES));
+                let v = isa.load(row.add(i * I::LANES));
+                for r in 0..R {
+                    let p = isa.splat(*p.as_ptr().add(r * stride + j));
+                    acc[r][i] = isa.fma(v, p, acc[r][i]);
+                }
+            }
+        }
+        for r in 0..R {
+            for i in 0..NV {
+                isa.store(o.as_mut_ptr().add(r * width + c + i * I::LANES), acc[r][i]);
+            }
+        }
+    }
+}
+
+/// Turns scores into weights `2^(s log2(e) - shift)` and returns their sum.
+pub(crate) fn weigh_row<T: Num, I: Simd<T>>(isa: I, s: &mut [T], shift: T) -> T {
+    assert!(s.len().is_multiple_of(I::LANES));
+    let mut sum = T::ZERO;
+    isa.call(WeighRow { isa, s, shift, sum: &mut sum });
+    sum
+}
+
+struct WeighRow<'a, T, I> {
+    isa: I,
+    s: &'a mut [T],
+    shift: T,
+    sum: &'a mut T,
+}
+
+impl<T: Num, I: Simd<T>> Kernel for WeighRow<'_, T, I> {
+    #[inline(always)]
+    fn run(self) {
+        let WeighRow { isa, s, shift, sum } = self;
+        let (log2_e, shift) = (isa.splat(T::LOG2_E), isa.splat(-shift));
+        let mut acc = isa.splat(T::ZERO);
+        for at in (0..s.len()).step_by(I::LANES) {
+            // SAFETY: `weigh_row` asserted that s consists of whole vectors.
+            unsafe {
+                let s = s.as_mut_ptr().add(at);
+                let p = exp2(isa, isa.fma(isa.load(s), log2_e, shift));
+                acc = isa.add(acc, p);
+                isa.store(s, p);
+            }
+        }
+        *sum = isa.sum(acc);
+    }
+}
+
+/// Multiplies `o` by `scale` and adds `new`.
+pub(crate) fn join<T: Num, I: Simd<T>>(isa: I, o: &mut [T], scale: T, new: &[T]) {
+    assert!(o.len() == new.len() && o.len().is_multiple_of(I::LANES));
+    isa.call(Join { isa, o, scale, new });
+}
+
+struct Join<'a, T, I> {
+    isa: I,
+    o: &'a mut [T],
+    scale: T,
+    new: &'a [T],
+}
+
+impl<T: Num, I: Simd<T>> Kernel for Join<'_, T, I> {
+    #[inline(always)]
+    fn run(self) {
+        let Join { isa, o, scale, new } = self;
+        let scale = isa.splat(scale);
+        for at in (0..o.len()).step_by(I::LANES) {
+            // SAFETY: `join` asserted that both consist of the same number of whole vectors.
+            unsafe {
+                let o = o.as_mut_ptr().add(at);
+                isa.store(o, isa.fma(isa.load(o), scale, isa.load(new.as_ptr().add(at))));
+            }
+        }
+    }
+}

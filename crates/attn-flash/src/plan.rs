@@ -1,0 +1,109 @@
+//! The plan: operands, results, and the computation between.
+
+use std::hint::black_box;
+use std::num::NonZeroU32;
+
+use attn_core::{
+    BackendError, Bytes, Element, Fenced, Footprint, Inputs, Mask, Output, Plan, Problem, Tensor,
+};
+use attn_host::Storage;
+
+use crate::buffer::Buffer;
+use crate::engine::Engine;
+use crate::operands::{Operands, Results};
+
+/// A prepared computation with operands and results of its own.
+pub(crate) struct FlashPlan<S: Storage> {
+    problem: Problem,
+    engine: Box<dyn Engine<S>>,
+    loaded: Option<Loaded<S>>,
+    o: Buffer<S>,
+    lse: Buffer<S::Compute>,
+}
+
+struct Loaded<S> {
+    qkv: [Buffer<S>; 3],
+    mask: Option<Mask>,
+    slopes: Option<Vec<f32>>,
+    sinks: Option<Vec<f32>>,
+}
+
+impl<S: Storage> FlashPlan<S> {
+    pub(crate) fn new(problem: &Problem, engine: Box<dyn Engine<S>>) -> Self {
+        let out: usize = problem.shape().out().iter().product();
+        let rows = if problem.spec().lse { out / problem.shape().dim_v } else { 0 };
+        FlashPlan {
+            problem: problem.clone(),
+            engine,
+            loaded: None,
+            o: Buffer::zeros(out),
+            lse: Buffer::zeros(rows),
+        }
+    }
+}
+
+impl<S: Storage> Plan for FlashPlan<S> {
+    /// Rows of k and v that no query reads are zeroed: a weight of 0 cannot meet a NaN.
+    fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
+        let read = inputs.read_keys(&self.problem);
+        let mut qkv = [copy(inputs.q())?, copy(inputs.k())?, copy(inputs.v())?];
+        for (copy, tensor) in qkv[1..].iter_mut().zip([inputs.k(), inputs.v()]) {
+            let rows = copy.chunks_exact_mut(tensor.dims()[3]).zip(&read);
+            rows.filter(|(_, read)| !**read).for_each(|(row, _)| row.fill(S::ZERO));
+        }
+        self.loaded = Some(Loaded {
+            qkv,
+            mask: inputs.mask().cloned(),
+            slopes: inputs.slopes().map(Into::into),
+            sinks: inputs.sinks().map(Into::into),
+        });
+        Ok(())
+    }
+
+    fn run(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
+        let loaded = self.loaded.as_ref().ok_or(BackendError::NotLoaded)?;
+        for _ in 0..reps.get() {
+            let Loaded { qkv: [q, k, v], mask, slopes, sinks } = black_box(loaded);
+            let operands = Operands {
+                q,
+                k,
+                v,
+                mask: mask.as_ref(),
+                slopes: slopes.as_deref(),
+                sinks: sinks.as_deref(),
+            };
+            self.engine.run(&operands, Results { o: &mut self.o, lse: &mut self.lse });
+            black_box((&mut self.o, &mut self.lse));
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, out: &mut Output) -> Result<(), BackendError> {
+        self.loaded.as_ref().ok_or(BackendError::NotLoaded)?;
+        write(out.o_mut(), &self.o)?;
+        match out.lse_mut() {
+            None => Ok(()),
+            Some(lse) => write(lse, &self.lse),
+        }
+    }
+
+    fn footprint(&self) -> Footprint {
+        Footprint { scratch: Some(Bytes(self.engine.bytes() as u64)) }
+    }
+}
+
+fn copy<T: Element>(tensor: &Tensor) -> Result<Buffer<T>, BackendError> {
+    let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
+    Ok(Buffer::copy_of(slice))
+}
+
+fn write<T: Element>(out: &mut Fenced, values: &[T]) -> Result<(), BackendError> {
+    let found = out.dtype();
+    let slice = out.slice_mut::<T>().ok_or(wrong_type::<T>(found))?;
+    slice.copy_from_slice(values);
+    Ok(())
+}
+
+const fn wrong_type<T: Element>(found: attn_core::DType) -> BackendError {
+    BackendError::DType { expected: T::DTYPE, found }
+}

@@ -1,0 +1,220 @@
+//! The rungs of the ladder as backends.
+
+use attn_core::{
+    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Feature, Plan, Precision, Problem,
+    Receipt, Score, SumOrder, ThreadPolicy, Unavailable, Unsupported, target_features,
+};
+use attn_host::{HostPlan, Storage};
+use half::{bf16, f16};
+
+use crate::engine::{Blocked, Engine};
+use crate::num::Num;
+use crate::operands::{Operands, Results};
+use crate::phases::Phases;
+use crate::plan::FlashPlan;
+use crate::scalar::Scalar;
+use crate::simd::{Simd, portable::Portable};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{avx2::Avx2, avx512::Avx512};
+use crate::tiles::{KEYS, Tiles};
+
+/// A rung of the ladder, slowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rung {
+    /// An online softmax, one row and one key at a time.
+    Scalar,
+    /// Tiles of queries against blocks of keys, in arrays that the compiler vectorises.
+    Tiled,
+    /// The same tiles in AVX2 and FMA registers.
+    Avx2,
+    /// The same tiles in AVX-512 registers.
+    Avx512,
+}
+
+impl Rung {
+    /// All of them, slowest first.
+    pub const ALL: [Rung; 4] = [Rung::Scalar, Rung::Tiled, Rung::Avx2, Rung::Avx512];
+
+    /// Path of the backend.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Rung::Scalar => "flash/scalar",
+            Rung::Tiled => "flash/tiled",
+            Rung::Avx2 => "flash/avx2",
+            Rung::Avx512 => "flash/avx512",
+        }
+    }
+
+    /// The fastest that this processor has.
+    pub fn best() -> Self {
+        let available = |rung: &Rung| rung.missing().is_none();
+        Self::ALL.into_iter().rfind(available).unwrap_or(Rung::Scalar)
+    }
+
+    /// What the processor lacks.
+    fn missing(self) -> Option<&'static str> {
+        #[cfg(target_arch = "x86_64")]
+        let (avx2, avx512) = (Avx2::detect().is_some(), Avx512::detect().is_some());
+        #[cfg(not(target_arch = "x86_64"))]
+        let (avx2, avx512) = (false, false);
+        match self {
+            Rung::Avx2 if !avx2 => Some("AVX2, FMA and F16C"),
+            Rung::Avx512 if !avx512 => Some("AVX-512F, AVX2, FMA and F16C"),
+            _ => None,
+        }
+    }
+}
+
+/// A rung as a backend. Supports every problem with scaled-dot scores.
+#[derive(Clone, Copy, Debug)]
+pub struct Flash(pub Rung);
+
+impl Backend for Flash {
+    fn id(&self) -> BackendId {
+        BackendId::new(self.0.id())
+    }
+
+    fn probe(&self) -> Result<Receipt, Unavailable> {
+        if let Some(missing) = self.0.missing() {
+            let reason = format!("this processor lacks {missing}");
+            return Err(Unavailable { reason });
+        }
+        let scalar = self.0 == Rung::Scalar;
+        Ok(Receipt {
+            library: format!("attn-flash {}", env!("CARGO_PKG_VERSION")),
+            device: "cpu".into(),
+            isa: match self.0 {
+                Rung::Scalar | Rung::Tiled => format!("{} (compile time)", target_features()),
+                Rung::Avx2 => "avx2+fma+f16c (run time)".into(),
+                Rung::Avx512 => "avx512f (run time)".into(),
+            },
+            threads: ThreadPolicy::PerCall,
+            arithmetic: Arithmetic {
+                scores: Precision::AtLeastF32,
+                weights: Precision::AtLeastF32,
+                sums: Precision::AtLeastF32,
+                order: if scalar { SumOrder::Sequential } else { SumOrder::Blocked(KEYS as u32) },
+                online: true,
+            },
+        })
+    }
+
+    fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
+        match problem.score() {
+            Score::ScaledDot => Ok(()),
+            score => Err(Unsupported {
+                feature: Feature::Score(score.kind()),
+                why: "scores are products of q and k",
+            }),
+        }
+    }
+
+    fn prepare<'b>(
+        &'b self,
+        problem: &Problem,
+        exec: &Exec,
+    ) -> Result<Box<dyn Plan + 'b>, BackendError> {
+        match problem.dtype() {
+            DType::F64 => plan::<f64>(self.0, problem, *exec),
+            DType::F32 => plan::<f32>(self.0, problem, *exec),
+            DType::BF16 => plan::<bf16>(self.0, problem, *exec),
+            DType::F16 => plan::<f16>(self.0, problem, *exec),
+        }
+    }
+}
+
+fn plan<'b, S: Stored>(
+    rung: Rung,
+    problem: &Problem,
+    exec: Exec,
+) -> Result<Box<dyn Plan + 'b>, BackendError> {
+    if rung == Rung::Scalar {
+        return Ok(Box::new(HostPlan::<S, _>::new(problem, Scalar)));
+    }
+    let prepared = Prepared::<S>::new(rung, problem, &exec, &Tiles::default())?;
+    Ok(Box::new(FlashPlan::new(problem, prepared.0)))
+}
+
+/// A storage type whose arithmetic all instruction sets have.
+pub trait Stored: Storage<Compute: Computed> {}
+impl<S: Storage<Compute: Computed>> Stored for S {}
+
+/// An arithmetic that all instruction sets have: f32 and f64.
+#[expect(private_bounds, reason = "nobody else can implement it")]
+pub trait Computed: Num + AllSimd {}
+impl<T: Num + AllSimd> Computed for T {}
+
+/// Vectors of `Self` in every instruction set.
+trait AllSimd: Num {
+    fn blocked<S: Storage<Compute = Self>>(
+        rung: Rung,
+        problem: &Problem,
+        tiles: &Tiles,
+        threads: usize,
+    ) -> Result<Box<dyn Engine<S>>, BackendError>;
+}
+
+macro_rules! all_simd {
+    ($float:ty) => {
+        impl AllSimd for $float {
+            fn blocked<S: Storage<Compute = $float>>(
+                rung: Rung,
+                problem: &Problem,
+                tiles: &Tiles,
+                threads: usize,
+            ) -> Result<Box<dyn Engine<S>>, BackendError> {
+                #[cfg(target_arch = "x86_64")]
+                match (rung, Avx2::detect(), Avx512::detect()) {
+                    (Rung::Avx2, Some(isa), _) => return boxed(isa, problem, tiles, threads),
+                    (Rung::Avx512, _, Some(isa)) => return boxed(isa, problem, tiles, threads),
+                    _ => {}
+                }
+                match rung {
+                    Rung::Tiled => boxed(Portable, problem, tiles, threads),
+                    rung => Err(BackendError::Library {
+                        library: "attn-flash",
+                        message: format!("{} cannot run here", rung.id()),
+                    }),
+                }
+            }
+        }
+    };
+}
+
+all_simd!(f32);
+all_simd!(f64);
+
+fn boxed<S: Storage<Compute: Num>, I: Simd<S::Compute>>(
+    isa: I,
+    problem: &Problem,
+    tiles: &Tiles,
+    threads: usize,
+) -> Result<Box<dyn Engine<S>>, BackendError> {
+    Ok(Box::new(Blocked::<S::Compute, I>::new::<S>(isa, problem, tiles, threads)?))
+}
+
+/// A computation on slices that the caller owns: without the copy of [`Plan::load`].
+pub struct Prepared<S: Storage>(Box<dyn Engine<S>>);
+
+impl<S: Stored> Prepared<S> {
+    /// Prepares a rung above the first for a problem whose storage type is `S`.
+    pub fn new(
+        rung: Rung,
+        problem: &Problem,
+        exec: &Exec,
+        tiles: &Tiles,
+    ) -> Result<Self, BackendError> {
+        let threads = exec.threads.get();
+        Ok(Prepared(<S::Compute as AllSimd>::blocked(rung, problem, tiles, threads)?))
+    }
+
+    /// Computes.
+    pub fn run(&mut self, operands: &Operands<'_, S>, results: Results<'_, S>) {
+        self.0.run(operands, results);
+    }
+
+    /// Computes, and says where the time went.
+    pub fn run_timed(&mut self, operands: &Operands<'_, S>, results: Results<'_, S>) -> Phases {
+        self.0.run_timed(operands, results)
+    }
+}

@@ -1,0 +1,108 @@
+//! Vectors: what an instruction set must offer, declared once for each.
+//!
+//! A kernel is written once, generic over [`Simd`], and becomes vector instructions where
+//! [`Isa::call`] compiles it: in a function with the instruction set's target features, into which
+//! everything is inlined. Holding a value of an instruction set's type is the proof that the processor
+//! has it: the only way to get one is its `detect`.
+
+#![expect(unsafe_code, reason = "loads and stores through pointers")]
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+pub(crate) mod portable;
+
+use crate::num::Num;
+
+/// A computation that [`Isa::call`] compiles for an instruction set. `run` and all that it calls must
+/// be inlined: `#[inline(always)]`, and no closures.
+pub(crate) trait Kernel {
+    /// Computes.
+    fn run(self);
+}
+
+/// Lanes of the widest vectors.
+pub(crate) const MOST_LANES: usize = 16;
+
+/// An instruction set that this processor has.
+pub(crate) trait Isa: Copy + Send + Sync + 'static {
+    /// Runs `kernel`, compiled with the target features of this instruction set.
+    fn call<K: Kernel>(self, kernel: K);
+}
+
+/// Vectors of `T`.
+pub(crate) trait Simd<T: Num>: Isa {
+    /// A vector.
+    type V: Copy;
+    /// Elements of a vector.
+    const LANES: usize;
+    /// Vectors of queries in a tile: as many are computed side by side.
+    const VECTORS: usize;
+    /// Vectors that stay in registers while they are summed up; the others hold operands.
+    const ACCUMULATORS: usize;
+
+    /// The same number in every lane.
+    fn splat(self, x: T) -> Self::V;
+    /// Reads `LANES` elements.
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn load(self, from: *const T) -> Self::V;
+    /// Writes `LANES` elements.
+    ///
+    /// # Safety
+    /// They must be writable.
+    unsafe fn store(self, to: *mut T, x: Self::V);
+    /// Reads `n < LANES` elements, no more; the other lanes are 0.
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn load_first(self, from: *const T, n: usize) -> Self::V;
+    /// Transposes the first `LANES` vectors as a square.
+    fn transpose(self, square: &mut [Self::V; MOST_LANES]);
+    /// `a + b`.
+    fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a - b`.
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a b`.
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a / b`.
+    fn div(self, a: Self::V, b: Self::V) -> Self::V;
+    /// `a b + c`.
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The larger of each pair of numbers.
+    fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller of each pair of numbers.
+    fn min(self, a: Self::V, b: Self::V) -> Self::V;
+    /// [`Num::power`] of every lane.
+    fn power(self, rounded: Self::V) -> Self::V;
+    /// `a < b ? x : y`, lane by lane.
+    fn select_less(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    /// Whether `a < b` in some lane.
+    fn any_less(self, a: Self::V, b: Self::V) -> bool;
+    /// The sum of all lanes.
+    fn sum(self, x: Self::V) -> T;
+    /// Asks for the cache line of `at`, which need not be readable.
+    fn prefetch(self, at: *const T);
+}
+
+/// Evaluates `$body` with `$isa` bound to each instruction set that this processor has.
+#[cfg(test)]
+macro_rules! each_isa {
+    ($isa:ident => $body:expr) => {{
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some($isa) = crate::simd::avx2::Avx2::detect() {
+                $body;
+            }
+            if let Some($isa) = crate::simd::avx512::Avx512::detect() {
+                $body;
+            }
+        }
+        let $isa = crate::simd::portable::Portable;
+        $body;
+    }};
+}
+#[cfg(test)]
+pub(crate) use each_isa;

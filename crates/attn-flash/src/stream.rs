@@ -1,0 +1,171 @@
+//! A few queries that read their keys once: decoding.
+
+use std::ops::Range;
+
+use attn_host::Storage;
+
+use crate::buffer::Buffer;
+use crate::kernel::rows::{combine, dots, join, padded_rows, weigh_row};
+use crate::num::Num;
+use crate::operands::MaskRow;
+use crate::phases::{Clock, Phase};
+use crate::simd::Simd;
+use crate::tile::{Keys, Partial, Row, hull};
+
+/// Queries that share a key/value head, and what is known of them so far.
+pub(crate) struct Stream<T> {
+    /// `[R, D]`, rows and columns padded with zeros, times the scale.
+    q: Buffer<T>,
+    /// `[R, keys]`, rows padded to whole vectors.
+    s: Buffer<T>,
+    /// `[R, Dv]`, columns padded: all keys so far, and those of this block.
+    o: Buffer<T>,
+    block_o: Buffer<T>,
+    /// `[R, Dv]`.
+    flat: Buffer<T>,
+    rows: Vec<Row<T>>,
+    m: Buffer<T>,
+    l: Buffer<T>,
+    dims: [usize; 2],
+    widths: [usize; 2],
+    keys: usize,
+}
+
+impl<T: Num> Stream<T> {
+    pub(crate) fn new(rows: usize, [dim, dim_v]: [usize; 2], keys: usize, lanes: usize) -> Self {
+        let padded = padded_rows(rows);
+        let [widths, keys] =
+            [[dim, dim_v], [keys, 0]].map(|sizes| sizes.map(|n: usize| n.next_multiple_of(lanes)));
+        Stream {
+            q: Buffer::zeros(padded * widths[0]),
+            s: Buffer::zeros(padded * keys[0]),
+            o: Buffer::zeros(padded * widths[1]),
+            block_o: Buffer::zeros(padded * widths[1]),
+            flat: Buffer::zeros(rows * dim_v),
+            rows: Vec::with_capacity(rows),
+            m: Buffer::zeros(rows),
+            l: Buffer::zeros(rows),
+            dims: [dim, dim_v],
+            widths,
+            keys: keys[0],
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let buffers = [&self.q, &self.s, &self.o, &self.block_o, &self.flat, &self.m, &self.l];
+        buffers.map(Buffer::bytes).iter().sum::<usize>()
+            + self.rows.capacity() * size_of::<Row<T>>()
+    }
+
+    /// Begins with the rows of `q` (`[rows, D]`), of which `row` tells the rest.
+    pub(crate) fn begin<S: Storage<Compute = T>>(
+        &mut self,
+        q: &[S],
+        factor: T,
+        row: impl Fn(usize) -> Row<T>,
+    ) {
+        self.rows.clear();
+        self.o.fill(T::ZERO);
+        for (r, q) in q.chunks_exact(self.dims[0]).enumerate() {
+            let to = &mut self.q[r * self.widths[0]..][..self.dims[0]];
+            to.iter_mut().zip(q).for_each(|(to, &q)| *to = q.widen() * factor);
+            let row = row(r);
+            self.m[r] = row.sink.unwrap_or(T::NEG_INFINITY);
+            self.l[r] = if row.sink.is_some() { T::ONE } else { T::ZERO };
+            self.rows.push(row);
+        }
+    }
+
+    /// The keys that some query admits.
+    pub(crate) fn used(&self) -> Range<usize> {
+        hull(self.rows.iter().map(|row| &row.keys))
+    }
+
+    /// Adds a block of keys. `mask` gives each row's mask.
+    pub(crate) fn add<'m, I: Simd<T>, C: Clock>(
+        &mut self,
+        isa: I,
+        keys: Keys<'_, T>,
+        mask: Option<&impl Fn(usize) -> MaskRow<'m>>,
+        clock: &mut C,
+    ) {
+        let [dim, dim_v] = keys.dims;
+        let count = keys.k.len() / dim;
+        dots(isa, &self.q, keys.k, dim, &mut self.s, self.keys);
+        clock.lap(Phase::Scores);
+        let width = self.widths[1];
+        let mut scales = [T::ONE; crate::kernel::rows::MOST_ROWS];
+        for (r, row) in self.rows.iter().enumerate() {
+            let s = &mut self.s[r * self.keys..][..self.keys];
+            s[count..].fill(T::NEG_INFINITY);
+            modify(&mut s[..count], &keys, row, mask.map(|mask| mask(r)));
+            let top = s.iter().fold(T::NEG_INFINITY, |m, &s| s.larger(m));
+            let m = top.larger(self.m[r]);
+            scales[r] = if self.m[r] == m { T::ONE } else { T::rescale(self.m[r], m) };
+            let used = count.next_multiple_of(I::LANES);
+            let sum = weigh_row(isa, &mut s[..used], T::shift(m));
+            self.l[r] = self.l[r] * scales[r] + sum;
+            self.m[r] = m;
+        }
+        clock.lap(Phase::Softmax);
+        self.block_o.fill(T::ZERO);
+        combine(isa, &self.s, self.keys, keys.v, dim_v, &mut self.block_o);
+        for r in 0..self.rows.len() {
+            let span = r * width..(r + 1) * width;
+            join(isa, &mut self.o[span.clone()], scales[r], &self.block_o[span]);
+        }
+        clock.lap(Phase::Values);
+    }
+
+    /// What is known of the rows so far, unfinished.
+    pub(crate) fn partial(&mut self) -> Partial<'_, T> {
+        self.flatten(|_| T::ONE)
+    }
+
+    /// The same, with O divided by l: rows without keys are 0.
+    pub(crate) fn finished(&mut self) -> Partial<'_, T> {
+        self.flatten(|l| if l > T::ZERO { T::ONE / l } else { T::ZERO })
+    }
+
+    fn flatten(&mut self, factor: impl Fn(T) -> T) -> Partial<'_, T> {
+        let rows = self.rows.len();
+        for (r, to) in self.flat.chunks_exact_mut(self.dims[1]).enumerate().take(rows) {
+            let factor = factor(self.l[r]);
+            let from = &self.o[r * self.widths[1]..];
+            to.iter_mut().zip(from).for_each(|(to, &o)| *to = o * factor);
+        }
+        Partial { o: &self.flat[..rows * self.dims[1]], m: &self.m[..rows], l: &self.l[..rows] }
+    }
+}
+
+/// Softcap, ALiBi, mask and admission of one row of scores.
+fn modify<T: Num>(s: &mut [T], keys: &Keys<'_, T>, row: &Row<T>, mask: Option<MaskRow<'_>>) {
+    if let Some(c) = keys.softcap {
+        for s in s.iter_mut() {
+            *s = c * (*s / c).tanh();
+        }
+    }
+    if let Some(slope) = row.slope {
+        for (j, s) in (keys.first as i64..).zip(&mut *s) {
+            let distance = (row.diagonal as f64 - j as f64).abs();
+            *s = *s - slope * T::from_f64(distance);
+        }
+    }
+    if let Some(mask) = mask {
+        let mut s = s.iter_mut();
+        mask.biases(keys.first..keys.first + s.len(), |bias| {
+            if let Some(s) = s.next() {
+                *s = if bias == f64::NEG_INFINITY {
+                    T::NEG_INFINITY
+                } else {
+                    *s + T::from_f64(bias)
+                };
+            }
+        });
+    }
+    let end = keys.first + s.len();
+    let [from, to] =
+        [row.keys.start, row.keys.end].map(|at| at.clamp(keys.first, end) - keys.first);
+    s[..from].fill(T::NEG_INFINITY);
+    s[to.max(from)..].fill(T::NEG_INFINITY);
+}

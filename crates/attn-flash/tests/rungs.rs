@@ -1,0 +1,92 @@
+//! Every rung against plain loops in the same precision, over shapes that leave remainders everywhere.
+
+use std::num::NonZeroUsize;
+
+use attn_core::{
+    Alignment, Backend, DType, Exec, Family, Inputs, MaskKind, MaskSpec, Problem, ProblemSpec,
+    Shape, Window, compute,
+};
+use attn_flash::{Flash, Rung};
+use attn_naive::Naive;
+use proptest::prelude::*;
+
+fn rungs() -> impl Iterator<Item = Flash> {
+    Rung::ALL.into_iter().map(Flash).filter(|rung| rung.probe().is_ok())
+}
+
+fn alignments() -> impl Strategy<Value = Option<Alignment>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(Alignment::TopLeft)),
+        Just(Some(Alignment::BottomRight)),
+        (-70i64..150).prop_map(|n| Some(Alignment::Offset(n))),
+    ]
+}
+
+prop_compose! {
+    fn shapes()(
+        batch in 1usize..3, heads_kv in 1usize..3, group in 1usize..5,
+        len_q in prop_oneof![1usize..4, 1usize..150], len_k in 1usize..300,
+        dim in 1usize..80, dim_v in 1usize..80,
+    ) -> Shape {
+        Shape { batch, heads_q: heads_kv * group, heads_kv, len_q, len_k, dim, dim_v, dim_k: None }
+    }
+}
+
+prop_compose! {
+    fn problems()(
+        shape in shapes(), dtype in prop::sample::select(DType::ALL.to_vec()),
+        alignment in alignments(), causal in any::<bool>(),
+        window in prop::option::of((prop::option::of(0u64..200), prop::option::of(0u64..200))),
+        softcap in prop::option::of(1.0f64..30.0), padded in any::<bool>(),
+        mask in prop::option::of((any::<bool>(), any::<[bool; 4]>())),
+        [alibi, sinks, lse] in any::<[bool; 3]>(), seed in any::<u64>(),
+    ) -> (Problem, u64) {
+        let lengths = (0..shape.batch).map(|b| (seed as usize % 977 + 131 * b) % (shape.len_k + 1));
+        let full = shape.scores();
+        let dims = |full_axes: [bool; 4]| {
+            [0, 1, 2, 3].map(|axis| if full_axes[axis] { full[axis] } else { 1 })
+        };
+        let kind = |additive| if additive { MaskKind::Additive } else { MaskKind::Bool };
+        let spec = ProblemSpec {
+            causal: alignment.filter(|_| causal),
+            align: alignment.filter(|_| !causal),
+            window: window.map(|(left, right)| Window { left, right }),
+            softcap,
+            kv_len: padded.then(|| lengths.collect()),
+            mask: mask.map(|(additive, axes)| MaskSpec { kind: kind(additive), dims: dims(axes) }),
+            alibi,
+            sinks,
+            lse,
+            ..ProblemSpec::new(shape, dtype)
+        };
+        (Problem::new(spec).unwrap(), seed)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn agree_with_plain_loops_with_any_number_of_threads((problem, seed) in problems(), threads in 1usize..4) {
+        let inputs = Inputs::generate(&problem, Family::Normal, seed);
+        let want = compute(&Naive, &problem, &Exec::SINGLE, &inputs).unwrap();
+        let exec = Exec { threads: NonZeroUsize::new(threads).unwrap() };
+        for rung in rungs() {
+            let got = compute(&rung, &problem, &exec, &inputs).unwrap();
+            prop_assert!(got.o().fences_intact());
+            let outputs = [(got.o(), want.o())].into_iter().chain(got.lse().zip(want.lse()));
+            for (got, want) in outputs {
+                let (got, want) = (got.tensor(), want.tensor());
+                let tolerance = 100.0 * got.dtype().unit_roundoff().max(f64::from(f32::EPSILON) * f64::from(u8::from(problem.dtype() != DType::F64)));
+                for at in 0..got.data().len() {
+                    let (a, b) = (got.data().get(at), want.data().get(at));
+                    let near = a == b || (a - b).abs() <= tolerance * b.abs().max(1.0);
+                    prop_assert!(near, "{}: {problem}: element {at}: {a}, expected {b}", rung.id());
+                }
+            }
+            let again = compute(&rung, &problem, &exec, &inputs).unwrap();
+            prop_assert_eq!(again.o().tensor(), got.o().tensor(), "{}: {}", rung.id(), problem);
+        }
+    }
+}
