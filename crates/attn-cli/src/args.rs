@@ -8,8 +8,8 @@ use attn_record::{Model, Shard};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{
-    check, cmp, diff, list, measure, merge, params, rank, report, run, scaling, soak, splice,
-    support, verify,
+    check, claims, cmp, diff, list, map, measure, merge, model, params, rank, report, run, scaling,
+    soak, splice, support, verify,
 };
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
@@ -39,6 +39,9 @@ pub(crate) enum Command {
     Merge(merge::Args),
     List(list::Args),
     Support(support::Args),
+    Claims(claims::Args),
+    Map(map::Args),
+    Model(model::Args),
     Params(params::Args),
     Soak(soak::Args),
     Splice(splice::Args),

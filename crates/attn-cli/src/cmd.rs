@@ -1,11 +1,14 @@
 //! The sub-commands, one file each.
 
 pub(crate) mod check;
+pub(crate) mod claims;
 pub(crate) mod cmp;
 pub(crate) mod diff;
 pub(crate) mod list;
+pub(crate) mod map;
 pub(crate) mod measure;
 pub(crate) mod merge;
+pub(crate) mod model;
 mod mutants;
 pub(crate) mod params;
 pub(crate) mod rank;
@@ -42,6 +45,9 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Scaling(args) => scaling::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Claims(args) => claims::run(&args),
+        Command::Map(args) => map::run(&args),
+        Command::Model(args) => model::run(&args),
         Command::Params(args) => params::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Splice(args) => splice::run(&args),

@@ -288,12 +288,18 @@ fn launcher(timeout: Duration) -> Result<Launcher, Failure> {
     })
 }
 
-fn build() -> Build {
+/// What this program was built as.
+pub(crate) fn build() -> Build {
     Build {
         version: env!("CARGO_PKG_VERSION").into(),
         target_features: attn_core::target_features(),
         profile: if cfg!(debug_assertions) { "debug-assertions" } else { "release" }.into(),
     }
+}
+
+/// Whether Ctrl-C was pressed.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// The first Ctrl-C ends the run after the current cell, the second at once.

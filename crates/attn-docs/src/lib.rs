@@ -6,3 +6,5 @@ pub mod methodology {}
 
 #[doc = include_str!("../BIAS.md")]
 pub mod bias {}
+
+pub mod tutorial;

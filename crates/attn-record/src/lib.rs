@@ -8,9 +8,11 @@
 //! | `records.jsonl` | one line per cell: case x backend x threads | [`Record`] |
 //! | `map.json` | attention weights of one head, for the picture | [`Map`] |
 //! | `limits.json` | what the machine can do at most, measured | [`Limits`] |
+//! | `claims.json` | statements about attention and what was found, in a folder of its own | [`claims`] |
 //!
 //! The bench crates write these files and the report, cmp and gate read them; neither knows the other.
 
+pub mod claims;
 mod files;
 pub mod limits;
 mod map;

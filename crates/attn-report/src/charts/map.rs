@@ -22,21 +22,8 @@ pub(super) const STEPS: f64 = 100.0;
 const BAR: f64 = 14.0;
 
 /// The attention weights of one head; `None` if the map has no weight.
-pub(crate) fn attention_map(map: &Map) -> Option<Chart> {
-    let largest = map.weights.iter().flatten().flatten().copied();
-    let largest = largest.filter(|w| *w > 0.0).reduce(f64::max)?;
+pub fn attention_map(map: &Map) -> Option<Chart> {
     let title = format!("Attention weights of {}, head {}", map.case, map.head);
-    let layout = Layout::of(map, largest);
-    let svg = draw(layout.sheet, &title, |canvas| {
-        heading(canvas, layout.sheet.0, &title, &layout.subtitle[0]);
-        for (line, text) in layout.subtitle.iter().enumerate().skip(1) {
-            let at = (16.0, 42.0 + 15.0 * line as f64);
-            canvas.text(at, text, Type::plain(SMALL, MUTED), Align::Start);
-        }
-        layout.cells(canvas, map);
-        layout.tokens(canvas, map);
-        layout.color_bar(canvas);
-    });
     Some(Chart {
         name: "attention-map".into(),
         group: None,
@@ -45,8 +32,25 @@ pub(crate) fn attention_map(map: &Map) -> Option<Chart> {
             .into(),
         again: String::new(),
         spots: Vec::new(),
-        svg,
+        svg: heat_map(map, &title, "Weight")?,
     })
+}
+
+/// The rows of `map` under a title; `cells` says what a cell is. `None` if no cell is above 0.
+pub(super) fn heat_map(map: &Map, title: &str, cells: &str) -> Option<String> {
+    let largest = map.weights.iter().flatten().flatten().copied();
+    let largest = largest.filter(|w| *w > 0.0).reduce(f64::max)?;
+    let layout = Layout::of(map, largest);
+    Some(draw(layout.sheet, title, |canvas| {
+        heading(canvas, layout.sheet.0, title, &layout.subtitle[0]);
+        for (line, text) in layout.subtitle.iter().enumerate().skip(1) {
+            let at = (16.0, 42.0 + 15.0 * line as f64);
+            canvas.text(at, text, Type::plain(SMALL, MUTED), Align::Start);
+        }
+        layout.cells(canvas, map);
+        layout.tokens(canvas, map);
+        layout.color_bar(canvas, cells);
+    }))
 }
 
 /// Where everything goes.
@@ -198,7 +202,7 @@ impl Layout {
         canvas.text((22.0, middle), "Query", kind, Align::Upright);
     }
 
-    fn color_bar(&self, canvas: &mut Canvas<'_>) {
+    fn color_bar(&self, canvas: &mut Canvas<'_>, cells: &str) {
         let (left, top, bottom) = (self.bar_left(), self.top, self.bar_bottom());
         let end = self.steps.last().copied().unwrap_or(1.0);
         let scale = Scale::linear(end, bottom, top);
@@ -222,7 +226,7 @@ impl Layout {
         }
         let middle = f64::midpoint(top, bottom);
         let kind = Type::plain(SMALL, INK);
-        canvas.text((right + 46.0, middle), "Weight", kind, Align::Upright);
+        canvas.text((right + 46.0, middle), cells, kind, Align::Upright);
     }
 }
 

@@ -65,7 +65,7 @@ fn facts(record: &Record, place: &str, peak: u64) -> String {
 }
 
 /// Powers of four, from below the smallest to above the largest.
-fn sizes((low, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+pub(super) fn sizes((low, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
     let scale = Scale::log((low, high), 0.06, from, to);
     let (first, last) = scale.ends();
     let every = if last / first > 4f64.powi(8) { 2 } else { 1 };

@@ -4,6 +4,7 @@
 //! where they lie: beyond the budget. A backend has the same colour and marker everywhere.
 
 mod canvas;
+mod claims;
 mod colors;
 mod curves;
 mod errors;
@@ -20,10 +21,13 @@ mod spot;
 mod sweeps;
 mod text;
 mod threads;
+mod thumbnail;
 
-pub(crate) use map::attention_map;
+pub use claims::of_claim;
+pub use map::attention_map;
 pub(crate) use scheme::dark;
 pub use spot::Spot;
+pub use thumbnail::thumbnail;
 
 use attn_record::{Axis, Record};
 

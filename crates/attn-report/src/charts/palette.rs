@@ -35,6 +35,22 @@ const KNOWN: [(&str, Color, Color, Marker); 10] = [
     ("flash/avx512", rgb(0x11_19_73), rgb(0x97_48_f4), Marker::Kite),
 ];
 
+/// What charts of claims compare is drawn like these; no chart has both.
+const ALIKE: [(&str, &str); 12] = [
+    ("self-attention", "flash/avx2"),
+    ("recurrent", "candle/fused"),
+    ("-inf before", "flash/avx2"),
+    ("0 after", "candle/fused"),
+    ("multiplicative", "flash/avx2"),
+    ("additive", "candle/fused"),
+    ("minus the maximum", "flash/avx2"),
+    ("as it stands", "candle/fused"),
+    ("Q, K, V and O", "flash/avx2"),
+    ("scores", "candle/fused"),
+    ("running maximum", "flash/avx2"),
+    ("final maximum", "candle/fused"),
+];
+
 /// For backends that this table does not know.
 const OTHER: [(Color, Color, Marker); 4] = [
     (rgb(0x7f_7f_1f), rgb(0xc8_c8_5a), Marker::Square),
@@ -45,6 +61,7 @@ const OTHER: [(Color, Color, Marker); 4] = [
 
 /// The style of a backend: it depends on the backend's path alone.
 pub(super) fn style(backend: &str) -> Style {
+    let backend = ALIKE.iter().find(|(name, _)| *name == backend).map_or(backend, |alike| alike.1);
     if let Some(&(_, color, _, marker)) = KNOWN.iter().find(|(id, ..)| *id == backend) {
         return Style { color, marker, dashed: false };
     }

@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 
 use plotters::style::RGBColor;
 
-use super::Chart;
 use super::canvas::{Color, INK, MUTED, RULE, WHITE};
 use super::colors::{blues, dark_blues};
 use super::errors::LIMIT;
@@ -15,13 +14,13 @@ use super::map::{HATCH_COLOR, STEPS};
 use super::palette::schemes;
 
 /// Rules for elements within `.card`, for the colours that occur in `pictures`.
-pub(crate) fn dark(pictures: &[&Chart]) -> String {
+pub(crate) fn dark(pictures: &[&str]) -> String {
     let mut rules = String::new();
     for (light, dark) in pairs() {
         let (light, dark) = (hex(light), hex(dark));
         for property in ["fill", "stroke"] {
             let attribute = format!("{property}=\"{light}\"");
-            if pictures.iter().any(|chart| chart.svg.contains(&attribute)) {
+            if pictures.iter().any(|svg| svg.contains(&attribute)) {
                 let _ = writeln!(rules, ".card [{attribute}] {{ {property}: {dark}; }}");
             }
         }
@@ -67,7 +66,7 @@ mod tests {
         let records = sweep("sweep/seq-len/full", &ids, &[64, 128]);
         let mut charts = all(&refs(&records), &example());
         charts.extend(attention_map(&map(12)));
-        let rules = dark(&charts.iter().collect::<Vec<_>>());
+        let rules = dark(&charts.iter().map(|chart| &*chart.svg).collect::<Vec<_>>());
         for chart in &charts {
             for property in ["fill", "stroke"] {
                 let attribute = format!("{property}=\"#");

@@ -119,7 +119,7 @@ fn curves<'a>(
     lines.filter(|curve| !curve.points.is_empty()).collect()
 }
 
-fn times(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+pub(super) fn times(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
     let scale = Scale::log(at_least_a_decade(ends), 0.05, from, to);
     let ticks = scale.decades().into_iter().map(|ns| (ns, time_tick(ns)));
     (scale, ticks.collect())
@@ -133,7 +133,7 @@ fn rates((_, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
 }
 
 /// A wider range with the same middle, so that noise does not fill the picture and there are ticks.
-fn at_least_a_decade((low, high): (f64, f64)) -> (f64, f64) {
+pub(super) fn at_least_a_decade((low, high): (f64, f64)) -> (f64, f64) {
     let (middle, half) = ((low * high).sqrt(), 10f64.sqrt());
     (low.min(middle / half), high.max(middle * half))
 }

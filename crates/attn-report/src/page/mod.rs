@@ -7,11 +7,13 @@
 
 mod answers;
 mod cells;
+pub mod claims;
 mod facts;
 mod figure;
 mod groups;
 mod html;
 mod limits;
+pub mod maps;
 mod scaling;
 mod summary;
 
@@ -62,7 +64,8 @@ pub(crate) fn render(source: &Source<'_>, sites: &[Site<'_>], map: Option<&Chart
         common.iter().enumerate().map(|(at, s)| section(&format!("c{at}"), s)).collect(),
         "</main>\n".into(),
     ];
-    let pictures: Vec<&Chart> = sites.iter().flat_map(|site| &site.charts).chain(map).collect();
+    let pictures = sites.iter().flat_map(|site| &site.charts).chain(map);
+    let pictures: Vec<&str> = pictures.map(|chart| &*chart.svg).collect();
     let dark = charts::dark(&pictures);
     document(&title, &dark, &body.concat())
 }

@@ -12,12 +12,14 @@ mod checked;
 mod columns;
 mod compare;
 mod grid;
+mod map;
 mod markdown;
 mod scaling;
 mod terminal;
 
 pub use compare::{diff, rankings, side_by_side};
 pub use grid::Grid;
+pub use map::map;
 pub use markdown::markdown;
 pub use scaling::{scaling, scaling_markdown};
 pub use terminal::{Options, render};

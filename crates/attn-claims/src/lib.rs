@@ -1,0 +1,81 @@
+//! What notes and textbooks say about attention, one measurement and one verdict per sentence.
+//!
+//! Every claim is a module with the same parts:
+//!
+//! ```text
+//! Measurement            what was found, as numbers
+//! measure(context)       finds it: backends checked by the oracle, times taken in turns
+//! ruling(&measurement)   holds | holds with a condition | does not hold as stated, and why
+//! claim(context)         both, with sentence, figure and picture
+//! ```
+//!
+//! `ruling` is a pure function of the measurement, so that no verdict is written down beforehand: a
+//! test of each claim turns the measurement and sees the verdict turn.
+//!
+//! | module | claim |
+//! |---|---|
+//! | [`normalised`] | weights of a query are not negative and sum to 1 |
+//! | [`shared`] | one query matrix serves all tokens |
+//! | [`alignment`] | keys that point where the query points have large scores |
+//! | [`masking`] | masking before the softmax keeps the sum, masking after it does not |
+//! | [`zero_scores`] | a score of 0 does not mask |
+//! | [`later_tokens`] | a later token changes nothing earlier |
+//! | [`change`] | the change of a token is the weighted sum of the values |
+//! | [`noun`] | where a noun looks, with its adjectives before it |
+//! | [`parameters`] | the counts of GPT-3 |
+//! | [`low_rank`] | the factored value matrix costs what keys and queries cost |
+//! | [`parallel`] | self-attention runs in parallel, a recurrent network does not |
+//! | [`efficiency`] | therefore it is faster |
+//! | [`distance`] | distant tokens are one step away |
+
+mod context;
+mod error;
+mod probe;
+mod recurrent;
+mod timing;
+
+pub mod alignment;
+pub mod change;
+pub mod distance;
+pub mod efficiency;
+pub mod later_tokens;
+pub mod low_rank;
+pub mod masking;
+pub mod normalised;
+pub mod noun;
+pub mod parallel;
+pub mod parameters;
+pub mod shared;
+pub mod zero_scores;
+
+pub use context::{Context, RealLayer};
+pub use error::ClaimError;
+
+use attn_record::claims::Claim;
+
+/// How one claim is made.
+pub type Make = fn(&Context<'_>) -> Result<Claim, ClaimError>;
+
+/// Every claim, in the order of the notes.
+pub const ALL: [(&str, Make); 13] = [
+    ("alignment", alignment::claim),
+    ("query-matrix", shared::claim),
+    ("weights", normalised::claim),
+    ("noun", noun::claim),
+    ("masking", masking::claim),
+    ("zero-scores", zero_scores::claim),
+    ("later-tokens", later_tokens::claim),
+    ("change", change::claim),
+    ("parameters", parameters::claim),
+    ("low-rank", low_rank::claim),
+    ("parallel", parallel::claim),
+    ("efficiency", efficiency::claim),
+    ("distance", distance::claim),
+];
+
+/// The parts of the notes.
+mod section {
+    pub(crate) const HEAD: &str = "Self-attention head";
+    pub(crate) const VALUES: &str = "Value vectors";
+    pub(crate) const SELF_ATTENTION: &str = "Self-attention";
+}

@@ -1,0 +1,109 @@
+//! The pictures of claims: curves over a size, and matrices.
+
+use attn_record::claims::{Curves, Picture, Unit};
+
+use super::curves::{Curve, Mark, Plot, Vertical, picture};
+use super::frame::Tick;
+use super::map::heat_map;
+use super::memory::sizes;
+use super::scale::{Scale, round_steps};
+use super::sweeps::{at_least_a_decade, times};
+
+/// The picture as SVG; `None` if there is nothing in it.
+pub fn of_claim(drawn: &Picture) -> Option<String> {
+    match drawn {
+        Picture::Curves(curves) => of_curves(curves),
+        Picture::Map { cells, map } => heat_map(map, &map.case, cells),
+    }
+}
+
+fn of_curves(drawn: &Curves) -> Option<String> {
+    let mark = |&(size, value): &(usize, f64)| Mark {
+        size: size as f64,
+        middle: value,
+        low: value,
+        high: value,
+        text: String::new(),
+    };
+    let drawable = |series: &&attn_record::claims::Series| !series.points.is_empty();
+    let curves = drawn.series.iter().filter(drawable).map(|series| Curve {
+        backend: &series.name,
+        points: series.points.iter().map(mark).collect(),
+    });
+    let mut at: Vec<usize> =
+        drawn.series.iter().flat_map(|series| series.points.iter().map(|p| p.0)).collect();
+    at.sort_unstable();
+    at.dedup();
+    let (svg, _) = picture(&Plot {
+        title: drawn.title.clone(),
+        subtitle: String::new(),
+        x_name: drawn.x.clone(),
+        y_name: drawn.y.clone(),
+        sizes: at,
+        y: vertical(drawn.unit),
+        curves: curves.collect(),
+        slopes: Vec::new(),
+        levels: Vec::new(),
+    })?;
+    Some(svg)
+}
+
+fn vertical(unit: Unit) -> Vertical {
+    match unit {
+        Unit::Nanoseconds => times,
+        Unit::Share => shares,
+        Unit::Number => decades,
+        Unit::Bytes => sizes,
+    }
+}
+
+/// A logarithmic axis with labels at round values, about ten at most.
+fn decades(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+    let scale = Scale::log(at_least_a_decade(ends), 0.05, from, to);
+    let name = |value: f64| {
+        if (1e-3..1e6).contains(&value) { format!("{value}") } else { format!("{value:e}") }
+    };
+    let ticks: Vec<Tick> = scale.decades().into_iter().map(|value| (value, name(value))).collect();
+    let every = ticks.len().div_ceil(10).max(1);
+    (scale, ticks.into_iter().step_by(every).collect())
+}
+
+/// A linear axis from 0.
+fn shares((_, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+    let steps = round_steps(high, 5);
+    let top = steps.last().copied().unwrap_or(high);
+    (Scale::linear(top, from, to), steps.iter().map(|&v| (v, v.to_string())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_record::claims::Series;
+
+    use super::*;
+    use crate::png::parse;
+
+    fn curves(unit: Unit, points: &[(usize, f64)]) -> Picture {
+        let series = ["self-attention", "recurrent"]
+            .map(|name| Series { name: name.into(), points: points.to_vec() });
+        let [title, x, y] = ["title", "x", "y"].map(String::from);
+        Picture::Curves(Curves { title, x, y, unit, series: series.into() })
+    }
+
+    #[test]
+    fn every_unit_is_drawn_over_any_range() {
+        for unit in [Unit::Number, Unit::Share, Unit::Nanoseconds, Unit::Bytes] {
+            for points in [&[(1, 1.0)][..], &[(2, 0.5), (256, 1e-40)], &[(1, 3e3), (2, 4e9)]] {
+                let svg = of_claim(&curves(unit, points)).unwrap();
+                assert!(parse(&svg).is_ok(), "{unit:?} {points:?}");
+            }
+        }
+        assert!(of_claim(&curves(Unit::Number, &[])).is_none());
+    }
+
+    #[test]
+    fn maps_carry_their_own_words() {
+        let map = crate::fixture::map(4);
+        let svg = of_claim(&Picture::Map { cells: "Change".into(), map }).unwrap();
+        assert!(svg.contains("Change") && !svg.contains("Attention weights"));
+    }
+}

@@ -1,0 +1,170 @@
+//! The page of claims: an illustrated companion to notes on attention.
+
+use attn_record::claims::{Claim, Claims, Ruling};
+
+use super::document;
+use super::html::{code, definitions, paragraph, text};
+use crate::charts::{dark, of_claim};
+
+/// One self-contained page: all verdicts in a list, then each claim with its picture.
+pub fn render(claims: &Claims) -> String {
+    let title = "What is said about attention, measured";
+    let body = [
+        format!("<header>\n<h1>{title}</h1>\n"),
+        paragraph(&text(INTRODUCTION)),
+        paragraph(&tally(claims)),
+        "</header>\n<main>\n".into(),
+        overview(claims),
+        parts(claims),
+        origin(claims),
+        "</main>\n".into(),
+    ];
+    let pictures = claims.claims.iter().filter_map(|claim| of_claim(claim.picture.as_ref()?));
+    let pictures: Vec<String> = pictures.collect();
+    document(title, &dark(&pictures.iter().map(|svg| &**svg).collect::<Vec<_>>()), &body.concat())
+}
+
+const INTRODUCTION: &str = "Each sentence is one that notes and textbooks say about attention. \
+    Beside it stands what was measured or proved on this machine, and the verdict that follows from \
+    the numbers. Where time was measured, the result was checked first.";
+
+fn tally(claims: &Claims) -> String {
+    let kinds = [Ruling::Holds, Ruling::WithCondition, Ruling::DoesNotHold, Ruling::Undecided];
+    let counted = kinds.into_iter().filter_map(|ruling| {
+        let count = claims.claims.iter().filter(|claim| claim.ruling == ruling).count();
+        (count > 0).then(|| format!("{count} {}", badge(ruling)))
+    });
+    counted.collect::<Vec<_>>().join(" ")
+}
+
+/// The verdict, in its colour and in words.
+fn badge(ruling: Ruling) -> String {
+    let class = match ruling {
+        Ruling::Holds => "holds",
+        Ruling::WithCondition => "condition",
+        Ruling::DoesNotHold => "fails",
+        Ruling::Undecided => "undecided",
+    };
+    format!("<span class=\"badge {class}\">{}</span>", ruling.words())
+}
+
+fn overview(claims: &Claims) -> String {
+    let row = |claim: &Claim| {
+        let (badge, id) = (badge(claim.ruling), text(&claim.id));
+        format!("<li>{badge} <a href=\"#{id}\">{}</a></li>\n", text(&claim.sentence))
+    };
+    let rows: String = claims.claims.iter().map(row).collect();
+    format!("<ul class=\"verdicts\">\n{rows}</ul>\n")
+}
+
+/// The sections of the notes, in the order in which they come first.
+fn parts(claims: &Claims) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for claim in &claims.claims {
+        if !parts.contains(&&*claim.section) {
+            parts.push(&claim.section);
+        }
+    }
+    let part = |part: &&str| {
+        let own = claims.claims.iter().filter(|claim| claim.section == *part);
+        let own: String = own.map(article).collect();
+        format!("<section>\n<h2>{}</h2>\n{own}</section>\n", text(part))
+    };
+    parts.iter().map(part).collect()
+}
+
+fn article(claim: &Claim) -> String {
+    let figure = claim.picture.as_ref().and_then(of_claim);
+    let figure = figure.map(|svg| format!("<figure><div class=\"card\">{svg}</div></figure>\n"));
+    let facts = [
+        ("Verdict", format!("{}: {}", badge(claim.ruling), text(&claim.reason))),
+        ("Found", text(&claim.figure)),
+        ("How", text(&claim.method)),
+    ];
+    format!(
+        "<article id=\"{}\">\n<h3>{}</h3>\n{}{}</article>\n",
+        text(&claim.id),
+        text(&claim.sentence),
+        definitions(&facts),
+        figure.unwrap_or_default()
+    )
+}
+
+fn origin(claims: &Claims) -> String {
+    let machine = &claims.machine;
+    let build = &claims.build;
+    let facts = [
+        ("Made by", code(&claims.command)),
+        ("Started", text(&claims.started)),
+        ("Processor", text(&format!("{}, {} logical processors", machine.cpu, machine.cores))),
+        (
+            "Build",
+            text(&format!(
+                "attn {}, {}, compiled for {}",
+                build.version, build.profile, build.target_features
+            )),
+        ),
+    ];
+    format!("<section>\n<h2>Where and how</h2>\n{}</section>\n", definitions(&facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_record::Build;
+    use attn_record::claims::{Curves, Picture, Series, Unit};
+
+    use super::*;
+    use crate::fixture;
+
+    fn claims(word: &str) -> Claims {
+        let run = fixture::run();
+        let series = Series { name: word.into(), points: vec![(1, 1.0), (2, 3.0)] };
+        let claim = |ruling| Claim {
+            id: word.into(),
+            section: word.into(),
+            sentence: word.into(),
+            method: word.into(),
+            figure: word.into(),
+            ruling,
+            reason: word.into(),
+            picture: Some(Picture::Curves(Curves {
+                title: word.into(),
+                x: word.into(),
+                y: word.into(),
+                unit: Unit::Number,
+                series: vec![series.clone()],
+            })),
+        };
+        Claims {
+            schema: Claims::SCHEMA.into(),
+            command: word.into(),
+            started: run.started.clone(),
+            machine: run.machine,
+            build: Build {
+                version: word.into(),
+                target_features: word.into(),
+                profile: word.into(),
+            },
+            claims: [Ruling::Holds, Ruling::DoesNotHold].map(claim).into(),
+        }
+    }
+
+    #[test]
+    fn hostile_words_are_only_text_and_nothing_comes_from_elsewhere() {
+        let page = render(&claims("<script>alert('&\")</script>"));
+        assert!(!page.contains("<script>alert"));
+        let without_namespace = page.replace("http://www.w3.org/2000/svg", "");
+        for outside in ["http:", "https:", "src=", "@import", "url("] {
+            assert!(!without_namespace.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn verdicts_are_counted_and_said_in_words() {
+        let page = render(&claims("word"));
+        assert!(page.contains("1 <span class=\"badge holds\">holds</span>"));
+        assert!(page.contains("1 <span class=\"badge fails\">does not hold as stated</span>"));
+        assert!(!page.contains("badge condition"));
+        assert!(page.contains("<svg"));
+    }
+}

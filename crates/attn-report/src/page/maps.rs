@@ -1,0 +1,74 @@
+//! The page of maps: all heads small, one large.
+
+use std::fmt::Write as _;
+
+use attn_record::Map;
+
+use super::document;
+use super::html::{paragraph, text};
+use crate::charts::{attention_map, dark, thumbnail};
+
+/// The maps of one layer.
+pub struct LayerMaps {
+    /// What it is called: `layer 0`.
+    pub name: String,
+    /// One per head.
+    pub heads: Vec<Map>,
+}
+
+/// The page; `large` is drawn with its tokens.
+pub fn render(source: &str, layers: &[LayerMaps], large: &Map) -> String {
+    let title = "Attention maps";
+    let mut body =
+        format!("<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n", paragraph(&text(source)));
+    let large = attention_map(large);
+    if let Some(chart) = &large {
+        let _ = writeln!(
+            body,
+            "<figure><div class=\"card\">{}</div><figcaption>{}</figcaption></figure>",
+            chart.svg,
+            text(&chart.caption)
+        );
+    }
+    body += &paragraph(
+        "Below, every head: a row is a query, a column a key, and the darkest blue is a weight of 1. \
+         Grey cells are not admitted.",
+    );
+    for layer in layers {
+        let figure = |map: &Map| {
+            let name = format!("{}, head {}", layer.name, map.head);
+            format!(
+                "<figure>{}<figcaption>head {}</figcaption></figure>\n",
+                thumbnail(map, 1.0, &name),
+                map.head
+            )
+        };
+        let figures: String = layer.heads.iter().map(figure).collect();
+        let _ = write!(
+            body,
+            "<section>\n<h2>{}</h2>\n<div class=\"maps\">\n{figures}</div>\n</section>\n",
+            text(&layer.name)
+        );
+    }
+    let large = large.map_or_else(String::new, |chart| dark(&[&chart.svg]));
+    document(title, &large, &(body + "</main>\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn every_head_is_there_and_words_are_only_text() {
+        let heads = |n| (0..n).map(|head| Map { head, ..fixture::map(4) }).collect();
+        let layers = [
+            LayerMaps { name: "layer <0>".into(), heads: heads(3) },
+            LayerMaps { name: "layer 1".into(), heads: heads(2) },
+        ];
+        let page = render("a <b>text</b>", &layers, &fixture::map(4));
+        assert_eq!(page.matches("<figcaption>head ").count(), 5);
+        assert!(page.contains("layer &lt;0&gt;, head 2") && !page.contains("<b>"));
+        assert!(page.contains("Weight"));
+    }
+}
