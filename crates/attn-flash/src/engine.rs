@@ -12,10 +12,11 @@ use attn_host::Storage;
 use crate::buffer::{Buffer, Parts};
 use crate::grid::{Grid, Job};
 use crate::kernel::rows::MOST_ROWS;
+use crate::kernel::widen::widen;
 use crate::num::Num;
 use crate::operands::{Admission, MaskRow, Operands, Results};
 use crate::phases::{Clock, NoClock, Phase, Phases, Stopwatch};
-use crate::simd::Simd;
+use crate::simd::{Isa, Simd};
 use crate::stream::Stream;
 use crate::team::Team;
 use crate::tile::{Block, Keys, Partial, Row, Tile, hull};
@@ -72,13 +73,17 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
     pub(crate) fn new<S: Storage<Compute = T>>(
         isa: I,
         problem: &Problem,
-        tiles: &Tiles,
+        tiles: Option<Tiles>,
         threads: usize,
     ) -> Result<Self, BackendError> {
         let shape = problem.shape();
         let admission = Admission::new(problem);
         let width = I::LANES * I::VECTORS;
-        let grid = Grid::new(shape, width * tiles.tiles_per_job, admission.is_uniform(), threads);
+        let tiles = tiles.unwrap_or_else(|| Tiles::choose(shape, size_of::<T>(), width));
+        let grid = |tiles| Grid::new(shape, width * tiles, admission.is_uniform(), threads);
+        // Sharing keys must not leave a thread without work.
+        let shared = Some(grid(tiles.tiles_per_job)).filter(|grid| grid.jobs() >= 4 * threads);
+        let grid = shared.unwrap_or_else(|| grid(1));
         let team = Team::new(threads.min(grid.jobs())).map_err(|error| BackendError::Library {
             library: "std::thread",
             message: error.to_string(),
@@ -299,8 +304,8 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
         let end = self.grid.part(used, job.split).end.min(first + self.block);
         let [wide_k, wide_v] = wide;
         let start = job.unit * shape.len_k;
-        let k = rows::<S>(self.operands.k, start, &(first..end), shape.dim, wide_k);
-        let v = rows::<S>(self.operands.v, start, &(first..end), shape.dim_v, wide_v);
+        let k = rows(self.isa, self.operands.k, start, &(first..end), shape.dim, wide_k);
+        let v = rows(self.isa, self.operands.v, start, &(first..end), shape.dim_v, wide_v);
         clock.lap(Phase::Pack);
         let softcap = self.problem.softcap().map(S::Compute::from_f64);
         Keys { first, k, v, dims: [shape.dim, shape.dim_v], softcap }
@@ -332,7 +337,8 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
 }
 
 /// Rows `keys` of the matrix that begins at row `start`, in the type that is computed in.
-fn rows<'a, S: Storage>(
+fn rows<'a, S: Storage<Compute: Num>, I: Isa>(
+    isa: I,
     stored: &'a [S],
     start: usize,
     keys: &Range<usize>,
@@ -342,7 +348,7 @@ fn rows<'a, S: Storage>(
     let stored = &stored[(start + keys.start) * columns..(start + keys.end) * columns];
     S::as_compute(stored).unwrap_or_else(|| {
         let wide = &mut wide[..stored.len()];
-        wide.iter_mut().zip(stored).for_each(|(wide, &x)| *wide = x.widen());
+        widen(isa, stored, wide);
         wide
     })
 }

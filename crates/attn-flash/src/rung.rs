@@ -131,7 +131,7 @@ fn plan<'b, S: Stored>(
     if rung == Rung::Scalar {
         return Ok(Box::new(HostPlan::<S, _>::new(problem, Scalar)));
     }
-    let prepared = Prepared::<S>::new(rung, problem, &exec, &Tiles::default())?;
+    let prepared = Prepared::<S>::new(rung, problem, &exec, None)?;
     Ok(Box::new(FlashPlan::new(problem, prepared.0)))
 }
 
@@ -149,7 +149,7 @@ trait AllSimd: Num {
     fn blocked<S: Storage<Compute = Self>>(
         rung: Rung,
         problem: &Problem,
-        tiles: &Tiles,
+        tiles: Option<Tiles>,
         threads: usize,
     ) -> Result<Box<dyn Engine<S>>, BackendError>;
 }
@@ -160,7 +160,7 @@ macro_rules! all_simd {
             fn blocked<S: Storage<Compute = $float>>(
                 rung: Rung,
                 problem: &Problem,
-                tiles: &Tiles,
+                tiles: Option<Tiles>,
                 threads: usize,
             ) -> Result<Box<dyn Engine<S>>, BackendError> {
                 #[cfg(target_arch = "x86_64")]
@@ -187,7 +187,7 @@ all_simd!(f64);
 fn boxed<S: Storage<Compute: Num>, I: Simd<S::Compute>>(
     isa: I,
     problem: &Problem,
-    tiles: &Tiles,
+    tiles: Option<Tiles>,
     threads: usize,
 ) -> Result<Box<dyn Engine<S>>, BackendError> {
     Ok(Box::new(Blocked::<S::Compute, I>::new::<S>(isa, problem, tiles, threads)?))
@@ -197,12 +197,13 @@ fn boxed<S: Storage<Compute: Num>, I: Simd<S::Compute>>(
 pub struct Prepared<S: Storage>(Box<dyn Engine<S>>);
 
 impl<S: Stored> Prepared<S> {
-    /// Prepares a rung above the first for a problem whose storage type is `S`.
+    /// Prepares a rung above the first for a problem whose storage type is `S`; without `tiles` they are
+    /// chosen for this machine ([`Tiles::choose`]).
     pub fn new(
         rung: Rung,
         problem: &Problem,
         exec: &Exec,
-        tiles: &Tiles,
+        tiles: Option<Tiles>,
     ) -> Result<Self, BackendError> {
         let threads = exec.threads.get();
         Ok(Prepared(<S::Compute as AllSimd>::blocked(rung, problem, tiles, threads)?))

@@ -8,7 +8,7 @@ use crate::buffer::Buffer;
 use crate::kernel::Lanes;
 use crate::kernel::softmax::{self, Modify, Stats};
 use crate::kernel::transpose::{Extent, Factor, transpose};
-use crate::kernel::{scores::scores, values::values};
+use crate::kernel::{scores::scores, values::values, widen::widen};
 use crate::num::Num;
 use crate::operands::MaskRow;
 use crate::phases::{Clock, Phase};
@@ -143,7 +143,7 @@ impl<T: Num> Tile<T> {
         self.top.fill(T::NEG_INFINITY);
         let wide = &mut self.flat[..q.len()];
         let q = S::as_compute(q).unwrap_or_else(|| {
-            wide.iter_mut().zip(q).for_each(|(wide, &q)| *wide = q.widen());
+            widen(isa, q, wide);
             wide
         });
         let extent = Extent { rows: self.rows, columns: dim, stride: dim };

@@ -9,6 +9,7 @@
 //! | [`cache`] | the sizes of the caches |
 //! | [`clock`] | how finely time is told, and what telling it costs |
 //! | [`fma`] | how many multiply-adds a second: loops of nothing else |
+//! | `guard` (Linux) | memory with pages around it that nobody may touch |
 //! | [`limit`] | how much memory a process may use |
 //! | [`sched`] | whether a process had to wait for a processor |
 //! | [`team`] | threads that do the same at the same time, each on a processor of its own |
@@ -23,6 +24,8 @@ pub mod bandwidth;
 pub mod cache;
 pub mod clock;
 pub mod fma;
+#[cfg(target_os = "linux")]
+pub mod guard;
 pub mod limit;
 pub mod sched;
 pub mod team;

@@ -7,6 +7,7 @@
 //! | [`values`] | `O^T += V^T P^T` |
 //! | [`rows`] | the same for a few queries that read their keys once |
 //! | [`transpose`] | rows to lanes and back |
+//! | [`widen`] | half types to f32 |
 //! | [`exp`] | the exponential and the hyperbolic tangent |
 
 pub(crate) mod exp;
@@ -15,6 +16,7 @@ pub(crate) mod scores;
 pub(crate) mod softmax;
 pub(crate) mod transpose;
 pub(crate) mod values;
+pub(crate) mod widen;
 
 use crate::num::Num;
 use crate::simd::Simd;

@@ -29,6 +29,8 @@ pub(crate) const MOST_LANES: usize = 16;
 pub(crate) trait Isa: Copy + Send + Sync + 'static {
     /// Runs `kernel`, compiled with the target features of this instruction set.
     fn call<K: Kernel>(self, kernel: K);
+    /// The f32 of eight f16, given by their bits. To be called within a [`Kernel`].
+    fn widen_f16(self, from: &[u16; 8], to: &mut [f32; 8]);
 }
 
 /// Vectors of `T`.

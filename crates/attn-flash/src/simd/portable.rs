@@ -18,6 +18,13 @@ impl Isa for Portable {
         }
         compiled(kernel);
     }
+
+    #[inline(always)]
+    fn widen_f16(self, from: &[u16; 8], to: &mut [f32; 8]) {
+        for (to, &bits) in to.iter_mut().zip(from) {
+            *to = half::f16::from_bits(bits).to_f32();
+        }
+    }
 }
 
 const LANES: usize = 8;

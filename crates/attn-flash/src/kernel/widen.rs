@@ -1,0 +1,96 @@
+//! Half types become f32, exactly.
+
+#![expect(unsafe_code, reason = "a slice of a type that is known by its tag")]
+
+use attn_core::DType;
+use attn_host::Storage;
+use half::f16;
+
+use crate::num::Num;
+use crate::simd::{Isa, Kernel};
+
+/// Writes `from` to `to`, each element widened.
+pub(crate) fn widen<S: Storage<Compute: Num>, I: Isa>(isa: I, from: &[S], to: &mut [S::Compute]) {
+    assert_eq!(from.len(), to.len());
+    match S::DTYPE {
+        DType::BF16 => isa.call(Bf16 { from: bits(from), to: floats(to) }),
+        DType::F16 => isa.call(F16 { isa, from: bits(from), to: floats(to) }),
+        DType::F32 | DType::F64 => to.iter_mut().zip(from).for_each(|(to, &x)| *to = x.widen()),
+    }
+}
+
+/// The bits of elements of a half type.
+fn bits<S: Storage>(x: &[S]) -> &[u16] {
+    assert!(matches!(S::DTYPE, DType::BF16 | DType::F16));
+    // SAFETY: `Element` is a sealed set of types, each with a tag of its own, and the two half types
+    // are transparent wrappers of their bits.
+    unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) }
+}
+
+/// What half types are computed in.
+fn floats<T: Num>(x: &mut [T]) -> &mut [f32] {
+    assert!(T::DTYPE == DType::F32);
+    // SAFETY: the tag says that `T` is f32: `Element` is a sealed set of types with a tag each.
+    unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) }
+}
+
+/// bf16 is the upper half of an f32.
+struct Bf16<'a> {
+    from: &'a [u16],
+    to: &'a mut [f32],
+}
+
+impl Kernel for Bf16<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (to, &bits) in self.to.iter_mut().zip(self.from) {
+            *to = f32::from_bits(u32::from(bits) << 16);
+        }
+    }
+}
+
+struct F16<'a, I> {
+    isa: I,
+    from: &'a [u16],
+    to: &'a mut [f32],
+}
+
+impl<I: Isa> Kernel for F16<'_, I> {
+    #[inline(always)]
+    fn run(self) {
+        let (from, rest) = self.from.as_chunks::<8>();
+        let (to, rest_to) = self.to.as_chunks_mut::<8>();
+        for (to, from) in to.iter_mut().zip(from) {
+            self.isa.widen_f16(from, to);
+        }
+        for (to, &bits) in rest_to.iter_mut().zip(rest) {
+            *to = f16::from_bits(bits).to_f32();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use super::*;
+    use crate::simd::each_isa;
+
+    #[test]
+    fn every_number_is_widened_exactly() {
+        let all = || 0..=u16::MAX;
+        each_isa!(isa => {
+            let mut wide = vec![0.0f32; 1 << 16];
+            widen(isa, &all().map(bf16::from_bits).collect::<Vec<_>>(), &mut wide);
+            for (bits, &wide) in all().zip(&wide) {
+                let want = bf16::from_bits(bits).to_f32();
+                assert!(wide == want || (wide.is_nan() && want.is_nan()), "bf16 {bits:#x}");
+            }
+            widen(isa, &all().map(f16::from_bits).collect::<Vec<_>>(), &mut wide);
+            for (bits, &wide) in all().zip(&wide) {
+                let want = f16::from_bits(bits).to_f32();
+                assert!(wide == want || (wide.is_nan() && want.is_nan()), "f16 {bits:#x}");
+            }
+        });
+    }
+}
