@@ -181,13 +181,8 @@ pub(crate) fn combine<T: Num, I: Simd<T>>(
     assert!(keys <= stride && p.len() == rows * stride);
     let block = Combine { isa, p, stride, v, columns, o, next };
     match (rows, I::ACCUMULATORS) {
-        (1, _) => isa.call(CombineKernel::<T, I, 1, 8>(block)),
-        (2, 16..) => isa.call(CombineKernel::<T, I, 2, 8>(block)),
-        (2, _) => isa.call(CombineKernel::<T, I, 2, 4>(block)),
-        (4, 16..) => isa.call(CombineKernel::<T, I, 4, 4>(block)),
-        (4, _) => isa.call(CombineKernel::<T, I, 4, 2>(block)),
-        (8, 16..) => isa.call(CombineKernel::<T, I, 8, 2>(block)),
-        (8, _) => isa.call(CombineKernel::<T, I, 8, 1>(block)),
+        (1 | 2 | 4 | 8, 1..16) | (1, _) => isa.call(CombineKernel::<T, I, 1, 8>(block)),
+        (2 | 4 | 8, _) => isa.call(CombineKernel::<T, I, 2, 8>(block)),
         (rows, _) => unreachable!("no kernel for {rows} rows"),
     }
 }
@@ -202,7 +197,8 @@ struct Combine<'a, T, I> {
     next: Next<T>,
 }
 
-/// `R` rows of O, `NV` vectors of columns at a time.
+/// `R` rows of O, `NV` vectors of columns at a time. A run of keys comes from memory for the first `R` rows,
+/// in the order in which it lies there, and from the nearest cache for the others.
 struct CombineKernel<'a, T, I, const R: usize, const NV: usize>(Combine<'a, T, I>);
 
 impl<T: Num, I: Simd<T>, const R: usize, const NV: usize> Kernel
@@ -212,51 +208,57 @@ impl<T: Num, I: Simd<T>, const R: usize, const NV: usize> Kernel
     fn run(self) {
         let mut block = self.0;
         let (keys, whole) = (block.v.len() / block.columns, block.columns / I::LANES);
+        let rows = block.p.len() / block.stride;
         for first in (0..keys).step_by(RUN) {
             let last = if first + RUN < keys { first + RUN } else { keys };
-            let mut at = 0;
-            while at + NV <= whole {
-                combine_columns::<T, I, R, NV>(&mut block, [first, last, at]);
-                at += NV;
-            }
-            while at < whole {
-                combine_columns::<T, I, R, 1>(&mut block, [first, last, at]);
-                at += 1;
-            }
-            if whole * I::LANES < block.columns {
-                combine_rest::<T, I, R>(&mut block, [first, last]);
+            for row in (0..rows).step_by(R) {
+                let mut at = 0;
+                while at + NV <= whole {
+                    combine_columns::<T, I, R, NV>(&mut block, row, [first, last, at]);
+                    at += NV;
+                }
+                while at < whole {
+                    combine_columns::<T, I, R, 1>(&mut block, row, [first, last, at]);
+                    at += 1;
+                }
+                if whole * I::LANES < block.columns {
+                    combine_rest::<T, I, R>(&mut block, row, [first, last]);
+                }
             }
         }
     }
 }
 
-/// `NV` whole vectors of columns, from vector `at` on, of keys `first..last`.
+/// `NV` whole vectors of columns, from vector `at` on, of keys `first..last`, for `R` rows from `row` on.
 #[inline(always)]
 fn combine_columns<T: Num, I: Simd<T>, const R: usize, const NV: usize>(
     block: &mut Combine<'_, T, I>,
+    row: usize,
     [first, last, at]: [usize; 3],
 ) {
     let Combine { isa, p, stride, v, columns, ref mut o, next } = *block;
     let (c, width) = (at * I::LANES, columns.next_multiple_of(I::LANES));
     let mut acc = [[isa.splat(T::ZERO); NV]; R];
     // SAFETY: `combine` asserted that v has `columns` elements for each key, of which these are a part,
-    // p a weight for each row and key, and o `width` elements for each row.
+    // p a weight for each row and key, and o `width` elements for each row; `R` divides the rows.
     unsafe {
         for r in 0..R {
             for i in 0..NV {
-                acc[r][i] = isa.load(o.as_ptr().add(r * width + c + i * I::LANES));
+                acc[r][i] = isa.load(o.as_ptr().add((row + r) * width + c + i * I::LANES));
             }
         }
         for j in first..last {
-            let row = v.as_ptr().add(j * columns + c);
+            let values = v.as_ptr().add(j * columns + c);
             let ahead = next.ahead(v, j * columns + c);
             let mut weights = [isa.splat(T::ZERO); R];
             for r in 0..R {
-                weights[r] = isa.splat(*p.as_ptr().add(r * stride + j));
+                weights[r] = isa.splat(*p.as_ptr().add((row + r) * stride + j));
             }
             for i in 0..NV {
-                isa.prefetch(ahead.wrapping_add(i * I::LANES));
-                let v = isa.load(row.add(i * I::LANES));
+                if row == 0 {
+                    isa.prefetch(ahead.wrapping_add(i * I::LANES));
+                }
+                let v = isa.load(values.add(i * I::LANES));
                 for r in 0..R {
                     acc[r][i] = isa.fma(v, weights[r], acc[r][i]);
                 }
@@ -264,16 +266,17 @@ fn combine_columns<T: Num, I: Simd<T>, const R: usize, const NV: usize>(
         }
         for r in 0..R {
             for i in 0..NV {
-                isa.store(o.as_mut_ptr().add(r * width + c + i * I::LANES), acc[r][i]);
+                isa.store(o.as_mut_ptr().add((row + r) * width + c + i * I::LANES), acc[r][i]);
             }
         }
     }
 }
 
-/// The columns that fill no vector, of keys `first..last`.
+/// The columns that fill no vector, of keys `first..last`, for `R` rows from `row` on.
 #[inline(always)]
 fn combine_rest<T: Num, I: Simd<T>, const R: usize>(
     block: &mut Combine<'_, T, I>,
+    row: usize,
     [first, last]: [usize; 2],
 ) {
     let Combine { isa, p, stride, v, columns, ref mut o, .. } = *block;
@@ -282,11 +285,11 @@ fn combine_rest<T: Num, I: Simd<T>, const R: usize>(
         // SAFETY: as in `combine_columns`; of the rows of v only what is left of `columns` is read, and
         // rows of o have whole vectors.
         unsafe {
-            let to = o.as_mut_ptr().add(r * width + c);
+            let to = o.as_mut_ptr().add((row + r) * width + c);
             let mut acc = isa.load(to);
             for j in first..last {
                 let v = isa.load_first(v.as_ptr().add(j * columns + c), columns - c);
-                acc = isa.fma(v, isa.splat(*p.as_ptr().add(r * stride + j)), acc);
+                acc = isa.fma(v, isa.splat(*p.as_ptr().add((row + r) * stride + j)), acc);
             }
             isa.store(to, acc);
         }
