@@ -35,7 +35,7 @@ fn crates_depend_only_on_what_their_layer_may_know() {
     for name in ["attn-oracle", "attn-record", "attn-host", "attn-candle", "attn-head"] {
         assert_eq!(of(name), set(["attn-core"]), "{name}");
     }
-    for name in ["attn-naive", "attn-ndarray", "attn-faer", "attn-mutants"] {
+    for name in ["attn-naive", "attn-ndarray", "attn-faer", "attn-additive", "attn-mutants"] {
         assert_eq!(of(name), set(["attn-core", "attn-host"]), "{name}");
     }
     assert_eq!(of("attn-flash"), set(["attn-core", "attn-host", "attn-sys"]));

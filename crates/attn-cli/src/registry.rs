@@ -19,7 +19,7 @@ pub fn aliases() -> [(&'static str, &'static str); 2] {
 }
 
 /// Where backends keep the scores of a head: what their memory is expected to grow like.
-pub const SCORES: [(&str, Scores); 9] = [
+pub const SCORES: [(&str, Scores); 10] = [
     ("naive", Scores::Part),
     ("ndarray", Scores::Matrix),
     ("faer", Scores::Matrix),
@@ -29,6 +29,7 @@ pub const SCORES: [(&str, Scores); 9] = [
     ("flash/tiled", Scores::Part),
     ("flash/avx2", Scores::Part),
     ("flash/avx512", Scores::Part),
+    ("additive", Scores::Part),
 ];
 
 /// All backends with the rates that planning assumes.
@@ -53,6 +54,7 @@ pub fn entries() -> Vec<Entry> {
         rung(Rung::Tiled, 30.0),
         rung(Rung::Avx2, 70.0),
         rung(Rung::Avx512, 80.0),
+        entry(Box::new(attn_additive::Additive), 10.0),
     ]
 }
 

@@ -6,6 +6,7 @@
 //! | theme | bugs |
 //! |---|---|
 //! | `scores` | scale, softcap, the dot product itself |
+//! | `weights` | general and additive scores: matrices, heads, tanh |
 //! | `masking` | causal masking and its alignment, windows, padding, how a key is excluded |
 //! | `bias` | masks and ALiBi |
 //! | `softmax` | maximum, rescaling, normalisation |
@@ -20,6 +21,7 @@
 //! assert!(mutants.iter().any(|mutant| mutant.id == "mutant/causal-admits-one-more"));
 //! ```
 
+mod compared;
 mod corpus;
 mod fault;
 mod parts;

@@ -1,6 +1,6 @@
 //! Operands and results on their way between the harness's tensors and the kernel.
 
-use attn_core::{Inputs, Mask};
+use attn_core::{Inputs, Mask, ScoreWeights};
 
 /// The operands of one problem, exactly, in the layout of [`Inputs`].
 #[derive(Clone)]
@@ -8,6 +8,8 @@ pub(crate) struct Parts {
     pub(crate) q: Vec<f64>,
     pub(crate) k: Vec<f64>,
     pub(crate) v: Vec<f64>,
+    /// Dimensions and elements.
+    pub(crate) weights: ScoreWeights<([usize; 4], Vec<f64>)>,
     pub(crate) mask: Option<Mask>,
     pub(crate) slopes: Option<Vec<f64>>,
     pub(crate) sinks: Option<Vec<f64>>,
@@ -20,6 +22,7 @@ impl Parts {
             q: inputs.q().data().to_f64(),
             k: inputs.k().data().to_f64(),
             v: inputs.v().data().to_f64(),
+            weights: inputs.weights().as_ref().map(|_, w| (w.dims(), w.data().to_f64())),
             mask: inputs.mask().cloned(),
             slopes: widen(inputs.slopes()),
             sinks: widen(inputs.sinks()),

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! asked, parts                     the problem and the operands as they are read
-//! place(b, h)                      which heads of q, k and v
+//! place(b, h), weight_head(h)      which heads of q, k and v, and of the score's weights
+//! q, k = projected(q W), ..        where the score has matrices
 //! for every row i below rows(Nq):
 //!   keys(b, i)                     admitted by position
 //!   m, l = start(sink)
 //!   for every key tile that visits(keys, tile):
-//!     s_j  = score(q.k)            where mask and position admit the key, excluded(q.k) elsewhere
+//!     s_j  = score(q.k)            or score(w . hidden(q, k)), where mask and position admit the key, excluded(q.k) elsewhere
 //!     m'   = next_max(m, peak(s))
 //!     a, b = rescale(m, m')
 //!     p_j  = exp(s_j - shift(m, m'))
@@ -81,6 +82,12 @@ pub(crate) struct Steps {
     pub(crate) parts: fn(&Problem, &mut Parts),
     /// Positions among all heads of all batches of the query, key and value head.
     pub(crate) place: fn(&Shape, usize, usize) -> [usize; 3],
+    /// The head of the score's weights that a query head uses, where each has its own.
+    pub(crate) weight_head: fn(&Shape, usize) -> usize,
+    /// An element of a projected query or key.
+    pub(crate) projected: fn(f64) -> f64,
+    /// A hidden unit of an additive score, from query and key.
+    pub(crate) hidden: fn(f64, f64) -> f64,
     /// How many of the query rows are computed.
     pub(crate) rows: fn(usize) -> usize,
     /// The keys that a row admits by position; keys beyond the last are zeros.
@@ -89,9 +96,9 @@ pub(crate) struct Steps {
     pub(crate) visits: fn(&Range<usize>, usize) -> bool,
     /// Where in a mask of the given dimensions `[b, h, i, j]` is looked up.
     pub(crate) mask_at: fn([usize; 4], [usize; 4]) -> [usize; 4],
-    /// How many of the D products of a score are summed.
+    /// How many of the D, Dk or A products of a score are summed.
     pub(crate) depth: fn(usize) -> usize,
-    /// The final score of key j from its bias and q.k.
+    /// The final score of key j from its bias and the raw score.
     pub(crate) score: fn(&Row<'_>, usize, f64, f64) -> f64,
     /// The final score of a key j that is not admitted, from q.k.
     pub(crate) excluded: fn(&Row<'_>, usize, f64) -> f64,
@@ -147,6 +154,9 @@ pub(crate) const HONEST: Steps = Steps {
         let kv = b * shape.heads_kv + shape.kv_head(h);
         [b * shape.heads_q + h, kv, kv]
     },
+    weight_head: |_, h| h,
+    projected: |x| x,
+    hidden: |q, k| (q + k).tanh(),
     rows: |len_q| len_q,
     keys: Problem::admitted,
     visits: |keys, tile| tile * TILE_K < keys.end && keys.start < (tile + 1) * TILE_K,

@@ -10,11 +10,12 @@ use std::ops::Range;
 
 use attn_core::{
     Arithmetic, Backend, BackendError, BackendId, DType, Element, Exec, Fenced, Inputs, Mask,
-    Output, Plan, Precision, Problem, Receipt, Shape, SumOrder, ThreadPolicy, Unavailable,
-    Unsupported, target_features,
+    Output, Plan, Precision, Problem, Receipt, ScoreWeights, Shape, SumOrder, ThreadPolicy,
+    Unavailable, Unsupported, target_features,
 };
-use attn_host::{Real, Storage};
+use attn_host::Storage;
 
+use crate::compared::{Compared, Number};
 use crate::parts::{Parts, Stored};
 use crate::steps::{Row, Steps, Sums, TILE_K};
 
@@ -61,38 +62,6 @@ impl Backend for Tiled {
             DType::BF16 => plan::<half::bf16>(problem, self.steps),
             DType::F16 => plan::<half::f16>(problem, self.steps),
         })
-    }
-}
-
-/// A [`Real`] whose conversions are inlined: they are made once per element and step.
-trait Number: Real {
-    /// Rounds to nearest.
-    fn of(x: f64) -> Self;
-    /// Exact.
-    fn wide(self) -> f64;
-}
-
-impl Number for f32 {
-    #[inline]
-    fn of(x: f64) -> Self {
-        x as f32
-    }
-
-    #[inline]
-    fn wide(self) -> f64 {
-        f64::from(self)
-    }
-}
-
-impl Number for f64 {
-    #[inline]
-    fn of(x: f64) -> Self {
-        x
-    }
-
-    #[inline]
-    fn wide(self) -> f64 {
-        self
     }
 }
 
@@ -192,6 +161,7 @@ struct Operands<C> {
     q: Vec<C>,
     k: Vec<C>,
     v: Vec<C>,
+    weights: ScoreWeights<([usize; 4], Vec<C>)>,
     mask: Option<Mask>,
     slopes: Option<Vec<f64>>,
     sinks: Option<Vec<f64>>,
@@ -216,8 +186,9 @@ impl<C: Number> Operands<C> {
         };
         Operands {
             q: narrow(&parts.q),
-            k: pad(&parts.k, shape.dim),
+            k: pad(&parts.k, shape.dim_k()),
             v: pad(&parts.v, shape.dim_v),
+            weights: parts.weights.as_ref().map(|_, (dims, w)| (*dims, narrow(w))),
             mask: parts.mask.clone(),
             slopes: parts.slopes.clone(),
             sinks: parts.sinks.clone(),
@@ -232,6 +203,8 @@ struct Kernel<'a, C> {
     operands: &'a Operands<C>,
     o: Vec<C>,
     lse: Vec<f64>,
+    /// Queries and keys of one head as its score compares them.
+    compared: Compared<C>,
     tile: Tile<C>,
 }
 
@@ -271,6 +244,7 @@ impl<'a, C: Number> Kernel<'a, C> {
             operands,
             o: vec![C::ZERO; rows * shape.dim_v],
             lse: vec![0.0; rows],
+            compared: Compared::NOTHING,
             tile: Tile { s: Vec::new(), admitted: Vec::new(), o: vec![C::ZERO; shape.dim_v] },
         }
     }
@@ -285,7 +259,7 @@ impl<'a, C: Number> Kernel<'a, C> {
                     b,
                     h,
                     q: matrix(&self.operands.q, q, shape.len_q * shape.dim),
-                    k: matrix(&self.operands.k, k, size * shape.dim),
+                    k: matrix(&self.operands.k, k, size * shape.dim_k()),
                     v: matrix(&self.operands.v, v, size * shape.dim_v),
                 };
                 self.head(head);
@@ -295,6 +269,12 @@ impl<'a, C: Number> Kernel<'a, C> {
 
     fn head(&mut self, head: Head<'_, C>) {
         let shape = *self.problem.shape();
+        let weight_head = (self.steps.weight_head)(&shape, head.h);
+        let weights = self.operands.weights.as_ref().map(|_, (dims, w)| {
+            let [_, heads, rows, columns] = *dims;
+            matrix(w, weight_head % heads, rows * columns)
+        });
+        self.compared = Compared::new(self.steps, self.problem, [head.q, head.k], weights);
         let columns = self.steps.columns.map(|columns| {
             let scores: Vec<f64> =
                 (0..shape.len_q).flat_map(|i| self.row_scores(head, i)).collect();
@@ -376,13 +356,11 @@ impl<'a, C: Number> Kernel<'a, C> {
         keys: &Range<usize>,
         span: Range<usize>,
     ) {
-        let (steps, shape) = (self.steps, self.problem.shape());
-        let depth = (steps.depth)(shape.dim);
-        let q = &head.q[row.i * shape.dim..][..depth];
+        let steps = self.steps;
         self.tile.s.clear();
         self.tile.admitted.clear();
         for j in span {
-            let raw = round::<C>(dot(q, &head.k[j * shape.dim..][..depth]).wide());
+            let raw = round::<C>(self.compared.score(steps, row.i, j).wide());
             let bias = keys.contains(&j).then(|| self.bias([head.b, head.h, row.i, j])).flatten();
             let s = match bias {
                 Some(bias) => (steps.score)(row, j, bias, raw),
@@ -424,18 +402,4 @@ impl<'a, C: Number> Kernel<'a, C> {
 
 fn matrix<C>(tensor: &[C], head: usize, size: usize) -> &[C] {
     &tensor[head * size..][..size]
-}
-
-/// `a . b` in eight lanes.
-fn dot<C: Number>(a: &[C], b: &[C]) -> C {
-    let mut lanes = [C::ZERO; 8];
-    let (a_chunks, a_rest) = a.as_chunks::<8>();
-    let (b_chunks, b_rest) = b.as_chunks::<8>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += a * b;
-        }
-    }
-    let rest = a_rest.iter().zip(b_rest).fold(C::ZERO, |sum, (&a, &b)| sum + a * b);
-    lanes.into_iter().fold(rest, |sum, lane| sum + lane)
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use attn_core::{
     Alignment, Backend, DType, Exec, Family, Inputs, MaskKind, MaskSpec, Output, Problem,
-    ProblemSpec, Shape, Window,
+    ProblemSpec, Score, Shape, Span, Window,
 };
 use attn_mutants::Mutant;
 use attn_naive::Naive;
@@ -63,17 +63,33 @@ fn windows() -> impl Strategy<Value = Option<Window>> {
     prop::option::of((side(), side()).prop_map(|(left, right)| Window { left, right }))
 }
 
+/// Scores without, with shared and with own weights, all sizes being those of the shape.
+fn scores() -> impl Strategy<Value = fn(usize) -> Score> {
+    fn general(_: usize) -> Score {
+        Score::General { w: Some(Span::PerHead) }
+    }
+    fn additive(dim: usize) -> Score {
+        let own = Some(Span::PerHead);
+        Score::Additive { dim: dim + 3, w_q: own, w_k: Some(Span::Shared), w: own }
+    }
+    fn bare(dim: usize) -> Score {
+        Score::Additive { dim, w_q: None, w_k: None, w: None }
+    }
+    prop::sample::select(vec![|_| Score::ScaledDot, general, additive, bare])
+}
+
 prop_compose! {
     fn problems()(
         shape in shapes(), alignment in alignments(), causal in any::<bool>(), window in windows(),
         scale in prop::option::of(-2.0..2.0f64), softcap in prop::option::of(1.0..50.0f64),
         mask in prop::option::of((any::<bool>(), any::<[bool; 4]>())),
         padding in prop::option::of(any::<[u8; 2]>()),
-        alibi in any::<bool>(), sinks in any::<bool>(), lse in any::<bool>(),
+        alibi in any::<bool>(), sinks in any::<bool>(), lse in any::<bool>(), score in scores(),
     ) -> Problem {
         let full = shape.scores();
         let kind = |additive| if additive { MaskKind::Additive } else { MaskKind::Bool };
         Problem::new(ProblemSpec {
+            score: score(shape.dim),
             scale,
             causal: alignment.filter(|_| causal),
             align: alignment.filter(|_| !causal),
@@ -121,7 +137,14 @@ fn handful() -> Vec<(Problem, Family)> {
     let window = Some(Window { left: Some(9), right: Some(4) });
     let sinks = ProblemSpec { sinks: true, lse: true, softcap: Some(2.0), ..plain.clone() };
     let decode = Shape { len_q: 1, ..shape };
+    let w = Some(Span::PerHead);
+    let general = ProblemSpec { score: Score::General { w }, ..plain.clone() };
+    let score = Score::Additive { dim: 20, w_q: w, w_k: w, w };
+    let additive = ProblemSpec { score, ..plain.clone() };
     let specs = [
+        (general, Family::Normal),
+        (additive.clone(), Family::Normal),
+        (additive, Family::LargeLogits),
         (plain.clone(), Family::Normal),
         (plain.clone(), Family::LargeLogits),
         (ProblemSpec { dtype: DType::F64, ..plain.clone() }, Family::Normal),

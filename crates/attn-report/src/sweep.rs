@@ -1,6 +1,6 @@
 //! Sweeps: the records that differ in one size and in the backend, and in nothing else that is drawn.
 
-use attn_core::{DType, ProblemSpec};
+use attn_core::{DType, ProblemSpec, ScoreKind};
 use attn_record::{Axis, Model, Record};
 
 use crate::format::count;
@@ -81,6 +81,8 @@ impl<'a> Sweep<'a> {
             Some(false) => "full attention".to_owned(),
             None => "attention".to_owned(),
         }];
+        let score = shared(&specs, |s| s.score.kind()).filter(|&kind| kind != ScoreKind::ScaledDot);
+        parts.extend(score.map(|kind| format!("{kind} score")));
         let batch = shared(&specs, |s| s.shape.batch).filter(|&b| b != 1);
         parts.extend(batch.map(|b| size("B", b, b)));
         let heads = shared(&specs, |s| (s.shape.heads_q, s.shape.heads_kv));

@@ -97,7 +97,7 @@ pub(super) const BUGS: &[Bug] = &[
         "k is read as v and v as k, where they have the same shape",
         Steps {
             parts: |problem, parts| {
-                if problem.shape().dim == problem.shape().dim_v {
+                if problem.shape().dim_k() == problem.shape().dim_v {
                     std::mem::swap(&mut parts.k, &mut parts.v);
                 }
             },
@@ -110,7 +110,7 @@ pub(super) const BUGS: &[Bug] = &[
         Steps {
             parts: |problem, parts| {
                 let shape = problem.shape();
-                parts.k = transposed(&parts.k, shape.len_k, shape.dim);
+                parts.k = transposed(&parts.k, shape.len_k, shape.dim_k());
             },
             ..HONEST
         },
@@ -151,7 +151,7 @@ fn at(shape: &Shape, b: usize, h: usize, kv: usize) -> [usize; 3] {
 }
 
 /// Every head, `[rows, width]` in memory, as it looks if it is taken for `[width, rows]`.
-fn transposed(x: &[f64], rows: usize, width: usize) -> Vec<f64> {
+pub(super) fn transposed(x: &[f64], rows: usize, width: usize) -> Vec<f64> {
     let read = |head: &[f64], at: usize| head[at % width * rows + at / width];
     let heads = x.chunks_exact(rows * width);
     heads.flat_map(|head| (0..rows * width).map(|at| read(head, at)).collect::<Vec<_>>()).collect()

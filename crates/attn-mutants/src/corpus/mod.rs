@@ -9,10 +9,11 @@ mod scores;
 mod sinks;
 mod softmax;
 mod tiles;
+mod weights;
 
 use std::ops::Range;
 
-use attn_core::ProblemSpec;
+use attn_core::{ProblemSpec, Score};
 
 use crate::steps::Steps;
 
@@ -22,6 +23,7 @@ pub(crate) type Bug = (&'static str, &'static str, Steps);
 /// Every theme with its mutants.
 pub(crate) const THEMES: &[(&str, &[Bug])] = &[
     ("scores", scores::BUGS),
+    ("weights", weights::BUGS),
     ("masking", masking::BUGS),
     ("bias", bias::BUGS),
     ("softmax", softmax::BUGS),
@@ -37,5 +39,9 @@ const EVERY: fn(&Range<usize>, usize) -> bool = |_, _| true;
 
 /// The scale of a problem, default applied.
 fn scale(spec: &ProblemSpec) -> f64 {
-    spec.scale.unwrap_or_else(|| 1.0 / (spec.shape.dim as f64).sqrt())
+    let default = || match spec.score {
+        Score::ScaledDot => 1.0 / (spec.shape.dim as f64).sqrt(),
+        Score::General { .. } | Score::Additive { .. } => 1.0,
+    };
+    spec.scale.unwrap_or_else(default)
 }

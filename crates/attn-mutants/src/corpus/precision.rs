@@ -73,7 +73,7 @@ pub(super) const BUGS: &[Bug] = &[
 ];
 
 /// `x` with 10 bits after the leading one.
-fn tf32(x: f64) -> f64 {
+pub(super) fn tf32(x: f64) -> f64 {
     let bits = (x as f32).to_bits();
     f64::from(f32::from_bits(bits.wrapping_add(1 << 12) & !((1 << 13) - 1)))
 }
