@@ -5,10 +5,10 @@ Keras' AdditiveAttention is w . tanh(q + k); with bias-free Dense layers in fron
 Bahdanau attention, it is w . tanh(W_q^T q + W_k^T k).  Attention with one bias-free Dense layer on the queries is
 Luong's general score.  The two documented examples are here too, with the digits that the documentation prints.
 
-To regenerate the files, from the root of the repository (Python 3.11 or later):
+To regenerate the files, from the root of the repository (Python 3.11 or later; Keras on NumPy imports JAX and uses it not):
 
     python3 -m venv target/keras-cases
-    target/keras-cases/bin/pip install keras== numpy== scipy==
+    target/keras-cases/bin/pip install keras==3.15.1 numpy==2.4.6 scipy==1.17.1 jax==0.10.2
     KERAS_BACKEND=numpy target/keras-cases/bin/python scripts/make-keras-cases.py
 
 Before anything is written, attention is computed in float64 from the bytes of every file, and must give `out` within the
@@ -24,10 +24,11 @@ import attn_case
 import keras
 import numpy as np
 
-VERSION = ""
+VERSION = "3.15.1"
 DEFAULT_OUT = Path(__file__).resolve().parent.parent / "tests" / "golden" / "keras"
-# Of the layers' results in f64, and of the three digits in the documentation.
-EXACT, PRINTED = (1e-12, 1e-13), (0.0, 1e-3)
+# Of the layers' results, which Keras on NumPy computes in f32 here and there whatever the policy says, and of the three
+# digits in the documentation.
+SINGLE, PRINTED = (1e-5, 1e-6), (0.0, 1e-3)
 
 
 def main():
@@ -38,6 +39,7 @@ def main():
     if keras.__version__ != VERSION or keras.backend.backend() != "numpy":
         fail(f"Keras {keras.__version__} on {keras.backend.backend()}, expected {VERSION} on numpy (KERAS_BACKEND=numpy)")
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     files = {**documented(), **layers()}
     for name, data in files.items():
         check(name, data)
@@ -115,7 +117,7 @@ def layer(name, score, widths, asked):
         mask=None if mask is None else mask[:, np.newaxis, np.newaxis],
         causal="top-left" if asked.get("causal") else None,
         out=np.asarray(out)[:, np.newaxis],
-        tolerance=EXACT,
+        tolerance=SINGLE,
         source=f"Keras {VERSION} on NumPy {np.__version__}, {type(attention).__name__}, {score} score",
     )
 

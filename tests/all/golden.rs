@@ -1,4 +1,5 @@
-//! Results that others computed: the ONNX conformance cases, PyTorch's attention, a trained model.
+//! Results that others computed: the ONNX conformance cases, PyTorch's attention, Keras' layers, a trained
+//! model.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,16 @@ fn pytorch_in_f64_and_f32() {
     for file in without {
         let error = judge(&file).unwrap_err();
         assert!(error.contains("no error bound exists"), "{error}");
+    }
+}
+
+#[test]
+fn keras_with_additive_general_and_dot_scores() {
+    let files = files("keras");
+    assert_eq!(files.len(), 10);
+    for file in &files {
+        assert_agrees(file);
+        assert!(judge(file).unwrap().out.is_some(), "{}", file.display());
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) const BUGS: &[Bug] = &[
     ),
     (
         "mutant/additive-tanh-coarse",
-        "tanh by a rational function, good to 1e-3",
+        "tanh by a rational function, good to 1.4e-3",
         Steps { hidden: |q, k| coarse_tanh(q + k), ..HONEST },
     ),
     (
@@ -151,6 +151,6 @@ mod tests {
         let error =
             |at: i32| (coarse_tanh(f64::from(at) / 100.0) - (f64::from(at) / 100.0).tanh()).abs();
         let worst = (-2000..2000).map(error).fold(0.0, f64::max);
-        assert!((5e-4..1e-3).contains(&worst), "{worst}");
+        assert!((1e-3..1.4e-3).contains(&worst), "{worst}");
     }
 }
