@@ -88,7 +88,9 @@ impl<C: Lane> HeadKernel<C> for Additive<C> {
         std::thread::scope(|scope| {
             for (worker, share) in self.workers.iter_mut().zip(shares) {
                 scope.spawn(move || {
-                    share.into_iter().for_each(|block| worker.block(head, keys, w, block));
+                    for block in share {
+                        worker.block(head, keys, w, block);
+                    }
                 });
             }
         });
@@ -134,7 +136,9 @@ impl<C: Lane> Worker<C> {
                 continue;
             }
             let shrink = (m - next).exp_negative();
-            s.iter_mut().for_each(|s| *s = (*s - next).exp_negative());
+            for s in &mut s {
+                *s = (*s - next).exp_negative();
+            }
             l = l * shrink + sum(&s);
             self.values(head, tile * TILE, &span, &s);
             for (o, &tile) in o.iter_mut().zip(&self.o) {
@@ -145,7 +149,9 @@ impl<C: Lane> Worker<C> {
         if l == C::ZERO {
             return C::NEG_INFINITY;
         }
-        o.iter_mut().for_each(|o| *o /= l);
+        for o in o {
+            *o /= l;
+        }
         m + l.ln()
     }
 
@@ -188,7 +194,9 @@ fn finish<C: Lane>(
     s: &mut [C; TILE],
 ) {
     let scale = C::from_f64(head.problem.scale());
-    s.iter_mut().for_each(|s| *s *= scale);
+    for s in &mut *s {
+        *s *= scale;
+    }
     s[..span.start - first].fill(C::NEG_INFINITY);
     s[span.end - first..].fill(C::NEG_INFINITY);
     if !head.is_plain() {

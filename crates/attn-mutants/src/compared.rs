@@ -98,7 +98,9 @@ fn project<C: Number>(steps: &Steps, x: &[C], matrix: &[C], [inner, width]: [usi
         for (&x, row) in x.iter().zip(matrix.chunks_exact(width)) {
             out.iter_mut().zip(row).for_each(|(out, &w)| *out += x * w);
         }
-        out.iter_mut().for_each(|out| *out = C::of((steps.projected)(out.wide())));
+        for out in out {
+            *out = C::of((steps.projected)(out.wide()));
+        }
     }
     out
 }

@@ -103,7 +103,7 @@ fn task(case: &Case, entry: &Entry, model: Option<Model>, preset: &Preset) -> Ta
 }
 
 /// Seconds that a library's tanh takes, whatever the rate of its products is.
-const TANH: f64 = 8e-9;
+const TANH: f64 = 20e-9;
 
 /// What one call takes if the backend reaches its nominal rate with one thread.
 fn predicted_call(case: &Case, entry: &Entry) -> Duration {
