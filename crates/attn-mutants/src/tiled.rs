@@ -57,21 +57,21 @@ impl Backend for Tiled {
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
         Ok(match problem.dtype() {
-            DType::F64 => plan::<f64>(problem, self.steps),
-            DType::F32 => plan::<f32>(problem, self.steps),
-            DType::BF16 => plan::<half::bf16>(problem, self.steps),
-            DType::F16 => plan::<half::f16>(problem, self.steps),
+            DType::F64 => plan::<f64>(problem, &self.steps),
+            DType::F32 => plan::<f32>(problem, &self.steps),
+            DType::BF16 => plan::<half::bf16>(problem, &self.steps),
+            DType::F16 => plan::<half::f16>(problem, &self.steps),
         })
     }
 }
 
-fn plan<S: Storage<Compute: Number>>(problem: &Problem, steps: Steps) -> Box<dyn Plan> {
+fn plan<S: Storage<Compute: Number>>(problem: &Problem, steps: &Steps) -> Box<dyn Plan> {
     let mut spec = problem.spec().clone();
     (steps.asked)(&mut spec);
     let asked = Problem::new(spec).expect("a mutant misreads a problem as another valid one");
     let [batch, heads, len, width] = problem.shape().out();
     Box::new(TiledPlan::<S> {
-        steps,
+        steps: *steps,
         asked,
         loads: 0,
         calls: 0,
