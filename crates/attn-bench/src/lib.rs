@@ -14,6 +14,7 @@
 //! | [`cell`] | check and measure one plan, in this process |
 //! | [`verify`] | one attn-case file: its own result and every backend's |
 //! | [`worker`] | the same in a child process: request, reply, both ends |
+//! | [`slots`] | a worker that is timed slot by slot, for comparing two programs |
 //! | [`run`] | which cells, in which order, and the records they become |
 //! | [`random`], [`soak`] | random problems from the whole semantics, and false alarms over many of them |
 //! | [`mutation`] | which wrong backends the check catches, and on which cases |
@@ -32,6 +33,7 @@ pub mod random;
 pub mod rules;
 pub mod run;
 pub mod select;
+pub mod slots;
 pub mod soak;
 pub mod suite;
 pub mod support;

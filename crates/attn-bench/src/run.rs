@@ -1,6 +1,7 @@
 //! From cases to records: which cells, in which order, and what becomes of them.
 
 mod attempt;
+mod exercises;
 mod folder;
 mod harness;
 mod merge;
@@ -10,6 +11,7 @@ mod windows;
 
 use attn_core::Backend;
 
+pub use exercises::Exercises;
 pub use folder::{Folder, FolderError, write_whole};
 pub use harness::{Harness, Limits, Observer};
 pub use merge::{MergeError, Part, merge};

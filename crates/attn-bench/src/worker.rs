@@ -8,6 +8,7 @@ mod serve;
 
 pub use client::{Launcher, Lost};
 pub use serve::serve;
+pub(crate) use serve::{AnyError, open};
 
 use std::path::PathBuf;
 

@@ -8,8 +8,8 @@ use attn_record::{Model, Shard};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{
-    check, claims, cmp, diff, list, map, measure, merge, model, params, rank, report, run, scaling,
-    soak, splice, support, verify,
+    check, claims, cmp, diff, gate, list, map, measure, merge, model, params, rank, report, run,
+    scaling, soak, splice, support, verify,
 };
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
@@ -23,7 +23,7 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success; 1 the answer is no (a backend disagrees); 2 usage; 3 broken input or
-environment (bad file, failed or timed-out worker, nothing that could run).";
+environment (bad file, failed or timed-out worker, nothing that could run); 4 nobody can tell (gate).";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -45,9 +45,13 @@ pub(crate) enum Command {
     Params(params::Args),
     Soak(soak::Args),
     Splice(splice::Args),
+    Gate(gate::Args),
     /// Executes the one request on stdin: how the other commands start a cell
     #[command(hide = true)]
     Worker,
+    /// Is timed slot by slot: how the gate compares two programs
+    #[command(hide = true)]
+    Slots,
 }
 
 /// Which backends.

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod cmp;
 pub(crate) mod diff;
+pub(crate) mod gate;
 pub(crate) mod list;
 pub(crate) mod map;
 pub(crate) mod measure;
@@ -15,6 +16,7 @@ pub(crate) mod rank;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scaling;
+mod slots;
 pub(crate) mod soak;
 pub(crate) mod splice;
 pub(crate) mod support;
@@ -52,7 +54,9 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Soak(args) => soak::run(&args),
         Command::Splice(args) => splice::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Gate(args) => gate::run(&args),
         Command::Worker => worker::run(),
+        Command::Slots => slots::run(),
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// A file is bad, a worker failed, or nothing could run.
     Broken = 3,
+    /// Nobody can tell: the gate is inconclusive or void.
+    Open = 4,
 }
 
 impl From<Exit> for std::process::ExitCode {

@@ -17,6 +17,21 @@ pub mod threads;
 
 use clap::Parser as _;
 
+pub use attn_bench::run::{Entry, Measured};
+
+/// As [`main`], with backends of another crate after those of this one: all that a program needs to check,
+/// measure and gate its own kernels.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     attn_cli::main_with(|| vec![/* attn_cli::Entry { .. } */])
+/// }
+/// ```
+pub fn main_with(more: fn() -> Vec<Entry>) -> std::process::ExitCode {
+    registry::add(more);
+    main()
+}
+
 /// Parses the command line, runs the sub-command and says how it ended.
 pub fn main() -> std::process::ExitCode {
     let cli = match args::Cli::try_parse() {

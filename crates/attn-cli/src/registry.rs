@@ -1,5 +1,7 @@
 //! Every backend, in the order of tables.
 
+use std::sync::OnceLock;
+
 use attn_bench::run::{Entry, Measured};
 use attn_core::Backend;
 use attn_flash::{Flash, Rung};
@@ -32,8 +34,23 @@ pub const SCORES: [(&str, Scores); 10] = [
     ("additive", Scores::Part),
 ];
 
-/// All backends with the rates that planning assumes.
+/// Backends of the program that this crate is linked into.
+static MORE: OnceLock<fn() -> Vec<Entry>> = OnceLock::new();
+
+/// Adds the backends of another crate, once, before anything else is done.
+pub(crate) fn add(more: fn() -> Vec<Entry>) {
+    // A second call would come from a program that calls `main_with` twice; the first holds.
+    let _ = MORE.set(more);
+}
+
+/// All backends with the rates that planning assumes, those of other crates last.
 pub fn entries() -> Vec<Entry> {
+    let mut entries = own();
+    entries.extend(MORE.get().map(|more| more()).unwrap_or_default());
+    entries
+}
+
+fn own() -> Vec<Entry> {
     let entry = |backend: Box<dyn Backend>, nominal_gflops| Entry {
         backend,
         nominal_gflops,

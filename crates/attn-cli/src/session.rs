@@ -270,7 +270,7 @@ impl Session {
 
 /// Holds a lock while it measures, and says on stderr if another measurement holds it: both disturb
 /// each other, which no statistics can repair.
-fn announce_measuring() -> Option<fs::File> {
+pub(crate) fn announce_measuring() -> Option<fs::File> {
     let path = env::temp_dir().join("attn-measuring.lock");
     let file = fs::OpenOptions::new().create(true).append(true).open(path).ok()?;
     if file.try_lock().is_err() {

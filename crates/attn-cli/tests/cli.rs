@@ -178,3 +178,55 @@ fn a_wrong_result_is_written_as_a_file_that_repeats_it() {
     let list = text(&attn(&["list"]).stdout);
     assert!(!list.contains("mutant/"), "mutants are in no list");
 }
+
+/// Both sides are this very program, so that nothing has to be timed.
+#[test]
+fn the_gate_passes_a_program_against_itself_and_leaves_its_outputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_attn");
+    let out = folder.path().to_str().unwrap();
+    let gate = ["gate", "-b", "naive,faer", "--base-bin", program, "--head-bin", program];
+    let gate = attn(&[&gate[..], &["--out", out]].concat());
+    assert_eq!(gate.status.code(), Some(0), "{}", text(&gate.stderr));
+    let table = text(&gate.stdout);
+    assert!(table.contains("PASS") && table.contains("faer:gate/prefill"), "{table}");
+    for name in ["gate.json", "gate.md", "junit.xml", "index.html", "replicates.jsonl"] {
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+    let explained = attn(&["gate", "explain", "naive:gate/decode", "--from", out]);
+    assert_eq!(explained.status.code(), Some(0));
+    assert!(text(&explained.stdout).contains("reason code: identical"));
+    assert_eq!(attn(&["gate", "explain", "nope", "--from", out]).status.code(), Some(2));
+}
+
+#[test]
+fn the_gate_refuses_what_it_cannot_compare_in_one_line() {
+    let one_line = |output: &Output, code: i32, part: &str| {
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{message}");
+        // Tests beside this one may be measuring, which is said too.
+        let lines = message.lines().filter(|line| !line.contains("another attn is measuring"));
+        let lines: Vec<&str> = lines.collect();
+        assert!(matches!(lines[..], [line] if line.contains(part)), "{message}");
+    };
+    let program = env!("CARGO_BIN_EXE_attn");
+    let gate = |args: &[&str]| attn(&[&["gate"], args].concat());
+    one_line(
+        &gate(&["--base-bin", "/nonexistent", "--head-bin", program]),
+        3,
+        "/nonexistent: No such file",
+    );
+    one_line(&gate(&["-b", "nope"]), 2, "no backend matches `nope`");
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("gate.toml");
+    fs::write(&config, "schema = 1\nalhpa = 2\n").unwrap();
+    one_line(&gate(&["--config", config.to_str().unwrap()]), 3, "gate.toml:2: unknown field");
+    // A program that is no worker of the gate.
+    let old = ["--base-bin", "/bin/false", "--head-bin", program, "--out", "/nonexistent"];
+    one_line(&gate(&old), 3, "expected a worker that speaks attn-slots/1");
+    let outside = |args: &[&str]| {
+        Command::new(program).args(args).current_dir(folder.path()).output().unwrap()
+    };
+    fs::remove_file(&config).unwrap();
+    one_line(&outside(&["gate"]), 3, "not inside a git checkout");
+}

@@ -1,6 +1,5 @@
 //! Executes cells in fresh processes, several for each measured cell, and turns them into records.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,13 +7,12 @@ use attn_core::Backend;
 use attn_record::{Build, Digests, Machine, Model, Outcome, Record, SCHEMA, Volatile};
 
 use super::attempt::Attempt;
+use super::exercises::Exercises;
 use super::windows::{same_case, windows};
 use super::{Cell, Entry, Preset, Task};
-use crate::attn_case::AttnCase;
 use crate::cell::measure::rotation;
-use crate::expected::Expected;
 use crate::suite::{Case, Suite};
-use crate::worker::{Exercise, Launcher, Lost, Reply, Request, Timed};
+use crate::worker::{Launcher, Lost, Reply, Request, Timed};
 
 /// A cold kernel that would need more plans than this to outgrow the caches is skipped.
 const MAX_PLANS: usize = 512;
@@ -114,7 +112,7 @@ impl Harness<'_> {
         };
         observer.preparing(cells[first].case);
         let start = Instant::now();
-        let exercises = self.exercises(cells[first].case);
+        let exercises = Exercises::make(self.suite, cells[first].case, self.naive);
         attempts[first].waited_for_oracle(start.elapsed());
         if let Err(reason) = &exercises {
             let failed = || Reply::ended(Outcome::Error, reason.clone());
@@ -255,39 +253,6 @@ impl Harness<'_> {
             volatile,
         }
     }
-
-    /// Inputs A and B with what is expected of them, as files for the workers.
-    fn exercises(&self, case: &Case) -> Result<Exercises, String> {
-        let fail = |error: &dyn std::fmt::Display| error.to_string();
-        let folder = tempfile::tempdir().map_err(|e| fail(&e))?;
-        let inputs = self.suite.inputs(case).map_err(|e| fail(&e))?;
-        let [a, b] = inputs.each_ref().map(attn_core::Inputs::digest);
-        let mut exercises = Vec::new();
-        for (name, inputs) in ["a", "b"].into_iter().zip(inputs) {
-            let expected = Expected::compute(&case.problem, &inputs, self.naive);
-            let path = |what: &str| folder.path().join(format!("{name}.{what}"));
-            let exercise = Exercise { case: path("case"), expected: path("expected") };
-            expected.and_then(|e| e.save(&exercise.expected)).map_err(|e| fail(&e))?;
-            write_case(case, inputs, &exercise.case).map_err(|e| fail(&e))?;
-            exercises.push(exercise);
-        }
-        let [on_a, on_b]: [Exercise; 2] = exercises.try_into().expect("two were made");
-        Ok(Exercises { a: on_a, b: on_b, digests: Digests { a, b }, _folder: folder })
-    }
-}
-
-fn write_case(case: &Case, inputs: attn_core::Inputs, path: &Path) -> std::io::Result<()> {
-    let problem = case.problem.clone();
-    let file = AttnCase { problem, inputs, claim: None, tokens: None, source: None };
-    std::fs::write(path, file.to_bytes())
-}
-
-/// The files of one case; they go when this does.
-struct Exercises {
-    a: Exercise,
-    b: Exercise,
-    digests: Digests,
-    _folder: tempfile::TempDir,
 }
 
 /// A case on its way to records.

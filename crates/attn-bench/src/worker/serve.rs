@@ -44,7 +44,7 @@ fn answer<'r>(find: impl Fn(&str) -> Option<&'r dyn Backend>, request: &Request)
     })
 }
 
-type AnyError = Box<dyn std::error::Error>;
+pub(crate) type AnyError = Box<dyn std::error::Error>;
 
 /// Calls on inputs B of a cell that is not timed: what is right only once shows.
 const RECHECK_CALLS: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
@@ -98,7 +98,8 @@ fn judged(when: &str, verdict: &Verdict) -> Reply {
     Reply { outcome, reason, ..Reply::ended(outcome, String::new()) }
 }
 
-fn open(exercise: &Exercise) -> Result<(AttnCase, Expected), AnyError> {
+/// The problem with its inputs, and what is expected of them.
+pub(crate) fn open(exercise: &Exercise) -> Result<(AttnCase, Expected), AnyError> {
     let read =
         |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let case = AttnCase::parse(&read(&exercise.case)?)

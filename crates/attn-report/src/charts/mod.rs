@@ -8,12 +8,14 @@ mod claims;
 mod colors;
 mod curves;
 mod errors;
+mod forest;
 mod frame;
 mod labels;
 mod map;
 mod marker;
 mod memory;
 mod palette;
+mod power;
 mod roofline;
 mod scale;
 mod scheme;
@@ -24,7 +26,9 @@ mod threads;
 mod thumbnail;
 
 pub use claims::of_claim;
+pub use forest::{Band, Change, Tone, forest};
 pub use map::attention_map;
+pub use power::{PowerCurve, power};
 pub(crate) use scheme::dark;
 pub use spot::Spot;
 pub use thumbnail::thumbnail;
@@ -33,6 +37,15 @@ use attn_record::{Axis, Record};
 
 use crate::roofs::Roofs;
 use crate::sweep::Sweep;
+
+/// A picture that is not of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// How to read it.
+    pub caption: String,
+    /// The picture.
+    pub svg: String,
+}
 
 /// A picture, and what a page needs to know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,6 +24,11 @@ impl Scale {
         Scale { kind: Kind::Linear, low: 0.0, high, from, to }
     }
 
+    /// From `low` to `high`.
+    pub(super) fn linear_between(low: f64, high: f64, from: f64, to: f64) -> Self {
+        Scale { kind: Kind::Linear, low, high, from, to }
+    }
+
     /// From `low` to `high`, both positive, with a margin of the share `margin` at both ends.
     /// A single value has a factor of 2 on either side.
     pub(super) fn log((low, high): (f64, f64), margin: f64, from: f64, to: f64) -> Self {

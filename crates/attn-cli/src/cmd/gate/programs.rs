@@ -1,0 +1,95 @@
+//! The two programs that are compared: given, or built.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use attn_bench::slots::Start;
+use attn_gate::build::{Cache, Cargo, Commit, GitError, Repository, code};
+use attn_gate::config::Target;
+use attn_gate::result::Side;
+use attn_gate::run::Program;
+
+use super::ProgramArgs;
+use crate::exit::Failure;
+use crate::registry;
+
+/// The longest wait for one answer of a worker.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Base and HEAD.
+pub(super) fn programs(args: &ProgramArgs, target: &Target) -> Result<[Program; 2], Failure> {
+    if let (Some(base), Some(head)) = (&args.base_bin, &args.head_bin) {
+        return Ok([given(base)?, given(head)?]);
+    }
+    let repository = Repository::open(Path::new(".")).map_err(failure)?;
+    repository.must_be_clean().map_err(failure)?;
+    let head = repository.commit("HEAD").map_err(failure)?;
+    let base = match &args.base {
+        Some(revision) => repository.commit(revision),
+        None => repository.default_base(),
+    };
+    let base = base.map_err(failure)?;
+    let folder = cache_folder(args)?;
+    if folder.starts_with(repository.root()) {
+        let folder = folder.display();
+        return Err(Failure::usage(anyhow!(
+            "--cache {folder}: inside of the repository, whose cargo configuration would be read twice; \
+             choose a folder outside"
+        )));
+    }
+    let cache = Cache::open(&folder)?;
+    let cargo = Cargo::new(target.clone(), repository.root())?;
+    let build = |name: &str, commit: &Commit| -> Result<Program, Failure> {
+        eprintln!(
+            "{name} is {}: building unless that is done, in {}",
+            commit.short(),
+            folder.display()
+        );
+        let built = cache
+            .program(&repository, commit, &cargo)
+            .with_context(|| format!("{name} {}", commit.short()))?;
+        Ok(program(&built.program, commit.short().into()))
+    };
+    Ok([build("base", &base)?, build("HEAD", &head)?])
+}
+
+/// A changed checkout and an unknown revision are the user's; all else is the environment's.
+fn failure(error: GitError) -> Failure {
+    match error {
+        GitError::Dirty { .. } | GitError::Unknown(_) => Failure::usage(error),
+        error => error.into(),
+    }
+}
+
+/// This program, on either side.
+pub(super) fn this_program() -> Result<Program, Failure> {
+    given(&env::current_exe().context("the path of this program is unknown")?)
+}
+
+fn given(path: &Path) -> Result<Program, Failure> {
+    // A bare name would be looked for in PATH.
+    let path = path.canonicalize().with_context(|| path.display().to_string())?;
+    Ok(program(&path, path.display().to_string()))
+}
+
+fn program(path: &Path, name: String) -> Program {
+    let start = Start {
+        program: path.into(),
+        args: vec!["slots".into()],
+        thread_variables: registry::THREAD_VARIABLES.map(String::from).into(),
+        timeout: TIMEOUT,
+    };
+    Program { start, side: Side { name, code: code(path) } }
+}
+
+/// `--cache`, or `attn-gate` in the user's cache folder, or in the system's temporary folder.
+fn cache_folder(args: &ProgramArgs) -> Result<PathBuf, Failure> {
+    let folder = args.cache.clone().unwrap_or_else(|| {
+        let user = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+        user.or_else(home).unwrap_or_else(env::temp_dir).join("attn-gate")
+    });
+    Ok(std::path::absolute(&folder).with_context(|| folder.display().to_string())?)
+}

@@ -1,0 +1,149 @@
+//! What is made from `gate.json`, and from nothing else.
+//!
+//! | file | for |
+//! |---|---|
+//! | `gate.md` | a comment on a pull request; its first line is a marker by which the comment is found again |
+//! | `junit.xml` | test reports of CI systems |
+//! | `forest.svg` | the changes with their intervals |
+//! | `index.html` | all of it on one page, without any other file |
+//!
+//! [`annotations`] go to the log of a GitHub workflow, [`terminal`] and [`explain`] to people.
+
+mod annotations;
+mod calibration;
+mod escape;
+mod explain;
+mod html;
+mod junit;
+mod markdown;
+mod terminal;
+
+pub use annotations::annotations;
+pub use calibration::{calibration_markdown, calibration_plot};
+pub use explain::explain;
+pub use html::html;
+pub use junit::junit;
+pub use markdown::{MARKER, markdown};
+pub use terminal::terminal;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use attn_report::charts::{Band, Change, Figure, Tone, forest as draw_forest};
+
+use crate::result::{CaseResult, FolderError, Gate, Taken, Verdict};
+
+/// Writes `gate.json`, `replicates.jsonl` and all outputs into `folder`, and returns the paths.
+pub fn write(folder: &Path, gate: &Gate, taken: &[Taken]) -> Result<Vec<PathBuf>, FolderError> {
+    let io = |path: &Path| {
+        let path = path.display().to_string();
+        |source| FolderError::Io { path, source }
+    };
+    fs::create_dir_all(folder).map_err(io(folder))?;
+    let json = |value: &Gate| serde_json::to_string_pretty(value).expect("all numbers are finite");
+    let line = |taken: &Taken| serde_json::to_string(taken).expect("all numbers are finite") + "\n";
+    let forest = forest(gate);
+    let files = [
+        ("gate.json", json(gate) + "\n"),
+        ("replicates.jsonl", taken.iter().map(line).collect()),
+        ("gate.md", markdown(gate)),
+        ("junit.xml", junit(gate)),
+        ("index.html", html(gate, forest.as_ref())),
+    ];
+    let files = files.into_iter().chain(forest.map(|chart| ("forest.svg", chart.svg)));
+    files
+        .map(|(name, content)| {
+            let path = folder.join(name);
+            attn_bench::run::write_whole(&path, content.as_bytes()).map_err(io(&path))?;
+            Ok(path)
+        })
+        .collect()
+}
+
+/// The changes with their intervals; `None` if nothing was timed.
+pub fn forest(gate: &Gate) -> Option<Figure> {
+    let change = |case: &CaseResult| {
+        let time = case.time?;
+        Some(Change {
+            name: case.id.clone(),
+            percent: time.percent,
+            interval: time.interval,
+            verdict: case.verdict.name().into(),
+            tone: tone(case.verdict),
+        })
+    };
+    let changes: Vec<Change> = gate.cases.iter().filter_map(change).collect();
+    let band =
+        Band { tolerate: round(gate.parameters.tolerate), detect: round(gate.parameters.detect) };
+    let subtitle = format!("{}, on {}", versus(gate), gate.machine.cpu);
+    draw_forest(&format!("attn gate: {}", gate.summary()), &subtitle, &changes, band)
+}
+
+/// Percent as they were configured: the logarithm in between leaves a trace.
+fn round(percent: f64) -> f64 {
+    (percent * 1e6).round() / 1e6
+}
+
+const fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Improved => Tone::Good,
+        verdict if verdict.fails() => Tone::Bad,
+        Verdict::Inconclusive | Verdict::Void | Verdict::NotTimed | Verdict::Error => Tone::Open,
+        _ => Tone::Plain,
+    }
+}
+
+/// `HEAD 1a2b against base 3c4d`.
+fn versus(gate: &Gate) -> String {
+    format!("HEAD {} against base {}", gate.head.name, gate.base.name)
+}
+
+/// `+3.1 %`.
+fn change(case: &CaseResult) -> String {
+    case.time.map_or(String::new(), |time| signed(time.percent))
+}
+
+/// `+2.1 .. +4.0`.
+fn interval(case: &CaseResult) -> String {
+    let interval = case.time.and_then(|time| time.interval);
+    interval.map_or(String::new(), |[low, high]| format!("{low:+.1} .. {high:+.1}"))
+}
+
+fn signed(percent: f64) -> String {
+    format!("{percent:+.1} %")
+}
+
+/// The cases, those that matter most first.
+fn worst_first(gate: &Gate) -> Vec<&CaseResult> {
+    let mut cases: Vec<&CaseResult> = gate.cases.iter().collect();
+    cases.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.id.cmp(&b.id)));
+    cases
+}
+
+/// Lines about the whole run: identity, control, what the host can see, notes.
+fn remarks(gate: &Gate) -> Vec<String> {
+    let mut lines = Vec::new();
+    if gate.identical {
+        lines.push("HEAD has the machine code of base: nothing had to be timed.".into());
+    }
+    if let Some(control) = &gate.control {
+        let told =
+            if control.void { "differs from itself: the run is void" } else { "is the same" };
+        lines.push(format!(
+            "Control: base {told} ({}, p = {:.2}, {} replicates).",
+            signed(control.percent),
+            control.p,
+            control.replicates
+        ));
+    }
+    let smallest = gate.cases.iter().filter_map(|case| case.time?.smallest);
+    if let Some(smallest) = smallest.reduce(f64::max) {
+        let few = "the smallest slowdown that is found in every case";
+        lines.push(format!("On this host today {few} is {smallest:.1} %."));
+    }
+    lines.extend(gate.notes.iter().cloned());
+    lines
+}
+
+#[cfg(test)]
+mod tests;

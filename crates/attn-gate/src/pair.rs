@@ -1,0 +1,276 @@
+//! One replicate: two workers take turns, in blocks of four short slots.
+//!
+//! ```text
+//! block = A B B A  or  B A A B, by the toss of a coin        A: base, B: HEAD
+//! d = (ln b1 + ln b2) / 2 - (ln a1 + ln a2) / 2              a drift that is linear in time cancels
+//! D = Hodges and Lehmann's location of all d
+//! ```
+//!
+//! Noise on shared machines is fast: neighbouring blocks differ by 7 to 10 percent. So slots are as short as
+//! the clock and the caches allow, and many. A block in which a process had to wait for a processor is left
+//! out, unless that is true of more than half of all blocks; and blocks are added, up to a limit, while
+//! the spread says that `D` is not sharp yet. Neither rule looks at which side is slower, so that neither
+//! can favour one.
+
+use std::num::NonZeroU32;
+
+use attn_bench::slots::{Dialogue, Slot, SlotError};
+use attn_record::stats::{hodges_lehmann, quantile};
+use rand_core::Rng as _;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
+
+/// Something that can be timed.
+pub trait Arm {
+    /// Why it could not.
+    type Error;
+
+    /// Times `calls` calls, after `warm` that are not timed.
+    fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, Self::Error>;
+}
+
+impl Arm for Dialogue {
+    type Error = SlotError;
+
+    fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, SlotError> {
+        self.run(calls, warm)
+    }
+}
+
+/// How a replicate is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shape {
+    /// Calls of a slot.
+    pub calls: u32,
+    /// Calls before each slot that are not timed.
+    pub warm: u32,
+    /// The fewest and the most blocks.
+    pub blocks: [usize; 2],
+    /// Calls that HEAD makes in each slot beyond those that are counted: a slowdown of exactly
+    /// `planted / calls`.
+    pub planted: u32,
+}
+
+/// Nanoseconds that a slot should last.
+const SLOT_NS: f64 = 1.2e6;
+
+/// Nanoseconds that a slot costs beyond its calls: the pipes, and reading how long the process waited.
+const SLOT_COST_NS: f64 = 1.2e5;
+
+/// Fewer calls than this in a slot go without one that only warms the caches.
+const WARM_FROM: u32 = 4;
+
+/// The standard error of `D` from which on no more blocks are added.
+const SHARP: f64 = 0.005;
+
+/// Standard deviations between the first and the last tenth of normal values.
+const TENTHS: f64 = 2.5631;
+
+impl Shape {
+    /// For calls of `call_ns` nanoseconds, when a replicate may last `replicate_ns`. The number of calls is
+    /// a multiple of `multiple`.
+    pub fn choose(call_ns: f64, replicate_ns: f64, multiple: u32) -> Self {
+        let wanted = (SLOT_NS / call_ns.max(1.0)).ceil().clamp(1.0, 1e6) as u32;
+        let calls = wanted.next_multiple_of(multiple.max(1));
+        let warm = u32::from(calls >= WARM_FROM);
+        let slot_ns = f64::from(calls + warm) * call_ns + SLOT_COST_NS;
+        let most = ((replicate_ns / (4.0 * slot_ns)) as usize).clamp(8, 256);
+        Shape { calls, warm, blocks: [(most / 3).max(8), most], planted: 0 }
+    }
+
+    /// With a slowdown of HEAD by `share`, as near as whole calls come to it.
+    #[must_use]
+    pub fn plant(self, share: f64) -> Self {
+        Shape { planted: (f64::from(self.calls) * share).round() as u32, ..self }
+    }
+}
+
+/// The number of calls of which the share `share` is a whole number, or nearly: 34 for 3 %.
+pub fn multiple_for(share: f64) -> u32 {
+    if share > 0.0 { (1.0 / share).round().clamp(1.0, 1000.0) as u32 } else { 1 }
+}
+
+/// Nanoseconds per call in the four slots of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// Base, in order.
+    pub base: [f64; 2],
+    /// HEAD, in order.
+    pub head: [f64; 2],
+    /// Whether HEAD came first.
+    pub head_first: bool,
+    /// Whether a process had to wait for a processor.
+    pub disturbed: bool,
+}
+
+impl Block {
+    /// The logarithm of the ratio.
+    pub fn ln_ratio(&self) -> f64 {
+        let ln = |[x, y]: [f64; 2]| f64::midpoint(x.ln(), y.ln());
+        ln(self.head) - ln(self.base)
+    }
+}
+
+/// One replicate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replicate {
+    /// Calls of a slot that are counted, and calls of HEAD beyond those.
+    pub calls: [u32; 2],
+    /// Its `D`.
+    pub ln_ratio: f64,
+    /// Standard error of `D` as far as its own blocks tell; another process differs by more.
+    pub error: f64,
+    /// Blocks that were left out.
+    pub left_out: usize,
+    /// All blocks.
+    pub blocks: Vec<Block>,
+}
+
+/// Measures one replicate of `base` and `head`.
+pub fn replicate<A: Arm>(
+    base: &mut A,
+    head: &mut A,
+    shape: Shape,
+    coin: &mut Xoshiro256PlusPlus,
+) -> Result<Replicate, A::Error> {
+    let [fewest, most] = shape.blocks;
+    let mut blocks = Vec::with_capacity(most);
+    loop {
+        blocks.push(block(base, head, shape, coin.next_u64() & 1 == 1)?);
+        if blocks.len() >= most || (blocks.len() >= fewest && condense(&blocks).1 <= SHARP) {
+            let (ln_ratio, error, left_out) = condense(&blocks);
+            let calls = [shape.calls, shape.planted];
+            return Ok(Replicate { calls, ln_ratio, error, left_out, blocks });
+        }
+    }
+}
+
+fn block<A: Arm>(
+    base: &mut A,
+    head: &mut A,
+    shape: Shape,
+    head_first: bool,
+) -> Result<Block, A::Error> {
+    let calls = |planted| NonZeroU32::new(shape.calls + planted).unwrap_or(NonZeroU32::MIN);
+    let mut disturbed = false;
+    let mut take = |arm: &mut A, planted| {
+        let slot = arm.slot(calls(planted), shape.warm)?;
+        disturbed |= slot.disturbed == Some(true);
+        Ok(slot.ns.max(1) as f64 / f64::from(shape.calls))
+    };
+    let (outer, inner) = if head_first {
+        let first = take(head, shape.planted)?;
+        let inner = [take(base, 0)?, take(base, 0)?];
+        ([first, take(head, shape.planted)?], inner)
+    } else {
+        let first = take(base, 0)?;
+        let inner = [take(head, shape.planted)?, take(head, shape.planted)?];
+        ([first, take(base, 0)?], inner)
+    };
+    let (base, head) = if head_first { (inner, outer) } else { (outer, inner) };
+    Ok(Block { base, head, head_first, disturbed })
+}
+
+/// `D`, its standard error, and the number of blocks that were left out.
+fn condense(blocks: &[Block]) -> (f64, f64, usize) {
+    let calm = blocks.iter().filter(|block| !block.disturbed).count();
+    let all = calm * 2 < blocks.len();
+    let used = blocks.iter().filter(|block| all || !block.disturbed);
+    let used: Vec<f64> = used.map(Block::ln_ratio).collect();
+    let location = hodges_lehmann(&used).expect("at least one block is used");
+    let spread =
+        quantile(&used, 0.9).zip(quantile(&used, 0.1)).map_or(0.0, |(high, low)| high - low);
+    let error = spread / TENTHS / (used.len() as f64).sqrt();
+    (location, error, blocks.len() - used.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_core::SeedableRng as _;
+
+    use super::*;
+
+    /// Takes a fixed time per call, and more at some of its slots.
+    struct Clockwork {
+        call_ns: u64,
+        slots: usize,
+        /// Every so many slots it waits this long.
+        wait: Option<(usize, u64)>,
+        tells: bool,
+    }
+
+    impl Arm for Clockwork {
+        type Error = std::convert::Infallible;
+
+        fn slot(&mut self, calls: NonZeroU32, _warm: u32) -> Result<Slot, Self::Error> {
+            self.slots += 1;
+            let due = |(every, _): &(usize, u64)| self.slots.is_multiple_of(*every);
+            let waited = self.wait.filter(due).map_or(0, |(_, ns)| ns);
+            let ns = self.call_ns * u64::from(calls.get()) + waited;
+            Ok(Slot { ns, disturbed: self.tells.then_some(waited > 0) })
+        }
+    }
+
+    fn clockwork(call_ns: u64) -> Clockwork {
+        Clockwork { call_ns, slots: 0, wait: None, tells: true }
+    }
+
+    fn measure(base: &mut Clockwork, head: &mut Clockwork, shape: Shape) -> Replicate {
+        let Ok(replicate) = replicate(base, head, shape, &mut Xoshiro256PlusPlus::seed_from_u64(1));
+        replicate
+    }
+
+    const SHAPE: Shape = Shape { calls: 100, warm: 1, blocks: [8, 40], planted: 0 };
+
+    #[test]
+    fn the_ratio_of_two_clockworks() {
+        let found = measure(&mut clockwork(1000), &mut clockwork(1030), SHAPE);
+        assert!((found.ln_ratio - 1.03_f64.ln()).abs() < 1e-12);
+        assert_eq!((found.blocks.len(), found.left_out, found.error), (8, 0, 0.0));
+        let orders: Vec<bool> = found.blocks.iter().map(|block| block.head_first).collect();
+        assert!(orders.contains(&true) && orders.contains(&false));
+    }
+
+    #[test]
+    fn a_planted_slowdown_is_exact() {
+        let found = measure(&mut clockwork(1000), &mut clockwork(1000), SHAPE.plant(0.03));
+        assert!((found.ln_ratio - 1.03_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn blocks_that_waited_are_left_out() {
+        let mut head = Clockwork { wait: Some((7, 50_000)), ..clockwork(1000) };
+        let found = measure(&mut clockwork(1000), &mut head, SHAPE);
+        assert!(found.left_out > 0);
+        assert_eq!(found.ln_ratio, 0.0);
+    }
+
+    #[test]
+    fn where_most_blocks_waited_all_count() {
+        let mut head = Clockwork { wait: Some((1, 3000)), ..clockwork(1000) };
+        let found = measure(&mut clockwork(1000), &mut head, SHAPE);
+        assert_eq!(found.left_out, 0);
+        assert!((found.ln_ratio - 1.03_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn noise_is_answered_with_more_blocks() {
+        let mut head = Clockwork { wait: Some((3, 30_000)), tells: false, ..clockwork(1000) };
+        assert_eq!(measure(&mut clockwork(1000), &mut head, SHAPE).blocks.len(), 40);
+    }
+
+    #[test]
+    fn shapes_follow_the_time_of_a_call() {
+        let short = Shape::choose(3000.0, 0.6e9, 1);
+        assert_eq!((short.calls, short.warm), (400, 1));
+        assert!(short.blocks[1] > 80, "{short:?}");
+        let long = Shape::choose(4.3e6, 0.6e9, 1);
+        assert_eq!((long.calls, long.warm, long.blocks[1]), (1, 0, 33));
+        assert_eq!(Shape::choose(1e9, 0.6e9, 1).blocks, [8, 8]);
+        assert_eq!(Shape::choose(3000.0, 0.6e9, 34).calls % 34, 0);
+        assert_eq!([0.0, 0.005, 0.03, 0.05].map(multiple_for), [1, 200, 33, 20]);
+    }
+}
