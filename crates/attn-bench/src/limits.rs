@@ -5,17 +5,16 @@
 
 mod working_set;
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use attn_core::{Bytes, DType};
-use attn_record::limits::{
-    Access, Bandwidth, CacheSize, FmaPeak, Noise, Place, Probe, Rate, Timer,
-};
+use attn_record::limits::{Access, Bandwidth, FmaPeak, Noise, Place, Probe, Rate, Timer};
 use attn_record::{Machine, stats};
 use attn_sys::bandwidth::{self, Buffer};
 use attn_sys::cache::{self, Cache};
 use attn_sys::fma::{self, Element, Step};
-use attn_sys::team::{self, Samples};
+use attn_sys::team::{self, Samples, Work};
 use attn_sys::vectors::Vectors;
 
 use working_set::working_set;
@@ -39,12 +38,24 @@ impl Effort {
         noise: Duration::from_millis(500),
     };
 
-    /// About ten seconds.
+    /// About eight seconds.
     pub const THOROUGH: Effort = Effort {
         sample: Duration::from_micros(500),
-        rate: Duration::from_millis(120),
+        rate: Duration::from_millis(100),
         noise: Duration::from_secs(3),
     };
+
+    /// [`Effort::QUICK`], or less where even that is more than a twentieth of `time`: what a short run
+    /// can afford.
+    pub fn within(time: Duration) -> Effort {
+        let share = (time.as_secs_f64() / 40.0).clamp(0.02, 1.0);
+        let Effort { sample, rate, noise } = Effort::QUICK;
+        Effort { sample, rate: rate.mul_f64(share), noise: noise.mul_f64(share) }
+    }
+
+    fn of_rate(&self) -> team::Effort {
+        team::Effort { sample: self.sample, total: self.rate }
+    }
 }
 
 /// What is measured of which machine.
@@ -71,16 +82,10 @@ pub fn measure(question: &Question<'_>, measured: String, tell: &mut dyn FnMut(&
     }
     tell("clock and noise");
     let noise = session.noise();
-    let caches = session.caches.iter().map(|cache| CacheSize {
-        level: cache.level,
-        bytes: Bytes(cache.bytes),
-        shared_by: cache.shared_by,
-    });
     Probe {
         measured,
         machine: question.machine.clone(),
         pinned: session.pinned,
-        caches: caches.collect(),
         fma: peaks,
         bandwidth: bandwidths,
         timer: Timer {
@@ -99,31 +104,35 @@ struct Session {
 }
 
 impl Session {
-    /// Runs `make`'s work on `threads` threads; returns the rate in 10^9 `units` a second, `units` being
-    /// what one thread does in one repetition.
-    fn rate<W: FnMut(u64)>(
+    /// Samples of each of `works`, on `threads` threads.
+    fn sample<S>(
         &mut self,
         threads: usize,
-        units: u64,
-        make: impl Fn() -> W + Sync,
-    ) -> Rate {
-        let effort = team::Effort { sample: self.effort.sample, total: self.effort.rate };
-        let samples = team::sample(&team::processors(threads), effort, make);
-        self.pinned &= samples.pinned;
-        rate(&samples, units * threads as u64)
+        effort: team::Effort,
+        make: impl Fn() -> S + Sync,
+        works: &[Work<'_, S>],
+    ) -> Vec<Samples> {
+        let samples = team::sample(&team::processors(threads), effort, make, works);
+        self.pinned &= samples.iter().all(|samples| samples.pinned);
+        samples
     }
 
     fn fma(&mut self, threads: usize) -> Vec<FmaPeak> {
         let mut peaks = Vec::new();
         for vectors in Vectors::available() {
             for (element, dtype) in [(Element::F32, DType::F32), (Element::F64, DType::F64)] {
-                let flops = 2 * fma::fmas_per_round(vectors, element);
-                let gflops = self.rate(threads, flops, || {
-                    move |rounds| {
-                        std::hint::black_box(fma::run(vectors, element, Step::CALM, rounds));
-                    }
-                });
-                peaks.push(FmaPeak { isa: vectors.name().into(), dtype, threads, gflops });
+                let work = |(): &mut (), rounds| {
+                    black_box(fma::run(vectors, element, Step::CALM, rounds));
+                };
+                let flops = 2 * fma::fmas_per_round(vectors, element) * threads as u64;
+                let samples = self.sample(threads, self.effort.of_rate(), || (), &[&work]);
+                let isa = vectors.name();
+                peaks.extend(samples.iter().map(|samples| FmaPeak {
+                    isa: isa.into(),
+                    dtype,
+                    threads,
+                    gflops: rate(samples, flops),
+                }));
             }
         }
         peaks
@@ -135,12 +144,18 @@ impl Session {
             let Some(bytes) = working_set(place, &self.caches, threads) else {
                 continue;
             };
-            for access in Access::ALL {
-                let working_set = Buffer::new(bytes, Vectors::PORTABLE).bytes();
-                let gb_per_s = self.rate(threads, working_set, || passes(bytes, access));
-                let working_set = Bytes(working_set);
-                found.push(Bandwidth { place, working_set, access, threads, gb_per_s });
-            }
+            let make = || Buffer::new(bytes, Vectors::widest());
+            let works = Access::ALL.map(passes);
+            let works = works.each_ref().map(|work| work as Work<'_, Buffer>);
+            let samples = self.sample(threads, self.effort.of_rate(), make, &works);
+            let working_set = Bytes(Buffer::size(bytes));
+            found.extend(samples.iter().zip(Access::ALL).map(|(samples, access)| Bandwidth {
+                place,
+                working_set,
+                access,
+                threads,
+                gb_per_s: rate(samples, working_set.0 * threads as u64),
+            }));
         }
         found
     }
@@ -150,13 +165,12 @@ impl Session {
         const SLOT: team::Effort =
             team::Effort { sample: Duration::from_micros(200), total: Duration::from_millis(3) };
         let bytes = working_set(Place::L2, &self.caches, 1).unwrap_or(256 << 10);
-        let (start, processors) = (Instant::now(), team::processors(1));
+        let (start, read) = (Instant::now(), passes(Access::Read));
         let (mut medians, mut slots) = (Vec::new(), Vec::new());
         loop {
             let slot = Instant::now();
-            let samples = team::sample(&processors, SLOT, || passes(bytes, Access::Read));
-            self.pinned &= samples.pinned;
-            medians.extend(stats::median(&seconds(&samples)));
+            let samples = self.sample(1, SLOT, || Buffer::new(bytes, Vectors::widest()), &[&read]);
+            medians.extend(samples.iter().filter_map(|samples| stats::median(&seconds(samples))));
             slots.push(slot.elapsed());
             match Noise::of(&medians, &slots) {
                 Some(noise) if start.elapsed() >= self.effort.noise => return noise,
@@ -166,17 +180,16 @@ impl Session {
     }
 }
 
-/// Passes over a buffer of one's own.
-fn passes(bytes: usize, access: Access) -> impl FnMut(u64) {
-    let mut buffer = Buffer::new(bytes, Vectors::widest());
+/// Passes over a thread's own buffer.
+fn passes(access: Access) -> impl Fn(&mut Buffer, u64) + Sync {
     let access = match access {
         Access::Read => bandwidth::Access::Read,
         Access::Write => bandwidth::Access::Write,
         Access::Copy => bandwidth::Access::Copy,
     };
-    move |reps| {
+    move |buffer, reps| {
         for _ in 0..reps {
-            std::hint::black_box(buffer.pass(access));
+            black_box(buffer.pass(access));
         }
     }
 }
@@ -207,6 +220,14 @@ mod tests {
         // 8000 units in 2, 4 and 5 us.
         assert!((found.best - 4.0).abs() < 1e-9 && (found.median - 2.0).abs() < 1e-9, "{found:?}");
         assert_eq!(found.samples, 3);
+    }
+
+    #[test]
+    fn a_short_run_gets_a_short_probe() {
+        assert_eq!(Effort::within(Duration::from_secs(120)), Effort::QUICK);
+        let half = Effort::within(Duration::from_secs(20));
+        assert_eq!((half.rate * 2, half.sample), (Effort::QUICK.rate, Effort::QUICK.sample));
+        assert!(Effort::within(Duration::ZERO).rate > Duration::ZERO);
     }
 
     #[test]

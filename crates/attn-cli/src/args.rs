@@ -8,8 +8,8 @@ use attn_record::{Model, Shard};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{
-    check, claims, cmp, diff, gate, list, map, measure, merge, model, params, rank, report, run,
-    scaling, soak, splice, support, verify,
+    check, claims, cmp, diff, doctor, gate, list, map, measure, merge, model, params, rank, report,
+    run, scaling, soak, splice, support, verify,
 };
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Claims(claims::Args),
     Map(map::Args),
     Model(model::Args),
+    Doctor(doctor::Args),
     Params(params::Args),
     Soak(soak::Args),
     Splice(splice::Args),

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod cmp;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod gate;
 pub(crate) mod list;
 pub(crate) mod map;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Rank(args) => rank::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Scaling(args) => scaling::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Claims(args) => claims::run(&args),

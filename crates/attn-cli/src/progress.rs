@@ -78,6 +78,38 @@ impl<'a> Progress<'a> {
     }
 }
 
+/// The steps of something that takes seconds: a line that is rewritten in a terminal, one line elsewhere.
+pub(crate) struct Steps {
+    what: &'static str,
+    bar: Option<ProgressBar>,
+}
+
+impl Steps {
+    pub(crate) fn new(what: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant template");
+        let bar = io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_style(style));
+        if bar.is_none() {
+            eprintln!("attn: {what}");
+        }
+        Steps { what, bar }
+    }
+
+    pub(crate) fn say(&mut self, step: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}: {step}", self.what));
+            bar.tick();
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 impl Observer for Progress<'_> {
     fn preparing(&mut self, case: &Case) {
         self.say(&case.id, "oracle");

@@ -1,12 +1,14 @@
 //! What every sub-command that executes cells sets up: cases, backends, plan, workers, progress.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs};
 
 use anyhow::{Context as _, anyhow};
 use attn_bench::attn_case::AttnCase;
+use attn_bench::limits::{self, Effort, Question};
 use attn_bench::machine;
 use attn_bench::run::{
     Cell, Entry, Harness, Limits, Measured, Preset, Selection, plan, write_whole,
@@ -14,12 +16,13 @@ use attn_bench::run::{
 use attn_bench::select::Filter;
 use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
+use attn_record::limits::Probe;
 use attn_record::{Build, Machine, Outcome, Record, Shard};
 
 use crate::args::{BackendArgs, CaseArgs, CellArgs, PresetArgs};
 use crate::builtin::Builtin;
 use crate::exit::{Exit, Failure};
-use crate::progress::Progress;
+use crate::progress::{Progress, Steps};
 use crate::registry;
 
 /// Where problems that somebody got wrong are written.
@@ -106,7 +109,7 @@ pub(crate) enum Purpose {
 /// The records, and whether Ctrl-C cut them short.
 pub(crate) struct Executed {
     pub(crate) records: Vec<Record>,
-    interrupted: bool,
+    pub(crate) interrupted: bool,
 }
 
 impl Executed {
@@ -242,6 +245,21 @@ impl Session {
         Ok(())
     }
 
+    /// What the machine can do at the moment, with as many threads as the cells that are still to be measured;
+    /// `None` if there are none.
+    pub(crate) fn probe(&self) -> Option<Probe> {
+        let cells = self.plan();
+        let measured = cells.iter().filter(|cell| cell.is_measured());
+        let threads: BTreeSet<usize> = measured.map(|cell| cell.threads).collect();
+        if threads.is_empty() {
+            return None;
+        }
+        let threads: Vec<usize> = threads.into_iter().collect();
+        let time = cells.iter().map(|cell| cell.predicted(&self.entries, &self.preset)).sum();
+        let effort = Effort::within(time);
+        Some(probe(&Question { machine: &self.machine, threads: &threads, effort }))
+    }
+
     /// Cells of the whole run, those that are done included.
     fn planned(&self) -> usize {
         plan(&self.suite, &self.entries, &self.selection, &self.preset, self.machine.cores).len()
@@ -266,6 +284,13 @@ impl Session {
             deadline: self.budget.map(|budget| (Instant::now() + budget, budget)),
         }
     }
+}
+
+/// Measures the limits of this machine and says so on stderr, because it takes seconds.
+pub(crate) fn probe(question: &Question<'_>) -> Probe {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let mut steps = Steps::new("measuring the limits of the machine");
+    limits::measure(question, now, &mut |what| steps.say(what))
 }
 
 /// Holds a lock while it measures, and says on stderr if another measurement holds it: both disturb

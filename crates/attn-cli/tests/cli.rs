@@ -230,3 +230,25 @@ fn the_gate_refuses_what_it_cannot_compare_in_one_line() {
     fs::remove_file(&config).unwrap();
     one_line(&outside(&["gate"]), 3, "not inside a git checkout");
 }
+
+#[test]
+fn doctor_measures_and_names_what_is_there_and_what_is_missing() {
+    let output = attn(&["doctor", "--quick", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains("attn: measuring the limits of the machine\n"));
+    let found = json(&output);
+    let peaks = found["limits"]["fma"].as_array().unwrap();
+    let rates = peaks.iter().map(|peak| peak["gflops"]["best"].as_f64().unwrap());
+    assert!(rates.min_by(f64::total_cmp).unwrap() > 0.0);
+    assert!(found["smallest_differences"][0]["share"].as_f64().unwrap() >= 0.0);
+    let backends = found["backends"].as_array().unwrap();
+    assert!(backends.len() > 3);
+    for backend in backends {
+        let (receipt, missing) = (&backend["receipt"], &backend["unavailable"]);
+        assert!(
+            receipt.is_null() != missing.is_null(),
+            "{backend}: there or missing, with a reason"
+        );
+    }
+    assert!(found["warnings"].is_array());
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use attn_record::{Outcome, Record, read_records};
+use attn_record::{Outcome, Record, read_limits, read_records};
 
 fn attn(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
@@ -35,6 +35,11 @@ fn run_in(out: &Path) -> PathBuf {
 
 fn cells(records: &[Record]) -> Vec<(String, String)> {
     records.iter().map(|record| (record.case.clone(), record.backend.clone())).collect()
+}
+
+/// How often the limits of the machine were measured.
+fn probes(run: &Path) -> usize {
+    read_limits(run).unwrap().map_or(0, |limits| limits.probes.len())
 }
 
 fn stderr(output: &Output) -> String {
@@ -99,6 +104,7 @@ fn backends_that_do_not_return_cost_their_own_cells_alone() {
     assert!(reason("fault/panic").contains("the backend panics, as it is meant to"));
     assert!(reason("fault/hoard").contains("memory allocation"), "{}", reason("fault/hoard"));
     assert!(run.join("index.html").exists());
+    assert_eq!(probes(&run), 2, "before the cells and after them");
 }
 
 #[test]
@@ -133,10 +139,12 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
     let cells = cells(&read_records(&run).unwrap());
     let distinct: BTreeSet<_> = cells.iter().collect();
     assert_eq!((cells.len(), distinct.len()), (12, 12), "none twice, none lost");
+    assert_eq!(probes(&run), 3, "before, and around the rest");
 
     let again = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
     assert_eq!(fs::read(&file).unwrap(), after, "nothing is left to do");
+    assert_eq!(probes(&run), 3, "not even to measure the machine");
     let wrong = attn(&["run", "--resume", run.to_str().unwrap(), "-b", "naive"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(2), "a resumed run has its arguments already");
 }
@@ -159,7 +167,9 @@ fn shards_merge_into_the_whole_suite() {
     };
     let output = merge(&[&runs[0], &runs[1]]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let records = read_records(&run_in(&out)).unwrap();
+    let merged = run_in(&out);
+    assert_eq!(probes(&merged), 4, "those of both parts");
+    let records = read_records(&merged).unwrap();
     let cases: Vec<_> = records.iter().map(|record| record.case.as_str()).collect();
     let expected =
         ["causal/n=8", "causal/n=16", "causal/n=24", "full/n=8", "full/n=16", "full/n=24"];

@@ -9,6 +9,7 @@
 //! | [`table`] | the table in the terminal, and Markdown for a README |
 //! | [`summary`] | counts, ranking and the worst error, as data |
 //! | [`scaling`] | exponents, crossings and speed-ups, as data and as sentences |
+//! | [`overhead`] | what measuring costs beyond what is measured, as data |
 //! | [`compare`] | backends side by side, rankings, one run against another, as data |
 //! | [`charts`] | SVG: time, rate, error, attention map |
 //! | [`png`] | the same pictures as pixels |
@@ -20,6 +21,7 @@ pub mod charts;
 pub mod compare;
 mod error;
 mod format;
+pub mod overhead;
 pub mod page;
 mod place;
 pub mod png;

@@ -36,16 +36,21 @@ pub struct Buffer {
 impl Buffer {
     /// At most `bytes`, an even number of lines, but at least two.
     pub fn new(bytes: usize, vectors: Vectors) -> Self {
-        let count = (bytes / size_of::<u64>() / (2 * LINE)).max(1) * 2 * LINE;
+        let count = Buffer::words(bytes);
         let words = vec![1; count + LINE];
         let start = words.as_ptr().align_offset(LINE * size_of::<u64>()).min(LINE);
         Buffer { words, lines: start..start + count, vectors }
     }
 
-    /// Bytes that the buffer occupies, and that one pass moves between registers and memory: a copy reads
-    /// half of them and writes the other half.
-    pub fn bytes(&self) -> u64 {
-        (self.lines.len() * size_of::<u64>()) as u64
+    /// Bytes that a buffer of at most `bytes` occupies, and that one pass moves between registers and memory: a
+    /// copy reads half of them and writes the other half.
+    pub const fn size(bytes: usize) -> u64 {
+        (Buffer::words(bytes) * size_of::<u64>()) as u64
+    }
+
+    const fn words(bytes: usize) -> usize {
+        let pairs = bytes / size_of::<u64>() / (2 * LINE);
+        (if pairs == 0 { 1 } else { pairs }) * 2 * LINE
     }
 
     /// One pass; returns the sum of all words for [`Access::Read`], else 0.
@@ -137,7 +142,7 @@ mod tests {
     fn a_pass_touches_every_word_once() {
         for bytes in [0, 500, 1500, 16 << 10] {
             for mut buffer in buffers(bytes) {
-                let count = buffer.bytes() / 8;
+                let count = Buffer::size(bytes) / 8;
                 assert_eq!(words(&buffer).len() as u64, count);
                 assert_eq!(buffer.pass(Access::Read), count * (count + 1) / 2, "{bytes}");
 
@@ -155,7 +160,8 @@ mod tests {
     fn sizes_are_whole_lines_and_never_more_than_asked() {
         for (asked, expected) in [(0, 128), (128, 128), (1000, 896), (1024, 1024)] {
             let buffer = Buffer::new(asked, Vectors::PORTABLE);
-            assert_eq!(buffer.bytes(), expected, "{asked}");
+            assert_eq!(Buffer::size(asked), expected, "{asked}");
+            assert_eq!(buffer.lines.len() * 8, expected as usize);
             assert_eq!(buffer.words[buffer.lines.clone()].as_ptr().addr() % 64, 0);
         }
     }

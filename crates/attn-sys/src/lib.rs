@@ -10,12 +10,13 @@
 //! | [`clock`] | how finely time is told, and what telling it costs |
 //! | [`fma`] | how many multiply-adds a second: loops of nothing else |
 //! | `guard` (Linux) | memory with pages around it that nobody may touch |
+//! | [`host`] | what else may disturb a measurement: governor, load, stolen time |
 //! | [`limit`] | how much memory a process may use |
 //! | [`sched`] | whether a process had to wait for a processor |
 //! | [`team`] | threads that do the same at the same time, each on a processor of its own |
 //! | [`vectors`] | instruction sets that the probes know |
 //!
-//! What asks the system (`affinity`, `cache`, `limit`, `sched`) knows Linux alone; elsewhere it says that
+//! What asks the system (`affinity`, `cache`, `host`, `limit`, `sched`) knows Linux alone; elsewhere it says that
 //! it knows nothing.
 
 pub mod affinity;
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod fma;
 #[cfg(target_os = "linux")]
 pub mod guard;
+pub mod host;
 pub mod limit;
 pub mod sched;
 pub mod team;

@@ -14,7 +14,7 @@ pub struct Effort {
     pub total: Duration,
 }
 
-/// Samples of a team.
+/// Samples of one work of a team.
 #[derive(Clone, Debug)]
 pub struct Samples {
     /// Repetitions of the work in every sample, on every thread.
@@ -25,6 +25,9 @@ pub struct Samples {
     pub pinned: bool,
 }
 
+/// Something that is done again and again, as often as it is told, with a thread's own memory.
+pub type Work<'a, S> = &'a (dyn Fn(&mut S, u64) + Sync);
+
 /// Processors for `threads` threads: one thread gets the last that is allowed, where least else runs;
 /// `None` where there are not enough, or the system does not say.
 pub fn processors(threads: usize) -> Vec<Option<u32>> {
@@ -33,54 +36,69 @@ pub fn processors(threads: usize) -> Vec<Option<u32>> {
     (0..threads).map(|at| allowed.get(first + at).copied()).collect()
 }
 
-/// Times work on all of `processors` at once. Every thread makes its own with `make`, so that its memory
-/// is near; the work is told how often to repeat itself.
+/// Times each of `works` on all of `processors` at once. Every thread makes its memory itself, so that it
+/// is near.
 ///
 /// The threads start every sample together. The first finds out how many repetitions a sample needs.
-pub fn sample<W: FnMut(u64)>(
+pub fn sample<S>(
     processors: &[Option<u32>],
     effort: Effort,
-    make: impl Fn() -> W + Sync,
-) -> Samples {
-    let (barrier, plan) = (Barrier::new(processors.len()), Plan::default());
+    make: impl Fn() -> S + Sync,
+    works: &[Work<'_, S>],
+) -> Vec<Samples> {
+    let barrier = Barrier::new(processors.len());
+    let plans: Vec<Plan> = works.iter().map(|_| Plan::default()).collect();
     let member = |at: usize| {
         let pinned = processors[at].is_some_and(affinity::pin);
-        let mut work = make();
+        let mut memory = make();
         let mut arrival = 0;
-        if at == 0 {
-            plan.set(calibrate(effort.sample, &mut work), effort);
-        }
-        barrier.wait(&mut arrival);
-        let (reps, samples) = plan.get();
-        let times = (0..samples).map(|_| {
+        let timed = works.iter().zip(&plans).map(|(work, plan)| {
+            if at == 0 {
+                plan.set(calibrate(effort.sample, |reps| work(&mut memory, reps)), effort);
+            }
             barrier.wait(&mut arrival);
-            let start = Instant::now();
-            work(reps);
-            (start, Instant::now())
+            let (reps, samples) = plan.get();
+            let times = (0..samples).map(|_| {
+                barrier.wait(&mut arrival);
+                let start = Instant::now();
+                work(&mut memory, reps);
+                (start, Instant::now())
+            });
+            times.collect()
         });
-        (pinned, times.collect::<Vec<_>>())
+        Member { pinned, timed: timed.collect() }
     };
-    let members: Vec<(bool, Vec<(Instant, Instant)>)> = std::thread::scope(|scope| {
+    let members: Vec<Member> = std::thread::scope(|scope| {
         let member = &member;
         let threads: Vec<_> =
             (0..processors.len()).map(|at| scope.spawn(move || member(at))).collect();
         threads.into_iter().map(|thread| thread.join().expect("no work panics")).collect()
     });
-    let (reps, samples) = plan.get();
-    let span = |at: u64| {
-        let spans = members.iter().map(|(_, times)| times[at as usize]);
-        let joined = spans.reduce(|(a, b), (start, end)| (a.min(start), b.max(end)));
-        joined.map_or(Duration::ZERO, |(start, end)| end - start)
-    };
-    Samples {
-        reps,
-        times: (0..samples).map(span).collect(),
-        pinned: members.iter().all(|(pinned, _)| *pinned),
-    }
+    let pinned = members.iter().all(|member| member.pinned);
+    let samples = plans.iter().enumerate().map(|(work, plan)| {
+        let (reps, samples) = plan.get();
+        let times = (0..samples as usize).map(|at| span(&members, work, at));
+        Samples { reps, times: times.collect(), pinned }
+    });
+    samples.collect()
+}
+
+/// What one thread reports.
+struct Member {
+    pinned: bool,
+    /// Of each work, start and end of every sample.
+    timed: Vec<Vec<(Instant, Instant)>>,
+}
+
+/// From the first thread's start of a sample to the last one's end.
+fn span(members: &[Member], work: usize, at: usize) -> Duration {
+    let spans = members.iter().map(|member| member.timed[work][at]);
+    let joined = spans.reduce(|(a, b), (start, end)| (a.min(start), b.max(end)));
+    joined.map_or(Duration::ZERO, |(start, end)| end - start)
 }
 
 /// The repetitions that take `sample`, and how long they took. Doubling warms up by the way.
-fn calibrate(sample: Duration, work: &mut impl FnMut(u64)) -> (u64, Duration) {
+fn calibrate(sample: Duration, mut work: impl FnMut(u64)) -> (u64, Duration) {
     let mut reps = 1;
     loop {
         let start = Instant::now();
@@ -145,19 +163,24 @@ mod tests {
     fn every_thread_does_the_same_amount_of_work() {
         let effort = Effort { sample: Duration::from_micros(20), total: Duration::from_millis(1) };
         for threads in 1..4 {
-            let done = AtomicU64::new(0);
-            let samples = sample(&vec![None; threads], effort, || {
-                |reps| {
-                    for _ in 0..reps {
-                        done.fetch_add(1, Ordering::Relaxed);
-                    }
+            let done = [const { AtomicU64::new(0) }; 2];
+            let count = |which: usize| {
+                let done = &done[which];
+                move |own: &mut u64, reps: u64| {
+                    *own += reps;
+                    done.fetch_add(reps, Ordering::Relaxed);
+                    std::thread::sleep(Duration::from_micros(reps));
                 }
-            });
-            let timed = samples.reps * samples.times.len() as u64 * threads as u64;
-            // The first thread warmed up with 1 + 2 + 4 + ... + reps on top.
-            assert_eq!(done.into_inner(), timed + 2 * samples.reps - 1);
-            assert!(samples.times.len() >= 5 && !samples.pinned);
-            assert!(samples.times.iter().all(|time| !time.is_zero()));
+            };
+            let (first, second) = (count(0), count(1));
+            let samples = sample(&vec![None; threads], effort, || 0, &[&first, &second]);
+            for (samples, done) in samples.iter().zip(done) {
+                let timed = samples.reps * samples.times.len() as u64 * threads as u64;
+                // The first thread warmed up with 1 + 2 + 4 + ... + reps on top.
+                assert_eq!(done.into_inner(), timed + 2 * samples.reps - 1);
+                assert!(samples.times.len() >= 5 && !samples.pinned);
+                assert!(samples.times.iter().all(|time| !time.is_zero()));
+            }
         }
     }
 

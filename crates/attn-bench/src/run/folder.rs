@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use attn_record::{Map, ReadError, Record, Run, read_records, read_run};
+use attn_record::{Limits, Map, ReadError, Record, Run, read_records, read_run};
 use serde::Serialize;
 
 /// A folder that a run writes into. Nobody else does meanwhile.
@@ -90,6 +90,11 @@ impl Folder {
     /// Writes `map.json`.
     pub fn write_map(&self, map: &Map) -> Result<(), FolderError> {
         self.write_json("map.json", map)
+    }
+
+    /// Writes `limits.json`.
+    pub fn write_limits(&self, limits: &Limits) -> Result<(), FolderError> {
+        self.write_json("limits.json", limits)
     }
 
     /// Appends one whole line to `records.jsonl`.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use attn_bench::run::{Folder, Part, merge};
-use attn_record::{read_map, read_records, read_run};
+use attn_record::{Limits, read_limits, read_map, read_records, read_run};
 use attn_report::summary::Summary;
 use attn_report::write::write_report;
 use serde::Serialize;
@@ -51,9 +51,11 @@ struct Report<'a> {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut parts = Vec::new();
     let mut map = None;
+    let mut probes = Vec::new();
     for path in &args.runs {
         let (run, records) = (read_run(path)?, read_records(path)?);
         map = map.or(read_map(path)?);
+        probes.extend(read_limits(path)?.into_iter().flat_map(|limits| limits.probes));
         parts.push(Part { path: path.clone(), run, records });
     }
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
@@ -63,6 +65,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     folder.write_run(&run)?;
     if let Some(map) = map {
         folder.write_map(&map)?;
+    }
+    if !probes.is_empty() {
+        folder.write_limits(&Limits::new(probes))?;
     }
     for record in &records {
         folder.append(record)?;

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use anyhow::anyhow;
 use attn_bench::run::Folder;
-use attn_record::{Record, Run, Shard};
+use attn_record::{Limits, Record, Run, Shard, read_limits};
+use attn_report::overhead::Overhead;
 use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report};
 use clap::Parser as _;
 use serde::Serialize;
@@ -51,7 +52,8 @@ Examples:
   attn run --resume bench-results/runs/2026-01-31T12-00-00Z
 
 A run is a new folder with records.jsonl (one line per cell, all samples), run.json, map.json,
-charts and one self-contained index.html. `attn report` draws it again.";
+limits.json (what the machine can do, measured before and after), charts and one self-contained
+index.html. `attn report` draws it again.";
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -60,6 +62,7 @@ struct Report<'a> {
     files: &'a [PathBuf],
     summary: Summary,
     scaling: Scaling,
+    overhead: Option<Overhead>,
     records: &'a [Record],
 }
 
@@ -68,17 +71,36 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         None => begin(args)?,
         Some(path) => go_on(path)?,
     };
+    note_limits(&session, &folder)?;
     let executed = session.execute(&mut |record| folder.append(record))?;
+    if !executed.interrupted {
+        note_limits(&session, &folder)?;
+    }
     let records = &executed.records;
+    let overhead = Overhead::of(records);
     let files = write_report(folder.path(), &registry::SCORES, args.png)?;
     if args.output.json {
         let (summary, scaling) = (Summary::of(records), Scaling::of(records, &registry::SCORES));
-        print_json(&Report { run: folder.path(), files: &files, summary, scaling, records })?;
+        let (run, files) = (folder.path(), &files[..]);
+        print_json(&Report { run, files, summary, scaling, overhead, records })?;
     } else {
         print!("{}", table::render(records, table::Options::default()));
+        if let Some(overhead) = overhead {
+            println!("\n{}", overhead.sentence());
+        }
         println!("\n{}", folder.path().join("index.html").display());
     }
     Ok(executed.exit())
+}
+
+/// Measures what the machine can do at the moment, and adds it to what the folder knows.
+fn note_limits(session: &Session, folder: &Folder) -> Result<(), Failure> {
+    if let Some(probe) = session.probe() {
+        let known = read_limits(folder.path())?.unwrap_or_else(|| Limits::new(Vec::new()));
+        let probes = known.probes.into_iter().chain([probe]).collect();
+        folder.write_limits(&Limits::new(probes))?;
+    }
+    Ok(())
 }
 
 /// A new run in a new folder.

@@ -17,7 +17,7 @@ mod noise;
 mod probe;
 
 pub use noise::Noise;
-pub use probe::{Access, Bandwidth, CacheSize, FmaPeak, Place, Probe, Rate, Timer};
+pub use probe::{Access, Bandwidth, FmaPeak, Place, Probe, Rate, Timer};
 
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +91,6 @@ mod tests {
             measured: "2026-01-31T12:00:00Z".into(),
             machine: machine(cpu),
             pinned: true,
-            caches: vec![CacheSize { level: 1, bytes: Bytes(32 << 10), shared_by: 1 }],
             fma: fma.collect(),
             bandwidth: vec![bandwidth(Place::L2, 1, 70.0), bandwidth(Place::Memory, 1, memory)],
             timer: Timer { step_ns: 20, reading_ns: 25.0 },

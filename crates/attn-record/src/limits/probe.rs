@@ -16,8 +16,6 @@ pub struct Probe {
     pub machine: Machine,
     /// Whether every measuring thread stayed on a processor of its own.
     pub pinned: bool,
-    /// The data caches of the first processor, nearest first; empty where the system does not say.
-    pub caches: Vec<CacheSize>,
     /// Multiply-adds, per instruction set, type and number of threads.
     pub fma: Vec<FmaPeak>,
     /// Bytes moved, per place, access and number of threads.
@@ -133,18 +131,6 @@ pub struct Timer {
     pub step_ns: u64,
     /// What one reading costs, nanoseconds.
     pub reading_ns: f64,
-}
-
-/// A cache that holds data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CacheSize {
-    /// 1 is the nearest.
-    pub level: u8,
-    /// Its size.
-    pub bytes: Bytes,
-    /// Processors that share it.
-    pub shared_by: usize,
 }
 
 impl Probe {

@@ -12,6 +12,7 @@ mod checked;
 mod columns;
 mod compare;
 mod grid;
+mod limits;
 mod map;
 mod markdown;
 mod scaling;
@@ -19,6 +20,7 @@ mod terminal;
 
 pub use compare::{diff, rankings, side_by_side};
 pub use grid::Grid;
+pub use limits::limits;
 pub use map::map;
 pub use markdown::markdown;
 pub use scaling::{scaling, scaling_markdown};

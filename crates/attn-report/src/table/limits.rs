@@ -1,0 +1,105 @@
+//! What a machine can do at most.
+
+use attn_core::DType;
+use attn_record::limits::{Access, Probe, Rate};
+
+use super::Grid;
+use crate::format::{bytes, count, percent, significant};
+
+/// Multiply-adds, then bandwidth.
+pub fn limits(probe: &Probe) -> Vec<Grid> {
+    vec![fma(probe), bandwidth(probe)]
+}
+
+fn fma(probe: &Probe) -> Grid {
+    let threads = distinct(probe.fma.iter().map(|peak| peak.threads));
+    let mut rows = vec![vec!["type".to_string(), "instructions".into()]];
+    rows[0].extend(threads.iter().map(|&n| count(n, "thread")));
+    for dtype in [DType::F32, DType::F64] {
+        for isa in distinct(probe.fma.iter().map(|peak| peak.isa.as_str())) {
+            let rates = threads.iter().map(|&n| probe.fma(isa, dtype, n));
+            rows.push([dtype.to_string(), isa.into()].into_iter().chain(rates.map(cell)).collect());
+        }
+    }
+    let note = "In brackets the median sample as a share of the best; well below 100% others use the \
+                machine.";
+    let title = "FMA peak, GFLOP/s of all threads together".into();
+    Grid { title, rows, names: 2, notes: vec![note.into()] }
+}
+
+fn bandwidth(probe: &Probe) -> Grid {
+    let mut rows = vec![vec!["place".to_string(), "each thread".into(), "threads".into()]];
+    rows[0].extend(Access::ALL.map(|access| access.name().to_string()));
+    let rows_of = distinct(probe.bandwidth.iter().map(|b| (b.place, b.threads, b.working_set)));
+    for (place, threads, working_set) in rows_of {
+        let rates = Access::ALL.map(|access| cell(probe.bandwidth(place, access, threads)));
+        let names = [place.name().to_string(), bytes(working_set.0), threads.to_string()];
+        rows.push(names.into_iter().chain(rates).collect());
+    }
+    let note = "A copy counts what it reads and what it writes; stores bypass no cache.";
+    let title = "bandwidth, GB/s of all threads together".into();
+    Grid { title, rows, names: 1, notes: vec![note.into()] }
+}
+
+/// `117 (98%)`.
+fn cell(rate: Option<Rate>) -> String {
+    rate.map_or_else(String::new, |Rate { best, median, .. }| {
+        format!("{} ({})", significant(best), percent(median / best))
+    })
+}
+
+/// Each value once, in order of first appearance.
+fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    values.fold(Vec::new(), |mut seen, value| {
+        if !seen.contains(&value) {
+            seen.push(value);
+        }
+        seen
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_core::Bytes;
+    use attn_record::limits::{Bandwidth, FmaPeak, Noise, Place, Timer};
+
+    use super::*;
+    use crate::fixture;
+    use crate::table::Options;
+
+    #[test]
+    fn as_it_looks() {
+        let rate = |best, share: f64| Rate { best, median: best * share, samples: 9 };
+        let peak = |dtype, threads, best| FmaPeak {
+            isa: "avx2+fma".into(),
+            dtype,
+            threads,
+            gflops: rate(best, 0.98),
+        };
+        let read = |threads, best| Bandwidth {
+            place: Place::L1,
+            working_set: Bytes(16 << 10),
+            access: Access::Read,
+            threads,
+            gb_per_s: rate(best, 0.5),
+        };
+        let probe = Probe {
+            measured: String::new(),
+            machine: fixture::run().machine,
+            pinned: true,
+            fma: vec![
+                peak(DType::F32, 1, 117.4),
+                peak(DType::F64, 1, 58.6),
+                peak(DType::F32, 2, 234.0),
+            ],
+            bandwidth: vec![read(1, 197.0), read(2, 390.0)],
+            timer: Timer { step_ns: 20, reading_ns: 24.0 },
+            noise: Noise { slot_ns: 1, slots: 4, spread: 0.0, pair_spread: 0.0 },
+        };
+        let text: String =
+            limits(&probe).iter().map(|grid| grid.terminal(Options::default())).collect();
+        assert!(text.contains("\n  f32   avx2+fma      117 (98%)  234 (98%)\n"), "{text}");
+        assert!(text.contains("\n  f64   avx2+fma     58.6 (98%)\n"), "{text}");
+        assert!(text.contains("\n  L1          16 KiB        2  390 (50%)"), "{text}");
+    }
+}
