@@ -12,6 +12,7 @@
 //! | [`select`] | the one filter grammar, with suggestions for what was misspelt |
 //! | [`expected`] | oracle and yardstick of one set of inputs, cached in a file |
 //! | [`cell`] | check and measure one plan, in this process |
+//! | [`criterion`] | samples that criterion saved |
 //! | [`verify`] | one attn-case file: its own result and every backend's |
 //! | [`worker`] | the same in a child process: request, reply, both ends |
 //! | [`slots`] | a worker that is timed slot by slot, for comparing two programs |
@@ -25,6 +26,7 @@
 
 pub mod attn_case;
 pub mod cell;
+pub mod criterion;
 pub mod expected;
 pub mod limits;
 pub mod machine;

@@ -8,8 +8,8 @@ use attn_record::{Model, Shard};
 use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{
-    check, claims, cmp, diff, doctor, gate, list, map, measure, merge, model, params, rank, report,
-    run, scaling, soak, splice, support, verify,
+    check, claims, cmp, diff, doctor, gate, import_criterion, list, map, measure, merge, model,
+    params, rank, report, run, scaling, soak, splice, support, verify,
 };
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Scaling(scaling::Args),
     Report(report::Args),
     Merge(merge::Args),
+    ImportCriterion(import_criterion::Args),
     List(list::Args),
     Support(support::Args),
     Claims(claims::Args),

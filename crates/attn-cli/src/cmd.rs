@@ -6,6 +6,7 @@ pub(crate) mod cmp;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod gate;
+pub(crate) mod import_criterion;
 pub(crate) mod list;
 pub(crate) mod map;
 pub(crate) mod measure;
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Diff(args) => diff::run(&args),
         Command::Scaling(args) => scaling::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::ImportCriterion(args) => import_criterion::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Claims(args) => claims::run(&args),

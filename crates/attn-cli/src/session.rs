@@ -95,6 +95,16 @@ pub(crate) struct Session {
     budget: Option<Duration>,
     /// Records of cells that a run had before it was cut short.
     done: Vec<Record>,
+    /// Only these cells, if not all that are selected.
+    named: Option<BTreeSet<CellName>>,
+}
+
+/// A case on a backend with a number of threads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CellName {
+    pub(crate) case: String,
+    pub(crate) backend: String,
+    pub(crate) threads: usize,
 }
 
 /// What is done with the cells.
@@ -158,7 +168,45 @@ impl Session {
                 .or_else(|| attn_sys::limit::physical_memory().map(|bytes| bytes / 2)),
             budget: args.preset.budget,
             done: Vec::new(),
+            named: None,
         })
+    }
+
+    /// Checks these cells, whatever they cost, and says which of them do not exist.
+    pub(crate) fn of_cells(
+        names: BTreeSet<CellName>,
+    ) -> Result<(Self, BTreeSet<CellName>), Failure> {
+        let suite = Suite::load(Box::new(Builtin))?;
+        let entries = registry::entries();
+        let known = |name: &CellName| {
+            suite.cases().iter().any(|case| case.id == name.case)
+                && entries.iter().any(|entry| entry.backend.id().as_str() == name.backend)
+        };
+        let (known, unknown): (BTreeSet<_>, BTreeSet<_>) = names.into_iter().partition(known);
+        let cases = 0..suite.cases().len();
+        let threads: BTreeSet<usize> = known.iter().map(|name| name.threads).collect();
+        let selection = Selection {
+            cases: cases
+                .filter(|&at| known.iter().any(|n| n.case == suite.cases()[at].id))
+                .collect(),
+            backends: (0..entries.len()).collect(),
+            threads: Some(threads.into_iter().collect()),
+            models: None,
+            measure: false,
+        };
+        let session = Session {
+            suite,
+            preset: Preset { max_check: Duration::MAX, ..Preset::FULL },
+            machine: machine::detect(),
+            entries,
+            selection,
+            timeout: Duration::from_secs(120),
+            memory: attn_sys::limit::physical_memory().map(|bytes| bytes / 2),
+            budget: None,
+            done: Vec::new(),
+            named: Some(known),
+        };
+        Ok((session, unknown))
     }
 
     /// Only this part of the cases.
@@ -270,7 +318,15 @@ impl Session {
         let mut cells =
             plan(&self.suite, &self.entries, &self.selection, &self.preset, self.machine.cores);
         cells.retain(|cell| !self.done.iter().any(|record| cell.is_of(record, &self.entries)));
+        if let Some(named) = &self.named {
+            cells.retain(|cell| named.contains(&self.name(cell)));
+        }
         cells
+    }
+
+    fn name(&self, cell: &Cell<'_>) -> CellName {
+        let backend = self.entries[cell.backend].backend.id().to_string();
+        CellName { case: cell.case.id.clone(), backend, threads: cell.threads }
     }
 
     /// The last processor for workers with one thread, twice the last-level cache for what is to be

@@ -139,12 +139,13 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
     let cells = cells(&read_records(&run).unwrap());
     let distinct: BTreeSet<_> = cells.iter().collect();
     assert_eq!((cells.len(), distinct.len()), (12, 12), "none twice, none lost");
-    assert_eq!(probes(&run), 3, "before, and around the rest");
+    let measured = probes(&run);
+    assert!(measured == 1 || measured == 3, "before, and around the rest if there was one");
 
     let again = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
     assert_eq!(fs::read(&file).unwrap(), after, "nothing is left to do");
-    assert_eq!(probes(&run), 3, "not even to measure the machine");
+    assert_eq!(probes(&run), measured, "not even to measure the machine");
     let wrong = attn(&["run", "--resume", run.to_str().unwrap(), "-b", "naive"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(2), "a resumed run has its arguments already");
 }

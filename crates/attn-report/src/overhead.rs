@@ -51,13 +51,14 @@ impl Overhead {
         (found.all.cells > 0).then_some(found)
     }
 
-    /// `harness overhead 7% of 38.0 s in 120 cells (12% of 5.10 s in 14 cells of about 1 ms); oracles 3.20 s
-    /// apart`.
-    pub fn sentence(&self) -> String {
-        let ms = self.about_a_millisecond;
-        let of_ms = if ms.cells > 0 { format!(" ({ms} of about 1 ms)") } else { String::new() };
+    /// `harness overhead 7% of 38.0 s in 120 cells; oracles 3.20 s apart`, and a line for the cells of about a
+    /// millisecond, if there are any.
+    pub fn lines(&self) -> Vec<String> {
         let oracles = significant(self.oracle_ns as f64 / 1e9);
-        format!("harness overhead {}{of_ms}; oracles {oracles} s apart", self.all)
+        let all = format!("harness overhead {}; oracles {oracles} s apart", self.all);
+        let ms = self.about_a_millisecond;
+        let of_ms = (ms.cells > 0).then(|| format!("  {ms} whose call takes about 1 ms"));
+        std::iter::once(all).chain(of_ms).collect()
     }
 }
 

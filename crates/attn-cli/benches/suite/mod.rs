@@ -1,15 +1,19 @@
 //! The cases of one group as criterion benchmarks: the same prepared plans that `attn measure`
 //! times, checked on inputs A before, timed on inputs B, and checked again after.
 //!
-//! One thread. Throughput is in elements, an element being one useful floating-point operation
-//! (`Work::flops`), so criterion's `Gelem/s` reads as GFLOP/s.
+//! Throughput is in elements, an element being one useful floating-point operation (`Work::flops`), so
+//! criterion's `Gelem/s` reads as GFLOP/s.
 
-use std::num::NonZeroU32;
-use std::time::Instant;
+// Each suite is a program of its own and uses its part.
+#![allow(dead_code)]
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use attn_bench::cell::Prepared;
 use attn_bench::expected::Expected;
-use attn_bench::run::{Measured, Preset, Selection, Task, plan};
+use attn_bench::run::{Entry, Measured, Preset, Selection, Task, plan};
 use attn_bench::suite::{Case, Suite};
 use attn_cli::builtin::Builtin;
 use attn_cli::registry;
@@ -17,44 +21,77 @@ use attn_core::{Backend, Exec, Inputs};
 use attn_record::Model;
 use criterion::{BenchmarkId, Criterion, Throughput};
 
-/// Runs the cases of the quick preset below `prefix` on every backend that supports them.
+/// Runs the cases of the quick preset below `prefix` on every backend that supports them, one thread.
 pub(crate) fn main(prefix: &str) {
     attn_cli::threads::fix(1);
-    let suite = Suite::load(Box::new(Builtin)).expect("the built-in cases are valid");
-    let entries = registry::entries();
-    let selection = Selection {
-        cases: (0..suite.cases().len())
-            .filter(|&at| suite.cases()[at].id.starts_with(prefix))
-            .collect(),
-        backends: (0..entries.len())
-            .filter(|&at| entries[at].measured == Measured::Always)
-            .collect(),
-        threads: Some(vec![1]),
-        models: Some(vec![Model::Kernel]),
-        measure: true,
-    };
-    let cells = plan(&suite, &entries, &selection, &Preset::QUICK, 1);
+    let sweep = Sweep::load();
     let mut criterion = Criterion::default().configure_from_args();
-    for cells in cells.chunk_by(|a, b| a.case.id == b.case.id) {
-        let exercise = Exercise::new(&suite, cells[0].case);
-        for cell in cells.iter().filter(|cell| cell.task == Task::Measure(Model::Kernel)) {
-            let backend = entries[cell.backend].backend.as_ref();
-            if backend.probe().is_ok() && backend.supports(&cell.case.problem).is_ok() {
-                exercise.bench(&mut criterion, backend);
-            }
+    let cells = sweep.cells(|case| case.id.starts_with(prefix));
+    for cells in cells.chunk_by(|(a, _), (b, _)| a.id == b.id) {
+        let exercise = Exercise::new(&sweep.suite, cells[0].0);
+        for (_, backend) in cells {
+            exercise.bench(&mut criterion, sweep.backend(backend));
         }
     }
     criterion.final_summary();
 }
 
-struct Exercise<'s> {
+/// The built-in cases and all backends.
+pub(crate) struct Sweep {
+    pub(crate) suite: Suite,
+    entries: Vec<Entry>,
+}
+
+impl Sweep {
+    pub(crate) fn load() -> Self {
+        let suite = Suite::load(Box::new(Builtin)).expect("the built-in cases are valid");
+        Sweep { suite, entries: registry::entries() }
+    }
+
+    /// Cases that `wanted` wants and the quick preset does not skip, each with the backends that can run them.
+    pub(crate) fn cells(&self, wanted: impl Fn(&Case) -> bool) -> Vec<(&Case, String)> {
+        let cases = self.suite.cases();
+        let selection = Selection {
+            cases: (0..cases.len()).filter(|&at| wanted(&cases[at])).collect(),
+            backends: (0..self.entries.len())
+                .filter(|&at| self.entries[at].measured == Measured::Always)
+                .collect(),
+            threads: Some(vec![1]),
+            models: Some(vec![Model::Kernel]),
+            measure: true,
+        };
+        let cells = plan(&self.suite, &self.entries, &selection, &Preset::QUICK, 1);
+        let measured = cells.iter().filter(|cell| cell.task == Task::Measure(Model::Kernel));
+        let runnable = measured.filter(|cell| {
+            let backend = &self.entries[cell.backend].backend;
+            backend.probe().is_ok() && backend.supports(&cell.case.problem).is_ok()
+        });
+        let id = |at: usize| self.entries[at].backend.id().to_string();
+        runnable.map(|cell| (cell.case, id(cell.backend))).collect()
+    }
+
+    pub(crate) fn case(&self, id: &str) -> &Case {
+        self.suite.cases().iter().find(|case| case.id == id).expect("a built-in case")
+    }
+
+    pub(crate) fn backend(&self, id: &str) -> &dyn Backend {
+        let entry = self.entries.iter().find(|entry| entry.backend.id().as_str() == id);
+        entry.expect("a backend").backend.as_ref()
+    }
+}
+
+/// What is expected of the inputs that are checked before, and of those that are timed.
+const FILES: [&str; 2] = ["a.expected", "b.expected"];
+
+/// A case with its inputs and what is expected of them.
+pub(crate) struct Exercise<'s> {
     case: &'s Case,
     inputs: [Inputs; 2],
     expected: [Expected; 2],
 }
 
 impl<'s> Exercise<'s> {
-    fn new(suite: &Suite, case: &'s Case) -> Self {
+    pub(crate) fn new(suite: &Suite, case: &'s Case) -> Self {
         let inputs = suite.inputs(case).expect("the built-in cases have inputs");
         let expected = inputs.each_ref().map(|inputs| {
             Expected::compute(&case.problem, inputs, &registry::NAIVE).expect("the oracle works")
@@ -62,25 +99,57 @@ impl<'s> Exercise<'s> {
         Exercise { case, inputs, expected }
     }
 
+    /// As [`Exercise::new`], with what [`Exercise::save`] wrote.
+    pub(crate) fn load(suite: &Suite, case: &'s Case, folder: &Path) -> Self {
+        let inputs = suite.inputs(case).expect("the built-in cases have inputs");
+        let expected = FILES.map(|name| Expected::load(&folder.join(name)).expect("it was saved"));
+        Exercise { case, inputs, expected }
+    }
+
+    /// Writes what is expected, which takes longest to compute.
+    pub(crate) fn save(&self, folder: &Path) {
+        for (expected, name) in self.expected.iter().zip(FILES) {
+            expected.save(&folder.join(name)).expect("the folder is writable");
+        }
+    }
+
     fn bench(&self, criterion: &mut Criterion, backend: &dyn Backend) {
-        let (group, value) = self.case.id.rsplit_once('/').expect("sweep cases have a value");
+        let (group, value) = self.case.id.rsplit_once('/').expect("a case has a group");
         let mut group = criterion.benchmark_group(group);
         group.throughput(Throughput::Elements(self.case.work.flops.0));
         group.bench_function(BenchmarkId::new(backend.id().to_string(), value), |bencher| {
-            let mut cell = Prepared::new(backend, &self.case.problem, &Exec::SINGLE)
-                .expect("supported and available");
-            let check = cell.check(&self.inputs[0], &self.expected[0]).expect("it computes");
-            assert!(check.agrees(), "{}: {}: {:?}", self.case.id, backend.id(), check.findings);
-            cell.load(&self.inputs[1]).expect("it loads");
-            bencher.iter_custom(|calls| {
-                let calls = u32::try_from(calls).ok().and_then(NonZeroU32::new);
-                let start = Instant::now();
-                cell.run(calls.expect("between 1 and 2^32 calls")).expect("it computes");
-                start.elapsed()
-            });
-            let check = cell.judge(&self.expected[1]).expect("it stores");
-            assert!(check.agrees(), "{}: {}: {:?}", self.case.id, backend.id(), check.findings);
+            let mut cell = self.prepare(backend, NonZeroUsize::MIN);
+            bencher.iter_custom(|calls| time(&mut cell, calls));
+            self.recheck(&mut cell);
         });
         group.finish();
     }
+
+    /// A plan that is right on inputs A, with inputs B in place.
+    pub(crate) fn prepare<'b>(
+        &self,
+        backend: &'b dyn Backend,
+        threads: NonZeroUsize,
+    ) -> Prepared<'b> {
+        let mut cell = Prepared::new(backend, &self.case.problem, &Exec { threads })
+            .expect("supported and available");
+        let check = cell.check(&self.inputs[0], &self.expected[0]).expect("it computes");
+        assert!(check.agrees(), "{}: {}: {:?}", self.case.id, backend.id(), check.findings);
+        cell.load(&self.inputs[1]).expect("it loads");
+        cell
+    }
+
+    /// The last result must be right on inputs B.
+    pub(crate) fn recheck(&self, cell: &mut Prepared<'_>) {
+        let check = cell.judge(&self.expected[1]).expect("it stores");
+        assert!(check.agrees(), "{}: {:?}", self.case.id, check.findings);
+    }
+}
+
+/// The time of `calls` calls.
+pub(crate) fn time(cell: &mut Prepared<'_>, calls: u64) -> Duration {
+    let calls = u32::try_from(calls).ok().and_then(NonZeroU32::new);
+    let start = Instant::now();
+    cell.run(calls.expect("between 1 and 2^32 calls")).expect("it computes");
+    start.elapsed()
 }

@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     } else {
         print!("{}", table::render(records, table::Options::default()));
         if let Some(overhead) = overhead {
-            println!("\n{}", overhead.sentence());
+            println!("\n{}", overhead.lines().join("\n"));
         }
         println!("\n{}", folder.path().join("index.html").display());
     }

@@ -1,25 +1,47 @@
 //! What the doctor found, for a terminal of 80 columns.
 
 use attn_record::Machine;
-use attn_report::table::{self, Grid, Options};
+use attn_report::table::{self, Options};
 
 use super::diagnosis::{Diagnosis, Installed};
 
+/// Characters of a line.
+const WIDTH: usize = 80;
+
 /// All of it, the warnings last.
 pub(super) fn render(found: &Diagnosis) -> String {
-    let mut grids = vec![machine(found), build(found)];
-    grids.extend(table::limits(&found.limits));
-    grids.extend([measuring(found), backends(&found.backends), warnings(&found.warnings)]);
-    let texts: Vec<String> = grids.iter().map(|grid| grid.terminal(Options::default())).collect();
-    texts.join("\n")
+    let mut blocks = vec![machine(found), build(found)];
+    let limits = table::limits(&found.limits);
+    blocks.extend(limits.iter().map(|grid| grid.terminal(Options { width: WIDTH })));
+    blocks.extend([measuring(found), backends(&found.backends), warnings(&found.warnings)]);
+    blocks.join("\n")
 }
 
-fn facts(title: &str, facts: Vec<(&str, String)>) -> Grid {
-    let rows = facts.into_iter().map(|(name, value)| vec![name.to_string(), value]).collect();
-    Grid { title: title.into(), rows, names: 2, notes: Vec::new() }
+/// A title, and below it names with what is to be said of them.
+fn facts(title: &str, facts: &[(&str, String)]) -> String {
+    let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let lines = facts.iter().map(|(name, value)| hanging(&format!("  {name:<width$}  "), value));
+    [title, "\n"].into_iter().map(String::from).chain(lines).collect()
 }
 
-fn machine(found: &Diagnosis) -> Grid {
+/// `text` behind `name`, and below itself where a line is not enough.
+fn hanging(name: &str, text: &str) -> String {
+    let indent = name.chars().count();
+    let (mut lines, mut line) = (String::new(), name.to_string());
+    for word in text.split_whitespace() {
+        let used = line.chars().count();
+        if used > indent && used + 1 + word.chars().count() > WIDTH {
+            lines += &(line + "\n");
+            line = " ".repeat(indent);
+        } else if used > indent {
+            line.push(' ');
+        }
+        line += word;
+    }
+    lines + line.trim_end() + "\n"
+}
+
+fn machine(found: &Diagnosis) -> String {
     let Machine { cpu, cores, isa, arch, os, caches } = &found.limits.machine;
     let unknown = || "not told by this system".to_string();
     let caches = caches.iter().map(|cache| format!("L{} {} KiB", cache.level, cache.bytes >> 10));
@@ -28,7 +50,7 @@ fn machine(found: &Diagnosis) -> Grid {
     let caches = if caches.is_empty() { unknown() } else { caches.join(", ") };
     facts(
         "machine",
-        vec![
+        &[
             ("processor", format!("{cpu}, {arch}, {os}")),
             ("cores", cores.to_string()),
             ("instructions", isa.clone()),
@@ -38,21 +60,21 @@ fn machine(found: &Diagnosis) -> Grid {
     )
 }
 
-fn build(found: &Diagnosis) -> Grid {
+fn build(found: &Diagnosis) -> String {
     let build = &found.build;
     facts(
         "build",
-        vec![
+        &[
             ("attn", format!("{}, {}", build.version, build.profile)),
             ("target features", build.target_features.clone()),
         ],
     )
 }
 
-fn measuring(found: &Diagnosis) -> Grid {
+fn measuring(found: &Diagnosis) -> String {
     let (timer, noise) = (found.limits.timer, found.limits.noise);
     let surroundings = &found.surroundings;
-    let percent = |share: f64| format!("{:.2} %", share * 100.0);
+    let percent = |share: f64| format!("{:.3} %", share * 100.0);
     let unknown = || "not told".to_string();
     let mut rows = vec![
         ("clock", format!("steps of {} ns, {:.0} ns a reading", timer.step_ns, timer.reading_ns)),
@@ -76,29 +98,40 @@ fn measuring(found: &Diagnosis) -> Grid {
     let load = surroundings.load.map(|load| format!("{load:.2}"));
     rows.push(("load before", load.unwrap_or_else(unknown)));
     rows.push(("stolen time", surroundings.stolen_share.map_or_else(unknown, percent)));
-    facts("measuring", rows)
+    facts("measuring", &rows)
 }
 
-fn backends(installed: &[Installed]) -> Grid {
-    let row = |backend: &Installed| match (&backend.receipt, &backend.unavailable) {
-        (Some(receipt), _) => {
-            vec![backend.backend.clone(), receipt.library.clone(), receipt.isa.clone()]
-        }
-        (None, _) => vec![backend.backend.clone(), "unavailable".into(), String::new()],
+fn backends(installed: &[Installed]) -> String {
+    let of = |backend: &Installed| match (&backend.receipt, &backend.unavailable) {
+        (Some(receipt), _) => format!("{}; {}", receipt.library, receipt.isa),
+        (None, Some(why)) => format!("unavailable: {why}"),
+        (None, None) => String::new(),
     };
-    let missing = installed.iter().filter_map(|backend| {
-        Some(format!("{}: {}", backend.backend, backend.unavailable.as_ref()?))
-    });
-    Grid {
-        title: "backends".into(),
-        rows: installed.iter().map(row).collect(),
-        names: 3,
-        notes: missing.collect(),
-    }
+    let lines: Vec<(&str, String)> =
+        installed.iter().map(|backend| (backend.backend.as_str(), of(backend))).collect();
+    facts("backends", &lines)
 }
 
-fn warnings(warnings: &[String]) -> Grid {
+fn warnings(warnings: &[String]) -> String {
     let title = if warnings.is_empty() { "no warnings" } else { "warnings" };
-    let notes = warnings.iter().map(|warning| format!("- {warning}")).collect();
-    Grid { title: title.into(), rows: Vec::new(), names: 0, notes }
+    let lines: Vec<(&str, String)> = warnings.iter().map(|text| ("-", text.clone())).collect();
+    facts(title, &lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_hangs_below_itself_and_no_line_is_too_long() {
+        let long = "word ".repeat(40);
+        let text = facts("title", &[("a", long.clone()), ("name", "short".into())]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "title");
+        assert!(lines[1].starts_with("  a     word word"), "{text}");
+        assert!(lines[2].starts_with("        word"), "{text}");
+        assert_eq!(lines.last(), Some(&"  name  short"));
+        assert!(lines.iter().all(|line| line.chars().count() <= WIDTH));
+        assert_eq!(text.matches("word").count(), 40);
+    }
 }
