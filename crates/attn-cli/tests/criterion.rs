@@ -40,7 +40,7 @@ fn samples_become_records_that_other_commands_read() {
     let record = &records[0];
     assert_eq!((record.outcome, record.model), (Outcome::Ok, Some(Model::Kernel)));
     let checks = [&record.check, &record.recheck];
-    assert!(checks.iter().all(|check| check.as_ref().is_some_and(|check| check.agrees())));
+    assert!(checks.iter().all(|check| check.as_ref().is_some_and(attn_core::Verdict::agrees)));
 
     // The median by hand, from the file.
     let sample = golden().join("sweep_seq-len_full/naive/n=64/new/sample.json");
