@@ -104,10 +104,9 @@ mod tests {
         let ms = found.about_a_millisecond;
         assert_eq!(ms, Spent { cells: 1, wall_ns: 1_250_000, timed_ns: on_slow });
         assert!((ms.overhead() - (1.0 - on_slow as f64 / 1.25e6)).abs() < 1e-12);
-        assert!(
-            found.sentence().ends_with("cell of about 1 ms); oracles 2.00 s apart"),
-            "{found:?}"
-        );
+        let lines = found.lines();
+        assert!(lines[0].ends_with(" s in 2 cells; oracles 2.00 s apart"), "{lines:?}");
+        assert!(lines[1].ends_with(" s in 1 cell whose call takes about 1 ms"), "{lines:?}");
         assert_eq!(Overhead::of(&[]), None);
     }
 }
