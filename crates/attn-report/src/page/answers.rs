@@ -6,7 +6,7 @@ use attn_record::{Axis, Model, Outcome, Record};
 use super::html::{Cell, heading, list, paragraph, strong, table, text};
 use crate::compare::{Lead, leads};
 use crate::format::{bytes, count, percent, ratio, significant};
-use crate::scaling::{LARGE, Line, Sweep, Threads};
+use crate::scaling::{Exponent, LARGE, Line, Sweep, Threads};
 use crate::source::Site;
 use crate::summary::Summary;
 
@@ -142,8 +142,8 @@ fn limits(site: &Site<'_>) -> Vec<String> {
         site.scaling.sweeps.iter().find(|s| s.axis == Axis::Len && s.model == Model::Kernel);
     let mut said = Vec::new();
     if let Some(sweep) = sweep {
-        said.extend(growth(sweep, "Time", |line| line.time.best().map(|fit| fit.slope)));
-        said.extend(growth(sweep, "Scratch", |line| line.memory.best().map(|fit| fit.slope)));
+        said.extend(growth(sweep, "Time", |line| line.time));
+        said.extend(growth(sweep, "Scratch", |line| line.memory));
         said.extend(scratch(site, sweep));
     }
     said.extend(speedup(&site.scaling.threads));
@@ -155,14 +155,15 @@ fn limits(site: &Site<'_>) -> Vec<String> {
 }
 
 /// `Time grows as N^1.98 (faer) to N^2.05 (naive) for N >= 512; expected is N^2.`
-fn growth(sweep: &Sweep, what: &str, exponent: impl Fn(&Line) -> Option<f64>) -> Option<String> {
+fn growth(sweep: &Sweep, what: &str, exponent: fn(&Line) -> Exponent) -> Option<String> {
+    let fits = sweep.backends.iter().filter_map(|l| Some((exponent(l).best()?, l)));
     let mut lines: Vec<(f64, &str)> =
-        sweep.backends.iter().filter_map(|l| Some((exponent(l)?, l.backend.as_str()))).collect();
+        fits.map(|(fit, line)| (fit.slope, line.backend.as_str())).collect();
     lines.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (low, high) = (lines.first()?, lines.last()?);
     let one = |(slope, name): &(f64, &str)| format!("N<sup>{slope:.2}</sup> ({})", text(name));
     let range = if lines.len() == 1 { one(low) } else { format!("{} to {}", one(low), one(high)) };
-    let large = sweep.backends.iter().all(|l| l.time.large.is_some_and(|f| f.interval.is_some()));
+    let large = sweep.backends.iter().all(|l| exponent(l).best() == exponent(l).large);
     let sizes = if large { format!(" for N ≥ {LARGE}") } else { String::new() };
     let expected = sweep.expected.filter(|_| what == "Time");
     let expected = expected.map_or_else(String::new, |e| format!("; the work as N<sup>{e}</sup>"));
