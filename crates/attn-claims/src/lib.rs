@@ -24,10 +24,14 @@
 //! | [`noun`] | where a noun looks, with its adjectives before it |
 //! | [`parameters`] | the counts of GPT-3 |
 //! | [`low_rank`] | the factored value matrix costs what keys and queries cost |
+//! | [`faster`] | multiplicative scores are faster than additive ones |
+//! | [`memory`] | and need less memory |
+//! | [`growth`] | additive scores cost O(d), multiplicative ones O(1) |
 //! | [`parallel`] | self-attention runs in parallel, a recurrent network does not |
 //! | [`efficiency`] | therefore it is faster |
 //! | [`distance`] | distant tokens are one step away |
 
+mod additive;
 mod context;
 mod error;
 mod probe;
@@ -38,9 +42,12 @@ pub mod alignment;
 pub mod change;
 pub mod distance;
 pub mod efficiency;
+pub mod faster;
+pub mod growth;
 pub mod later_tokens;
 pub mod low_rank;
 pub mod masking;
+pub mod memory;
 pub mod normalised;
 pub mod noun;
 pub mod parallel;
@@ -48,6 +55,7 @@ pub mod parameters;
 pub mod shared;
 pub mod zero_scores;
 
+pub use additive::Pair;
 pub use context::{Context, RealLayer};
 pub use error::ClaimError;
 
@@ -57,7 +65,7 @@ use attn_record::claims::Claim;
 pub type Make = fn(&Context<'_>) -> Result<Claim, ClaimError>;
 
 /// Every claim, in the order of the notes.
-pub const ALL: [(&str, Make); 13] = [
+pub const ALL: [(&str, Make); 16] = [
     ("alignment", alignment::claim),
     ("query-matrix", shared::claim),
     ("weights", normalised::claim),
@@ -68,6 +76,9 @@ pub const ALL: [(&str, Make); 13] = [
     ("change", change::claim),
     ("parameters", parameters::claim),
     ("low-rank", low_rank::claim),
+    ("faster", faster::claim),
+    ("memory", memory::claim),
+    ("growth", growth::claim),
     ("parallel", parallel::claim),
     ("efficiency", efficiency::claim),
     ("distance", distance::claim),
@@ -77,5 +88,6 @@ pub const ALL: [(&str, Make); 13] = [
 mod section {
     pub(crate) const HEAD: &str = "Self-attention head";
     pub(crate) const VALUES: &str = "Value vectors";
+    pub(crate) const MULTIPLICATIVE: &str = "Multiplicative attention";
     pub(crate) const SELF_ATTENTION: &str = "Self-attention";
 }

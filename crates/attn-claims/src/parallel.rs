@@ -10,7 +10,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::context::Context;
 use crate::probe::normal;
 use crate::recurrent::Recurrent;
-use crate::timing::{Call, checked, in_turns};
+use crate::timing::{Call, Checks, in_turns};
 use crate::{ClaimError, section};
 
 /// What was found.
@@ -97,7 +97,8 @@ pub(crate) fn attention<'a>(
 ) -> Result<Call<'a>, ClaimError> {
     let shape = Shape::square(WIDTH / 64, len, 64);
     let problem = Problem::new(ProblemSpec::new(shape, DType::F32))?;
-    let mut cell = checked(context.parallel, &problem, exec(threads), context.naive)?;
+    let mut cell =
+        Checks::new(&problem, context.naive)?.prepare(context.parallel, exec(threads))?;
     Ok(Box::new(move |reps| cell.run(reps)))
 }
 

@@ -35,24 +35,38 @@ pub(crate) fn in_turns(calls: &mut [Call<'_>]) -> Result<Vec<f64>, ClaimError> {
     Ok(best)
 }
 
-/// A backend that was right on one set of inputs and holds another, ready to be timed.
-pub(crate) fn checked<'b>(
-    backend: &'b dyn Backend,
-    problem: &Problem,
-    exec: Exec,
-    naive: &dyn Backend,
-) -> Result<Prepared<'b>, ClaimError> {
-    let [a, b] = [1, 2].map(|seed| Inputs::generate(problem, Family::Normal, seed));
-    let mut cell = Prepared::new(backend, problem, &exec)?;
-    // B last: it stays loaded.
-    for inputs in [a, b] {
-        let expected = Expected::compute(problem, &inputs, naive)?;
-        let verdict = cell.check(&inputs, &expected)?;
-        if let Some(finding) = verdict.findings.into_iter().next() {
-            return Err(ClaimError::Disagrees { backend: backend.id().to_string(), finding });
-        }
+/// A problem with two sets of inputs and what the oracle expects of them, for any number of backends.
+pub(crate) struct Checks {
+    problem: Problem,
+    sets: [(Inputs, Expected); 2],
+}
+
+impl Checks {
+    /// Asks the oracle.
+    pub(crate) fn new(problem: &Problem, naive: &dyn Backend) -> Result<Self, ClaimError> {
+        let set = |seed| -> Result<(Inputs, Expected), ClaimError> {
+            let inputs = Inputs::generate(problem, Family::Normal, seed);
+            let expected = Expected::compute(problem, &inputs, naive)?;
+            Ok((inputs, expected))
+        };
+        Ok(Checks { problem: problem.clone(), sets: [set(1)?, set(2)?] })
     }
-    Ok(cell)
+
+    /// A backend that was right on both sets and holds the second, ready to be timed.
+    pub(crate) fn prepare<'b>(
+        &self,
+        backend: &'b dyn Backend,
+        exec: Exec,
+    ) -> Result<Prepared<'b>, ClaimError> {
+        let mut cell = Prepared::new(backend, &self.problem, &exec)?;
+        for (inputs, expected) in &self.sets {
+            let verdict = cell.check(inputs, expected)?;
+            if let Some(finding) = verdict.findings.into_iter().next() {
+                return Err(ClaimError::Disagrees { backend: backend.id().to_string(), finding });
+            }
+        }
+        Ok(cell)
+    }
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn claims_have_verdicts_figures_and_a_page() {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().to_str().unwrap();
     let names = "alignment,query-matrix,weights,noun,masking,zero-scores,later-tokens,change,\
-                 parameters,low-rank,distance";
+                 parameters,low-rank,memory,distance";
     let output = attn(&["claims", names, "--out", folder, "--json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let claims = json(&output)["claims"].as_array().unwrap().clone();
