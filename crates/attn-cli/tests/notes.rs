@@ -67,6 +67,17 @@ fn a_model_without_weights_is_skipped_in_one_line() {
 }
 
 #[test]
+fn a_model_that_no_selected_backend_can_run_is_an_error() {
+    let output = attn(&["model", "-w", &golden("model/extract"), "-b", "additive"]);
+    assert_eq!(output.status.code(), Some(3));
+    let message = text(&output.stderr);
+    assert!(
+        message.contains("additive: unsupported: ") && message.lines().count() == 1,
+        "{message}"
+    );
+}
+
+#[test]
 fn embeddings_of_the_extract_agree_across_backends_and_with_the_reference() {
     let extract = golden("model/extract");
     for projection in ["naive", "ndarray", "faer", "candle"] {
@@ -78,6 +89,10 @@ fn embeddings_of_the_extract_agree_across_backends_and_with_the_reference() {
             assert_eq!(row["referenced"], true);
             let backends = row["backends"].as_array().unwrap();
             assert!(backends.len() >= 5);
+            // A backend of other scores is named with its reason, and fails nothing.
+            let refused = row["refused"].as_array().unwrap();
+            let other = refused.iter().find(|refusal| refusal["backend"] == "additive").unwrap();
+            assert_eq!(other["outcome"], "unsupported");
             for backend in backends {
                 assert!(backend["to_first"].as_f64().unwrap() <= 1e-6);
                 assert!(backend["to_reference"].as_f64().unwrap() <= 1e-6);

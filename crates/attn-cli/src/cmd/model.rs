@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use attn_core::Exec;
-use attn_head::{Engines, Projection};
-use attn_model::{Embedding, Model, cosine_distance, reference};
+use attn_head::{Engines, LayerError, Projection};
+use attn_model::{Embedding, Model, ModelError, cosine_distance, reference};
+use attn_record::Outcome;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
@@ -70,6 +71,16 @@ struct Row {
     /// Whether an embedding of another program is recorded.
     referenced: bool,
     backends: Vec<BackendRow>,
+    /// Backends that compute nothing here.
+    refused: Vec<Refusal>,
+}
+
+/// A backend that is no part of the comparison.
+#[derive(Serialize)]
+struct Refusal {
+    backend: String,
+    outcome: Outcome,
+    reason: String,
 }
 
 #[derive(Serialize)]
@@ -98,18 +109,30 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for text in texts(&model, &args.texts)? {
         let reference = reference::find(model.digest(), &text);
-        let mut row =
-            Row { text, tokens: Vec::new(), referenced: reference.is_some(), backends: Vec::new() };
+        let (tokens, referenced) = (Vec::new(), reference.is_some());
+        let mut row = Row { text, tokens, referenced, backends: Vec::new(), refused: Vec::new() };
         for &at in &selected {
             let backend = entries[at].backend.as_ref();
             let engines = Engines { backend, projection, exec: Exec::SINGLE };
-            let runs = (0..RUNS).map(|_| model.embed(&row.text, engines));
-            let runs = runs.collect::<Result<Vec<_>, _>>()?;
+            let runs = match embeddings(&model, &row.text, engines)? {
+                Ok(runs) => runs,
+                Err(refusal) => {
+                    row.refused.push(refusal);
+                    continue;
+                }
+            };
             let first = row.backends.first().map(|first| &first.embedding);
             let first = first.map_or(0.0, |first| cosine_distance(first, &runs[0].vector));
             let known = reference.map(|known| cosine_distance(&known.embedding, &runs[0].vector));
             row.tokens.clone_from(&runs[0].tokens);
             row.backends.push(backend_row(backend.id().to_string(), first, known, &runs));
+        }
+        if let (true, Some(refusal)) = (row.backends.is_empty(), row.refused.first()) {
+            let Refusal { backend, outcome, reason } = refusal;
+            return Err(anyhow!(
+                "no selected backend can run this model; {backend}: {outcome}: {reason}"
+            )
+            .into());
         }
         rows.push(row);
     }
@@ -123,6 +146,27 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let all = rows.iter().flat_map(|row| &row.backends).all(equal);
     Ok(if all { Exit::Success } else { Exit::No })
+}
+
+/// The text's embedding, [`RUNS`] times; or why this backend computes none here.
+fn embeddings(
+    model: &Model,
+    text: &str,
+    engines: Engines<'_>,
+) -> Result<Result<Vec<Embedding>, Refusal>, ModelError> {
+    let backend = engines.backend.id().to_string();
+    if let Err(unavailable) = engines.backend.probe() {
+        let (outcome, reason) = (Outcome::Unavailable, unavailable.to_string());
+        return Ok(Err(Refusal { backend, outcome, reason }));
+    }
+    match (0..RUNS).map(|_| model.embed(text, engines)).collect() {
+        Ok(runs) => Ok(Ok(runs)),
+        Err(ModelError::Layer(LayerError::Unsupported { reason, .. })) => {
+            let (outcome, reason) = (Outcome::Unsupported, reason.to_string());
+            Ok(Err(Refusal { backend, outcome, reason }))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 impl ModelArgs {
@@ -198,6 +242,9 @@ fn print(model: &Model, rows: &[Row]) {
                 attention / 1e3,
                 100.0 * attention / layer
             );
+        }
+        for Refusal { backend, outcome, reason } in &row.refused {
+            println!("{backend:<18} {outcome}: {reason}");
         }
     }
 }
