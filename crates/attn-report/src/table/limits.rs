@@ -98,8 +98,8 @@ mod tests {
         };
         let text: String =
             limits(&probe).iter().map(|grid| grid.terminal(Options::default())).collect();
-        assert!(text.contains("\n  f32   avx2+fma      117 (98%)  234 (98%)\n"), "{text}");
-        assert!(text.contains("\n  f64   avx2+fma     58.6 (98%)\n"), "{text}");
+        assert!(text.contains("\n  f32   avx2+fma       117 (98%)  234 (98%)\n"), "{text}");
+        assert!(text.contains("\n  f64   avx2+fma      58.6 (98%)\n"), "{text}");
         assert!(text.contains("\n  L1          16 KiB        2  390 (50%)"), "{text}");
     }
 }
