@@ -64,7 +64,14 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (Failure::Usage(error) | Failure::Broken(error)) = self;
-        write!(f, "{error:#}")
+        let mut text = error.to_string();
+        // Many errors name their cause themselves.
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        f.write_str(&text)
     }
 }
 
@@ -72,5 +79,19 @@ impl std::fmt::Display for Failure {
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Failure::Broken(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_named_once() {
+        let cause = || std::io::Error::other("no such thing");
+        let outer = anyhow::Error::from(cause()).context("reading x");
+        assert_eq!(Failure::Broken(outer).to_string(), "reading x: no such thing");
+        let named = anyhow::Error::from(cause()).context("reading x: no such thing");
+        assert_eq!(Failure::Broken(named).to_string(), "reading x: no such thing");
     }
 }
