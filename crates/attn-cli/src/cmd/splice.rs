@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, anyhow};
+use attn_bench::run::write_whole;
 use serde::Serialize;
 
 use super::print_json;
@@ -98,7 +99,7 @@ fn document(file: &Path, check: bool) -> Result<Vec<Spliced>, Failure> {
     }
     let renewed = join(&parts, &outputs);
     if !check && renewed != text {
-        replace(file, &renewed).with_context(|| format!("{name}"))?;
+        write_whole(file, renewed.as_bytes()).with_context(|| format!("{name}"))?;
     }
     Ok(spliced)
 }
@@ -117,12 +118,4 @@ fn output(block: &Block<'_>) -> anyhow::Result<String> {
     }
     let text = String::from_utf8(output.stdout)?;
     Ok(format!("\n{}\n\n", text.trim_end()))
-}
-
-/// Writes a neighbour and renames it, so that a document is never half written.
-fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
-    let mut neighbour = file.as_os_str().to_owned();
-    neighbour.push(".tmp");
-    fs::write(&neighbour, text)?;
-    Ok(fs::rename(&neighbour, file)?)
 }
