@@ -4,13 +4,14 @@
 //! last, because clocks, neighbours and heat change what a machine can do; both are kept, and
 //! [`Limits::of`] takes the larger of each figure.
 //!
-//! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let (run, record): (&std::path::Path, attn_record::Record) = todo!();
-//! let limits = attn_record::read_limits(run)?.and_then(|limits| limits.of(&record.machine));
-//! let peak = limits.and_then(|limits| limits.peak_gflops(record.dtype(), record.threads));
-//! let share = record.gflops().zip(peak).map(|(rate, peak)| rate / peak);
-//! # Ok(()) }
+//! ```
+//! # use std::path::Path;
+//! # use attn_record::{ReadError, Record};
+//! fn share_of_peak(run: &Path, record: &Record) -> Result<Option<f64>, ReadError> {
+//!     let limits = attn_record::read_limits(run)?.and_then(|limits| limits.of(&record.machine));
+//!     let peak = limits.and_then(|limits| limits.peak_gflops(record.dtype(), record.threads));
+//!     Ok(record.gflops().zip(peak).map(|(rate, peak)| rate / peak))
+//! }
 //! ```
 
 mod noise;
