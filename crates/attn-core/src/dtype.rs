@@ -61,15 +61,10 @@ impl DType {
 
     /// Distance from `|x|`, rounded to this type, to the next larger number: one unit in the last place.
     pub fn ulp(self, x: f64) -> f64 {
-        let digits = match self {
-            DType::F64 => 52,
-            DType::F32 => 23,
-            DType::BF16 => 7,
-            DType::F16 => 10,
-        };
+        let step = 2.0 * self.unit_roundoff();
         let magnitude = self.round(x).abs().clamp(self.min_positive(), f64::MAX);
-        let exponent = (magnitude.to_bits() >> 52) as i32 - 1023;
-        2f64.powi(exponent) * 2f64.powi(-digits)
+        let exponent = (magnitude.to_bits() >> 52) << 52;
+        f64::from_bits(exponent) * step
     }
 
     /// The name used in files and on the command line: `f32`.
@@ -246,6 +241,20 @@ impl Data {
     /// Every element, exactly.
     pub fn to_f64(&self) -> Vec<f64> {
         each!(self, x => x.iter().map(|x| x.to_f64()).collect())
+    }
+
+    /// Place of the first element at or after the start of `range` that `is` what is looked for.
+    ///
+    /// # Panics
+    /// If `range` is out of range.
+    pub fn position(
+        &self,
+        range: std::ops::Range<usize>,
+        is: impl Fn(f64) -> bool,
+    ) -> Option<usize> {
+        let start = range.start;
+        let found = each!(self, x => x[range].iter().position(|x| is(x.to_f64())));
+        found.map(|at| start + at)
     }
 
     /// A copy of the elements in `range`.

@@ -114,12 +114,11 @@ impl Inputs {
             let allowed = |x: f64| x.is_finite() || (tensor == "mask" && x == f64::NEG_INFINITY);
             let [_, heads, len, width] = values.dims();
             for (row, _) in rows.iter().enumerate().filter(|(_, read)| **read) {
-                for c in 0..width {
-                    let value = values.data().get(row * width + c);
-                    if !allowed(value) {
-                        let index = [row / len / heads, row / len % heads, row % len, c];
-                        return Err(InvalidInputs::NotFinite { tensor, value, index });
-                    }
+                let elements = row * width..(row + 1) * width;
+                if let Some(at) = values.data().position(elements, |x| !allowed(x)) {
+                    let (value, c) = (values.data().get(at), at % width);
+                    let index = [row / len / heads, row / len % heads, row % len, c];
+                    return Err(InvalidInputs::NotFinite { tensor, value, index });
                 }
             }
         }

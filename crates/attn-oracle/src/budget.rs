@@ -146,24 +146,19 @@ impl Budget {
         Budget { storage: out, ..Budget::new(problem, &arithmetic) }
     }
 
-    /// The largest error that an element may have; `o`, `magnitude` and `sensitivity` are its entries
-    /// of [`Reference`](crate::Reference).
-    pub fn bound(&self, row: &RowStats, [o, magnitude, sensitivity]: [f64; 3]) -> f64 {
-        if row.keys == 0 {
-            return 0.0;
-        }
+    /// What bounds the elements of one row.
+    pub fn row(&self, row: &RowStats) -> RowBudget {
         let (amplified, roundings) = (self.amplified(row), self.roundings(row.keys));
-        let denominator = amplified * row.mean_error + roundings;
-        if denominator >= 1.0 {
-            return f64::INFINITY;
-        }
-        let numerator = amplified * sensitivity
-            + (roundings + self.weights.unit_roundoff()) * magnitude
-            + o.abs() * denominator;
         let values = row.keys as f64 * row.max_value;
         let lost_weights = 2.0 * self.weights.min_positive() * values + FAR_WEIGHT * values;
-        let underflow = lost_weights + self.smallest_step();
-        numerator / (1.0 - denominator) + 2.0 * self.storage.unit_roundoff() * o.abs() + underflow
+        RowBudget {
+            empty: row.keys == 0,
+            amplified,
+            rounded_weights: roundings + self.weights.unit_roundoff(),
+            denominator: amplified * row.mean_error + roundings,
+            stored: 2.0 * self.storage.unit_roundoff(),
+            underflow: lost_weights + self.smallest_step(),
+        }
     }
 
     /// The largest error that the log-sum-exp of a row may have.
@@ -204,6 +199,38 @@ impl Budget {
     }
 }
 
+/// What the bounds of a row's elements share.
+#[derive(Clone, Copy, Debug)]
+pub struct RowBudget {
+    empty: bool,
+    /// `A u`.
+    amplified: f64,
+    /// `R u + u_p`.
+    rounded_weights: f64,
+    /// `dl`.
+    denominator: f64,
+    /// `2 u_out`.
+    stored: f64,
+    underflow: f64,
+}
+
+impl RowBudget {
+    /// The largest error that an element may have; `o`, `magnitude` and `sensitivity` are its entries
+    /// of [`Reference`](crate::Reference).
+    pub fn bound(&self, [o, magnitude, sensitivity]: [f64; 3]) -> f64 {
+        if self.empty {
+            return 0.0;
+        }
+        if self.denominator >= 1.0 {
+            return f64::INFINITY;
+        }
+        let numerator = self.amplified * sensitivity
+            + self.rounded_weights * magnitude
+            + o.abs() * self.denominator;
+        numerator / (1.0 - self.denominator) + self.stored * o.abs() + self.underflow
+    }
+}
+
 /// `expm1(x) / x`, 1 at 0.
 fn amplification(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { x.exp_m1() / x }
@@ -232,7 +259,7 @@ mod tests {
     fn grows_with_the_depth_of_the_sums() {
         let element = [0.5, 0.5, 5.0];
         let of = |order, online| {
-            budget(Arithmetic { order, online, ..Arithmetic::PLAIN }).bound(&ROW, element)
+            budget(Arithmetic { order, online, ..Arithmetic::PLAIN }).row(&ROW).bound(element)
         };
         let blocked = of(SumOrder::Blocked(32), false);
         let sequential = of(SumOrder::Sequential, false);
@@ -247,12 +274,12 @@ mod tests {
     #[test]
     fn an_empty_row_has_no_budget() {
         let nothing = RowStats { lse: f64::NEG_INFINITY, ..RowStats::default() };
-        assert_eq!(budget(Arithmetic::PLAIN).bound(&nothing, [0.0; 3]), 0.0);
+        assert_eq!(budget(Arithmetic::PLAIN).row(&nothing).bound([0.0; 3]), 0.0);
     }
 
     #[test]
     fn scores_beyond_the_precision_have_an_infinite_budget() {
         let wild = RowStats { mean_error: 1e9, max_error: 1e9, ..ROW };
-        assert_eq!(budget(Arithmetic::PLAIN).bound(&wild, [1.0; 3]), f64::INFINITY);
+        assert_eq!(budget(Arithmetic::PLAIN).row(&wild).bound([1.0; 3]), f64::INFINITY);
     }
 }

@@ -20,7 +20,7 @@ mod score;
 mod verdict;
 mod yardstick;
 
-pub use budget::Budget;
+pub use budget::{Budget, RowBudget};
 pub use reference::{OracleError, Reference, RowStats, weights};
 pub use rows::Rows;
 pub use verdict::{Rule, judge, judge_output};

@@ -114,19 +114,24 @@ impl Judge<'_> {
     }
 
     fn o(&self, o: &Tensor) -> Result<(Option<Metrics>, Vec<Finding>), Finding> {
-        let (problem, reference) = (self.problem, self.reference);
+        let Judge { problem, reference, .. } = self;
         let dtype = if o.dtype() == DType::F32 { DType::F32 } else { problem.dtype() };
         expect_form(o, dtype, problem.shape().out())?;
         expect_numbers(o, f64::is_finite)?;
         let mut tally = Tally::new(dtype);
-        for (index, at) in reference.elements(problem) {
-            let row = &reference.stats[at / problem.shape().dim_v];
-            let sums = [reference.o[at], reference.magnitude[at], reference.sensitivity[at]];
-            let bound = match self.rule {
-                Rule::Budget(budget, _) => budget.bound(row, sums),
-                Rule::Tolerance { rtol, atol, .. } => atol + rtol * sums[0].abs(),
-            };
-            tally.add(Worst { index, got: o.data().get(o.index(index)), want: sums[0], bound });
+        let (Rule::Budget(budget, _) | Rule::Tolerance { budget, .. }) = self.rule;
+        let width = problem.shape().dim_v;
+        for ([b, h, i], row) in reference.rows_of(problem) {
+            let of_row = budget.row(&reference.stats[row]);
+            for c in 0..width {
+                let (index, at) = ([b, h, i, c], row * width + c);
+                let sums = [reference.o[at], reference.magnitude[at], reference.sensitivity[at]];
+                let bound = match self.rule {
+                    Rule::Budget(..) => of_row.bound(sums),
+                    Rule::Tolerance { rtol, atol, .. } => atol + rtol * sums[0].abs(),
+                };
+                tally.add(Worst { index, got: o.data().get(o.index(index)), want: sums[0], bound });
+            }
         }
         let yardstick = match self.rule {
             Rule::Budget(_, yardstick) => yardstick,
@@ -163,12 +168,11 @@ fn expect_form(out: &Tensor, dtype: DType, dims: [usize; 4]) -> Result<(), Findi
 
 fn expect_numbers(out: &Tensor, good: impl Fn(f64) -> bool) -> Result<(), Finding> {
     let data = out.data();
-    let bad = |&i: &usize| !good(data.get(i));
-    let Some(at) = (0..data.len()).find(bad) else {
+    let Some(at) = data.position(0..data.len(), |x| !good(x)) else {
         return Ok(());
     };
     Err(Finding::NotFinite {
-        count: (at..data.len()).filter(bad).count(),
+        count: (at..data.len()).filter(|&i| !good(data.get(i))).count(),
         total: data.len(),
         value: data.get(at).to_string(),
         first: unravel(at, out.dims()),

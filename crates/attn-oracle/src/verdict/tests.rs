@@ -146,7 +146,7 @@ fn an_error_just_beyond_the_bound_is_caught_and_named() {
     let right = bench.with(7, bench.right(7));
     let row = &bench.reference.stats[7 / 3];
     let sums = [bench.reference.o[7], bench.reference.magnitude[7], bench.reference.sensitivity[7]];
-    let bound = bench.budget.bound(row, sums);
+    let bound = bench.budget.row(row).bound(sums);
     assert!(right.agrees());
     let verdict = bench.with(7, (bench.reference.o[7] + 1.1 * bound) as f32);
     let [Finding::BeyondBound { count: 1, total: 60, worst }] = &verdict.findings[..] else {
