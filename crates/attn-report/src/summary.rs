@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use attn_core::ScoreKind;
 use attn_record::{Model, Outcome, Record, stats};
 use serde::Serialize;
 
@@ -19,6 +20,9 @@ pub struct Summary {
     /// What was timed in the cells that are ranked: the kernel alone wherever that was measured; `None`
     /// if nothing was.
     pub model: Option<Model>,
+    /// The score of the cells that are ranked, the one of most measured cells: kernels for one score are no
+    /// rivals of kernels for another.
+    pub score: Option<&'static str>,
     /// Fastest first; empty if no cell was measured on all of the ranked backends.
     pub ranking: Vec<Rank>,
     /// Backends that are not ranked because a result of theirs is wrong.
@@ -69,7 +73,8 @@ impl Summary {
     pub(crate) fn of_cells(all: &[&Record]) -> Self {
         let by_backend = grouped(all, |r| r.backend.as_str());
         let model = shown_model(all);
-        let (ranking, not_ranked) = ranking(all, model);
+        let score = common_score(all, model);
+        let (ranking, not_ranked) = ranking(all, model, score);
         Summary {
             cells: all.len(),
             outcomes: outcomes(all),
@@ -82,6 +87,7 @@ impl Summary {
                 })
                 .collect(),
             model,
+            score: score.map(ScoreKind::name),
             ranking,
             not_ranked,
             worst: worst(all),
@@ -110,8 +116,23 @@ pub(crate) fn worst(records: &[&Record]) -> Option<WorstCell> {
     Some(WorstCell { backend: record.backend.clone(), case: record.case.clone(), share })
 }
 
-/// Ranks the backends that were measured and never wrong, over the cells of `model` that all of them share.
-fn ranking<'a>(records: &[&'a Record], model: Option<Model>) -> (Vec<Rank>, Vec<String>) {
+/// The score of most cells of `model` that were measured.
+fn common_score(records: &[&Record], model: Option<Model>) -> Option<ScoreKind> {
+    let measured = records.iter().filter(|r| r.median_ns().is_some() && r.model == model);
+    let measured: Vec<&Record> = measured.copied().collect();
+    let mut scores = grouped(&measured, |r| r.problem.score.kind());
+    // Of equally many, the one that comes first in the list of kinds.
+    scores.sort_by_key(|(kind, cells)| (std::cmp::Reverse(cells.len()), *kind));
+    scores.first().map(|(kind, _)| *kind)
+}
+
+/// Ranks the backends that were measured and never wrong, over the cells of `model` and `score` that all of
+/// them share.
+fn ranking<'a>(
+    records: &[&'a Record],
+    model: Option<Model>,
+    score: Option<ScoreKind>,
+) -> (Vec<Rank>, Vec<String>) {
     let wrong = |backend: &str| {
         let mut cells = records.iter().filter(|r| r.backend == backend);
         cells.any(|r| r.outcome == Outcome::Disagrees)
@@ -121,6 +142,7 @@ fn ranking<'a>(records: &[&'a Record], model: Option<Model>) -> (Vec<Rank>, Vec<
     let measured: Vec<&'a Record> = records
         .iter()
         .filter(|r| r.median_ns().is_some() && r.model == model)
+        .filter(|r| Some(r.problem.score.kind()) == score)
         .filter(|r| rivals.contains(&r.backend.as_str()))
         .copied()
         .collect();
@@ -180,6 +202,18 @@ mod tests {
         assert_eq!(summary.model, Some(Model::Kernel));
         assert_eq!((&*summary.ranking[1].backend, summary.ranking[1].ratio), ("b", 4.0));
         assert_eq!(Summary::of(&records[..2]).model, Some(Model::KernelCold));
+    }
+
+    #[test]
+    fn kernels_for_another_score_are_no_rivals() {
+        let mut other = ok("g/3", "c", 1.0);
+        other.problem.score = attn_core::Score::Additive { dim: 4, w_q: None, w_k: None, w: None };
+        let records = [ok("g/1", "a", 100.0), ok("g/1", "b", 400.0), other];
+        let summary = Summary::of(&records);
+        assert_eq!(summary.score, Some("scaled-dot"));
+        let ranked: Vec<_> = summary.ranking.iter().map(|r| &*r.backend).collect();
+        assert_eq!(ranked, ["a", "b"]);
+        assert_eq!(summary.backends.len(), 3);
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! Rankings by the geometric mean of ratios.
 
+use attn_core::ScoreKind;
 use attn_record::{Model, Outcome, Record, stats};
 use serde::Serialize;
 
 use super::Place;
 use crate::rows::{backends, best_ns, grouped};
 
-/// The backends in order, for one machine and build, one model and one number of threads.
+/// The backends in order, for one machine and build, one model, one score and one number of threads.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ranking {
     /// Machine and build.
     pub place: Place,
     /// What was timed.
     pub model: Model,
+    /// The score: kernels for one are no rivals of kernels for another.
+    pub score: &'static str,
     /// Number of threads.
     pub threads: usize,
     /// Fastest first.
@@ -45,20 +48,22 @@ pub struct LeftOut {
     pub why: String,
 }
 
-/// Ranks the backends of `runs` by `model`, once for every machine, build and number of threads. The
+/// Ranks the backends of `runs` by `model`, once for every machine, build, score and number of threads. The
 /// same case in two runs counts twice.
 pub fn rank(runs: &[Vec<Record>], model: Model) -> Vec<Ranking> {
     let all: Vec<&Record> = runs.iter().flatten().filter(|r| r.model == Some(model)).collect();
-    let groups = grouped(&all, |r| (Place::of(r), r.threads)).into_iter();
-    let rankings =
-        groups.map(|((place, threads), cells)| ranking(runs, place, model, threads, &cells));
-    rankings.collect()
+    let groups = grouped(&all, |r| (Place::of(r), r.problem.score.kind(), r.threads)).into_iter();
+    groups
+        .map(|((place, score, threads), cells)| {
+            ranking(runs, place, (model, score), threads, &cells)
+        })
+        .collect()
 }
 
 fn ranking(
     runs: &[Vec<Record>],
     place: Place,
-    model: Model,
+    (model, score): (Model, ScoreKind),
     threads: usize,
     records: &[&Record],
 ) -> Ranking {
@@ -85,7 +90,16 @@ fn ranking(
     let mut ranks: Vec<Rank> = rivals.iter().filter_map(|id| one(id, &shared)).collect();
     ranks.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
     let not_ranked = wrong.into_iter().map(Into::into).collect();
-    Ranking { place, model, threads, ranks, cells: shared.len(), not_ranked, left_out }
+    Ranking {
+        place,
+        model,
+        score: score.name(),
+        threads,
+        ranks,
+        cells: shared.len(),
+        not_ranked,
+        left_out,
+    }
 }
 
 /// Who of `rivals` was not measured, and why; `None` if all were.

@@ -34,8 +34,11 @@ pub(super) fn ranking(records: &[&Record]) -> Section {
         }));
         row
     });
-    let note = "Ratio: geometric mean of the median time in units of the fastest backend's, over the \
-                cells (case and threads) that every ranked backend was measured on. Worst error: the largest \
-                share of the error budget that a right result used. Then: how the cells ended.";
-    Section { title: "Ranking".into(), content: table(&head, rows) + &html::paragraph(note) }
+    let score = summary.score.map_or_else(String::new, |score| format!(" with the score {score}"));
+    let note = format!(
+        "Ratio: geometric mean of the median time in units of the fastest backend's, over the cells{score} \
+         (case and threads) that every ranked backend was measured on. Worst error: the largest share of the \
+         error budget that a right result used. Then: how the cells ended."
+    );
+    Section { title: "Ranking".into(), content: table(&head, rows) + &html::paragraph(&note) }
 }

@@ -120,7 +120,7 @@ fn ranking(ranking: &Ranking) -> Grid {
     }));
     notes.push(format!("Measured on {}.", ranking.place.title()));
     let threads = count(ranking.threads, "thread");
-    let title = format!("{}, {threads}", ranking.model);
+    let title = format!("{}, {}, {threads}", ranking.model, ranking.score);
     Grid { title, rows, names: 1, notes }
 }
 
