@@ -18,6 +18,7 @@ pub(crate) mod rank;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scaling;
+pub(crate) mod shares;
 mod slots;
 pub(crate) mod soak;
 pub(crate) mod splice;
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Rank(args) => rank::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Scaling(args) => scaling::run(&args),
+        Command::Shares(args) => shares::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::ImportCriterion(args) => import_criterion::run(&args),
         Command::Merge(args) => merge::run(&args),

@@ -7,4 +7,7 @@ pub mod methodology {}
 #[doc = include_str!("../BIAS.md")]
 pub mod bias {}
 
+#[doc = include_str!("../LADDER.md")]
+pub mod ladder {}
+
 pub mod tutorial;

@@ -65,7 +65,8 @@
 //! | `flash/avx2` | register tiles that leave nothing to the compiler's judgement, transposes in registers |
 //! | `flash/avx512` | twice the lanes and twice the registers |
 //!
-//! What each bought: `attn measure -b 'flash/*' -c sweep/seq-len`.
+//! What each bought, and how close the last comes to the machine's limits: `crates/attn-docs/LADDER.md`, measured
+//! by `scripts/make-ladder`.
 //!
 //! # Where things are
 //!

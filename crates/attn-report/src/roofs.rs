@@ -5,8 +5,8 @@ use attn_core::DType;
 use attn_core::lse_dtype;
 use attn_record::Record;
 #[cfg(test)]
-use attn_record::limits::{Access, Place, Rate};
-use attn_record::limits::{Bandwidth, FmaPeak, Probe};
+use attn_record::limits::Rate;
+use attn_record::limits::{Access, Bandwidth, FmaPeak, Place, Probe};
 
 /// The limits of one machine; without any where nobody measured them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +47,12 @@ impl Roofs {
         let peaks = peaks.filter(|peak| (peak.dtype, peak.threads) == (dtype, record.threads));
         let best = peaks.max_by(|a, b| a.gflops.best.total_cmp(&b.gflops.best))?;
         Some(Peak { isa: &best.isa, gflops: best.gflops.best })
+    }
+
+    /// GB/s of reading from memory with `threads` threads.
+    pub(crate) fn memory(&self, threads: usize) -> Option<f64> {
+        let reading = |b: &&Bandwidth| (b.place, b.access, b.threads) == (Place::Memory, Access::Read, threads);
+        self.bandwidths.iter().find(reading).map(|b| b.gb_per_s.best)
     }
 
     /// A cell's rate as a share of the peak.

@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure};
 use crate::splice::{Block, Part, join, parts};
 
 /// The commands that may stand in a document: they print the same whenever the same files are there.
-const COMMANDS: [&str; 5] = ["cmp", "diff", "list", "rank", "scaling"];
+const COMMANDS: [&str; 6] = ["cmp", "diff", "list", "rank", "scaling", "shares"];
 
 /// Renew the tables of documents: each block holds what the command in its mark prints
 #[derive(clap::Args)]
@@ -41,7 +41,7 @@ A block of a document:
   <!-- end -->
 
 Commands are run in the current directory. Those that may stand in a document: cmp, diff, list, rank,
-scaling.";
+scaling, shares.";
 
 /// A block, as `--json` prints it.
 #[derive(Serialize)]

@@ -5,6 +5,7 @@
 //! | `side_by_side` | which backend is the fastest, case by case |
 //! | `ranking` | which is the fastest all in all |
 //! | `leads` | who leads along which cases, and by how much |
+//! | `shares` | how much of what the machine can do each gets |
 //! | `diff` | what became faster or slower since another run |
 //!
 //! Only cells that ended `ok` are compared, and only within one machine, build, model and number of
@@ -15,10 +16,12 @@
 mod diff;
 mod leads;
 mod ranking;
+mod shares;
 mod side_by_side;
 
 pub use crate::place::Place;
 pub use diff::{Change, Changes, Diff, SAME, Uncompared, Verdict, diff};
 pub(crate) use leads::{Lead, leads};
 pub use ranking::{LeftOut, Rank, Ranking, rank};
+pub use shares::{Bound, Share, SharePoint, shares};
 pub use side_by_side::{Rival, SideBySide, side_by_side};

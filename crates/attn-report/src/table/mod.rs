@@ -16,6 +16,7 @@ mod limits;
 mod map;
 mod markdown;
 mod scaling;
+mod shares;
 mod terminal;
 
 pub use compare::{diff, rankings, side_by_side};
@@ -24,4 +25,5 @@ pub use limits::limits;
 pub use map::map;
 pub use markdown::markdown;
 pub use scaling::{scaling, scaling_markdown};
+pub use shares::shares;
 pub use terminal::{Options, render};

@@ -1,0 +1,58 @@
+//! `attn shares`: how much of what the machine can do each backend gets.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use attn_record::read_limits;
+use attn_report::compare::{Share, shares};
+use attn_report::table;
+use serde::Serialize;
+
+use super::{FormArgs, print_json};
+use crate::exit::{Exit, Failure};
+use crate::records::RecordArgs;
+
+/// Shares of the FMA peak and of the bandwidth that the run measured, and what more threads bring
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A run folder
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    #[command(flatten)]
+    records: RecordArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn shares bench-results/ladder
+  attn shares -b flash -c ladder/decode --markdown bench-results/ladder
+
+The bandwidth is the limit where operands come from memory (model kernel-cold) and there are too few
+operations per byte for the peak; the peak is the limit elsewhere.";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    shares: Vec<Share>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let records = args.records.read(&[&args.run])?.concat();
+    let folder = args.run.display();
+    let limits = read_limits(&args.run)?.ok_or_else(|| {
+        anyhow!("{folder}: no limits.json; expected the folder of an `attn run` that measured something")
+    })?;
+    let shares = shares(&records, &limits);
+    if shares.is_empty() {
+        return Err(anyhow!("{folder}: no selected cell has both a time and a measured limit").into());
+    }
+    if args.form.json {
+        print_json(&Report { shares })?;
+    } else {
+        args.form.print(&table::shares(&shares));
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,85 @@
+//! Shares of the machine's limits as a table.
+
+use super::Grid;
+use crate::compare::{Bound, Share};
+use crate::format::{count, percent, two_decimals};
+
+/// One row for each case and backend, one column for each number of threads.
+pub fn shares(rows: &[Share]) -> Vec<Grid> {
+    let mut threads: Vec<usize> =
+        rows.iter().flat_map(|row| row.points.iter().map(|point| point.threads)).collect();
+    threads.sort_unstable();
+    threads.dedup();
+    let mut places = Vec::new();
+    for row in rows {
+        if !places.contains(&&row.place) {
+            places.push(&row.place);
+        }
+    }
+    let several = places.len() > 1;
+    let grids = places.into_iter().map(|place| {
+        let title = if several { place.title() } else { TITLE.into() };
+        let own = rows.iter().filter(|row| row.place == *place);
+        let lines = own.map(|row| line(row, &threads));
+        let rows = std::iter::once(head(&threads)).chain(lines).collect();
+        Grid { title, rows, names: 3, notes: vec![NOTE.into()] }
+    });
+    grids.collect()
+}
+
+const TITLE: &str = "shares of what the machine can do";
+const NOTE: &str = "Medians, as shares of the FMA peak, or of the bandwidth of reading from memory, that the \
+                    same run measured with as many threads. A causal mask halves the operations that count.";
+
+fn head(threads: &[usize]) -> Vec<String> {
+    let names = ["case", "backend", "of"].map(String::from).into_iter();
+    let shares = threads.iter().map(|&n| count(n, "thread"));
+    let [first, rest @ ..] = threads else { return names.collect() };
+    names.chain(shares).chain(rest.iter().map(|n| format!("{n} over {first}"))).collect()
+}
+
+fn line(row: &Share, threads: &[usize]) -> Vec<String> {
+    let bound = match row.bound {
+        Bound::FmaPeak => "peak",
+        Bound::Bandwidth => "bandwidth",
+    };
+    let names = [row.case.as_str(), row.backend.as_str(), bound].map(String::from).into_iter();
+    let cell = |share: Option<String>| share.unwrap_or_else(|| "-".into());
+    let shares = threads.iter().map(|&n| cell(row.of(n).map(|point| percent(point.share))));
+    let [first, rest @ ..] = threads else { return names.collect() };
+    let speedup = |n| Some(format!("{}x", two_decimals(row.of(*first)?.ns / row.of(n)?.ns)));
+    names.chain(shares).chain(rest.iter().map(|&n| cell(speedup(n)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_record::Model;
+
+    use super::*;
+    use crate::compare::{Place, SharePoint};
+    use crate::fixture::ok;
+
+    #[test]
+    fn as_it_looks() {
+        let row = |bound, points: &[(usize, f64, f64)]| Share {
+            place: Place::of(&ok("g/1", "a", 1.0)),
+            case: "ladder/full/n=64".into(),
+            backend: "a".into(),
+            model: Model::Kernel,
+            bound,
+            points: points
+                .iter()
+                .map(|&(threads, ns, share)| SharePoint { threads, ns, share })
+                .collect(),
+        };
+        let rows = [
+            row(Bound::FmaPeak, &[(1, 200.0, 0.8), (2, 105.0, 0.76)]),
+            row(Bound::Bandwidth, &[(2, 1.0, 0.5)]),
+        ];
+        let text = shares(&rows)[0].markdown();
+        let head = "| case | backend | of | 1 thread | 2 threads | 2 over 1 |\n";
+        assert!(text.contains(head), "{text}");
+        assert!(text.contains("| ladder/full/n=64 | a | peak | 80% | 76% | 1.90x |\n"), "{text}");
+        assert!(text.contains("| ladder/full/n=64 | a | bandwidth | - | 50% | - |\n"), "{text}");
+    }
+}
