@@ -56,12 +56,7 @@ impl Backend for Composed {
         problem: &Problem,
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        Ok(match problem.dtype() {
-            DType::F64 => plan::<f64>(problem),
-            DType::F32 => plan::<f32>(problem),
-            DType::BF16 => plan::<bf16>(problem),
-            DType::F16 => plan::<f16>(problem),
-        })
+        Ok(plan(problem, &Device::Cpu))
     }
 }
 
@@ -75,18 +70,29 @@ fn product_isa() -> &'static str {
     "portable"
 }
 
-fn plan<T: Float>(problem: &Problem) -> Box<dyn Plan> {
+/// These operations on `device`.
+pub(crate) fn plan(problem: &Problem, device: &Device) -> Box<dyn Plan> {
+    match problem.dtype() {
+        DType::F64 => stored::<f64>(problem, device),
+        DType::F32 => stored::<f32>(problem, device),
+        DType::BF16 => stored::<bf16>(problem, device),
+        DType::F16 => stored::<f16>(problem, device),
+    }
+}
+
+fn stored<T: Float>(problem: &Problem, device: &Device) -> Box<dyn Plan> {
     let compute = match problem.dtype() {
         DType::F64 => TensorType::F64,
         DType::F32 | DType::BF16 | DType::F16 => TensorType::F32,
     };
-    let kernel = Operations { compute, bias: None, live: None, sinks: None };
-    Box::new(TensorPlan::<T, _>::new(problem, kernel))
+    let kernel = Operations { compute, device: device.clone(), bias: None, live: None, sinks: None };
+    Box::new(TensorPlan::<T, _>::new(problem, device.clone(), kernel))
 }
 
 struct Operations {
     /// Type of all operations: half types are converted first.
     compute: TensorType,
+    device: Device,
     /// `[B|1, Hq|1, Nq, Nk]`.
     bias: Option<Tensor>,
     /// `[B|1, Hq|1, Nq, 1]`: 0 for rows that admit no key and 1 for the rest, if there are any of the
@@ -127,9 +133,9 @@ impl Kernel for Operations {
     }
 
     fn load_bias(&mut self, problem: &Problem, inputs: &Inputs) -> Result<(), BackendError> {
-        self.bias = bias(problem, inputs, self.compute)?;
+        self.bias = bias(problem, inputs, self.compute, &self.device)?;
         let sinks = inputs.sinks().map(|sinks| {
-            let column = Tensor::from_slice(sinks, (1, sinks.len(), 1, 1), &Device::Cpu);
+            let column = Tensor::from_slice(sinks, (1, sinks.len(), 1, 1), &self.device);
             checked(column.and_then(|column| column.to_dtype(self.compute)))
         });
         self.sinks = sinks.transpose()?;

@@ -20,7 +20,7 @@ use attn_core::{
     Precision, Problem, Receipt, ScoreKind, SumOrder, ThreadPolicy, Unavailable, Unsupported,
     target_features,
 };
-use candle_core::{DType as TensorType, Result as CandleResult, Tensor};
+use candle_core::{DType as TensorType, Device, Result as CandleResult, Tensor};
 use candle_nn::attention::{AttnMask, flash_attn};
 use half::{bf16, f16};
 
@@ -70,9 +70,9 @@ impl Backend for Fused {
         })?;
         let kernel = FlashAttn { mapping, mask: AttnMask::None, threads: exec.threads.get() };
         Ok(match problem.dtype() {
-            DType::BF16 => Box::new(TensorPlan::<bf16, _>::new(problem, kernel)),
-            DType::F16 => Box::new(TensorPlan::<f16, _>::new(problem, kernel)),
-            DType::F32 | DType::F64 => Box::new(TensorPlan::<f32, _>::new(problem, kernel)),
+            DType::BF16 => Box::new(TensorPlan::<bf16, _>::new(problem, Device::Cpu, kernel)),
+            DType::F16 => Box::new(TensorPlan::<f16, _>::new(problem, Device::Cpu, kernel)),
+            DType::F32 | DType::F64 => Box::new(TensorPlan::<f32, _>::new(problem, Device::Cpu, kernel)),
         })
     }
 }
@@ -206,7 +206,7 @@ impl Kernel for FlashAttn {
             Mapping::Causal { kv_offset } => AttnMask::Causal { kv_offset },
             Mapping::Explicit => {
                 let (rows, keys) = (problem.shape().len_q, problem.shape().len_k);
-                let bias = bias(problem, inputs, tensor_type(problem.dtype()))?;
+                let bias = bias(problem, inputs, tensor_type(problem.dtype()), &Device::Cpu)?;
                 let matrix = bias.map(|bias| checked(bias.reshape((rows, keys)))).transpose()?;
                 matrix.map_or(AttnMask::None, AttnMask::Mask)
             }

@@ -53,6 +53,8 @@ impl Float for half::f16 {}
 /// Holds the operands and the result of a [`Kernel`], stored as `T`.
 pub(crate) struct TensorPlan<T, K> {
     problem: Problem,
+    /// Where the operands are held and the kernel runs.
+    device: Device,
     kernel: K,
     operands: Option<Operands>,
     result: Option<Attended>,
@@ -60,9 +62,10 @@ pub(crate) struct TensorPlan<T, K> {
 }
 
 impl<T, K> TensorPlan<T, K> {
-    pub(crate) fn new(problem: &Problem, kernel: K) -> Self {
+    pub(crate) fn new(problem: &Problem, device: Device, kernel: K) -> Self {
         TensorPlan {
             problem: problem.clone(),
+            device,
             kernel,
             operands: None,
             result: None,
@@ -76,11 +79,11 @@ impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
         let read = inputs.read_keys(&self.problem);
         let all = vec![true; inputs.q().dims()[..3].iter().product()];
-        let load = |tensor, rows: &[bool]| checked(K::layout(copy::<T>(tensor, rows)?));
+        let load = |tensor, rows: &[bool]| checked(K::layout(copy::<T>(tensor, rows, &self.device)?));
         let qkv = [load(inputs.q(), &all)?, load(inputs.k(), &read)?, load(inputs.v(), &read)?];
         let weights = inputs.weights().as_ref().try_map(|_, w| {
             let rows = vec![true; w.dims()[..3].iter().product()];
-            copy::<T>(w, &rows)
+            copy::<T>(w, &rows, &self.device)
         })?;
         self.operands = Some(Operands { qkv, weights });
         self.kernel.load_bias(&self.problem, inputs)
@@ -93,7 +96,8 @@ impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
             let result = checked(self.kernel.attend(&self.problem, black_box(operands)))?;
             self.result = Some(black_box(result));
         }
-        Ok(())
+        // A GPU is only asked to compute; nothing to wait for on a CPU.
+        checked(self.device.synchronize())
     }
 
     fn store(&mut self, out: &mut Output) -> Result<(), BackendError> {
@@ -119,14 +123,18 @@ fn write<T: Float>(out: &mut Fenced, tensor: &Tensor) -> Result<(), BackendError
     Ok(())
 }
 
-/// `tensor` with the rows that are not `read` zeroed.
-fn copy<T: Float>(tensor: &attn_core::Tensor, read: &[bool]) -> Result<Tensor, BackendError> {
+/// `tensor` on `device`, with the rows that are not `read` zeroed.
+fn copy<T: Float>(
+    tensor: &attn_core::Tensor,
+    read: &[bool],
+    device: &Device,
+) -> Result<Tensor, BackendError> {
     let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
     let mut copy = slice.to_vec();
     let [batch, heads, len, width] = tensor.dims();
     let rows = copy.chunks_exact_mut(width).zip(read);
     rows.filter(|(_, read)| !**read).for_each(|(row, _)| row.fill(T::ZERO));
-    checked(Tensor::from_vec(copy, (batch, heads, len, width), &Device::Cpu))
+    checked(Tensor::from_vec(copy, (batch, heads, len, width), device))
 }
 
 /// What is added to the scores, `[B|1, Hq|1, Nq, Nk]`: ALiBi and mask, -inf where a row does not
@@ -135,6 +143,7 @@ pub(crate) fn bias(
     problem: &Problem,
     inputs: &Inputs,
     dtype: TensorType,
+    device: &Device,
 ) -> Result<Option<Tensor>, BackendError> {
     let (shape, spec) = (problem.shape(), problem.spec());
     let positional = spec.causal.is_some() || spec.window.is_some() || spec.kv_len.is_some();
@@ -161,7 +170,8 @@ pub(crate) fn bias(
     }
     let dims = (batch, heads, shape.len_q, shape.len_k);
     let tensor = Tensor::from_vec(values, dims, &Device::Cpu);
-    checked(tensor.and_then(|tensor| tensor.to_dtype(dtype))).map(Some)
+    let tensor = tensor.and_then(|tensor| tensor.to_dtype(dtype)?.to_device(device));
+    checked(tensor).map(Some)
 }
 
 /// A failure in candle's own words, without the backtrace that it appends to them.

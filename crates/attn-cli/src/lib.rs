@@ -7,6 +7,7 @@
 mod args;
 pub mod builtin;
 mod cmd;
+mod cuda;
 mod exit;
 mod progress;
 mod records;

@@ -21,12 +21,13 @@ pub fn aliases() -> [(&'static str, &'static str); 2] {
 }
 
 /// Where backends keep the scores of a head: what their memory is expected to grow like.
-pub const SCORES: [(&str, Scores); 10] = [
+pub const SCORES: [(&str, Scores); 11] = [
     ("naive", Scores::Part),
     ("ndarray", Scores::Matrix),
     ("faer", Scores::Matrix),
     ("candle/composed", Scores::Matrix),
     ("candle/fused", Scores::Part),
+    ("candle/cuda", Scores::Matrix),
     ("flash/scalar", Scores::Part),
     ("flash/tiled", Scores::Part),
     ("flash/avx2", Scores::Part),
@@ -56,6 +57,10 @@ fn own() -> Vec<Entry> {
         nominal_gflops,
         measured: Measured::Always,
     };
+    let by_name = |backend: Box<dyn Backend>, nominal_gflops| Entry {
+        measured: Measured::ByName,
+        ..entry(backend, nominal_gflops)
+    };
     let rung = |rung, nominal_gflops| Entry {
         backend: Box::new(Flash(rung)),
         nominal_gflops,
@@ -67,6 +72,7 @@ fn own() -> Vec<Entry> {
         entry(Box::new(attn_faer::Faer), 25.0),
         entry(Box::new(attn_candle::Composed), 13.0),
         entry(Box::new(attn_candle::Fused), 4.0),
+        by_name(Box::new(crate::cuda::Cuda::beside_this_program()), 1000.0),
         rung(Rung::Scalar, 2.0),
         rung(Rung::Tiled, 30.0),
         rung(Rung::Avx2, 70.0),

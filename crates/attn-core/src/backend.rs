@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,12 @@ pub trait Backend: Send + Sync {
         problem: &Problem,
         exec: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError>;
+
+    /// The program whose `worker` computes this, if it is not the program that asks: a library that may be
+    /// missing must not keep everything else from starting.
+    fn runner(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// A prepared computation; the harness decides which phase is timed.

@@ -204,17 +204,22 @@ impl Harness<'_> {
             }),
             Task::Check | Task::Skip(..) => None,
         };
+        let backend = &self.entries[cell.backend].backend;
+        let runner = backend.runner();
         let request = Request {
-            backend: self.entries[cell.backend].backend.id().to_string(),
+            backend: backend.id().to_string(),
             threads: cell.threads,
             cpu: self.limits.cpu.filter(|_| cell.threads == 1),
-            memory_limit: self.limits.memory,
+            // A GPU's driver reserves address space far beyond any limit.
+            memory_limit: self.limits.memory.filter(|_| runner.is_none()),
             count_memory: first,
             a: exercises.a.clone(),
             b: exercises.b.clone(),
             timed,
         };
-        self.launcher.run(&request).unwrap_or_else(|lost| {
+        let launcher = runner.map(|program| self.launcher.of(program));
+        let launcher = launcher.as_ref().unwrap_or(&self.launcher);
+        launcher.run(&request).unwrap_or_else(|lost| {
             let outcome = match lost {
                 Lost::Timeout(_) => Outcome::Timeout,
                 Lost::Io(_) | Lost::Died { .. } => Outcome::Error,

@@ -1,7 +1,7 @@
 //! The harness's end.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
@@ -49,6 +49,12 @@ fn last_words(stderr: &str) -> String {
 }
 
 impl Launcher {
+    /// The same for the workers of another program.
+    #[must_use]
+    pub fn of(&self, program: &Path) -> Self {
+        Launcher { program: program.into(), ..self.clone() }
+    }
+
     /// Runs one request in a fresh process.
     pub fn run(&self, request: &Request) -> Result<Reply, Lost> {
         let mut command = Command::new(&self.program);

@@ -42,7 +42,9 @@ impl Host for Registry {
             |entry: &Entry| choice.backends.is_some() || entry.measured == Measured::Always;
         let runnable = backends
             .into_iter()
-            .filter(|&at| wanted(&entries[at]) && entries[at].backend.probe().is_ok());
+            .filter(|&at| wanted(&entries[at]) && entries[at].backend.probe().is_ok())
+            // Slots are computed in this process.
+            .filter(|&at| entries[at].backend.runner().is_none());
         let backends: Vec<&dyn Backend> = runnable.map(|at| entries[at].backend.as_ref()).collect();
         Ok(cases.into_iter().flat_map(|at| cells(&suite, at, &backends)).collect())
     }

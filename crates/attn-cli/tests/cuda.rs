@@ -1,0 +1,91 @@
+//! What `attn` says of CUDA where there is none: the program that computes it is missing, does not start, or
+//! (played by a script) answers.
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const ATTN: &str = env!("CARGO_BIN_EXE_attn");
+
+/// Runs `attn` from a folder in which `runner` is the script `attn-cuda`.
+fn attn(runner: Option<&str>, arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("attn");
+    // A link, where the file system allows: the program is large.
+    fs::hard_link(ATTN, &program).or_else(|_| fs::copy(ATTN, &program).map(|_| ())).unwrap();
+    if let Some(script) = runner {
+        install(&folder.path().join("attn-cuda"), script);
+    }
+    Command::new(program).args(arguments).output().unwrap()
+}
+
+fn install(path: &Path, script: &str) {
+    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+const BUILD: &str = "built without CUDA: cargo build --release -p attn-cuda --features cuda";
+const NO_DRIVER: &str = "echo 'attn-cuda: error while loading shared libraries: libcuda.so.1: cannot open \
+                         shared object file: No such file or directory' >&2; exit 127";
+
+#[test]
+fn without_the_program_every_command_has_a_row_that_says_how_to_build_it() {
+    for command in [["support", "-b", "candle/cuda"], ["list", "-b", "candle/cuda"]] {
+        let output = attn(None, &command);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).contains(BUILD), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_run_with_other_backends_succeeds_without_a_driver() {
+    let arguments = ["check", "-b", "naive,candle/cuda", "-c", "edge/*", "--json"];
+    let output = attn(Some(NO_DRIVER), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let records = report["records"].as_array().unwrap();
+    let of = |backend: &str| -> Vec<_> {
+        records.iter().filter(|record| record["backend"] == backend).collect()
+    };
+    let (cuda, naive) = (of("candle/cuda"), of("naive"));
+    assert!(!naive.is_empty() && cuda.len() == naive.len(), "a cell each");
+    for record in cuda {
+        assert_eq!(record["outcome"], "unavailable");
+        assert_eq!(record["reason"], "no CUDA driver (libcuda.so.1)");
+    }
+}
+
+#[test]
+fn a_program_that_dies_is_unavailable_and_named() {
+    let output = attn(Some("exit 9"), &["support", "-b", "candle/cuda"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("attn-cuda ended (exit status: 9) without an answer"));
+}
+
+/// A device that computes `NaN` would be caught; this one answers every request with its own words.
+#[test]
+fn cells_are_computed_by_the_program_that_answered() {
+    let receipt = r#"{"Ok":{"library":"candle-core 0.11.1","device":"Fake GPU","isa":"none","threads":"per-process","arithmetic":{"scores":"at-least-f32","weights":"at-least-f32","sums":"at-least-f32","order":"sequential","online":false}}}"#;
+    let reply = r#"{"outcome":"error","reason":"asked the fake device","receipt":null,"footprint":null,"check":null,"recheck":null,"memory":null,"clock_ns":0,"process":null}"#;
+    let script = format!(
+        "if [ \"$1\" = probe ]; then echo '{receipt}'; else read line; case $line in \
+         *'\"backend\":\"candle/cuda\"'*'\"memory_limit\":null'*) echo '{reply}';; esac; fi"
+    );
+    let listed = attn(Some(&script), &["list", "-b", "candle/cuda", "-c", "edge", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&stdout(&listed)).unwrap();
+    assert_eq!(listed["backends"][0]["receipt"]["device"], "Fake GPU");
+    let output = attn(Some(&script), &["check", "-b", "candle/cuda", "-c", "edge", "--json"]);
+    assert_eq!(output.status.code(), Some(3), "an error is not a success");
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let records = report["records"].as_array().unwrap();
+    assert!(!records.is_empty());
+    for record in records {
+        assert_eq!(record["reason"], "asked the fake device");
+    }
+}
