@@ -30,7 +30,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn judge(file: &Path) -> Result<Verified, String> {
     let case = AttnCase::parse(&fs::read(file).unwrap()).map_err(|error| error.to_string())?;
-    let entries = registry::entries();
+    let entries = registry::in_process(None);
     let backends: Vec<&dyn Backend> = entries.iter().map(|entry| entry.backend.as_ref()).collect();
     verify(&case, &backends, &registry::NAIVE).map_err(|error| error.to_string())
 }

@@ -85,7 +85,7 @@ fn cases() -> Vec<Case> {
 
 /// The backends that compute the attention of `problem`.
 fn supporting(problem: &LayerProblem) -> impl Iterator<Item = attn_bench::run::Entry> {
-    let entries = registry::entries().into_iter();
+    let entries = registry::in_process(None).into_iter();
     entries.filter(|entry| entry.backend.supports(problem.attention()).is_ok())
 }
 

@@ -85,7 +85,8 @@ fn stored<T: Float>(problem: &Problem, device: &Device) -> Box<dyn Plan> {
         DType::F64 => TensorType::F64,
         DType::F32 | DType::BF16 | DType::F16 => TensorType::F32,
     };
-    let kernel = Operations { compute, device: device.clone(), bias: None, live: None, sinks: None };
+    let kernel =
+        Operations { compute, device: device.clone(), bias: None, live: None, sinks: None };
     Box::new(TensorPlan::<T, _>::new(problem, device.clone(), kernel))
 }
 

@@ -5,8 +5,11 @@
 //! launches and one synchronisation: with few, short calls it contains the launches.
 //!
 //! Products of f32 are f32: TF32 is switched off, and so are reduced-precision sums of half types, which
-//! are converted to f32 first anyway. `candle/cuda-flash` is not here: candle-flash-attn has to be
-//! looked into first.
+//! are converted to f32 first anyway.
+//!
+//! There is no `candle/cuda-flash`: the build of candle-flash-attn 0.11.1 fetches a commit of CUTLASS, whose headers its
+//! kernels include, from GitHub with git. The package alone does not have them, so it cannot be built from the
+//! registry.
 
 use attn_core::{
     Arithmetic, Backend, BackendError, BackendId, Exec, Plan, Problem, Receipt, ThreadPolicy,
@@ -73,12 +76,10 @@ fn describe(device: &Device) -> Result<String, String> {
     let stream = device.as_cuda_device().map_err(|error| first_line(&error))?.cuda_stream();
     let context = stream.context();
     let name = context.name().map_err(fail)?;
-    let major = context
-        .attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
-        .map_err(fail)?;
-    let minor = context
-        .attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)
-        .map_err(fail)?;
+    let major =
+        context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR).map_err(fail)?;
+    let minor =
+        context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR).map_err(fail)?;
     Ok(format!("{name}, compute capability {major}.{minor}{}", driver()))
 }
 

@@ -72,7 +72,9 @@ impl Backend for Fused {
         Ok(match problem.dtype() {
             DType::BF16 => Box::new(TensorPlan::<bf16, _>::new(problem, Device::Cpu, kernel)),
             DType::F16 => Box::new(TensorPlan::<f16, _>::new(problem, Device::Cpu, kernel)),
-            DType::F32 | DType::F64 => Box::new(TensorPlan::<f32, _>::new(problem, Device::Cpu, kernel)),
+            DType::F32 | DType::F64 => {
+                Box::new(TensorPlan::<f32, _>::new(problem, Device::Cpu, kernel))
+            }
         })
     }
 }

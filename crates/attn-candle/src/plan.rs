@@ -79,7 +79,8 @@ impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
         let read = inputs.read_keys(&self.problem);
         let all = vec![true; inputs.q().dims()[..3].iter().product()];
-        let load = |tensor, rows: &[bool]| checked(K::layout(copy::<T>(tensor, rows, &self.device)?));
+        let load =
+            |tensor, rows: &[bool]| checked(K::layout(copy::<T>(tensor, rows, &self.device)?));
         let qkv = [load(inputs.q(), &all)?, load(inputs.k(), &read)?, load(inputs.v(), &read)?];
         let weights = inputs.weights().as_ref().try_map(|_, w| {
             let rows = vec![true; w.dims()[..3].iter().product()];

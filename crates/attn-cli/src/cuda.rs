@@ -13,7 +13,7 @@ use attn_core::{
 };
 
 /// What builds the program that is missing.
-const BUILD: &str = "cargo build --release -p attn-cuda --features cuda";
+const BUILD: &str = "scripts/cuda-toolkit build";
 
 /// What a dynamic loader says before the name of the library that it misses.
 const MISSES: &str = "error while loading shared libraries: ";
@@ -75,11 +75,7 @@ impl Backend for Cuda {
         attn_candle::Composed.supports(problem)
     }
 
-    fn prepare<'b>(
-        &'b self,
-        _: &Problem,
-        _: &Exec,
-    ) -> Result<Box<dyn Plan + 'b>, BackendError> {
+    fn prepare<'b>(&'b self, _: &Problem, _: &Exec) -> Result<Box<dyn Plan + 'b>, BackendError> {
         Err(BackendError::Library {
             library: "attn-cuda",
             message: "computes in its own process: use attn check, measure or run".into(),

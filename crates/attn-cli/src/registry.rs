@@ -97,6 +97,13 @@ pub fn faults() -> Vec<Entry> {
     faults.map(hidden).collect()
 }
 
+/// Those of [`entries_for`] that this program computes itself.
+pub fn in_process(filter: Option<&str>) -> Vec<Entry> {
+    let mut entries = entries_for(filter);
+    entries.retain(|entry| entry.backend.runner().is_none());
+    entries
+}
+
 /// All backends, and the mutants and faults if `filter` asks for them.
 pub fn entries_for(filter: Option<&str>) -> Vec<Entry> {
     let mut entries = entries();

@@ -30,7 +30,7 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-const BUILD: &str = "built without CUDA: cargo build --release -p attn-cuda --features cuda";
+const BUILD: &str = "built without CUDA: scripts/cuda-toolkit build";
 const NO_DRIVER: &str = "echo 'attn-cuda: error while loading shared libraries: libcuda.so.1: cannot open \
                          shared object file: No such file or directory' >&2; exit 127";
 

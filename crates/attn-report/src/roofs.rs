@@ -39,9 +39,12 @@ impl Roofs {
         &self.bandwidths
     }
 
-    /// The highest peak of the arithmetic and the number of threads of a cell. Half types are computed
-    /// in f32.
+    /// The highest peak of the arithmetic and the number of threads of a cell that the processor computed. Half
+    /// types are computed in f32.
     pub(crate) fn peak(&self, record: &Record) -> Option<Peak<'_>> {
+        if !on_processor(record) {
+            return None;
+        }
         let dtype = lse_dtype(record.dtype());
         let peaks = self.peaks.iter();
         let peaks = peaks.filter(|peak| (peak.dtype, peak.threads) == (dtype, record.threads));
@@ -49,16 +52,23 @@ impl Roofs {
         Some(Peak { isa: &best.isa, gflops: best.gflops.best })
     }
 
-    /// GB/s of reading from memory with `threads` threads.
-    pub(crate) fn memory(&self, threads: usize) -> Option<f64> {
-        let reading = |b: &&Bandwidth| (b.place, b.access, b.threads) == (Place::Memory, Access::Read, threads);
-        self.bandwidths.iter().find(reading).map(|b| b.gb_per_s.best)
+    /// GB/s of reading from memory with the threads of a cell that the processor computed.
+    pub(crate) fn memory(&self, record: &Record) -> Option<f64> {
+        let wanted = (Place::Memory, Access::Read, record.threads);
+        let mut readings =
+            self.bandwidths.iter().filter(|b| (b.place, b.access, b.threads) == wanted);
+        readings.next().filter(|_| on_processor(record)).map(|b| b.gb_per_s.best)
     }
 
     /// A cell's rate as a share of the peak.
     pub(crate) fn share(&self, record: &Record) -> Option<f64> {
         Some(record.gflops()? / self.peak(record)?.gflops)
     }
+}
+
+/// Whether the limits that are measured, those of the processor, are a cell's limits.
+fn on_processor(record: &Record) -> bool {
+    record.receipt.as_ref().is_none_or(|receipt| receipt.device == "cpu")
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(crate) struct Sweep {
 impl Sweep {
     pub(crate) fn load() -> Self {
         let suite = Suite::load(Box::new(Builtin)).expect("the built-in cases are valid");
-        Sweep { suite, entries: registry::entries() }
+        Sweep { suite, entries: registry::in_process(None) }
     }
 
     /// Cases that `wanted` wants and the quick preset does not skip, each with the backends that can run them.

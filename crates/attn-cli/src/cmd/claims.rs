@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     threads::fix(1);
     let names = ALL.map(|(name, _)| name);
     let selected = select("claim", args.claims.as_deref(), &names, &[])?;
-    let entries = registry::entries();
+    let entries = registry::in_process(None);
     let layers = real_layers()?;
     let context = Context {
         backends: available(&entries),

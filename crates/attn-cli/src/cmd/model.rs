@@ -99,7 +99,7 @@ struct BackendRow {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     threads::fix(1);
-    let entries = registry::entries_for(args.backends.backend.as_deref());
+    let entries = registry::in_process(args.backends.backend.as_deref());
     let selected = session::select_backends(&entries, &args.backends)?;
     let Some(model) = args.model.load()? else {
         eprintln!("attn: model skipped: no weights; get them by {GET}");

@@ -43,11 +43,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let records = args.records.read(&[&args.run])?.concat();
     let folder = args.run.display();
     let limits = read_limits(&args.run)?.ok_or_else(|| {
-        anyhow!("{folder}: no limits.json; expected the folder of an `attn run` that measured something")
+        anyhow!(
+            "{folder}: no limits.json; expected the folder of an `attn run` that measured something"
+        )
     })?;
     let shares = shares(&records, &limits);
     if shares.is_empty() {
-        return Err(anyhow!("{folder}: no selected cell has both a time and a measured limit").into());
+        return Err(
+            anyhow!("{folder}: no selected cell has both a time and a measured limit").into()
+        );
     }
     if args.form.json {
         print_json(&Report { shares })?;

@@ -34,7 +34,7 @@ impl Host for Registry {
             .map_err(|failure| failure.to_string())?;
         let ids: Vec<_> = suite.cases().iter().map(|case| case.id.as_str()).collect();
         let cases = known("case", choice.cases.as_deref(), &ids, &[]);
-        let entries = registry::entries_for(choice.backends.as_deref());
+        let entries = registry::in_process(choice.backends.as_deref());
         let ids: Vec<_> = entries.iter().map(|entry| entry.backend.id().to_string()).collect();
         let ids: Vec<_> = ids.iter().map(String::as_str).collect();
         let backends = known("backend", choice.backends.as_deref(), &ids, &registry::aliases());
@@ -42,9 +42,7 @@ impl Host for Registry {
             |entry: &Entry| choice.backends.is_some() || entry.measured == Measured::Always;
         let runnable = backends
             .into_iter()
-            .filter(|&at| wanted(&entries[at]) && entries[at].backend.probe().is_ok())
-            // Slots are computed in this process.
-            .filter(|&at| entries[at].backend.runner().is_none());
+            .filter(|&at| wanted(&entries[at]) && entries[at].backend.probe().is_ok());
         let backends: Vec<&dyn Backend> = runnable.map(|at| entries[at].backend.as_ref()).collect();
         Ok(cases.into_iter().flat_map(|at| cells(&suite, at, &backends)).collect())
     }

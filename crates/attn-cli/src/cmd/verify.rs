@@ -48,7 +48,7 @@ struct Row<'a> {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     threads::fix(1);
-    let entries = registry::entries_for(args.backends.backend.as_deref());
+    let entries = registry::in_process(args.backends.backend.as_deref());
     let selected = session::select_backends(&entries, &args.backends)?;
     let backends: Vec<_> = selected.iter().map(|&at| entries[at].backend.as_ref()).collect();
     let rows: Vec<_> = args.files.iter().map(|file| judge(file, &backends)).collect();

@@ -72,8 +72,7 @@ pub fn shares(records: &[Record], limits: &Limits) -> Vec<Share> {
         cells.sort_by_key(|r| r.threads);
         cells.dedup_by_key(|r| r.threads);
         let bound = bound(cells.first()?, &roofs);
-        let points: Vec<_> =
-            cells.iter().filter_map(|cell| point(cell, bound, &roofs)).collect();
+        let points: Vec<_> = cells.iter().filter_map(|cell| point(cell, bound, &roofs)).collect();
         let (case, backend, model) = (case.into(), backend.into(), model?);
         (!points.is_empty()).then_some(Share { place, case, backend, model, bound, points })
     });
@@ -82,7 +81,7 @@ pub fn shares(records: &[Record], limits: &Limits) -> Vec<Share> {
 
 fn bound(cell: &Record, roofs: &Roofs) -> Bound {
     let intensity = cell.work.flops.0 as f64 / cell.work.bytes.0 as f64;
-    let ridge = roofs.peak(cell).zip(roofs.memory(cell.threads)).map(|(p, b)| p.gflops / b);
+    let ridge = roofs.peak(cell).zip(roofs.memory(cell)).map(|(p, b)| p.gflops / b);
     let scarce = ridge.is_some_and(|ridge| intensity < ridge);
     if cell.model == Some(Model::KernelCold) && scarce { Bound::Bandwidth } else { Bound::FmaPeak }
 }
@@ -91,7 +90,7 @@ fn point(cell: &Record, bound: Bound, roofs: &Roofs) -> Option<SharePoint> {
     let ns = cell.median_ns()?;
     let share = match bound {
         Bound::FmaPeak => roofs.share(cell)?,
-        Bound::Bandwidth => cell.work.bytes.0 as f64 / ns / roofs.memory(cell.threads)?,
+        Bound::Bandwidth => cell.work.bytes.0 as f64 / ns / roofs.memory(cell)?,
     };
     Some(SharePoint { threads: cell.threads, ns, share })
 }
@@ -147,6 +146,9 @@ mod tests {
     fn no_share_of_what_nobody_measured() {
         let record = cell(Model::Kernel, 1, 1, 1.0);
         let limits = limits(record.machine.clone());
+        let mut on_gpu = record.clone();
+        on_gpu.receipt.as_mut().unwrap().device = "a GPU".into();
+        assert_eq!(shares(&[on_gpu], &limits), []);
         let mut two = record.clone();
         two.threads = 2;
         assert_eq!(shares(&[two, elsewhere(record)], &limits), []);
