@@ -34,7 +34,7 @@ impl Backend for Composed {
 
     fn probe(&self) -> Result<Receipt, Unavailable> {
         Ok(Receipt {
-            library: "candle-core 0.11.1, candle-nn 0.11.1".into(),
+            library: LIBRARIES.into(),
             device: "cpu".into(),
             isa: format!(
                 "products {} (run time), softmax {} (compile time)",
@@ -69,6 +69,9 @@ fn product_isa() -> &'static str {
     }
     "portable"
 }
+
+/// What these operations are linked from.
+pub(crate) const LIBRARIES: &str = "candle-core 0.11.1, candle-nn 0.11.1";
 
 /// These operations on `device`.
 pub(crate) fn plan(problem: &Problem, device: &Device) -> Box<dyn Plan> {

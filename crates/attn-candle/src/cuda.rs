@@ -19,7 +19,8 @@ use candle_core::cuda::cudarc::driver::{result, sys};
 use candle_core::{Device, cuda};
 
 use crate::Composed;
-use crate::composed::plan;
+use crate::composed::{LIBRARIES, plan};
+use crate::plan::{checked, message};
 
 /// The backend `candle/cuda`. Supports what [`Composed`] does.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,10 +32,10 @@ impl Backend for Cuda {
     }
 
     fn probe(&self) -> Result<Receipt, Unavailable> {
-        let device = device().map_err(|error| Unavailable { reason: first_line(&error) })?;
-        let described = describe(&device).map_err(|error| Unavailable { reason: error })?;
+        let device = device().map_err(|error| Unavailable { reason: message(&error) })?;
+        let described = describe(&device).map_err(|reason| Unavailable { reason })?;
         Ok(Receipt {
-            library: "candle-core 0.11.1, candle-nn 0.11.1".into(),
+            library: LIBRARIES.into(),
             device: described,
             isa: "cuBLAS products, TF32 off; time is the host's clock, device synchronised once \
                   per sample"
@@ -53,7 +54,7 @@ impl Backend for Cuda {
         problem: &Problem,
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        Ok(plan(problem, &crate::plan::checked(device())?))
+        Ok(plan(problem, &checked(device())?))
     }
 }
 
@@ -65,15 +66,11 @@ fn device() -> candle_core::Result<Device> {
     Device::new_cuda(0)
 }
 
-fn first_line(error: &candle_core::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().into()
-}
-
 /// Name, compute capability and driver of the device.
 fn describe(device: &Device) -> Result<String, String> {
     use sys::CUdevice_attribute_enum as Attribute;
     let fail = |error: result::DriverError| error.to_string();
-    let stream = device.as_cuda_device().map_err(|error| first_line(&error))?.cuda_stream();
+    let stream = device.as_cuda_device().map_err(|error| message(&error))?.cuda_stream();
     let context = stream.context();
     let name = context.name().map_err(fail)?;
     let major =

@@ -176,11 +176,13 @@ pub(crate) fn bias(
 }
 
 /// A failure in candle's own words, without the backtrace that it appends to them.
+pub(crate) fn message(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().into()
+}
+
+/// The same as an error of the backend.
 pub(crate) fn checked<T>(result: candle_core::Result<T>) -> Result<T, BackendError> {
-    result.map_err(|error| BackendError::Library {
-        library: "candle",
-        message: error.to_string().lines().next().unwrap_or_default().into(),
-    })
+    result.map_err(|error| BackendError::Library { library: "candle", message: message(&error) })
 }
 
 const fn wrong_type<T: Element>(found: DType) -> BackendError {

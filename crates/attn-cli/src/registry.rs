@@ -53,18 +53,12 @@ pub fn entries() -> Vec<Entry> {
 
 fn own() -> Vec<Entry> {
     let entry = |backend: Box<dyn Backend>, nominal_gflops| Entry {
-        backend,
-        nominal_gflops,
         measured: Measured::Always,
+        ..by_name(backend, nominal_gflops)
     };
-    let by_name = |backend: Box<dyn Backend>, nominal_gflops| Entry {
-        measured: Measured::ByName,
-        ..entry(backend, nominal_gflops)
-    };
-    let rung = |rung, nominal_gflops| Entry {
-        backend: Box::new(Flash(rung)),
-        nominal_gflops,
-        measured: if rung == Rung::best() { Measured::Always } else { Measured::ByName },
+    let rung = |rung, nominal_gflops| {
+        let of = if rung == Rung::best() { entry } else { by_name };
+        of(Box::new(Flash(rung)), nominal_gflops)
     };
     vec![
         entry(Box::new(NAIVE), 3.0),
@@ -81,8 +75,13 @@ fn own() -> Vec<Entry> {
     ]
 }
 
+/// Measured only if it is asked for.
+fn by_name(backend: Box<dyn Backend>, nominal_gflops: f64) -> Entry {
+    Entry { backend, nominal_gflops, measured: Measured::ByName }
+}
+
 fn hidden(backend: Box<dyn Backend>) -> Entry {
-    Entry { backend, nominal_gflops: 3.0, measured: Measured::ByName }
+    by_name(backend, 3.0)
 }
 
 /// Deliberately wrong backends: in no list and no default, but there for who asks by name.

@@ -35,7 +35,7 @@ const NO_DRIVER: &str = "echo 'attn-cuda: error while loading shared libraries: 
                          shared object file: No such file or directory' >&2; exit 127";
 
 #[test]
-fn without_the_program_every_command_has_a_row_that_says_how_to_build_it() {
+fn without_the_program_support_and_list_have_a_row_that_says_how_to_build_it() {
     for command in [["support", "-b", "candle/cuda"], ["list", "-b", "candle/cuda"]] {
         let output = attn(None, &command);
         assert_eq!(output.status.code(), Some(0));

@@ -119,24 +119,23 @@ impl Judge<'_> {
         expect_form(o, dtype, problem.shape().out())?;
         expect_numbers(o, f64::is_finite)?;
         let mut tally = Tally::new(dtype);
-        let (Rule::Budget(budget, _) | Rule::Tolerance { budget, .. }) = self.rule;
+        let (budget, tolerance, yardstick) = match self.rule {
+            Rule::Budget(budget, yardstick) => (budget, None, yardstick),
+            Rule::Tolerance { rtol, atol, budget } => (budget, Some((rtol, atol)), None),
+        };
         let width = problem.shape().dim_v;
         for ([b, h, i], row) in reference.rows_of(problem) {
             let of_row = budget.row(&reference.stats[row]);
             for c in 0..width {
                 let (index, at) = ([b, h, i, c], row * width + c);
                 let sums = [reference.o[at], reference.magnitude[at], reference.sensitivity[at]];
-                let bound = match self.rule {
-                    Rule::Budget(..) => of_row.bound(sums),
-                    Rule::Tolerance { rtol, atol, .. } => atol + rtol * sums[0].abs(),
+                let bound = match tolerance {
+                    None => of_row.bound(sums),
+                    Some((rtol, atol)) => atol + rtol * sums[0].abs(),
                 };
                 tally.add(Worst { index, got: o.data().get(o.index(index)), want: sums[0], bound });
             }
         }
-        let yardstick = match self.rule {
-            Rule::Budget(_, yardstick) => yardstick,
-            Rule::Tolerance { .. } => None,
-        };
         Ok(tally.conclude(yardstick))
     }
 

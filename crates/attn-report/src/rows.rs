@@ -57,6 +57,16 @@ pub(crate) fn grouped<'a, K: PartialEq>(
     groups
 }
 
+/// Each value once, in order of first appearance.
+pub(crate) fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    values.fold(Vec::new(), |mut seen, value| {
+        if !seen.contains(&value) {
+            seen.push(value);
+        }
+        seen
+    })
+}
+
 /// The model that a picture or ranking of several shows: the first of [`Model::ALL`] that was measured.
 pub(crate) fn shown_model(records: &[&Record]) -> Option<Model> {
     records.iter().filter(|r| r.median_ns().is_some()).filter_map(|r| r.model).min()

@@ -73,8 +73,10 @@ impl Summary {
     pub(crate) fn of_cells(all: &[&Record]) -> Self {
         let by_backend = grouped(all, |r| r.backend.as_str());
         let model = shown_model(all);
-        let score = common_score(all, model);
-        let (ranking, not_ranked) = ranking(all, model, score);
+        let timed = all.iter().filter(|r| r.median_ns().is_some() && r.model == model);
+        let timed: Vec<&Record> = timed.copied().collect();
+        let score = common_score(&timed);
+        let (ranking, not_ranked) = ranking(all, &timed, score);
         Summary {
             cells: all.len(),
             outcomes: outcomes(all),
@@ -116,21 +118,19 @@ pub(crate) fn worst(records: &[&Record]) -> Option<WorstCell> {
     Some(WorstCell { backend: record.backend.clone(), case: record.case.clone(), share })
 }
 
-/// The score of most cells of `model` that were measured.
-fn common_score(records: &[&Record], model: Option<Model>) -> Option<ScoreKind> {
-    let measured = records.iter().filter(|r| r.median_ns().is_some() && r.model == model);
-    let measured: Vec<&Record> = measured.copied().collect();
-    let mut scores = grouped(&measured, |r| r.problem.score.kind());
+/// The score of most of the `timed` cells.
+fn common_score(timed: &[&Record]) -> Option<ScoreKind> {
+    let mut scores = grouped(timed, |r| r.problem.score.kind());
     // Of equally many, the one that comes first in the list of kinds.
     scores.sort_by_key(|(kind, cells)| (std::cmp::Reverse(cells.len()), *kind));
     scores.first().map(|(kind, _)| *kind)
 }
 
-/// Ranks the backends that were measured and never wrong, over the cells of `model` and `score` that all of
+/// Ranks the backends that are `timed` and nowhere in `records` wrong, over the cells of `score` that all of
 /// them share.
 fn ranking<'a>(
     records: &[&'a Record],
-    model: Option<Model>,
+    timed: &[&'a Record],
     score: Option<ScoreKind>,
 ) -> (Vec<Rank>, Vec<String>) {
     let wrong = |backend: &str| {
@@ -139,9 +139,8 @@ fn ranking<'a>(
     };
     let (not_ranked, rivals): (Vec<&str>, _) =
         backends(records).into_iter().partition(|id| wrong(id));
-    let measured: Vec<&'a Record> = records
+    let measured: Vec<&'a Record> = timed
         .iter()
-        .filter(|r| r.median_ns().is_some() && r.model == model)
         .filter(|r| Some(r.problem.score.kind()) == score)
         .filter(|r| rivals.contains(&r.backend.as_str()))
         .copied()

@@ -54,16 +54,15 @@ pub fn rank(runs: &[Vec<Record>], model: Model) -> Vec<Ranking> {
     let all: Vec<&Record> = runs.iter().flatten().filter(|r| r.model == Some(model)).collect();
     let groups = grouped(&all, |r| (Place::of(r), r.problem.score.kind(), r.threads)).into_iter();
     groups
-        .map(|((place, score, threads), cells)| {
-            ranking(runs, place, (model, score), threads, &cells)
-        })
+        .map(|((place, score, threads), cells)| ranking(runs, place, model, score, threads, &cells))
         .collect()
 }
 
 fn ranking(
     runs: &[Vec<Record>],
     place: Place,
-    (model, score): (Model, ScoreKind),
+    model: Model,
+    score: ScoreKind,
     threads: usize,
     records: &[&Record],
 ) -> Ranking {

@@ -5,6 +5,7 @@ use attn_record::limits::{Access, Probe, Rate};
 
 use super::Grid;
 use crate::format::{bytes, count, percent, significant};
+use crate::rows::distinct;
 
 /// Multiply-adds, then bandwidth.
 pub fn limits(probe: &Probe) -> Vec<Grid> {
@@ -45,16 +46,6 @@ fn bandwidth(probe: &Probe) -> Grid {
 fn cell(rate: Option<Rate>) -> String {
     rate.map_or_else(String::new, |Rate { best, median, .. }| {
         format!("{} ({})", significant(best), percent(median / best))
-    })
-}
-
-/// Each value once, in order of first appearance.
-fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
-    values.fold(Vec::new(), |mut seen, value| {
-        if !seen.contains(&value) {
-            seen.push(value);
-        }
-        seen
     })
 }
 

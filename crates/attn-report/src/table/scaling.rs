@@ -7,6 +7,7 @@ use super::compare::{by, group, leaf};
 use super::{Grid, Options};
 use crate::format::{percent, shorten, significant, two_decimals};
 use crate::place::Place;
+use crate::rows::distinct;
 use crate::scaling::{Exponent, Line, Scaling, Sweep, Threads};
 
 const INDENT: &str = "  ";
@@ -48,12 +49,7 @@ pub fn scaling_markdown(scaling: &Scaling) -> String {
 /// Every place, with its title where there are several.
 fn named(scaling: &Scaling) -> Vec<(&Place, String)> {
     let sweeps = scaling.sweeps.iter().map(|sweep| &sweep.place);
-    let mut places: Vec<&Place> = Vec::new();
-    for place in sweeps.chain(scaling.threads.iter().map(|threads| &threads.place)) {
-        if !places.contains(&place) {
-            places.push(place);
-        }
-    }
+    let places = distinct(sweeps.chain(scaling.threads.iter().map(|threads| &threads.place)));
     let several = places.len() > 1;
     let title = |place: &Place| if several { place.title() } else { String::new() };
     places.into_iter().map(|place| (place, title(place))).collect()

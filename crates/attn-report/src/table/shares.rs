@@ -3,6 +3,7 @@
 use super::Grid;
 use crate::compare::{Bound, Share};
 use crate::format::{count, percent, two_decimals};
+use crate::rows::distinct;
 
 /// One row for each case and backend, one column for each number of threads.
 pub fn shares(rows: &[Share]) -> Vec<Grid> {
@@ -10,12 +11,7 @@ pub fn shares(rows: &[Share]) -> Vec<Grid> {
         rows.iter().flat_map(|row| row.points.iter().map(|point| point.threads)).collect();
     threads.sort_unstable();
     threads.dedup();
-    let mut places = Vec::new();
-    for row in rows {
-        if !places.contains(&&row.place) {
-            places.push(&row.place);
-        }
-    }
+    let places = distinct(rows.iter().map(|row| &row.place));
     let several = places.len() > 1;
     let grids = places.into_iter().map(|place| {
         let title = if several { place.title() } else { TITLE.into() };
