@@ -5,8 +5,8 @@ use attn_core::{
     Worst,
 };
 use attn_record::{
-    Axis, Build, Cache, Group, Machine, Map, Measurement, Model, Outcome, Process, Record, Run,
-    SCHEMA, Volatile,
+    Axis, Build, Cache, Group, Machine, Map, Measurement, Memory, Model, Outcome, Process, Record,
+    Run, SCHEMA, Volatile,
 };
 
 /// A cell that ended `ok` after a single sample of `ns`.
@@ -112,6 +112,11 @@ pub(crate) fn map(n: usize) -> Map {
         tokens_k: tokens,
         weights: (0..n).map(|i| row(i).collect()).collect(),
     }
+}
+
+/// Memory of a call that needs `bytes`.
+pub(crate) fn peak(bytes: u64) -> Memory {
+    Memory { prepared_bytes: bytes, peak_bytes: bytes, allocations: 0, allocated_bytes: 0 }
 }
 
 /// Two processes that found the same time: its interval is a point.

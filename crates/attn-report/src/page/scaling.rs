@@ -6,7 +6,7 @@ use attn_record::stats::Fit;
 use super::Section;
 use super::html::{Cell, heading, list, paragraph, table, text};
 use crate::format::{percent, ratio, significant, two_decimals};
-use crate::scaling::{Bound, Exponent, LARGE, Line, Scaling, Slope, Sweep, Threads};
+use crate::scaling::{Bound, Exponent, Line, Scaling, Slope, Sweep, Threads};
 
 /// Exponents, slopes and crossings of every sweep, then speed-ups; `None` if there is nothing to say.
 pub(super) fn section(scaling: &Scaling) -> Option<Section> {
@@ -16,8 +16,8 @@ pub(super) fn section(scaling: &Scaling) -> Option<Section> {
     let intro = paragraph(
         "Exponents are fitted to the medians on log-log axes, over the sizes from 512 on where these are \
          three or more. A local slope is that between one size and the one before; from N = 512 on it is marked \
-         where it is more than 0.1 away from the exponent of the work, and where the scores of a head outgrew \
-         a cache of the machine there, the cache is named.",
+         where it is more than 0.1 away from the exponent of the work. Where time grew faster than the work and \
+         the working set (peak memory, inputs and output) outgrew a cache of the machine, the cache is named.",
     );
     let sweeps: String = scaling.sweeps.iter().map(sweep).collect();
     let content = [intro, sweeps, speedups(&scaling.threads)].concat();
@@ -97,16 +97,19 @@ fn slopes(sweep: &Sweep) -> String {
     let row = |line: &Line| {
         let of = |size| line.slopes.iter().find(|s| s.to == size);
         let mut cells = vec![Cell::code(&line.backend)];
-        cells.extend(sizes.iter().map(|&size| slope(sweep.axis, of(size))));
+        cells.extend(sizes.iter().map(|&size| slope(sweep, of(size))));
         cells
     };
     table(&head, sweep.backends.iter().map(row))
 }
 
-fn slope(axis: Axis, slope: Option<&Slope>) -> Cell {
+fn slope(sweep: &Sweep, slope: Option<&Slope>) -> Cell {
     let cell = Cell::value(slope.map(|s| s.slope), two_decimals);
-    let marked = |s: &Slope| axis == Axis::Len && s.from >= LARGE && s.departs == Some(true);
-    if slope.is_some_and(marked) { cell.class("number departs") } else { cell }
+    if slope.is_some_and(|slope| sweep.is_marked(slope)) {
+        cell.class("number departs")
+    } else {
+        cell
+    }
 }
 
 fn speedups(threads: &[Threads]) -> String {
@@ -138,7 +141,6 @@ fn speedups(threads: &[Threads]) -> String {
 mod tests {
     use super::*;
     use crate::fixture;
-    use crate::scaling::Scores;
 
     #[test]
     fn exponents_slopes_caches_and_crossings_are_said() {
@@ -146,7 +148,10 @@ mod tests {
         for (record, ns) in records.iter_mut().zip([9e5, 1e6, 9e6, 4e6, 36e6, 16e6]) {
             record.volatile.measurement = Some(fixture::certain(ns));
         }
-        let html = section(&Scaling::of(&records, &[("a", Scores::Matrix)])).unwrap().content;
+        for (record, mib) in records.iter_mut().step_by(2).zip([1, 3, 12]) {
+            record.volatile.memory = Some(fixture::peak(mib << 20));
+        }
+        let html = section(&Scaling::of(&records, &[])).unwrap().content;
         for part in [
             ">2.66</td>",
             "class=\"number departs\" data-value=\"3.32",

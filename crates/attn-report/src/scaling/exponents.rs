@@ -1,5 +1,6 @@
 //! Fitted exponents, and those that theory expects.
 
+use attn_core::Work;
 use attn_record::Axis;
 use attn_record::stats::Fit;
 use serde::Serialize;
@@ -38,11 +39,16 @@ impl Exponent {
     }
 }
 
-/// The exponent of the exact operation counts between the two largest sizes, to one decimal: 2 for
-/// attention of N queries to N keys, causal or not, 1 for few queries, for windows, and against D.
+/// The exponent of the exact counts between the two largest sizes, to one decimal. Against N of the pairs, beside
+/// which projections of single tokens vanish: 2 for attention of N queries to N keys, causal or not, 1 for
+/// few queries and for windows. Against D of the operations: 1.
 pub(super) fn of_work(series: &Series<'_>) -> Option<f64> {
+    let count = |work: &Work| match series.axis {
+        Axis::Len => work.pairs,
+        Axis::Dim => work.flops.0,
+    };
     let mut counts: Vec<(usize, u64)> =
-        series.points().map(|p| (p.size, p.record.work.flops.0)).collect();
+        series.points().map(|p| (p.size, count(&p.record.work))).collect();
     counts.sort_unstable();
     counts.dedup_by_key(|(size, _)| *size);
     let [.., (n1, f1), (n2, f2)] = counts[..] else {
@@ -82,6 +88,15 @@ mod tests {
             assert!(fit.interval.is_some());
         }
         assert_eq!(sweep.backends[0].memory.best(), None, "nobody counted");
+    }
+
+    #[test]
+    fn projections_of_tokens_leave_the_square() {
+        let mut records = fixture::sweep("sweep/additive", &["a"], &[64, 128]);
+        for (record, flops) in records.iter_mut().zip([3 << 20, 9 << 20]) {
+            record.work.flops = attn_core::Flops(flops);
+        }
+        assert_eq!(Scaling::of(&records, &[]).sweeps[0].expected, Some(2.0));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `exponents` | fitted exponents of one backend along one sweep |
-//! | `slopes` | the slope between neighbouring sizes, and which cache the scores outgrew there |
+//! | `slopes` | the slope between neighbouring sizes, and which cache was outgrown there |
 //! | `crossings` | where one backend overtakes another |
 //! | `threads` | speed-up and efficiency |
 //! | `sentences` | all of that in plain English |
@@ -70,7 +70,7 @@ pub struct Sweep {
     pub model: Model,
     /// Number of threads.
     pub threads: usize,
-    /// The exponent of the exact operation counts between the two largest sizes: what the time tends to.
+    /// The exponent of the exact counts of the work between the two largest sizes: what the time tends to.
     pub expected: Option<f64>,
     /// One per backend that was measured.
     pub backends: Vec<Line>,
@@ -123,7 +123,7 @@ fn sweep(series: &Series<'_>, known: &Known<'_>) -> Sweep {
             time: Exponent::of(points.iter().map(|p| (p.size, p.ns))),
             memory: Exponent::of(memory),
             memory_expected: scores.map(|scores| exponents::of_memory(series, scores)),
-            slopes: slopes::all(points, expected, scores),
+            slopes: slopes::all(points, expected),
         }
     };
     Sweep {

@@ -3,7 +3,7 @@
 use attn_record::Axis;
 use attn_record::stats::{Fit, Interval};
 
-use super::{Bound, Crossing, Exponent, LARGE, Line, Slope, Sweep, Threads};
+use super::{Bound, Crossing, Exponent, LARGE, Line, Outgrown, Slope, Sweep, Threads};
 use crate::format::{bytes, count, percent, significant, two_decimals};
 
 impl Sweep {
@@ -63,23 +63,35 @@ impl Sweep {
         Some(format!("{backend}: {what} grows as {symbol}^{}{sizes}{expected}.", fitted(&fit)))
     }
 
-    /// `faer: from N = 512 to 1024 the slope is 2.31 (2.25 to 2.37), where the scores of a head (4 MiB)
-    /// outgrew the L2 cache (2 MiB).` Only where the slope departs from the expected one and a cache was
-    /// outgrown.
+    /// `faer: from N = 512 to 1024 the slope is 2.31 (2.25 to 2.37), where the working set (4 MiB) outgrew the
+    /// L2 cache (2 MiB).` Only where the slope departs from the expected one and a cache was outgrown or, at
+    /// large sizes, none was.
     pub fn of_slope(&self, line: &Line, slope: &Slope) -> Option<String> {
-        let outgrew = slope.outgrew?;
+        let why = match slope.outgrew {
+            Some(Outgrown { level, cache_bytes, working_set }) => format!(
+                "where the working set ({}) outgrew the L{level} cache ({})",
+                bytes(working_set),
+                bytes(cache_bytes),
+            ),
+            None if self.is_marked(slope) => {
+                "where it is not known to have outgrown a cache".into()
+            }
+            None => return None,
+        };
         Some(format!(
-            "{}: from {} = {} to {} the slope is {:.2}{}, where the scores of a head ({}) outgrew the L{} cache ({}).",
+            "{}: from {} = {} to {} the slope is {:.2}{}, {why}.",
             line.backend,
             self.symbol(),
             slope.from,
             slope.to,
             slope.slope,
             range(slope.interval),
-            bytes(outgrew.scores_bytes),
-            outgrew.level,
-            bytes(outgrew.cache_bytes),
         ))
+    }
+
+    /// Whether a slope at large sizes departs from the expected one.
+    pub(crate) fn is_marked(&self, slope: &Slope) -> bool {
+        self.axis == Axis::Len && slope.from >= LARGE && slope.departs == Some(true)
     }
 
     /// `faer overtakes ndarray at N = 310.`
@@ -127,7 +139,7 @@ fn range(interval: Option<Interval>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Scaling, Scores};
+    use super::super::Scaling;
     use crate::fixture;
 
     #[test]
@@ -136,14 +148,19 @@ mod tests {
         for (record, ns) in records.iter_mut().zip([9e5, 1e6, 9e6, 4e6, 36e6, 16e6]) {
             record.volatile.measurement = Some(fixture::certain(ns));
         }
-        let sweep = &Scaling::of(&records, &[("a", Scores::Matrix)]).sweeps[0];
+        for (record, mib) in records.iter_mut().step_by(2).zip([1, 3, 12]) {
+            record.volatile.memory = Some(fixture::peak(mib << 20));
+        }
+        let sweep = &Scaling::of(&records, &[]).sweeps[0];
         assert_eq!(sweep.title(), "sweep/seq-len/full, f32, kernel, 1 thread");
         let said = sweep.sentences();
         assert!(said[0].starts_with("a: time grows as N^2.66 ("), "{said:?}");
         assert!(said[0].ends_with(") for N >= 512; expected is 2."), "{said:?}");
-        let slope = "a: from N = 512 to 1024 the slope is 3.32 (3.32 to 3.32), where the scores of a head \
-                     (4 MiB) outgrew the L2 cache (2 MiB).";
-        assert_eq!(said[1], slope);
-        assert_eq!(said[3], "b overtakes a at N = 554.");
+        let slope = "a: from N = 512 to 1024 the slope is 3.32 (3.32 to 3.32), where the working set (4 MiB) \
+                     outgrew the L2 cache (2 MiB).";
+        assert!(said.iter().any(|said| said == slope), "{said:?}");
+        let slope = "a: from N = 1024 to 2048 the slope is 2.00 (2.00 to 2.00)";
+        assert!(!said.iter().any(|said| said.starts_with(slope)), "{said:?}");
+        assert_eq!(said.last().unwrap(), "b overtakes a at N = 554.");
     }
 }

@@ -1,11 +1,9 @@
 //! The slope between neighbouring sizes.
 
-use attn_core::DType;
 use attn_record::stats::Interval;
 use attn_record::{Cache, Record};
 use serde::Serialize;
 
-use super::Scores;
 use super::series::Point;
 use crate::certainty::believed;
 
@@ -26,8 +24,8 @@ pub struct Slope {
     pub interval: Option<Interval>,
     /// Whether it is more than 0.1 away from the expected exponent; `None` if none is expected.
     pub departs: Option<bool>,
-    /// The cache that held the scores of a head at `from` and no longer does at `to`, where the slope
-    /// departs.
+    /// The cache that held the working set at `from` and no longer does at `to`, where the slope is more than
+    /// 0.1 above the expected one.
     pub outgrew: Option<Outgrown>,
 }
 
@@ -38,28 +36,24 @@ pub struct Outgrown {
     pub level: u8,
     /// Its size.
     pub cache_bytes: u64,
-    /// The scores of one head at the larger size.
-    pub scores_bytes: u64,
+    /// The working set at the larger size: the peak memory that was counted, and inputs and output.
+    pub working_set: u64,
 }
 
-pub(super) fn all(
-    points: &[Point<'_>],
-    expected: Option<f64>,
-    scores: Option<Scores>,
-) -> Vec<Slope> {
+pub(super) fn all(points: &[Point<'_>], expected: Option<f64>) -> Vec<Slope> {
     let slope = |pair: &[Point<'_>]| {
         let (a, b) = (&pair[0], &pair[1]);
         let steps = (b.size as f64 / a.size as f64).ln();
         let slope = (b.ns / a.ns).ln() / steps;
-        let departs = expected.map(|expected| (slope - expected).abs() > TOLERANCE);
-        let matrix = departs == Some(true) && scores == Some(Scores::Matrix);
+        let above = expected.map(|expected| slope - expected);
+        let slower = above.is_some_and(|above| above > TOLERANCE);
         Slope {
             from: a.size,
             to: b.size,
             slope,
             interval: interval(a.record, b.record).map(|ratio| ratio.map(|x| x.ln() / steps)),
-            departs,
-            outgrew: matrix.then(|| outgrown(a.record, b.record)).flatten(),
+            departs: above.map(|above| above.abs() > TOLERANCE),
+            outgrew: slower.then(|| outgrown(a.record, b.record)).flatten(),
         }
     };
     points.windows(2).map(slope).collect()
@@ -72,17 +66,16 @@ fn interval(a: &Record, b: &Record) -> Option<Interval> {
 
 /// The largest cache of the machine that was outgrown.
 fn outgrown(a: &Record, b: &Record) -> Option<Outgrown> {
-    let (before, after) = (scores_bytes(a), scores_bytes(b));
+    let (before, after) = (working_set(a)?, working_set(b)?);
     let caches = b.machine.caches.iter();
     let left = caches.filter(|cache| before <= cache.bytes && cache.bytes < after);
     let &Cache { level, bytes } = left.max_by_key(|cache| cache.level)?;
-    Some(Outgrown { level, cache_bytes: bytes, scores_bytes: after })
+    Some(Outgrown { level, cache_bytes: bytes, working_set: after })
 }
 
-/// Nq x Nk scores of one head in f64 for f64, else in f32: half types are converted before.
-fn scores_bytes(record: &Record) -> u64 {
-    let element = if record.dtype() == DType::F64 { 8 } else { 4 };
-    (record.problem.shape.len_q * record.problem.shape.len_k * element) as u64
+/// Peak memory of a call, and inputs and output; `None` where memory was not counted.
+fn working_set(record: &Record) -> Option<u64> {
+    Some(record.peak_bytes()? + record.work.bytes.0)
 }
 
 #[cfg(test)]
@@ -91,30 +84,37 @@ mod tests {
     use crate::fixture;
     use crate::scaling::Scaling;
 
-    fn slopes(times: [f64; 3], scores: Scores) -> Vec<Slope> {
+    /// Of 256, 512 and 1024 tokens, with `peaks` KiB of memory beside 256, 512 and 1024 KiB of inputs and output.
+    fn slopes(times: [f64; 3], peaks: [u64; 3]) -> Vec<Slope> {
         let mut records = fixture::sweep("sweep/seq-len/full", &["a"], &[256, 512, 1024]);
-        for (record, ns) in records.iter_mut().zip(times) {
+        for ((record, ns), peak) in records.iter_mut().zip(times).zip(peaks) {
             record.volatile.measurement = Some(fixture::certain(ns));
+            record.volatile.memory = Some(fixture::peak(peak << 10));
         }
-        let scaling = Scaling::of(&records, &[("a", scores)]);
+        let scaling = Scaling::of(&records, &[]);
         scaling.sweeps[0].backends[0].slopes.clone()
     }
 
     #[test]
     fn where_the_line_steps_up_the_outgrown_cache_is_named() {
-        // 256 KiB, 1 MiB and 4 MiB of scores.
-        let found = slopes([1000.0, 4000.0, 32_000.0], Scores::Matrix);
+        let found = slopes([1000.0, 4000.0, 32_000.0], [256, 1024, 4096]);
         assert!((found[0].slope - 2.0).abs() < 1e-12 && found[0].departs == Some(false));
         assert_eq!(found[0].outgrew, None);
         assert!((found[1].slope - 3.0).abs() < 1e-12);
         assert!((found[1].interval.unwrap().low - 3.0).abs() < 1e-9);
-        let l2 = Outgrown { level: 2, cache_bytes: 2 << 20, scores_bytes: 4 << 20 };
+        let l2 = Outgrown { level: 2, cache_bytes: 2 << 20, working_set: 5 << 20 };
         assert_eq!(found[1].outgrew, Some(l2));
     }
 
     #[test]
-    fn tiles_outgrow_nothing() {
-        let found = slopes([1000.0, 4000.0, 32_000.0], Scores::Part);
+    fn a_step_between_the_same_caches_has_no_reason() {
+        let found = slopes([1000.0, 4000.0, 32_000.0], [1, 2, 4]);
+        assert_eq!((found[1].departs, found[1].outgrew), (Some(true), None));
+    }
+
+    #[test]
+    fn a_cache_that_is_outgrown_makes_nothing_faster() {
+        let found = slopes([1000.0, 4000.0, 8000.0], [256, 1024, 4096]);
         assert_eq!((found[1].departs, found[1].outgrew), (Some(true), None));
     }
 }
