@@ -68,10 +68,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
 
 /// Prints `value` as one JSON document on stdout.
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    use std::io::Write as _;
-    let mut text = serde_json::to_vec_pretty(value)?;
-    text.push(b'\n');
-    Ok(std::io::stdout().write_all(&text)?)
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
 }
 
 /// What `check --json` and `measure --json` print.

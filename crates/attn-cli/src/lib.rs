@@ -4,6 +4,9 @@
 //! is one file under `cmd`, with the same parts: its arguments with examples, and `run`, which
 //! returns how the process ends.
 
+#[macro_use]
+mod print;
+
 mod args;
 pub mod builtin;
 mod cmd;

@@ -29,6 +29,28 @@ const TINY: &str = "analysis = 'two tiny sweeps'\naxis = 'len'\n\
     [[case]]\nname = 'causal'\nshape = { len = [8, 16], dim = 8 }\ncausal = 'top-left'\n";
 
 #[test]
+fn a_reader_that_has_gone_ends_nothing() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.args(["list"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_an_error_in_one_line() {
+    for args in [&["list"][..], &["list", "--json"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
+        let output = command.args(args).stdout(full).output().unwrap();
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{message}");
+        assert!(message.starts_with("attn: standard output: ") && message.lines().count() == 1);
+    }
+}
+
+#[test]
 fn a_misspelt_backend_is_named_with_the_nearest_ones() {
     let output = attn(&["check", "--backend", "nope"]);
     assert_eq!(output.status.code(), Some(2));
