@@ -35,6 +35,10 @@ pub struct Changes {
     pub new: Machine,
     /// The typical change: Hodges and Lehmann's centre of the logarithms of all ratios.
     pub typical: Option<f64>,
+    /// How many medians are within 5 % of each other, whatever their intervals.
+    pub close: usize,
+    /// How many intervals hold 1: nearly all where nothing changed, if the intervals are honest.
+    pub covering: usize,
     /// One per cell.
     pub changes: Vec<Change>,
 }
@@ -164,6 +168,8 @@ fn machines(pairs: &[(&Record, &Record)]) -> Vec<Changes> {
                 old: old.machine.clone(),
                 new: new.machine.clone(),
                 typical: None,
+                close: 0,
+                covering: 0,
                 changes: vec![change],
             }),
         }
@@ -171,6 +177,10 @@ fn machines(pairs: &[(&Record, &Record)]) -> Vec<Changes> {
     for machine in &mut machines {
         let logs: Vec<f64> = machine.changes.iter().map(|change| change.ratio.ln()).collect();
         machine.typical = stats::hodges_lehmann(&logs).map(f64::exp);
+        machine.close = logs.iter().filter(|log| log.abs() <= SAME.ln()).count();
+        let covers =
+            |change: &&Change| change.interval.is_some_and(|i| i.low <= 1.0 && 1.0 <= i.high);
+        machine.covering = machine.changes.iter().filter(covers).count();
     }
     machines
 }
@@ -264,6 +274,7 @@ mod tests {
             found.machines[0].changes.iter().map(|c| (&*c.case, c.verdict)).collect();
         assert_eq!(verdicts, [("g/1", Verdict::Slower), ("g/2", Verdict::Same)]);
         assert!((found.machines[0].typical.unwrap() - 2f64.sqrt()).abs() < 1e-12);
+        assert_eq!((found.machines[0].close, found.machines[0].covering), (1, 1));
         assert_eq!(found.uncompared[0].new, Outcome::Disagrees);
         assert_eq!(found.only_old, ["x g/4 (kernel, 1 thread)"]);
         assert_eq!(found.only_new, ["x g/5 (kernel, 1 thread)"]);

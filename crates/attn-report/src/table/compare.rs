@@ -177,11 +177,14 @@ fn changes(machine: &Changes) -> Vec<Grid> {
         let n = machine.changes.iter().filter(|change| change.verdict == verdict).count();
         format!("{n} {}", verdict.name())
     });
+    let cells = count(machine.changes.len(), "cell");
     let typical = machine.typical.map_or_else(|| "-".into(), ratio);
     let note = format!(
-        "{place}: {}; typical change {typical}. After ± stands half the width of the interval at 95 %; same \
-         means within 5 %.",
-        counts.join(", ")
+        "{place}: {}; typical change {typical}. Of {cells}, {} are within 5 % of their old time, and the intervals \
+         of {} hold 1. After ± stands half the width of the interval at 95 %; same means within 5 %.",
+        counts.join(", "),
+        machine.close,
+        machine.covering,
     );
     if let Some(last) = grids.last_mut() {
         last.notes.push(note);
