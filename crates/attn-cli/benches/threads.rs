@@ -13,6 +13,7 @@ use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use std::{env, io, thread};
 
+use attn_bench::run::Measured;
 use attn_bench::suite::Case;
 use attn_cli::registry::THREAD_VARIABLES;
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -37,7 +38,7 @@ fn compare() {
     let mut counts: Vec<usize> = (0..10).map(|at| 1 << at).filter(|&n| n < cores).collect();
     counts.push(cores);
     let mut criterion = Criterion::default().configure_from_args();
-    let cells = sweep.cells(|case| case.all_cores);
+    let cells = sweep.cells(|case| case.all_cores, |entry| entry.measured == Measured::Always);
     for cells in cells.chunk_by(|(a, _), (b, _)| a.id == b.id) {
         let folder = tempfile::tempdir().expect("a folder for files");
         Exercise::new(&sweep.suite, cells[0].0).save(folder.path());

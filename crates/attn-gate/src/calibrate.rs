@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::{End, Source, Stage, judge};
 use crate::rule::{Closed, Rule, ln_ratio, percent};
+use crate::tries::{Tool, Try};
 
 /// The schema of [`Summary`].
 pub const SCHEMA: &str = "attn-calibration/1";
@@ -75,7 +76,7 @@ pub struct Share {
 }
 
 impl Share {
-    fn of(hits: u64, tries: u64) -> Self {
+    pub(crate) fn of(hits: u64, tries: u64) -> Self {
         let interval = clopper_pearson(hits, tries, LEVEL).map(|i| [i.low, i.high]);
         Share { hits, tries, interval }
     }
@@ -128,11 +129,13 @@ pub struct Summary {
     pub kinds: Vec<Kind>,
     /// Replayed suites of 20 cases without a slowdown that have a case REGRESSED.
     pub suites: Share,
+    /// Whole comparisons with one slow cell, by this gate and by others.
+    pub tools: Vec<Tool>,
 }
 
 impl Summary {
     /// From all samples, in the order in which they were taken.
-    pub fn of(samples: &[Sample], rule: &Rule) -> Self {
+    pub fn of(samples: &[Sample], tries: &[Try], rule: &Rule) -> Self {
         let mut names: Vec<&str> = Vec::new();
         for sample in samples {
             if !names.contains(&sample.kind.as_str()) {
@@ -144,7 +147,12 @@ impl Summary {
             .iter()
             .map(|name| samples.iter().filter(|s| s.kind == *name).map(Sample::residual).collect())
             .collect();
-        Summary { schema: SCHEMA.into(), kinds, suites: suites(&pools, rule) }
+        Summary {
+            schema: SCHEMA.into(),
+            kinds,
+            suites: suites(&pools, rule),
+            tools: Tool::all(tries),
+        }
     }
 }
 
@@ -289,7 +297,7 @@ mod tests {
     fn a_calm_machine_finds_what_must_be_found_and_nothing_else() {
         let mut all = samples("compute-bound", 60, 0.005);
         all.extend(samples("memory-bound", 60, 0.006));
-        let summary = Summary::of(&all, &Rule::default());
+        let summary = Summary::of(&all, &[], &Rule::default());
         assert_eq!((summary.kinds.len(), summary.suites.tries), (2, REPLAYS));
         assert!(summary.suites.hits <= 10, "{summary:?}");
         for kind in &summary.kinds {
@@ -304,10 +312,10 @@ mod tests {
 
     #[test]
     fn few_samples_make_few_claims() {
-        let summary = Summary::of(&samples("threaded", 3, 0.005), &Rule::default());
+        let summary = Summary::of(&samples("threaded", 3, 0.005), &[], &Rule::default());
         let [kind] = &summary.kinds[..] else { panic!() };
         assert!(kind.points.iter().all(|point| point.live == Share::of(0, 0)));
-        let none = Summary::of(&[], &Rule::default());
+        let none = Summary::of(&[], &[], &Rule::default());
         assert_eq!((none.kinds.len(), none.suites.value()), (0, None));
     }
 }

@@ -17,6 +17,7 @@
 //! | [`pair`] | one replicate: two workers take turns in short slots |
 //! | [`output`] | what is made from it: Markdown, JUnit, annotations, plot, page, table |
 //! | [`result`] | `gate.json`, which every output is made from |
+//! | [`tries`] | whole comparisons with a slowdown of known size, by this gate and by others |
 
 pub mod build;
 pub mod calibrate;
@@ -29,4 +30,5 @@ pub mod pair;
 pub mod result;
 pub mod rule;
 pub mod run;
+pub mod tries;
 mod verdict;

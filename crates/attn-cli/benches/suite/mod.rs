@@ -26,11 +26,12 @@ pub(crate) fn main(prefix: &str) {
     attn_cli::threads::fix(1);
     let sweep = Sweep::load();
     let mut criterion = Criterion::default().configure_from_args();
-    let cells = sweep.cells(|case| case.id.starts_with(prefix));
+    let cells =
+        sweep.cells(|case| case.id.starts_with(prefix), |entry| entry.measured == Measured::Always);
     for cells in cells.chunk_by(|(a, _), (b, _)| a.id == b.id) {
         let exercise = Exercise::new(&sweep.suite, cells[0].0);
         for (_, backend) in cells {
-            exercise.bench(&mut criterion, sweep.backend(backend));
+            exercise.bench(&mut criterion, sweep.backend(backend), Slowdown::NONE);
         }
     }
     criterion.final_summary();
@@ -48,14 +49,17 @@ impl Sweep {
         Sweep { suite, entries: registry::in_process(None) }
     }
 
-    /// Cases that `wanted` wants and the quick preset does not skip, each with the backends that can run them.
-    pub(crate) fn cells(&self, wanted: impl Fn(&Case) -> bool) -> Vec<(&Case, String)> {
+    /// Cases that are wanted and the quick preset does not skip, each with the wanted backends that can run
+    /// them.
+    pub(crate) fn cells(
+        &self,
+        case: impl Fn(&Case) -> bool,
+        backend: impl Fn(&Entry) -> bool,
+    ) -> Vec<(&Case, String)> {
         let cases = self.suite.cases();
         let selection = Selection {
-            cases: (0..cases.len()).filter(|&at| wanted(&cases[at])).collect(),
-            backends: (0..self.entries.len())
-                .filter(|&at| self.entries[at].measured == Measured::Always)
-                .collect(),
+            cases: (0..cases.len()).filter(|&at| case(&cases[at])).collect(),
+            backends: (0..self.entries.len()).filter(|&at| backend(&self.entries[at])).collect(),
             threads: Some(vec![1]),
             models: Some(vec![Model::Kernel]),
             measure: true,
@@ -113,13 +117,18 @@ impl<'s> Exercise<'s> {
         }
     }
 
-    fn bench(&self, criterion: &mut Criterion, backend: &dyn Backend) {
+    pub(crate) fn bench(
+        &self,
+        criterion: &mut Criterion,
+        backend: &dyn Backend,
+        mut slower: Slowdown,
+    ) {
         let (group, value) = self.case.id.rsplit_once('/').expect("a case has a group");
         let mut group = criterion.benchmark_group(group);
         group.throughput(Throughput::Elements(self.case.work.flops.0));
         group.bench_function(BenchmarkId::new(backend.id().to_string(), value), |bencher| {
             let mut cell = self.prepare(backend, NonZeroUsize::MIN);
-            bencher.iter_custom(|calls| time(&mut cell, calls));
+            bencher.iter_custom(|calls| time(&mut cell, slower.calls(calls)));
             self.recheck(&mut cell);
         });
         group.finish();
@@ -143,6 +152,30 @@ impl<'s> Exercise<'s> {
     pub(crate) fn recheck(&self, cell: &mut Prepared<'_>) {
         let check = cell.judge(&self.expected[1]).expect("it stores");
         assert!(check.agrees(), "{}: {:?}", self.case.id, check.findings);
+    }
+}
+
+/// A slowdown of known size: calls that are made and not counted.
+pub(crate) struct Slowdown {
+    share: f64,
+    counted: u64,
+    made: u64,
+}
+
+impl Slowdown {
+    pub(crate) const NONE: Self = Slowdown { share: 0.0, counted: 0, made: 0 };
+
+    pub(crate) const fn by(share: f64) -> Self {
+        Slowdown { share, ..Slowdown::NONE }
+    }
+
+    /// How many to make where `counted` are counted: fractions of a call are carried over.
+    fn calls(&mut self, counted: u64) -> u64 {
+        self.counted += counted;
+        let all = (self.counted as f64 * (1.0 + self.share)).round() as u64;
+        let now = all - self.made;
+        self.made = all;
+        now
     }
 }
 

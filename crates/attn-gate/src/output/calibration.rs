@@ -3,11 +3,34 @@
 use attn_report::charts::{Figure, PowerCurve, power};
 
 use crate::calibrate::{Kind, Share, Summary};
+use crate::tries::Tool;
 
-/// One table per kind, and a sentence on suites without a slowdown.
+/// One table per kind, a sentence on suites without a slowdown, and a table of whole comparisons if there are any.
 pub fn calibration_markdown(summary: &Summary) -> String {
     let kinds = summary.kinds.iter().map(kind);
-    kinds.chain([suites(summary.suites)]).collect::<Vec<_>>().join("\n")
+    let parts = kinds.chain([suites(summary.suites)]).chain(tools(&summary.tools));
+    parts.collect::<Vec<_>>().join("\n")
+}
+
+fn tools(tools: &[Tool]) -> Option<String> {
+    let head = "Whole comparisons of a program with itself, one cell slowed down:\n\n\
+         | tool | cells | planted | seconds | slow cell found | 95 % interval | it alone | others accused | \
+         nobody can tell |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+    let of = |share: Share| format!("{} of {}", share.hits, share.tries);
+    let row = |tool: &Tool| {
+        let (found, alone) = (of(tool.found), of(tool.alone));
+        let (accused, undecided) = (of(tool.accused), of(tool.undecided));
+        format!(
+            "| {} | {} | {} % | {:.0} | {found} | {} | {alone} | {accused} | {undecided} |\n",
+            tool.tool,
+            tool.cells,
+            tool.planted,
+            tool.seconds,
+            interval(tool.found)
+        )
+    };
+    let rows: String = tools.iter().map(row).collect();
+    (!rows.is_empty()).then(|| head.to_owned() + &rows)
 }
 
 fn kind(kind: &Kind) -> String {

@@ -15,6 +15,8 @@ use attn_gate::judge::Source as _;
 use attn_gate::live::{Live, Timed};
 use attn_gate::output::{calibration_markdown, calibration_plot};
 use attn_gate::rule::Rule;
+use attn_gate::tries::Try;
+use serde::de::DeserializeOwned;
 
 use super::super::print_json;
 use super::programs::this_program;
@@ -41,7 +43,10 @@ const EXAMPLES: &str = "\
 Examples:
   attn gate calibrate                  five minutes: spread of a replicate, a first curve
   attn gate calibrate --budget 2h      two hours more of the same, with narrow intervals
-  attn gate calibrate --budget 0s      only summarise again what is there";
+  attn gate calibrate --budget 0s      only summarise again what is there
+
+Whole comparisons that the folder's tries.jsonl lists, of this gate and of other tools, get a table of their own;
+scripts/make-calibration adds to it.";
 
 /// Three kinds of case: the kind, the backend, the case, and whether all cores compute.
 const KINDS: [(&str, &str, &str, bool); 3] = [
@@ -53,14 +58,15 @@ const KINDS: [(&str, &str, &str, bool); 3] = [
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     let path = args.out.join("calibration.jsonl");
-    let mut samples = read(&path)?;
+    let mut samples: Vec<Sample> = read(&path)?;
+    let tries: Vec<Try> = read(&args.out.join("tries.jsonl"))?;
     if !args.budget.is_zero() {
         measure(args, &path, &mut samples)?;
     }
-    if samples.is_empty() {
+    if samples.is_empty() && tries.is_empty() {
         return Err(anyhow!("{}: no samples; give a longer --budget", path.display()).into());
     }
-    let summary = Summary::of(&samples, &Rule::default());
+    let summary = Summary::of(&samples, &tries, &Rule::default());
     let write = |name: &str, content: &str| -> Result<(), Failure> {
         let path = args.out.join(name);
         Ok(fs::write(&path, content).with_context(|| path.display().to_string())?)
@@ -75,13 +81,13 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         print_json(&summary)?;
     } else {
         print!("{markdown}");
-        println!("samples, summary and plot: {}", args.out.display());
+        eprintln!("samples, summary and plot: {}", args.out.display());
     }
     Ok(Exit::Success)
 }
 
-/// The samples of earlier calibrations.
-fn read(path: &Path) -> Result<Vec<Sample>, Failure> {
+/// One value per line; none if there is no such file.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
     if !path.exists() {
         return Ok(Vec::new());
     }
