@@ -23,7 +23,10 @@ impl<T: Element> Buffer<T> {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
-        Buffer { lines: vec![Line([0; 64]); lines], len, element: PhantomData }
+        let mut memory = Vec::with_capacity(lines);
+        attn_sys::pages::prefer_large(memory.spare_capacity_mut());
+        memory.resize(lines, Line([0; 64]));
+        Buffer { lines: memory, len, element: PhantomData }
     }
 
     /// A copy of `elements`.

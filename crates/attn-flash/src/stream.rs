@@ -5,7 +5,7 @@ use std::ops::Range;
 use attn_host::Storage;
 
 use crate::buffer::Buffer;
-use crate::kernel::rows::{Next, combine, dots, join, padded_rows, weigh_row};
+use crate::kernel::rows::{combine, dots, join, padded_rows, weigh_row};
 use crate::num::Num;
 use crate::operands::MaskRow;
 use crate::phases::{Clock, Phase};
@@ -91,7 +91,7 @@ impl<T: Num> Stream<T> {
     ) {
         let [dim, dim_v] = keys.dims;
         let count = keys.k.len() / dim;
-        dots(isa, &self.q, (keys.k, dim), (&mut self.s, self.keys), Next(keys.v.as_ptr()));
+        dots(isa, &self.q, (keys.k, dim), (&mut self.s, self.keys));
         clock.lap(Phase::Scores);
         let width = self.widths[1];
         let mut scales = [T::ONE; crate::kernel::rows::MOST_ROWS];
@@ -109,8 +109,7 @@ impl<T: Num> Stream<T> {
         }
         clock.lap(Phase::Softmax);
         self.block_o.fill(T::ZERO);
-        let next = Next(keys.k.as_ptr_range().end);
-        combine(isa, (&self.s, self.keys), (keys.v, dim_v), &mut self.block_o, next);
+        combine(isa, (&self.s, self.keys), (keys.v, dim_v), &mut self.block_o);
         for r in 0..self.rows.len() {
             let span = r * width..(r + 1) * width;
             join(isa, &mut self.o[span.clone()], scales[r], &self.block_o[span]);

@@ -208,7 +208,10 @@ fn matrix<C>(tensor: &[C], head: usize, size: usize) -> &[C] {
 
 fn copy<T: Element>(tensor: &Tensor) -> Result<Vec<T>, BackendError> {
     let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
-    Ok(slice.to_vec())
+    let mut copy = Vec::with_capacity(slice.len());
+    attn_sys::pages::prefer_large(copy.spare_capacity_mut());
+    copy.extend_from_slice(slice);
+    Ok(copy)
 }
 
 fn write<T: Element>(out: &mut attn_core::Fenced, values: &[T]) -> Result<(), BackendError> {

@@ -9,6 +9,7 @@
 
 use std::hint::black_box;
 
+use crate::pages;
 use crate::vectors::{Set, Vectors};
 
 /// What a pass does.
@@ -37,7 +38,9 @@ impl Buffer {
     /// At most `bytes`, an even number of lines, but at least two.
     pub fn new(bytes: usize, vectors: Vectors) -> Self {
         let count = Buffer::words(bytes);
-        let words = vec![1; count + LINE];
+        let mut words = Vec::with_capacity(count + LINE);
+        pages::prefer_large(words.spare_capacity_mut());
+        words.resize(count + LINE, 1);
         let start = words.as_ptr().align_offset(LINE * size_of::<u64>()).min(LINE);
         Buffer { words, lines: start..start + count, vectors }
     }

@@ -27,28 +27,7 @@ pub(crate) const fn padded_rows(rows: usize) -> usize {
 }
 
 /// Keys whose values are added up in registers at a time.
-const RUN: usize = 8;
-
-/// How far ahead memory is asked for: what arrives while a line is on its way (30 GB/s for 130 ns).
-const AHEAD_BYTES: usize = 4096;
-
-/// What is read after a block, so that its beginning is asked for in time.
-#[derive(Clone, Copy)]
-pub(crate) struct Next<T>(pub(crate) *const T);
-
-impl<T> Next<T> {
-    /// `AHEAD_BYTES` after the row that begins at `at` in `block`: in the block, or in what comes next.
-    /// Only good for asking: it need not point to anything.
-    #[inline(always)]
-    fn ahead(self, block: &[T], at: usize) -> *const T {
-        let ahead = at + AHEAD_BYTES / size_of::<T>();
-        if ahead < block.len() {
-            block.as_ptr().wrapping_add(ahead)
-        } else {
-            self.0.wrapping_add(ahead - block.len())
-        }
-    }
-}
+const RUN: usize = 16;
 
 /// Writes the products of the rows of `q` (`[R, width]`, 0 from column `dim` on) and `k`
 /// (`[keys, dim]`) to `s`, whose rows begin `stride` elements apart.
@@ -57,13 +36,12 @@ pub(crate) fn dots<T: Num, I: Simd<T>>(
     q: &[T],
     (k, dim): (&[T], usize),
     (s, stride): (&mut [T], usize),
-    next: Next<T>,
 ) {
     let width = dim.next_multiple_of(I::LANES);
     let (rows, keys) = (q.len() / width, k.len() / dim);
     assert!(q.len() == rows * width && k.len() == keys * dim);
     assert!(keys <= stride && s.len() == rows * stride);
-    let block = Dots { isa, q, k, dim, s, stride, next };
+    let block = Dots { isa, q, k, dim, s, stride };
     match (rows, I::LANES) {
         (1, _) => isa.call(DotsKernel::<T, I, 1, 1>(block)),
         (2, _) => isa.call(DotsKernel::<T, I, 2, 4>(block)),
@@ -82,7 +60,6 @@ struct Dots<'a, T, I> {
     dim: usize,
     s: &'a mut [T],
     stride: usize,
-    next: Next<T>,
 }
 
 /// `R` rows of q against `NK` keys at a time.
@@ -111,28 +88,25 @@ fn dots_tile<T: Num, I: Simd<T>, const R: usize, const NK: usize>(
     block: &mut Dots<'_, T, I>,
     first: usize,
 ) {
-    let Dots { isa, q, k, dim, ref mut s, stride, next } = *block;
+    let Dots { isa, q, k, dim, ref mut s, stride } = *block;
     let width = dim.next_multiple_of(I::LANES);
     let whole = dim / I::LANES * I::LANES;
     let mut acc = [[isa.splat(T::ZERO); NK]; R];
-    // These rows lie one after another, and are asked for in that order.
-    let ahead = next.ahead(k, first * dim);
-    for d in (0..width).step_by(I::LANES) {
-        let mut rows = [isa.splat(T::ZERO); NK];
-        for j in 0..NK {
-            isa.prefetch(ahead.wrapping_add(d * NK + j * I::LANES));
-            // SAFETY: row `first + j` of k, as the caller vouches by the loop's bounds, of which this
-            // reads no more than its `dim` elements.
-            unsafe {
+    // One key after another, though each reads all of q again: the processor's prefetchers follow one stream
+    // of lines at the bandwidth of the memory, but not rows that take turns, and a prefetch by instruction
+    // occupies the few buffers of the first-level cache, at half that rate.
+    for j in 0..NK {
+        for d in (0..width).step_by(I::LANES) {
+            // SAFETY: row `first + j` of k, as the caller vouches by the loop's bounds, of which this reads
+            // no more than its `dim` elements.
+            let key = unsafe {
                 let row = k.as_ptr().add((first + j) * dim + d);
-                rows[j] = if d < whole { isa.load(row) } else { isa.load_first(row, dim - whole) };
-            }
-        }
-        for r in 0..R {
-            // SAFETY: `dots` asserted that each of the R rows of q has `width` elements.
-            let q = unsafe { isa.load(q.as_ptr().add(r * width + d)) };
-            for j in 0..NK {
-                acc[r][j] = isa.fma(rows[j], q, acc[r][j]);
+                if d < whole { isa.load(row) } else { isa.load_first(row, dim - whole) }
+            };
+            for r in 0..R {
+                // SAFETY: `dots` asserted that each of the R rows of q has `width` elements.
+                let q = unsafe { isa.load(q.as_ptr().add(r * width + d)) };
+                acc[r][j] = isa.fma(key, q, acc[r][j]);
             }
         }
     }
@@ -173,13 +147,12 @@ pub(crate) fn combine<T: Num, I: Simd<T>>(
     (p, stride): (&[T], usize),
     (v, columns): (&[T], usize),
     o: &mut [T],
-    next: Next<T>,
 ) {
     let width = columns.next_multiple_of(I::LANES);
     let (rows, keys) = (o.len() / width, v.len() / columns);
     assert!(o.len() == rows * width && v.len() == keys * columns);
     assert!(keys <= stride && p.len() == rows * stride);
-    let block = Combine { isa, p, stride, v, columns, o, next };
+    let block = Combine { isa, p, stride, v, columns, o };
     match (rows, I::ACCUMULATORS) {
         (1 | 2 | 4 | 8, 1..16) | (1, _) => isa.call(CombineKernel::<T, I, 1, 8>(block)),
         (2 | 4 | 8, _) => isa.call(CombineKernel::<T, I, 2, 8>(block)),
@@ -194,7 +167,6 @@ struct Combine<'a, T, I> {
     v: &'a [T],
     columns: usize,
     o: &'a mut [T],
-    next: Next<T>,
 }
 
 /// `R` rows of O, `NV` vectors of columns at a time. A run of keys comes from memory for the first `R` rows,
@@ -236,7 +208,7 @@ fn combine_columns<T: Num, I: Simd<T>, const R: usize, const NV: usize>(
     row: usize,
     [first, last, at]: [usize; 3],
 ) {
-    let Combine { isa, p, stride, v, columns, ref mut o, next } = *block;
+    let Combine { isa, p, stride, v, columns, ref mut o } = *block;
     let (c, width) = (at * I::LANES, columns.next_multiple_of(I::LANES));
     let mut acc = [[isa.splat(T::ZERO); NV]; R];
     // SAFETY: `combine` asserted that v has `columns` elements for each key, of which these are a part,
@@ -249,15 +221,11 @@ fn combine_columns<T: Num, I: Simd<T>, const R: usize, const NV: usize>(
         }
         for j in first..last {
             let values = v.as_ptr().add(j * columns + c);
-            let ahead = next.ahead(v, j * columns + c);
             let mut weights = [isa.splat(T::ZERO); R];
             for r in 0..R {
                 weights[r] = isa.splat(*p.as_ptr().add((row + r) * stride + j));
             }
             for i in 0..NV {
-                if row == 0 {
-                    isa.prefetch(ahead.wrapping_add(i * I::LANES));
-                }
                 let v = isa.load(values.add(i * I::LANES));
                 for r in 0..R {
                     acc[r][i] = isa.fma(v, weights[r], acc[r][i]);
@@ -279,7 +247,7 @@ fn combine_rest<T: Num, I: Simd<T>, const R: usize>(
     row: usize,
     [first, last]: [usize; 2],
 ) {
-    let Combine { isa, p, stride, v, columns, ref mut o, .. } = *block;
+    let Combine { isa, p, stride, v, columns, ref mut o } = *block;
     let (c, width) = (columns / I::LANES * I::LANES, columns.next_multiple_of(I::LANES));
     for r in 0..R {
         // SAFETY: as in `combine_columns`; of the rows of v only what is left of `columns` is read, and

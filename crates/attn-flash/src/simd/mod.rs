@@ -85,8 +85,6 @@ pub(crate) trait Simd<T: Num>: Isa {
     fn any_less(self, a: Self::V, b: Self::V) -> bool;
     /// The sum of all lanes.
     fn sum(self, x: Self::V) -> T;
-    /// Asks for the cache line of `at`, which need not be readable.
-    fn prefetch(self, at: *const T);
 }
 
 /// Evaluates `$body` with `$isa` bound to each instruction set that this processor has.

@@ -108,7 +108,4 @@ impl<T: Num> Simd<T> for Portable {
         let [a, b, c, d, e, f, g, h] = x;
         ((a + e) + (c + g)) + ((b + f) + (d + h))
     }
-
-    #[inline(always)]
-    fn prefetch(self, _: *const T) {}
 }
