@@ -6,8 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 use std::{env, io};
 
+use attn_bench::worker::wait;
 use attn_core::{
     Backend, BackendError, BackendId, Exec, Plan, Problem, Receipt, Unavailable, Unsupported,
 };
@@ -18,9 +20,13 @@ const BUILD: &str = "scripts/cuda-toolkit build";
 /// What a dynamic loader says before the name of the library that it misses.
 const MISSES: &str = "error while loading shared libraries: ";
 
+/// A driver that has not answered by then never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The backend `candle/cuda`, computed by `attn-cuda`.
 pub(crate) struct Cuda {
     runner: PathBuf,
+    patience: Duration,
     /// Asked once per process.
     answer: OnceLock<Result<Receipt, Unavailable>>,
 }
@@ -30,25 +36,29 @@ impl Cuda {
     pub(crate) fn beside_this_program() -> Self {
         let name = format!("attn-cuda{}", env::consts::EXE_SUFFIX);
         let this = env::current_exe().unwrap_or_default();
-        Cuda { runner: this.with_file_name(name), answer: OnceLock::new() }
+        let runner = this.with_file_name(name);
+        Cuda { runner, patience: PATIENCE, answer: OnceLock::new() }
     }
 
     fn ask(&self) -> Result<Receipt, Unavailable> {
         let unavailable = |reason| Unavailable { reason };
         let mut command = Command::new(&self.runner);
-        let output = command.arg("probe").stdin(Stdio::null()).output().map_err(|error| {
+        command.arg("probe").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let program = self.runner.display();
+        let child = command.spawn().map_err(|error| {
             unavailable(match error.kind() {
                 io::ErrorKind::NotFound => format!("built without CUDA: {BUILD}"),
-                _ => format!("{}: {error}", self.runner.display()),
+                _ => format!("{program}: {error}"),
             })
         })?;
-        if let Ok(answer) = serde_json::from_slice::<Result<Receipt, String>>(&output.stdout) {
+        let (stdout, stderr, status) = wait(child, self.patience)
+            .map_err(|lost| unavailable(format!("{program} does not know its device: {lost}")))?;
+        if let Ok(answer) = serde_json::from_str::<Result<Receipt, String>>(&stdout) {
             return answer.map_err(unavailable);
         }
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        Err(unavailable(explain(&stderr).unwrap_or_else(|| {
-            format!("{} ended ({}) without an answer", self.runner.display(), output.status)
-        })))
+        let why = explain(&stderr);
+        let why = why.unwrap_or_else(|| format!("{program} ended ({status}) without an answer"));
+        Err(unavailable(why))
     }
 }
 
@@ -90,6 +100,20 @@ impl Backend for Cuda {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_driver_that_hangs_is_unavailable() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let runner = folder.path().join("attn-cuda");
+        std::fs::write(&runner, "#!/bin/sh\nexec sleep 60\n").unwrap();
+        std::fs::set_permissions(&runner, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let patience = Duration::from_millis(50);
+        let cuda = Cuda { runner, patience, answer: OnceLock::new() };
+        let reason = cuda.probe().unwrap_err().reason;
+        assert!(reason.ends_with("no result after 0.05 s, the worker was killed"), "{reason}");
+    }
 
     #[test]
     fn the_loaders_complaint_names_what_is_missing() {

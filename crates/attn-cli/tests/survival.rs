@@ -181,3 +181,35 @@ fn shards_merge_into_the_whole_suite() {
     assert!(stderr(&twice).contains("a merged run has each cell once per machine"));
     assert_eq!(attn(&["run", "--shard", "3/2"]).output().unwrap().status.code(), Some(2));
 }
+
+#[test]
+fn machines_that_merge_stay_apart() {
+    let root = tempfile::tempdir().unwrap();
+    let cases = cases(root.path());
+    let out = root.path().join("here");
+    let args = ["run", "-b", "naive", "--cases", &cases, "--out", out.to_str().unwrap()];
+    assert_eq!(attn(&args).output().unwrap().status.code(), Some(0));
+    let here = run_in(&out);
+    let cpu = read_records(&here).unwrap()[0].machine.cpu.clone();
+    let there = root.path().join("there");
+    fs::create_dir(&there).unwrap();
+    for name in ["run.json", "records.jsonl", "limits.json"] {
+        let text = fs::read_to_string(here.join(name)).unwrap();
+        let text = text.replace(&format!("\"{cpu}\""), "\"Another CPU\"");
+        fs::write(there.join(name), text).unwrap();
+    }
+    let out = root.path().join("merged");
+    let parts = [here.to_str().unwrap(), there.to_str().unwrap()];
+    let output = attn(&["merge", "--out", out.to_str().unwrap()]).args(parts).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let merged = run_in(&out);
+    assert_eq!(read_records(&merged).unwrap().len(), 12);
+    let page = fs::read_to_string(merged.join("index.html")).unwrap();
+    assert!(page.contains("12 records from 2 machines or builds."), "one page for both");
+    let head = "<section id=\"s1-0\" class=\"place\">\n<h2>Another CPU";
+    assert!(page.contains(head), "a part of its own for each");
+    let mut ranking = attn(&["rank", merged.to_str().unwrap(), "--json"]);
+    let ranking = ranking.stdout(Stdio::piped()).output().unwrap();
+    let ranking: serde_json::Value = serde_json::from_slice(&ranking.stdout).unwrap();
+    assert!(ranking.to_string().contains("Another CPU"), "{ranking}");
+}

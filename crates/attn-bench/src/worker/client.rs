@@ -68,23 +68,24 @@ impl Launcher {
         line.push(b'\n');
         // A worker that died early closes the pipe; its exit status says more than the broken pipe.
         let _ = child.stdin.take().expect("piped").write_all(&line);
-        let (stdout, stderr, status) = self.wait(child)?;
+        let (stdout, stderr, status) = wait(child, self.timeout)?;
         serde_json::from_str(&stdout).map_err(|_| Lost::Died { status, stderr })
     }
+}
 
-    fn wait(&self, mut child: Child) -> Result<(String, String, ExitStatus), Lost> {
-        let stdout = drain(child.stdout.take().expect("piped"));
-        let stderr = drain(child.stderr.take().expect("piped"));
-        // The end of stdout is the end of the worker, as far as a reply is concerned.
-        let received = stdout.recv_timeout(self.timeout);
-        if let Err(RecvTimeoutError::Timeout) = received {
-            child.kill()?;
-            child.wait()?;
-            return Err(Lost::Timeout(self.timeout));
-        }
-        let status = child.wait()?;
-        Ok((received.unwrap_or_default(), stderr.recv().unwrap_or_default(), status))
+/// What `child`, whose stdout and stderr are pipes, writes to them, and how it ends; after `timeout` it is killed.
+pub fn wait(mut child: Child, timeout: Duration) -> Result<(String, String, ExitStatus), Lost> {
+    let stdout = drain(child.stdout.take().expect("piped"));
+    let stderr = drain(child.stderr.take().expect("piped"));
+    // The end of stdout is the end of the worker, as far as a reply is concerned.
+    let received = stdout.recv_timeout(timeout);
+    if let Err(RecvTimeoutError::Timeout) = received {
+        child.kill()?;
+        child.wait()?;
+        return Err(Lost::Timeout(timeout));
     }
+    let status = child.wait()?;
+    Ok((received.unwrap_or_default(), stderr.recv().unwrap_or_default(), status))
 }
 
 /// Reads a pipe to its end on a thread of its own.
@@ -120,7 +121,7 @@ mod tests {
             threads: 3,
             cpu: None,
             memory_limit: None,
-            count_memory: false,
+            account: false,
             b: a.clone(),
             a,
             timed: None,
