@@ -116,7 +116,7 @@ fn reply(fault: Fault) -> Reply {
         threads: 1,
         cpu: None,
         memory_limit: None,
-        count_memory: true,
+        account: true,
         a: exercise(folder.path(), &problem, 1),
         b: exercise(folder.path(), &problem, 2),
         timed: Some(Timed { model: Model::Kernel, timing, cold_bytes: 0 }),

@@ -6,13 +6,13 @@
 mod client;
 mod serve;
 
-pub use client::{Launcher, Lost};
+pub use client::{Launcher, Lost, wait};
 pub use serve::serve;
 pub(crate) use serve::{AnyError, open};
 
 use std::path::PathBuf;
 
-use attn_core::{Footprint, Receipt, Verdict};
+use attn_core::{Footprint, PhaseTime, Receipt, Verdict};
 use attn_record::{Memory, Model, Outcome, Process};
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +30,8 @@ pub struct Request {
     pub cpu: Option<u32>,
     /// Bytes of address space that the worker may use; a computation that asks for more dies.
     pub memory_limit: Option<u64>,
-    /// Whether to count what one more call allocates.
-    pub count_memory: bool,
+    /// Whether to count what one more call allocates, and to ask where the time of some goes.
+    pub account: bool,
     /// Checked first.
     pub a: Exercise,
     /// Loaded into the same plan and checked last.
@@ -80,6 +80,8 @@ pub struct Reply {
     pub recheck: Option<Verdict>,
     /// What the computation allocates, if that was to be counted.
     pub memory: Option<Memory>,
+    /// Where the time of a call goes, if that was asked and the backend looks.
+    pub phases: Vec<PhaseTime>,
     /// Smallest step of the clock, nanoseconds.
     pub clock_ns: u64,
     /// The samples.
@@ -97,6 +99,7 @@ impl Reply {
             check: None,
             recheck: None,
             memory: None,
+            phases: Vec::new(),
             clock_ns: 0,
             process: None,
         }

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cmd::{
     check, claims, cmp, diff, doctor, gate, import_criterion, list, map, measure, merge, model,
-    params, rank, report, run, scaling, shares, soak, splice, support, verify,
+    params, phases, rank, report, run, scaling, shares, soak, splice, support, verify,
 };
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Diff(diff::Args),
     Scaling(scaling::Args),
     Shares(shares::Args),
+    Phases(phases::Args),
     Report(report::Args),
     Merge(merge::Args),
     ImportCriterion(import_criterion::Args),

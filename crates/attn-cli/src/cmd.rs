@@ -14,6 +14,7 @@ pub(crate) mod merge;
 pub(crate) mod model;
 mod mutants;
 pub(crate) mod params;
+pub(crate) mod phases;
 pub(crate) mod rank;
 pub(crate) mod report;
 pub(crate) mod run;
@@ -49,6 +50,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Diff(args) => diff::run(&args),
         Command::Scaling(args) => scaling::run(&args),
         Command::Shares(args) => shares::run(&args),
+        Command::Phases(args) => phases::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::ImportCriterion(args) => import_criterion::run(&args),
         Command::Merge(args) => merge::run(&args),

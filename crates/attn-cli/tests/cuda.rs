@@ -72,7 +72,7 @@ fn a_program_that_dies_is_unavailable_and_named() {
 #[test]
 fn cells_are_computed_by_the_program_that_answered() {
     let receipt = r#"{"Ok":{"library":"candle-core 0.11.1","device":"Fake GPU","isa":"none","threads":"per-process","arithmetic":{"scores":"at-least-f32","weights":"at-least-f32","sums":"at-least-f32","order":"sequential","online":false}}}"#;
-    let reply = r#"{"outcome":"error","reason":"asked the fake device","receipt":null,"footprint":null,"check":null,"recheck":null,"memory":null,"clock_ns":0,"process":null}"#;
+    let reply = r#"{"outcome":"error","reason":"asked the fake device","receipt":null,"footprint":null,"check":null,"recheck":null,"memory":null,"phases":[],"clock_ns":0,"process":null}"#;
     let script = format!(
         "if [ \"$1\" = probe ]; then echo '{receipt}'; else read line; case $line in \
          *'\"backend\":\"candle/cuda\"'*'\"memory_limit\":null'*) echo '{reply}';; esac; fi"

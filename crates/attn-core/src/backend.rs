@@ -83,6 +83,11 @@ pub trait Plan {
     /// The last result to the canonical layout `[B, Hq, Nq, Dv]`; writes every element.
     fn store(&mut self, out: &mut Output) -> Result<(), BackendError>;
 
+    /// Computes once and says where the time went; without any phase where the plan does not look.
+    fn phases(&mut self) -> Result<Vec<PhaseTime>, BackendError> {
+        Ok(Vec::new())
+    }
+
     /// Memory beyond inputs and output, if known.
     fn footprint(&self) -> Footprint {
         Footprint::default()
@@ -110,6 +115,16 @@ pub fn compute(
 pub struct Footprint {
     /// Scratch that `prepare` and `run` hold at their peak.
     pub scratch: Option<Bytes>,
+}
+
+/// Time that a call spent on a part of the computation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseTime {
+    /// What was done.
+    pub name: Cow<'static, str>,
+    /// Nanoseconds, all threads together.
+    pub ns: u64,
 }
 
 /// The backend cannot run on this machine or in this build.

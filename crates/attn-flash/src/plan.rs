@@ -4,13 +4,15 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use attn_core::{
-    BackendError, Bytes, Element, Fenced, Footprint, Inputs, Mask, Output, Plan, Problem, Tensor,
+    BackendError, Bytes, Element, Fenced, Footprint, Inputs, Mask, Output, PhaseTime, Plan,
+    Problem, Tensor,
 };
 use attn_host::Storage;
 
 use crate::buffer::Buffer;
 use crate::engine::Engine;
 use crate::operands::{Operands, Results};
+use crate::phases::Phase;
 
 /// A prepared computation with operands and results of its own.
 pub(crate) struct FlashPlan<S: Storage> {
@@ -26,6 +28,14 @@ struct Loaded<S> {
     mask: Option<Mask>,
     slopes: Option<Vec<f32>>,
     sinks: Option<Vec<f32>>,
+}
+
+impl<S: Storage> Loaded<S> {
+    fn operands(&self) -> Operands<'_, S> {
+        let Loaded { qkv: [q, k, v], mask, slopes, sinks } = self;
+        let (slopes, sinks) = (slopes.as_deref(), sinks.as_deref());
+        Operands { q, k, v, mask: mask.as_ref(), slopes, sinks }
+    }
 }
 
 impl<S: Storage> FlashPlan<S> {
@@ -63,19 +73,22 @@ impl<S: Storage> Plan for FlashPlan<S> {
     fn run(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
         let loaded = self.loaded.as_ref().ok_or(BackendError::NotLoaded)?;
         for _ in 0..reps.get() {
-            let Loaded { qkv: [q, k, v], mask, slopes, sinks } = black_box(loaded);
-            let operands = Operands {
-                q,
-                k,
-                v,
-                mask: mask.as_ref(),
-                slopes: slopes.as_deref(),
-                sinks: sinks.as_deref(),
-            };
-            self.engine.run(&operands, Results { o: &mut self.o, lse: &mut self.lse });
+            let results = Results { o: &mut self.o, lse: &mut self.lse };
+            self.engine.run(&black_box(loaded).operands(), results);
             black_box((&mut self.o, &mut self.lse));
         }
         Ok(())
+    }
+
+    fn phases(&mut self) -> Result<Vec<PhaseTime>, BackendError> {
+        let loaded = self.loaded.as_ref().ok_or(BackendError::NotLoaded)?;
+        let results = Results { o: &mut self.o, lse: &mut self.lse };
+        let phases = self.engine.run_timed(&loaded.operands(), results);
+        let time = |phase: Phase| PhaseTime {
+            name: phase.name().into(),
+            ns: u64::try_from(phases.of(phase).as_nanos()).unwrap_or(u64::MAX),
+        };
+        Ok(Phase::ALL.map(time).into())
     }
 
     fn store(&mut self, out: &mut Output) -> Result<(), BackendError> {

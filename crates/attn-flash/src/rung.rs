@@ -45,6 +45,23 @@ impl Rung {
         }
     }
 
+    /// Queries of a tile in f32; `None` where there are no tiles.
+    pub const fn queries(self) -> Option<usize> {
+        const fn of<I: Simd<f32>>() -> usize {
+            I::LANES * I::VECTORS
+        }
+        match self {
+            Rung::Scalar => None,
+            Rung::Tiled => Some(of::<Portable>()),
+            #[cfg(target_arch = "x86_64")]
+            Rung::Avx2 => Some(of::<Avx2>()),
+            #[cfg(target_arch = "x86_64")]
+            Rung::Avx512 => Some(of::<Avx512>()),
+            #[cfg(not(target_arch = "x86_64"))]
+            Rung::Avx2 | Rung::Avx512 => None,
+        }
+    }
+
     /// The fastest that this processor has.
     pub fn best() -> Self {
         let available = |rung: &Rung| rung.missing().is_none();

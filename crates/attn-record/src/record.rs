@@ -1,6 +1,6 @@
 //! One line of `records.jsonl`.
 
-use attn_core::{DType, Footprint, ProblemSpec, Receipt, Verdict, Work};
+use attn_core::{DType, Footprint, PhaseTime, ProblemSpec, Receipt, Verdict, Work};
 use serde::{Deserialize, Serialize};
 
 use crate::{Estimate, Machine, Spread, stats};
@@ -190,6 +190,9 @@ pub struct Volatile {
     pub oracle_ns: Option<u64>,
     /// What the computation allocates, from an untimed call; absent when nothing ran or nobody counted.
     pub memory: Option<Memory>,
+    /// Where the time of one untimed call went, if the backend looks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseTime>,
     /// The samples; absent when nothing was timed.
     pub measurement: Option<Measurement>,
 }

@@ -1,8 +1,8 @@
 //! Synthetic records for the tests.
 
 use attn_core::{
-    Arithmetic, DType, Metrics, Problem, ProblemSpec, Receipt, Shape, ThreadPolicy, Verdict, Work,
-    Worst,
+    Arithmetic, DType, Metrics, PhaseTime, Problem, ProblemSpec, Receipt, Shape, ThreadPolicy,
+    Verdict, Work, Worst,
 };
 use attn_record::{
     Axis, Build, Cache, Group, Machine, Map, Measurement, Memory, Model, Outcome, Process, Record,
@@ -117,6 +117,13 @@ pub(crate) fn map(n: usize) -> Map {
 /// Memory of a call that needs `bytes`.
 pub(crate) fn peak(bytes: u64) -> Memory {
     Memory { prepared_bytes: bytes, peak_bytes: bytes, allocations: 0, allocated_bytes: 0 }
+}
+
+/// The same cell, whose backend spent `phases` nanoseconds on its parts.
+pub(crate) fn with_phases(mut record: Record, phases: &[(&'static str, u64)]) -> Record {
+    let times = phases.iter().map(|&(name, ns)| PhaseTime { name: name.into(), ns });
+    record.volatile.phases = times.collect();
+    record
 }
 
 /// Two processes that found the same time: its interval is a point.

@@ -55,6 +55,9 @@ impl Attempt {
             measurement.processes.push(process);
         }
         self.volatile.memory = self.volatile.memory.or(reply.memory.take());
+        if self.volatile.phases.is_empty() {
+            self.volatile.phases = std::mem::take(&mut reply.phases);
+        }
         self.reply.get_or_insert(reply);
     }
 

@@ -212,7 +212,7 @@ impl Harness<'_> {
             cpu: self.limits.cpu.filter(|_| cell.threads == 1),
             // A GPU's driver reserves address space far beyond any limit.
             memory_limit: self.limits.memory.filter(|_| runner.is_none()),
-            count_memory: first,
+            account: first,
             a: exercises.a.clone(),
             b: exercises.b.clone(),
             timed,

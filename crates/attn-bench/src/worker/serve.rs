@@ -59,9 +59,12 @@ fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> 
     let threads = NonZeroUsize::new(request.threads).ok_or("a request for 0 threads")?;
     let mut cell = Prepared::new(backend, &case.problem, &Exec { threads })?;
     let check = cell.check(&case.inputs, &expected)?;
-    let memory = if check.agrees() && request.count_memory { cell.memory()? } else { None };
+    let account = check.agrees() && request.account;
+    let memory = if account { cell.memory()? } else { None };
+    let phases = if account { cell.phases()? } else { Vec::new() };
     let reply = Reply {
         memory,
+        phases,
         clock_ns: attn_sys::clock::step_ns(),
         receipt: Some(cell.receipt().clone()),
         footprint: Some(cell.footprint()),

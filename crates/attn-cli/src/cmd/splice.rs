@@ -14,7 +14,8 @@ use crate::exit::{Exit, Failure};
 use crate::splice::{Block, Part, join, parts};
 
 /// The commands that may stand in a document: they print the same whenever the same files are there.
-const COMMANDS: [&str; 6] = ["cmp", "diff", "list", "rank", "scaling", "shares"];
+const COMMANDS: [&str; 8] =
+    ["cmp", "diff", "gate calibrate --budget 0s", "list", "phases", "rank", "scaling", "shares"];
 
 /// Renew the tables of documents: each block holds what the command in its mark prints
 #[derive(clap::Args)]
@@ -33,15 +34,15 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   attn splice README.md
-  attn splice --check README.md crates/attn-docs/*.md
+  attn splice --check README.md crates/attn-docs/*.md crates/attn-gate/README.md
 
 A block of a document:
   <!-- attn rank bench-results/reference --markdown -->
   (what the command prints)
   <!-- end -->
 
-Commands are run in the current directory. Those that may stand in a document: cmp, diff, list, rank,
-scaling, shares.";
+Commands are run in the current directory. Those that may stand in a document: cmp, diff, list, phases,
+rank, scaling, shares, gate calibrate --budget 0s.";
 
 /// A block, as `--json` prints it.
 #[derive(Serialize)]
@@ -107,8 +108,10 @@ fn document(file: &Path, check: bool) -> Result<Vec<Spliced>, Failure> {
 /// What the block's command prints, between empty lines, so that Markdown sees a table.
 fn output(block: &Block<'_>) -> anyhow::Result<String> {
     let command = block.arguments.join(" ");
-    let first = block.arguments.first().copied().unwrap_or_default();
-    if !COMMANDS.contains(&first) {
+    let starts_with = |known: &str| {
+        command.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    if !COMMANDS.iter().any(|known| starts_with(known)) {
         return Err(anyhow!("`attn {command}`: expected one of {}", COMMANDS.join(", ")));
     }
     let output = Command::new(std::env::current_exe()?).args(&block.arguments).output()?;

@@ -15,6 +15,7 @@ mod map;
 mod marker;
 mod memory;
 mod palette;
+mod phases;
 mod power;
 mod roofline;
 mod scale;
@@ -77,6 +78,7 @@ pub(crate) fn all(records: &[&Record], roofs: &Roofs) -> Vec<Chart> {
     }
     charts.extend(threads::speedups(records));
     charts.extend(roofline::roofline(records, roofs));
+    charts.extend(phases::phases(records));
     charts.extend(errors::errors(records));
     charts
 }

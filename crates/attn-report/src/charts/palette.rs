@@ -35,8 +35,8 @@ const KNOWN: [(&str, Color, Color, Marker); 10] = [
     ("flash/avx512", rgb(0x11_19_73), rgb(0x97_48_f4), Marker::Kite),
 ];
 
-/// What charts of claims compare is drawn like these; no chart has both.
-const ALIKE: [(&str, &str); 12] = [
+/// What charts of claims compare, and the phases of a call, are drawn like these; no chart has both.
+const ALIKE: [(&str, &str); 17] = [
     ("self-attention", "flash/avx2"),
     ("recurrent", "candle/fused"),
     ("-inf before", "flash/avx2"),
@@ -49,6 +49,11 @@ const ALIKE: [(&str, &str); 12] = [
     ("scores", "candle/fused"),
     ("running maximum", "flash/avx2"),
     ("final maximum", "candle/fused"),
+    ("pack", "faer"),
+    ("scores", "flash/scalar"),
+    ("softmax", "candle/composed"),
+    ("values", "flash/avx2"),
+    ("finish", "candle/cuda"),
 ];
 
 /// For backends that this table does not know.

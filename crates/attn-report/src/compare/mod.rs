@@ -6,6 +6,7 @@
 //! | `ranking` | which is the fastest all in all |
 //! | `leads` | who leads along which cases, and by how much |
 //! | `shares` | how much of what the machine can do each gets |
+//! | `phases` | where the time of a call goes |
 //! | `diff` | what became faster or slower since another run |
 //!
 //! Only cells that ended `ok` are compared, and only within one machine, build, model and number of
@@ -15,6 +16,7 @@
 
 mod diff;
 mod leads;
+mod phases;
 mod ranking;
 mod shares;
 mod side_by_side;
@@ -22,6 +24,8 @@ mod side_by_side;
 pub use crate::place::Place;
 pub use diff::{Change, Changes, Diff, SAME, Uncompared, Verdict, diff};
 pub(crate) use leads::{Lead, leads};
+pub use phases::{Breakdown, phases};
+pub(crate) use phases::{breakdowns, names};
 pub use ranking::{LeftOut, Rank, Ranking, rank};
 pub use shares::{Bound, Share, SharePoint, shares};
 pub use side_by_side::{Rival, SideBySide, side_by_side};

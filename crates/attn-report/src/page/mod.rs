@@ -80,6 +80,8 @@ fn of_site(source: &Source<'_>, site: &Site<'_>) -> Vec<Section> {
     sections.extend(groups::sections(run, site));
     sections.extend(scaling::section(&site.scaling));
     sections.extend(limits::section(run, site));
+    let phases = site.charts.iter().filter(|c| c.group.is_none() && c.name.ends_with("phases"));
+    sections.extend(groups::figures(run, "Where the time goes", phases));
     sections.extend(groups::figures(run, "Errors", errors));
     sections.push(cells::not_ok(&site.records));
     sections.push(facts::machine(run, &site.place));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use attn_core::Receipt;
+use attn_core::{Receipt, Shape};
+use attn_flash::{Rung, Tiles};
 use attn_record::Build;
 use attn_record::limits::Probe;
 use attn_sys::{host, limit};
@@ -32,6 +33,8 @@ pub(super) struct Diagnosis {
     pub(super) limits: Probe,
     pub(super) smallest_differences: Vec<Difference>,
     pub(super) backends: Vec<Installed>,
+    /// The pieces in which the fastest rung of flash computes here.
+    pub(super) tiles: Vec<TileChoice>,
     /// Sentences: what is wrong, and what to do.
     pub(super) warnings: Vec<String>,
 }
@@ -65,6 +68,20 @@ pub(super) struct Installed {
     pub(super) unavailable: Option<String>,
 }
 
+/// The pieces of one shape: f32, as many keys as queries.
+#[derive(Serialize)]
+pub(super) struct TileChoice {
+    pub(super) backend: &'static str,
+    pub(super) len: usize,
+    pub(super) dim: usize,
+    /// Queries of a tile.
+    pub(super) queries: usize,
+    /// Keys of a block.
+    pub(super) keys: usize,
+    /// Tiles that share a block.
+    pub(super) tiles_per_job: usize,
+}
+
 impl Surroundings {
     pub(super) fn now() -> Self {
         Surroundings {
@@ -87,6 +104,7 @@ impl Diagnosis {
             memory_bytes: limit::physical_memory(),
             smallest_differences: differences.into(),
             backends: installed(),
+            tiles: tiles(),
             build,
             surroundings,
             limits,
@@ -103,6 +121,18 @@ fn installed() -> Vec<Installed> {
             Err(why) => Installed { backend, receipt: None, unavailable: Some(why.reason) },
         })
         .collect()
+}
+
+fn tiles() -> Vec<TileChoice> {
+    let rung = Rung::best();
+    let shapes = [64, 128].into_iter().flat_map(|dim| [1024, 8192].map(|len| (len, dim)));
+    let choice = |(len, dim)| {
+        let queries = rung.queries()?;
+        let Tiles { keys, tiles_per_job } =
+            Tiles::choose(&Shape::square(1, len, dim), size_of::<f32>(), queries);
+        Some(TileChoice { backend: rung.id(), len, dim, queries, keys, tiles_per_job })
+    };
+    shapes.filter_map(choice).collect()
 }
 
 fn warnings(build: &Build, surroundings: &Surroundings, limits: &Probe) -> Vec<String> {

@@ -3,7 +3,7 @@
 use attn_record::Machine;
 use attn_report::table::{self, Options};
 
-use super::diagnosis::{Diagnosis, Installed};
+use super::diagnosis::{Diagnosis, Installed, TileChoice};
 
 /// Characters of a line.
 const WIDTH: usize = 80;
@@ -13,7 +13,8 @@ pub(super) fn render(found: &Diagnosis) -> String {
     let mut blocks = vec![machine(found), build(found)];
     let limits = table::limits(&found.limits);
     blocks.extend(limits.iter().map(|grid| grid.terminal(Options { width: WIDTH })));
-    blocks.extend([measuring(found), backends(&found.backends), warnings(&found.warnings)]);
+    blocks.extend([measuring(found), backends(&found.backends), tiles(&found.tiles)]);
+    blocks.push(warnings(&found.warnings));
     blocks.join("\n")
 }
 
@@ -110,6 +111,23 @@ fn backends(installed: &[Installed]) -> String {
     let lines: Vec<(&str, String)> =
         installed.iter().map(|backend| (backend.backend.as_str(), of(backend))).collect();
     facts("backends", &lines)
+}
+
+fn tiles(choices: &[TileChoice]) -> String {
+    let Some(first) = choices.first() else {
+        return String::new();
+    };
+    let lines = choices.iter().map(|choice| {
+        let TileChoice { len, dim, queries, keys, tiles_per_job, .. } = choice;
+        let tiles = if *tiles_per_job == 1 { "tile" } else { "tiles" };
+        let pieces =
+            format!("blocks of {keys} keys for {tiles_per_job} {tiles} of {queries} queries");
+        (format!("D = {dim}, N = {len}"), pieces)
+    });
+    let lines: Vec<(String, String)> = lines.collect();
+    let lines: Vec<(&str, String)> =
+        lines.iter().map(|(shape, pieces)| (shape.as_str(), pieces.clone())).collect();
+    facts(&format!("pieces of {}, f32", first.backend), &lines)
 }
 
 fn warnings(warnings: &[String]) -> String {
