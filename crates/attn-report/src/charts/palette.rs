@@ -36,7 +36,7 @@ const KNOWN: [(&str, Color, Color, Marker); 10] = [
 ];
 
 /// What charts of claims compare, and the phases of a call, are drawn like these; no chart has both.
-const ALIKE: [(&str, &str); 17] = [
+const ALIKE: [(&str, &str); 16] = [
     ("self-attention", "flash/avx2"),
     ("recurrent", "candle/fused"),
     ("-inf before", "flash/avx2"),
@@ -50,7 +50,6 @@ const ALIKE: [(&str, &str); 17] = [
     ("running maximum", "flash/avx2"),
     ("final maximum", "candle/fused"),
     ("pack", "faer"),
-    ("scores", "flash/scalar"),
     ("softmax", "candle/composed"),
     ("values", "flash/avx2"),
     ("finish", "candle/cuda"),
