@@ -138,10 +138,8 @@ fn right(records: &[&Record]) -> Vec<String> {
 }
 
 fn limits(site: &Site<'_>) -> Vec<String> {
-    let sweep =
-        site.scaling.sweeps.iter().find(|s| s.axis == Axis::Len && s.model == Model::Kernel);
     let mut said = Vec::new();
-    if let Some(sweep) = sweep {
+    if let Some(sweep) = longest(&site.scaling.sweeps) {
         said.extend(growth(sweep, "Time", |line| line.time));
         said.extend(growth(sweep, "Scratch", |line| line.memory));
         said.extend(scratch(site, sweep));
@@ -152,6 +150,12 @@ fn limits(site: &Site<'_>) -> Vec<String> {
         said.push("No sweep was measured.".into());
     }
     said
+}
+
+/// The sweep over N with the most sizes, the first of several.
+fn longest(sweeps: &[Sweep]) -> Option<&Sweep> {
+    let over_n = sweeps.iter().filter(|s| s.axis == Axis::Len && s.model == Model::Kernel);
+    over_n.rev().max_by_key(|sweep| sweep.backends.iter().map(|line| line.slopes.len()).max())
 }
 
 /// `Time grows as N^1.98 (faer) to N^2.05 (naive) for N >= 512; expected is N^2.`

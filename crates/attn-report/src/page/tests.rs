@@ -81,6 +81,16 @@ fn the_page_begins_with_three_answers() {
 }
 
 #[test]
+fn growth_is_that_of_the_sweep_with_the_most_sizes() {
+    let mut records = sweep("sweep/scores/additive", &["short"], &[64, 128]);
+    records.extend(sweep(GROUP, &["long"], &[64, 128, 256]));
+    records.extend(sweep("sweep/seq-len/causal", &["later"], &[64, 128, 256]));
+    let page = render(fixture::run(), records, None);
+    let header = page.split("</header>").next().unwrap();
+    assert!(header.contains("Time grows as N<sup>2.00</sup> (long)"), "{header}");
+}
+
+#[test]
 fn a_wrong_result_is_said_first() {
     let records = vec![
         ok("g/1", "right", 1.0),
