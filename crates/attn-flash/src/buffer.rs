@@ -23,8 +23,7 @@ impl<T: Element> Buffer<T> {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
-        let mut memory = Vec::with_capacity(lines);
-        attn_sys::pages::prefer_large(memory.spare_capacity_mut());
+        let mut memory = attn_sys::pages::with_capacity(lines);
         memory.resize(lines, Line([0; 64]));
         Buffer { lines: memory, len, element: PhantomData }
     }

@@ -208,8 +208,7 @@ fn matrix<C>(tensor: &[C], head: usize, size: usize) -> &[C] {
 
 fn copy<T: Element>(tensor: &Tensor) -> Result<Vec<T>, BackendError> {
     let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
-    let mut copy = Vec::with_capacity(slice.len());
-    attn_sys::pages::prefer_large(copy.spare_capacity_mut());
+    let mut copy = attn_sys::pages::with_capacity(slice.len());
     copy.extend_from_slice(slice);
     Ok(copy)
 }

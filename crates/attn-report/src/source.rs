@@ -45,6 +45,11 @@ pub(crate) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
+    /// Charts of several groups by their name within the site: `roofline`.
+    pub(crate) fn overall(&self, name: &str) -> impl Iterator<Item = &Chart> {
+        self.charts.iter().filter(move |c| c.group.is_none() && c.name.ends_with(name))
+    }
+
     /// One per place, in order of first appearance. With several, the files of the charts of the k-th lie
     /// in a folder `machine-k`.
     pub(crate) fn all(source: &'a Source<'_>) -> Vec<Self> {

@@ -38,8 +38,7 @@ impl Buffer {
     /// At most `bytes`, an even number of lines, but at least two.
     pub fn new(bytes: usize, vectors: Vectors) -> Self {
         let count = Buffer::words(bytes);
-        let mut words = Vec::with_capacity(count + LINE);
-        pages::prefer_large(words.spare_capacity_mut());
+        let mut words = pages::with_capacity(count + LINE);
         words.resize(count + LINE, 1);
         let start = words.as_ptr().align_offset(LINE * size_of::<u64>()).min(LINE);
         Buffer { words, lines: start..start + count, vectors }

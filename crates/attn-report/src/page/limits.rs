@@ -15,8 +15,7 @@ pub(super) fn section(run: &Run, site: &Site<'_>) -> Option<Section> {
     if peaks.is_empty() && bandwidths.is_empty() {
         return None;
     }
-    let roofline = site.charts.iter().filter(|c| c.group.is_none() && c.name.ends_with("roofline"));
-    let roofline: String = roofline.map(|chart| figure(run, chart)).collect();
+    let roofline: String = site.overall("roofline").map(|chart| figure(run, chart)).collect();
     let head = [Cell::text("limit"), Cell::text("of"), Cell::number("threads")].into_iter();
     let head: Vec<Cell> = head.chain(["best", "median"].map(Cell::number)).collect();
     let arithmetic = peaks.iter().map(|peak| {

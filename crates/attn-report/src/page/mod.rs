@@ -72,17 +72,14 @@ pub(crate) fn render(source: &Source<'_>, sites: &[Site<'_>], map: Option<&Chart
 
 fn of_site(source: &Source<'_>, site: &Site<'_>) -> Vec<Section> {
     let run = &source.run;
-    let errors =
-        site.charts.iter().filter(|c| c.group.is_none() && c.name.ends_with("error-budget"));
     let mut ranking = summary::ranking(&site.records);
     ranking.content += &answers::leads_table(site);
     let mut sections = vec![ranking];
     sections.extend(groups::sections(run, site));
     sections.extend(scaling::section(&site.scaling));
     sections.extend(limits::section(run, site));
-    let phases = site.charts.iter().filter(|c| c.group.is_none() && c.name.ends_with("phases"));
-    sections.extend(groups::figures(run, "Where the time goes", phases));
-    sections.extend(groups::figures(run, "Errors", errors));
+    sections.extend(groups::figures(run, "Where the time goes", site.overall("phases")));
+    sections.extend(groups::figures(run, "Errors", site.overall("error-budget")));
     sections.push(cells::not_ok(&site.records));
     sections.push(facts::machine(run, &site.place));
     sections.push(facts::receipts(&site.records));
