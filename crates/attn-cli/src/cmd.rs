@@ -27,6 +27,8 @@ pub(crate) mod support;
 pub(crate) mod verify;
 mod worker;
 
+use std::path::PathBuf;
+
 use attn_record::Record;
 use attn_report::scaling::Scaling;
 use attn_report::summary::Summary;
@@ -35,6 +37,7 @@ use serde::Serialize;
 
 use crate::args::{Cli, Command, OutputArgs};
 use crate::exit::{Exit, Failure};
+use crate::records::RecordArgs;
 use crate::registry;
 
 /// Runs the sub-command.
@@ -90,6 +93,25 @@ fn print_records(records: &[Record], output: OutputArgs) -> Result<(), Failure> 
     }
     print!("{}", table::render(records, table::Options::default()));
     Ok(())
+}
+
+/// Which cells of one run, and how what follows from them is printed.
+#[derive(clap::Args)]
+struct CellsArgs {
+    /// A run folder
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    #[command(flatten)]
+    records: RecordArgs,
+    #[command(flatten)]
+    form: FormArgs,
+}
+
+impl CellsArgs {
+    /// Reads the run and keeps what is selected.
+    fn read(&self) -> Result<Vec<Record>, Failure> {
+        Ok(self.records.read(&[&self.run])?.concat())
+    }
 }
 
 /// The form of a comparison.

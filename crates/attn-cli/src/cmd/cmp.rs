@@ -1,26 +1,18 @@
 //! `attn cmp`: backends side by side.
 
-use std::path::PathBuf;
-
 use attn_report::compare::{SideBySide, side_by_side};
 use attn_report::table;
 use serde::Serialize;
 
-use super::{FormArgs, print_json};
+use super::{CellsArgs, print_json};
 use crate::exit::{Exit, Failure};
-use crate::records::RecordArgs;
 
 /// Compare the backends of a run, case by case
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run folder
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     #[command(flatten)]
-    records: RecordArgs,
-    #[command(flatten)]
-    form: FormArgs,
+    cells: CellsArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -39,12 +31,12 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let records = args.records.read(&[&args.run])?.concat();
+    let records = args.cells.read()?;
     let rows = side_by_side(&records);
-    if args.form.json {
+    if args.cells.form.json {
         print_json(&Report { rows })?;
     } else {
-        args.form.print(&table::side_by_side(&rows));
+        args.cells.form.print(&table::side_by_side(&rows));
     }
     Ok(Exit::Success)
 }

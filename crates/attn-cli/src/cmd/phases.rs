@@ -1,27 +1,19 @@
 //! `attn phases`: where the time of a call goes.
 
-use std::path::PathBuf;
-
 use anyhow::anyhow;
 use attn_report::compare::{Breakdown, phases};
 use attn_report::table;
 use serde::Serialize;
 
-use super::{FormArgs, print_json};
+use super::{CellsArgs, print_json};
 use crate::exit::{Exit, Failure};
-use crate::records::RecordArgs;
 
 /// Where the time of a call goes, for backends that look: those of flash
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run folder
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     #[command(flatten)]
-    records: RecordArgs,
-    #[command(flatten)]
-    form: FormArgs,
+    cells: CellsArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -39,19 +31,19 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let phases = phases(&args.records.read(&[&args.run])?.concat());
+    let phases = phases(&args.cells.read()?);
     if phases.is_empty() {
-        let folder = args.run.display();
+        let folder = args.cells.run.display();
         return Err(anyhow!(
             "{folder}: no selected cell says where its time went; expected cells of flash above scalar, \
              model kernel"
         )
         .into());
     }
-    if args.form.json {
+    if args.cells.form.json {
         print_json(&Report { phases })?;
     } else {
-        args.form.print(&table::phases(&phases));
+        args.cells.form.print(&table::phases(&phases));
     }
     Ok(Exit::Success)
 }

@@ -1,26 +1,18 @@
 //! `attn scaling`: how time and memory grow.
 
-use std::path::PathBuf;
-
 use attn_report::scaling::Scaling;
 use attn_report::table;
 
-use super::{FormArgs, print_json};
+use super::{CellsArgs, print_json};
 use crate::exit::{Exit, Failure};
-use crate::records::RecordArgs;
 use crate::registry;
 
 /// Fit how time and memory grow along the sweeps of a run, and where backends overtake each other
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run folder
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     #[command(flatten)]
-    records: RecordArgs,
-    #[command(flatten)]
-    form: FormArgs,
+    cells: CellsArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -34,13 +26,13 @@ or more, else over all; the JSON has both. Speed-ups are shown for cells with se
 threads.";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let records = args.records.read(&[&args.run])?.concat();
+    let records = args.cells.read()?;
     let scaling = Scaling::of(&records, &registry::SCORES);
-    if args.form.json {
+    if args.cells.form.json {
         print_json(&scaling)?;
     } else if scaling.is_empty() {
         println!("No sweep was measured, and no case with several numbers of threads.");
-    } else if args.form.markdown {
+    } else if args.cells.form.markdown {
         print!("{}", table::scaling_markdown(&scaling));
     } else {
         print!("{}", table::scaling(&scaling, table::Options::default()));

@@ -1,28 +1,20 @@
 //! `attn shares`: how much of what the machine can do each backend gets.
 
-use std::path::PathBuf;
-
 use anyhow::anyhow;
 use attn_record::read_limits;
 use attn_report::compare::{Share, shares};
 use attn_report::table;
 use serde::Serialize;
 
-use super::{FormArgs, print_json};
+use super::{CellsArgs, print_json};
 use crate::exit::{Exit, Failure};
-use crate::records::RecordArgs;
 
 /// Shares of the FMA peak and of the bandwidth that the run measured, and what more threads bring
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run folder
-    #[arg(value_name = "RUN")]
-    run: PathBuf,
     #[command(flatten)]
-    records: RecordArgs,
-    #[command(flatten)]
-    form: FormArgs,
+    cells: CellsArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -40,9 +32,9 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let records = args.records.read(&[&args.run])?.concat();
-    let folder = args.run.display();
-    let limits = read_limits(&args.run)?.ok_or_else(|| {
+    let records = args.cells.read()?;
+    let folder = args.cells.run.display();
+    let limits = read_limits(&args.cells.run)?.ok_or_else(|| {
         anyhow!(
             "{folder}: no limits.json; expected the folder of an `attn run` that measured something"
         )
@@ -53,10 +45,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             anyhow!("{folder}: no selected cell has both a time and a measured limit").into()
         );
     }
-    if args.form.json {
+    if args.cells.form.json {
         print_json(&Report { shares })?;
     } else {
-        args.form.print(&table::shares(&shares));
+        args.cells.form.print(&table::shares(&shares));
     }
     Ok(Exit::Success)
 }
