@@ -11,6 +11,8 @@ pub(crate) trait Num: Real {
     const ROUND: Self;
     /// Below two to this there is no normal number; its exponent field is 0, and so is what it encodes.
     const LOWEST: Self;
+    /// The smallest finite number.
+    const LEAST: Self;
     /// `2^f = 1 + f (c_1 + f (c_2 + ...))` for `|f| <= 1/2`; the coefficients from the last to the first.
     const EXP2: &'static [Self];
     /// `a b + c`, rounded once where the hardware can.
@@ -18,21 +20,10 @@ pub(crate) trait Num: Real {
     /// Two to the integer that was rounded by [`Self::ROUND`].
     fn power(rounded: Self) -> Self;
 
-    /// What weights are relative to when the maximum is `m`: they are `2^(s log2(e) - shift)`. 0 where
-    /// there is no maximum yet.
-    #[inline(always)]
-    fn shift(m: Self) -> Self {
-        if m == Self::NEG_INFINITY { Self::ZERO } else { m * Self::LOG2_E }
-    }
-
-    /// What weights relative to the maximum `old` are to be multiplied by to be relative to `new`. The
-    /// difference is that of the rounded shifts, which those weights have in them.
+    /// What weights relative to the maximum `old` are to be multiplied by to be relative to `new`.
     #[inline(always)]
     fn rescale(old: Self, new: Self) -> Self {
-        if old == Self::NEG_INFINITY {
-            return Self::ZERO;
-        }
-        ((Self::shift(old) - Self::shift(new)) / Self::LOG2_E).exp()
+        if old == Self::NEG_INFINITY { Self::ZERO } else { (old - new).exp() }
     }
 }
 
@@ -40,6 +31,7 @@ impl Num for f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     const ROUND: f32 = 12_582_912.0 + 127.0;
     const LOWEST: f32 = -127.0;
+    const LEAST: f32 = f32::MIN;
     // Minimax in relative error, 2.6e-9 without rounding (Remez, the constant term held at 1).
     const EXP2: &'static [f32] = &[
         1.559_467_8e-4,
@@ -69,6 +61,7 @@ impl Num for f64 {
     const LOG2_E: f64 = std::f64::consts::LOG2_E;
     const ROUND: f64 = 6_755_399_441_055_744.0 + 1023.0;
     const LOWEST: f64 = -1023.0;
+    const LEAST: f64 = f64::MIN;
     // Minimax in relative error, 1.8e-17 without rounding.
     const EXP2: &'static [f64] = &[
         4.078_071_929_588_336_6e-10,

@@ -103,7 +103,7 @@ impl<T: Num> Stream<T> {
             let m = top.larger(self.m[r]);
             scales[r] = if self.m[r] == m { T::ONE } else { T::rescale(self.m[r], m) };
             let used = count.next_multiple_of(I::LANES);
-            let sum = weigh_row(isa, &mut s[..used], T::shift(m));
+            let sum = weigh_row(isa, &mut s[..used], m);
             self.l[r] = self.l[r] * scales[r] + sum;
             self.m[r] = m;
         }

@@ -48,7 +48,6 @@ pub(crate) struct Tile<T> {
     m: Buffer<T>,
     l: Buffer<T>,
     top: Buffer<T>,
-    shift: Buffer<T>,
     scale: Buffer<T>,
     slopes: Buffer<T>,
     keys: Vec<Range<usize>>,
@@ -114,7 +113,6 @@ impl<T: Num> Tile<T> {
             m: lanes(),
             l: lanes(),
             top: lanes(),
-            shift: lanes(),
             scale: lanes(),
             slopes: lanes(),
             keys: vec![0..0; width],
@@ -126,7 +124,7 @@ impl<T: Num> Tile<T> {
 
     pub(crate) fn bytes(&self) -> usize {
         let lanes = self.width * (size_of::<Range<usize>>() + size_of::<i64>());
-        self.qt.bytes() + self.ot.bytes() + self.flat.bytes() + 6 * self.m.bytes() + lanes
+        self.qt.bytes() + self.ot.bytes() + self.flat.bytes() + 5 * self.m.bytes() + lanes
     }
 
     /// Begins with the rows of `q` (`[rows, D]`), of which `row` tells the rest.
@@ -246,7 +244,7 @@ impl<T: Num> Tile<T> {
             let lanes = self.lanes::<I>(&segment.vectors);
             let places = segment.keys.start - keys.first..segment.keys.end - keys.first;
             let s = &mut block.s[places.start * self.width..places.end * self.width];
-            softmax::weigh(isa, s, &self.shift, &mut self.l, lanes);
+            softmax::weigh(isa, s, &self.m, &mut self.l, lanes);
             clock.lap(Phase::Softmax);
             let v = &keys.v[places.start * dim_v..places.end * dim_v];
             values(isa, s, v, &mut self.ot, lanes);
@@ -260,7 +258,6 @@ impl<T: Num> Tile<T> {
             m: &mut self.m,
             l: &mut self.l,
             top: &mut self.top,
-            shift: &mut self.shift,
             scale: &mut self.scale,
         };
         if softmax::renew(isa, &mut stats, lanes) {

@@ -90,3 +90,23 @@ proptest! {
         }
     }
 }
+
+fn values(tensor: &attn_core::Tensor) -> Vec<f64> {
+    (0..tensor.data().len()).map(|at| tensor.data().get(at)).collect()
+}
+
+#[test]
+fn a_query_with_one_key_gets_its_value_bit_by_bit() {
+    for (len_q, dtype) in [1, 3, 100].into_iter().flat_map(|n| DType::ALL.map(|dtype| (n, dtype))) {
+        let shape = Shape { len_k: 1, dim_v: 33, ..Shape::square(2, len_q, 40) };
+        let problem = Problem::new(ProblemSpec::new(shape, dtype)).unwrap();
+        let inputs = Inputs::generate(&problem, Family::LargeLogits, 5);
+        let v = values(inputs.v());
+        for rung in rungs() {
+            let got = compute(&rung, &problem, &Exec::SINGLE, &inputs).unwrap();
+            for (row, o) in values(&got.o().tensor()).chunks(33).enumerate() {
+                assert_eq!(o, &v[row / len_q * 33..][..33], "{}: {problem}: row {row}", rung.id());
+            }
+        }
+    }
+}

@@ -15,6 +15,7 @@
 )]
 
 use super::exp::exp2;
+use super::softmax::base;
 use crate::num::Num;
 use crate::simd::{Kernel, MOST_LANES, Simd};
 
@@ -264,32 +265,32 @@ fn combine_rest<T: Num, I: Simd<T>, const R: usize>(
     }
 }
 
-/// Turns scores into weights `2^(s log2(e) - shift)` and returns their sum.
-pub(crate) fn weigh_row<T: Num, I: Simd<T>>(isa: I, s: &mut [T], shift: T) -> T {
+/// Turns scores into weights `exp(s - m)` and returns their sum.
+pub(crate) fn weigh_row<T: Num, I: Simd<T>>(isa: I, s: &mut [T], m: T) -> T {
     assert!(s.len().is_multiple_of(I::LANES));
     let mut sum = T::ZERO;
-    isa.call(WeighRow { isa, s, shift, sum: &mut sum });
+    isa.call(WeighRow { isa, s, m, sum: &mut sum });
     sum
 }
 
 struct WeighRow<'a, T, I> {
     isa: I,
     s: &'a mut [T],
-    shift: T,
+    m: T,
     sum: &'a mut T,
 }
 
 impl<T: Num, I: Simd<T>> Kernel for WeighRow<'_, T, I> {
     #[inline(always)]
     fn run(self) {
-        let WeighRow { isa, s, shift, sum } = self;
-        let (log2_e, shift) = (isa.splat(T::LOG2_E), isa.splat(-shift));
+        let WeighRow { isa, s, m, sum } = self;
+        let (base, log2_e) = (base(isa, isa.splat(m)), isa.splat(T::LOG2_E));
         let mut acc = isa.splat(T::ZERO);
         for at in (0..s.len()).step_by(I::LANES) {
             // SAFETY: `weigh_row` asserted that s consists of whole vectors.
             unsafe {
                 let s = s.as_mut_ptr().add(at);
-                let p = exp2(isa, isa.fma(isa.load(s), log2_e, shift));
+                let p = exp2(isa, isa.mul(isa.sub(isa.load(s), base), log2_e));
                 acc = isa.add(acc, p);
                 isa.store(s, p);
             }

@@ -5,9 +5,8 @@
 //! p_j = exp(s_j - m')             l' = a l + sum_j p_j          O' = a O + sum_j p_j v_j
 //! ```
 //!
-//! All of it lane by lane, a query in each lane: there is no sum and no maximum across lanes.
-//! `exp(s - m)` is `2^(s log2(e) - m log2(e))`, one multiply-add: the product `m log2(e)` is rounded once
-//! for all keys, an error that numerator and denominator share.
+//! All of it lane by lane, a query in each lane: there is no sum and no maximum across lanes. The weight of
+//! the largest score is exactly 1, so that a query with one key gets its value bit by bit.
 
 #![expect(
     unsafe_code,
@@ -27,8 +26,6 @@ pub(crate) struct Stats<'a, T> {
     pub(crate) l: &'a mut [T],
     /// Maximum of the scores of this block.
     pub(crate) top: &'a mut [T],
-    /// `m log2(e)`, 0 where m is -inf.
-    pub(crate) shift: &'a mut [T],
     /// What everything so far has to be multiplied by.
     pub(crate) scale: &'a mut [T],
 }
@@ -148,20 +145,20 @@ unsafe fn modified<T: Num, I: Simd<T>>(
 /// Takes the block's maximum into account: m, l and what else `stats` holds. Returns whether O has to be
 /// rescaled.
 pub(crate) fn renew<T: Num, I: Simd<T>>(isa: I, stats: &mut Stats<'_, T>, lanes: Lanes) -> bool {
-    let Stats { m, l, top, shift, scale } = stats;
-    for slice in [&**m, l, top, shift, scale] {
+    let Stats { m, l, top, scale } = stats;
+    for slice in [&**m, l, top, scale] {
         assert!(slice.len() == lanes.width);
     }
     assert!(lanes.first + lanes.vectors * I::LANES <= lanes.width);
     let mut rescale = false;
-    let [m, l, top, shift, scale] = [m, l, top, shift, scale].map(|x| x.as_mut_ptr());
-    isa.call(RenewKernel { isa, stats: [m, l, top, shift, scale], lanes, rescale: &mut rescale });
+    let stats = [m, l, top, scale].map(|x| x.as_mut_ptr());
+    isa.call(RenewKernel { isa, stats, lanes, rescale: &mut rescale });
     rescale
 }
 
 struct RenewKernel<'a, T, I> {
     isa: I,
-    stats: [*mut T; 5],
+    stats: [*mut T; 4],
     lanes: Lanes,
     rescale: &'a mut bool,
 }
@@ -169,7 +166,7 @@ struct RenewKernel<'a, T, I> {
 impl<T: Num, I: Simd<T>> Kernel for RenewKernel<'_, T, I> {
     #[inline(always)]
     fn run(self) {
-        let RenewKernel { isa, stats: [m, l, top, shift, scale], lanes, rescale } = self;
+        let RenewKernel { isa, stats: [m, l, top, scale], lanes, rescale } = self;
         let one = isa.splat(T::ONE);
         let nothing = isa.splat(T::NEG_INFINITY);
         let log2_e = isa.splat(T::LOG2_E);
@@ -179,18 +176,22 @@ impl<T: Num, I: Simd<T>> Kernel for RenewKernel<'_, T, I> {
             unsafe {
                 let old = isa.load(m.add(lane));
                 let new = isa.max(old, isa.load(top.add(lane)));
-                let product = isa.mul(new, log2_e);
-                let s = isa.select_less(nothing, new, product, isa.splat(T::ZERO));
-                let a = exp2(isa, isa.sub(isa.mul(old, log2_e), s));
+                let a = exp2(isa, isa.mul(isa.sub(old, base(isa, new)), log2_e));
                 *rescale |= isa.any_less(a, one);
                 isa.store(m.add(lane), new);
-                isa.store(shift.add(lane), s);
                 isa.store(scale.add(lane), a);
                 isa.store(l.add(lane), isa.mul(isa.load(l.add(lane)), a));
                 isa.store(top.add(lane), nothing);
             }
         }
     }
+}
+
+/// What scores are taken relative to: their maximum, or a finite number where there is none yet, since
+/// `-inf - -inf` is no number.
+#[inline(always)]
+pub(super) fn base<T: Num, I: Simd<T>>(isa: I, m: I::V) -> I::V {
+    isa.max(m, isa.splat(T::LEAST))
 }
 
 /// Multiplies O (`[Dv, W]`) by `scale`, lane by lane.
@@ -226,22 +227,22 @@ impl<T: Num, I: Simd<T>> Kernel for RescaleKernel<'_, T, I> {
     }
 }
 
-/// Turns scores `s` (`[keys, W]`) into weights and adds these to l.
+/// Turns scores `s` (`[keys, W]`) into weights `exp(s - m)` and adds these to l.
 pub(crate) fn weigh<T: Num, I: Simd<T>>(
     isa: I,
     s: &mut [T],
-    shift: &[T],
+    m: &[T],
     l: &mut [T],
     lanes: Lanes,
 ) {
-    assert!(shift.len() == lanes.width && l.len() == lanes.width);
+    assert!(m.len() == lanes.width && l.len() == lanes.width);
     assert!(s.len().is_multiple_of(lanes.width));
     assert!(lanes.first + lanes.vectors * I::LANES <= lanes.width);
     match lanes.vectors {
-        1 => isa.call(WeighKernel::<T, I, 1> { isa, s, shift, l, lanes }),
-        2 => isa.call(WeighKernel::<T, I, 2> { isa, s, shift, l, lanes }),
-        3 => isa.call(WeighKernel::<T, I, 3> { isa, s, shift, l, lanes }),
-        4 => isa.call(WeighKernel::<T, I, 4> { isa, s, shift, l, lanes }),
+        1 => isa.call(WeighKernel::<T, I, 1> { isa, s, m, l, lanes }),
+        2 => isa.call(WeighKernel::<T, I, 2> { isa, s, m, l, lanes }),
+        3 => isa.call(WeighKernel::<T, I, 3> { isa, s, m, l, lanes }),
+        4 => isa.call(WeighKernel::<T, I, 4> { isa, s, m, l, lanes }),
         vectors => unreachable!("no tile has {vectors} vectors"),
     }
 }
@@ -249,7 +250,7 @@ pub(crate) fn weigh<T: Num, I: Simd<T>>(
 struct WeighKernel<'a, T, I, const NV: usize> {
     isa: I,
     s: &'a mut [T],
-    shift: &'a [T],
+    m: &'a [T],
     l: &'a mut [T],
     lanes: Lanes,
 }
@@ -257,22 +258,21 @@ struct WeighKernel<'a, T, I, const NV: usize> {
 impl<T: Num, I: Simd<T>, const NV: usize> Kernel for WeighKernel<'_, T, I, NV> {
     #[inline(always)]
     fn run(self) {
-        let WeighKernel { isa, s, shift, l, lanes } = self;
+        let WeighKernel { isa, s, m, l, lanes } = self;
         let log2_e = isa.splat(T::LOG2_E);
         let mut sums = [isa.splat(T::ZERO); NV];
-        let mut shifts = [isa.splat(T::ZERO); NV];
-        // SAFETY: `weigh` asserted that these lanes lie within the width, that `shift` and `l` have that
+        let mut bases = [isa.splat(T::ZERO); NV];
+        // SAFETY: `weigh` asserted that these lanes lie within the width, that m and l have that
         // width, and that s has a row of it for each key.
         unsafe {
-            for (v, shifts) in shifts.iter_mut().enumerate() {
-                *shifts = isa.load(shift.as_ptr().add(lanes.first + v * I::LANES));
-                *shifts = isa.sub(isa.splat(T::ZERO), *shifts);
+            for (v, to) in bases.iter_mut().enumerate() {
+                *to = base(isa, isa.load(m.as_ptr().add(lanes.first + v * I::LANES)));
             }
             for j in 0..s.len() / lanes.width {
                 let row = s.as_mut_ptr().add(j * lanes.width + lanes.first);
                 for v in 0..NV {
                     let s = row.add(v * I::LANES);
-                    let p = exp2(isa, isa.fma(isa.load(s), log2_e, shifts[v]));
+                    let p = exp2(isa, isa.mul(isa.sub(isa.load(s), bases[v]), log2_e));
                     sums[v] = isa.add(sums[v], p);
                     isa.store(s, p);
                 }
