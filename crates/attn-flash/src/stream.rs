@@ -5,7 +5,7 @@ use std::ops::Range;
 use attn_host::Storage;
 
 use crate::buffer::Buffer;
-use crate::kernel::rows::{combine, dots, join, padded_rows, weigh_row};
+use crate::kernel::rows::{combine, dots, join, largest, padded_rows, weigh_row};
 use crate::num::Num;
 use crate::operands::MaskRow;
 use crate::phases::{Clock, Phase};
@@ -99,8 +99,7 @@ impl<T: Num> Stream<T> {
             let s = &mut self.s[r * self.keys..][..self.keys];
             s[count..].fill(T::NEG_INFINITY);
             modify(&mut s[..count], &keys, row, mask.map(|mask| mask(r)));
-            let top = s.iter().fold(T::NEG_INFINITY, |m, &s| s.larger(m));
-            let m = top.larger(self.m[r]);
+            let m = largest(isa, s).larger(self.m[r]);
             scales[r] = if self.m[r] == m { T::ONE } else { T::rescale(self.m[r], m) };
             let used = count.next_multiple_of(I::LANES);
             let sum = weigh_row(isa, &mut s[..used], m);

@@ -254,12 +254,8 @@ impl<T: Num> Tile<T> {
 
     /// Takes the block's maxima into account.
     fn renew<I: Simd<T>>(&mut self, isa: I, lanes: Lanes) {
-        let mut stats = Stats {
-            m: &mut self.m,
-            l: &mut self.l,
-            top: &mut self.top,
-            scale: &mut self.scale,
-        };
+        let mut stats =
+            Stats { m: &mut self.m, l: &mut self.l, top: &mut self.top, scale: &mut self.scale };
         if softmax::renew(isa, &mut stats, lanes) {
             softmax::rescale(isa, &mut self.ot, &self.scale, lanes);
         }

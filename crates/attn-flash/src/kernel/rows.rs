@@ -90,54 +90,72 @@ fn dots_tile<T: Num, I: Simd<T>, const R: usize, const NK: usize>(
     first: usize,
 ) {
     let Dots { isa, q, k, dim, ref mut s, stride } = *block;
-    let width = dim.next_multiple_of(I::LANES);
     let whole = dim / I::LANES * I::LANES;
     let mut acc = [[isa.splat(T::ZERO); NK]; R];
     // One key after another, though each reads all of q again: the processor's prefetchers follow one stream
     // of lines at the bandwidth of the memory, but not rows that take turns, and a prefetch by instruction
     // occupies the few buffers of the first-level cache, at half that rate.
     for j in 0..NK {
-        for d in (0..width).step_by(I::LANES) {
-            // SAFETY: row `first + j` of k, as the caller vouches by the loop's bounds, of which this reads
-            // no more than its `dim` elements.
-            let key = unsafe {
-                let row = k.as_ptr().add((first + j) * dim + d);
-                if d < whole { isa.load(row) } else { isa.load_first(row, dim - whole) }
-            };
-            for r in 0..R {
-                // SAFETY: `dots` asserted that each of the R rows of q has `width` elements.
-                let q = unsafe { isa.load(q.as_ptr().add(r * width + d)) };
-                acc[r][j] = isa.fma(key, q, acc[r][j]);
-            }
+        // SAFETY: row `first + j` of k, as the caller vouches by the loop's bounds.
+        let row = unsafe { k.as_ptr().add((first + j) * dim) };
+        for d in (0..whole).step_by(I::LANES) {
+            // SAFETY: `d + LANES` elements are no more than the row has.
+            let key = unsafe { isa.load(row.add(d)) };
+            multiply::<T, I, R, NK>(isa, (q, dim), [d, j], key, &mut acc);
+        }
+        if whole < dim {
+            // SAFETY: this reads the last of the row's `dim` elements.
+            let key = unsafe { isa.load_first(row.add(whole), dim - whole) };
+            multiply::<T, I, R, NK>(isa, (q, dim), [whole, j], key, &mut acc);
         }
     }
-    if R * NK != I::LANES {
+    let mut sums = [[T::ZERO; NK]; R];
+    if R * NK == I::LANES {
+        // As many sums as lanes: transposed, they are one vector.
+        let mut square = [isa.splat(T::ZERO); MOST_LANES];
         for r in 0..R {
             for j in 0..NK {
-                s[r * stride + first + j] = isa.sum(acc[r][j]);
+                square[r * NK + j] = acc[r][j];
             }
         }
-        return;
-    }
-    // As many sums as lanes: transposed, they are one vector.
-    let mut square = [isa.splat(T::ZERO); MOST_LANES];
-    for r in 0..R {
-        for j in 0..NK {
-            square[r * NK + j] = acc[r][j];
+        isa.transpose(&mut square);
+        let mut sum = isa.splat(T::ZERO);
+        for i in 0..I::LANES {
+            sum = isa.add(sum, square[i]);
+        }
+        // SAFETY: the array has as many elements as a vector.
+        unsafe { isa.store(sums.as_mut_ptr().cast(), sum) };
+    } else {
+        for r in 0..R {
+            for j in 0..NK {
+                sums[r][j] = isa.sum(acc[r][j]);
+            }
         }
     }
-    isa.transpose(&mut square);
-    let mut sum = isa.splat(T::ZERO);
-    for i in 0..I::LANES {
-        sum = isa.add(sum, square[i]);
-    }
-    let mut sums = [T::ZERO; MOST_LANES];
-    // SAFETY: the array has as many elements as the widest vector.
-    unsafe { isa.store(sums.as_mut_ptr(), sum) };
     for r in 0..R {
-        for j in 0..NK {
-            s[r * stride + first + j] = sums[r * NK + j];
+        // SAFETY: `dots` asserted that each of the R rows of s has `stride` elements, at least one for each
+        // key, of which these are `NK`.
+        unsafe {
+            let to = s.as_mut_ptr().add(r * stride + first);
+            to.copy_from_nonoverlapping(sums[r].as_ptr(), NK);
         }
+    }
+}
+
+/// Adds the products of a vector of key `j`, elements `d` and on, and of all rows of `q` to their sums.
+#[inline(always)]
+fn multiply<T: Num, I: Simd<T>, const R: usize, const NK: usize>(
+    isa: I,
+    (q, dim): (&[T], usize),
+    [d, j]: [usize; 2],
+    key: I::V,
+    acc: &mut [[I::V; NK]; R],
+) {
+    let width = dim.next_multiple_of(I::LANES);
+    for r in 0..R {
+        // SAFETY: `dots` asserted that each of the R rows of q has `width` elements.
+        let q = unsafe { isa.load(q.as_ptr().add(r * width + d)) };
+        acc[r][j] = isa.fma(key, q, acc[r][j]);
     }
 }
 
@@ -262,6 +280,34 @@ fn combine_rest<T: Num, I: Simd<T>, const R: usize>(
             }
             isa.store(to, acc);
         }
+    }
+}
+
+/// The largest of some scores, whole vectors of them.
+pub(crate) fn largest<T: Num, I: Simd<T>>(isa: I, s: &[T]) -> T {
+    assert!(s.len().is_multiple_of(I::LANES));
+    let mut lanes = [T::NEG_INFINITY; MOST_LANES];
+    isa.call(Largest { isa, s, lanes: &mut lanes });
+    lanes.into_iter().fold(T::NEG_INFINITY, |m, s| s.larger(m))
+}
+
+struct Largest<'a, T, I> {
+    isa: I,
+    s: &'a [T],
+    lanes: &'a mut [T; MOST_LANES],
+}
+
+impl<T: Num, I: Simd<T>> Kernel for Largest<'_, T, I> {
+    #[inline(always)]
+    fn run(self) {
+        let Largest { isa, s, lanes } = self;
+        let mut m = isa.splat(T::NEG_INFINITY);
+        for at in (0..s.len()).step_by(I::LANES) {
+            // SAFETY: `largest` asserted that s consists of whole vectors.
+            m = isa.max(unsafe { isa.load(s.as_ptr().add(at)) }, m);
+        }
+        // SAFETY: the array has as many elements as the widest vector.
+        unsafe { isa.store(lanes.as_mut_ptr(), m) };
     }
 }
 

@@ -228,13 +228,7 @@ impl<T: Num, I: Simd<T>> Kernel for RescaleKernel<'_, T, I> {
 }
 
 /// Turns scores `s` (`[keys, W]`) into weights `exp(s - m)` and adds these to l.
-pub(crate) fn weigh<T: Num, I: Simd<T>>(
-    isa: I,
-    s: &mut [T],
-    m: &[T],
-    l: &mut [T],
-    lanes: Lanes,
-) {
+pub(crate) fn weigh<T: Num, I: Simd<T>>(isa: I, s: &mut [T], m: &[T], l: &mut [T], lanes: Lanes) {
     assert!(m.len() == lanes.width && l.len() == lanes.width);
     assert!(s.len().is_multiple_of(lanes.width));
     assert!(lanes.first + lanes.vectors * I::LANES <= lanes.width);
