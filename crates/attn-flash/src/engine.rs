@@ -17,7 +17,7 @@ use crate::num::Num;
 use crate::operands::{Admission, MaskRow, Operands, Results};
 use crate::phases::{Clock, NoClock, Phase, Phases, Stopwatch};
 use crate::simd::{Isa, Simd};
-use crate::stream::Stream;
+use crate::stream::{PASS, Stream};
 use crate::team::Team;
 use crate::tile::{Block, Keys, Partial, Row, Tile, hull};
 use crate::tiles::Tiles;
@@ -91,12 +91,15 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
         let dims = [shape.dim, shape.dim_v];
         let count = grid.tile.min(grid.unit_rows).div_ceil(width);
         let converts = S::as_compute(&[]).is_none();
-        let wide = |columns| Buffer::zeros(if converts { tiles.keys * columns } else { 0 });
+        let streams = grid.unit_rows <= MOST_ROWS;
+        // What is converted is to stay in the cache until it is used.
+        let block = if streams && !converts { PASS.min(shape.len_k) } else { tiles.keys };
+        let wide = |columns| Buffer::zeros(if converts { block * columns } else { 0 });
         let rows = || {
-            if grid.unit_rows <= MOST_ROWS {
-                return Rows::Stream(Stream::new(grid.unit_rows, dims, tiles.keys, I::LANES));
+            if streams {
+                return Rows::Stream(Stream::new(grid.unit_rows, dims, block, I::LANES));
             }
-            let block = Block::new(tiles.keys, width, problem.spec().mask.is_some());
+            let block = Block::new(block, width, problem.spec().mask.is_some());
             Rows::Tiles((0..count).map(|_| Tile::new(width, dims)).collect(), block)
         };
         let worker = || Worker { rows: rows(), wide: dims.map(wide), phases: Phases::default() };
@@ -107,7 +110,7 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
             problem: problem.clone(),
             admission,
             grid,
-            block: tiles.keys,
+            block,
             workers: (0..team.threads()).map(|_| Mutex::new(worker())).collect(),
             team,
             partials: Partials {

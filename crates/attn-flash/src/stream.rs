@@ -11,6 +11,12 @@ use crate::operands::MaskRow;
 use crate::phases::{Clock, Phase};
 use crate::simd::Simd;
 use crate::tile::{Keys, Partial, Row, hull};
+use crate::tiles::KEYS;
+
+/// Keys whose scores are computed before the first of their values is read. K and V lie in different places,
+/// and with every change from one to the other the processor's prefetchers begin again; from 1024 keys on
+/// that no longer shows.
+pub(crate) const PASS: usize = 2048;
 
 /// Queries that share a key/value head, and what is known of them so far.
 pub(crate) struct Stream<T> {
@@ -91,27 +97,32 @@ impl<T: Num> Stream<T> {
     ) {
         let [dim, dim_v] = keys.dims;
         let count = keys.k.len() / dim;
+        let used = count.next_multiple_of(I::LANES);
         dots(isa, &self.q, (keys.k, dim), (&mut self.s, self.keys));
         clock.lap(Phase::Scores);
         let width = self.widths[1];
         let mut scales = [T::ONE; crate::kernel::rows::MOST_ROWS];
         for (r, row) in self.rows.iter().enumerate() {
-            let s = &mut self.s[r * self.keys..][..self.keys];
+            let s = &mut self.s[r * self.keys..][..used];
             s[count..].fill(T::NEG_INFINITY);
             modify(&mut s[..count], &keys, row, mask.map(|mask| mask(r)));
             let m = largest(isa, s).larger(self.m[r]);
             scales[r] = if self.m[r] == m { T::ONE } else { T::rescale(self.m[r], m) };
-            let used = count.next_multiple_of(I::LANES);
-            let sum = weigh_row(isa, &mut s[..used], m);
-            self.l[r] = self.l[r] * scales[r] + sum;
+            self.l[r] = self.l[r] * scales[r];
+            for s in s.chunks_mut(KEYS) {
+                self.l[r] = self.l[r] + weigh_row(isa, s, m);
+            }
             self.m[r] = m;
         }
         clock.lap(Phase::Softmax);
-        self.block_o.fill(T::ZERO);
-        combine(isa, (&self.s, self.keys), (keys.v, dim_v), &mut self.block_o);
-        for r in 0..self.rows.len() {
-            let span = r * width..(r + 1) * width;
-            join(isa, &mut self.o[span.clone()], scales[r], &self.block_o[span]);
+        for (at, v) in keys.v.chunks(KEYS * dim_v).enumerate() {
+            self.block_o.fill(T::ZERO);
+            combine(isa, (&self.s[at * KEYS..], self.keys), (v, dim_v), &mut self.block_o);
+            for (r, scale) in scales.iter_mut().take(self.rows.len()).enumerate() {
+                let span = r * width..(r + 1) * width;
+                join(isa, &mut self.o[span.clone()], *scale, &self.block_o[span]);
+                *scale = T::ONE;
+            }
         }
         clock.lap(Phase::Values);
     }

@@ -160,7 +160,7 @@ fn multiply<T: Num, I: Simd<T>, const R: usize, const NK: usize>(
 }
 
 /// Adds to `o` (`[R, width]`, `width` being `columns` up to whole vectors) the rows of `v`
-/// (`[keys, columns]`) weighted by `p`, whose rows begin `stride` elements apart.
+/// (`[keys, columns]`) weighted by `p`, whose rows of at least as many keys begin `stride` elements apart.
 pub(crate) fn combine<T: Num, I: Simd<T>>(
     isa: I,
     (p, stride): (&[T], usize),
@@ -170,7 +170,7 @@ pub(crate) fn combine<T: Num, I: Simd<T>>(
     let width = columns.next_multiple_of(I::LANES);
     let (rows, keys) = (o.len() / width, v.len() / columns);
     assert!(o.len() == rows * width && v.len() == keys * columns);
-    assert!(keys <= stride && p.len() == rows * stride);
+    assert!(keys <= stride && p.len() >= (rows - 1) * stride + keys);
     let block = Combine { isa, p, stride, v, columns, o };
     match (rows, I::ACCUMULATORS) {
         (1 | 2 | 4 | 8, 1..16) | (1, _) => isa.call(CombineKernel::<T, I, 1, 8>(block)),
@@ -199,7 +199,7 @@ impl<T: Num, I: Simd<T>, const R: usize, const NV: usize> Kernel
     fn run(self) {
         let mut block = self.0;
         let (keys, whole) = (block.v.len() / block.columns, block.columns / I::LANES);
-        let rows = block.p.len() / block.stride;
+        let rows = block.o.len() / block.columns.next_multiple_of(I::LANES);
         for first in (0..keys).step_by(RUN) {
             let last = if first + RUN < keys { first + RUN } else { keys };
             for row in (0..rows).step_by(R) {
