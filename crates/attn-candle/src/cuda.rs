@@ -59,7 +59,7 @@ impl Backend for Cuda {
 }
 
 /// The first device, with products in the precision that the receipt states.
-fn device() -> candle_core::Result<Device> {
+pub(crate) fn device() -> candle_core::Result<Device> {
     cuda::set_gemm_reduced_precision_f32(false);
     cuda::set_gemm_reduced_precision_f16(false);
     cuda::set_gemm_reduced_precision_bf16(false);

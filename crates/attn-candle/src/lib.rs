@@ -5,12 +5,15 @@
 //! - `Cuda`, `candle/cuda`, with the feature `cuda`: the operations of [`Composed`] on a GPU. Not yet run on
 //!   hardware.
 //!
+//! [`Loads`] is what a device's limits are measured with.
+//!
 //! The first two run on pools that are fixed for the life of a process: rayon's global one
 //! (`RAYON_NUM_THREADS`), and candle's spinning one (`CANDLE_NUM_THREADS`).
 
 mod composed;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod device;
 mod fused;
 mod plan;
 mod scores;
@@ -18,4 +21,5 @@ mod scores;
 pub use composed::Composed;
 #[cfg(feature = "cuda")]
 pub use cuda::Cuda;
+pub use device::Loads;
 pub use fused::Fused;

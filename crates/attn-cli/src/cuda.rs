@@ -13,6 +13,8 @@ use attn_bench::worker::wait;
 use attn_core::{
     Backend, BackendError, BackendId, Exec, Plan, Problem, Receipt, Unavailable, Unsupported,
 };
+use attn_record::limits::DeviceLimits;
+use serde::de::DeserializeOwned;
 
 /// What builds the program that is missing.
 const BUILD: &str = "scripts/cuda-toolkit build";
@@ -40,10 +42,15 @@ impl Cuda {
         Cuda { runner, patience: PATIENCE, answer: OnceLock::new() }
     }
 
-    fn ask(&self) -> Result<Receipt, Unavailable> {
+    /// What the device can do at most, measured now: this takes about a second.
+    pub(crate) fn limits(&self) -> Result<DeviceLimits, Unavailable> {
+        self.ask("limits")
+    }
+
+    fn ask<T: DeserializeOwned>(&self, what: &str) -> Result<T, Unavailable> {
         let unavailable = |reason| Unavailable { reason };
         let mut command = Command::new(&self.runner);
-        command.arg("probe").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg(what).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let program = self.runner.display();
         let child = command.spawn().map_err(|error| {
             unavailable(match error.kind() {
@@ -53,7 +60,7 @@ impl Cuda {
         })?;
         let (stdout, stderr, status) = wait(child, self.patience)
             .map_err(|lost| unavailable(format!("{program} does not know its device: {lost}")))?;
-        if let Ok(answer) = serde_json::from_str::<Result<Receipt, String>>(&stdout) {
+        if let Ok(answer) = serde_json::from_str::<Result<T, String>>(&stdout) {
             return answer.map_err(unavailable);
         }
         let why = explain(&stderr);
@@ -78,7 +85,7 @@ impl Backend for Cuda {
     }
 
     fn probe(&self) -> Result<Receipt, Unavailable> {
-        self.answer.get_or_init(|| self.ask()).clone()
+        self.answer.get_or_init(|| self.ask("probe")).clone()
     }
 
     fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
@@ -101,16 +108,38 @@ impl Backend for Cuda {
 mod tests {
     use super::*;
 
+    /// A runner that is this script.
+    #[cfg(unix)]
+    fn script(folder: &Path, script: &str, patience: Duration) -> Cuda {
+        use std::os::unix::fs::PermissionsExt as _;
+        let runner = folder.join("attn-cuda");
+        std::fs::write(&runner, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&runner, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Cuda { runner, patience, answer: OnceLock::new() }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_devices_limits_are_what_the_runner_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let rate = "{\"best\":2.0,\"median\":1.0,\"samples\":5}";
+        let limits = format!(
+            "{{\"Ok\":{{\"device\":\"a GPU\",\"products\":[{{\"dtype\":\"bf16\",\"size\":4096,\
+             \"gflops\":{rate}}}],\"copy\":{{\"bytes\":1024,\"gb_per_s\":{rate}}}}}}}"
+        );
+        let says = format!("[ \"$1\" = limits ] && echo '{limits}'");
+        let found = script(folder.path(), &says, PATIENCE).limits().unwrap();
+        assert_eq!((found.device.as_str(), found.copy.gb_per_s.best), ("a GPU", 2.0));
+        let fails = "echo '{\"Err\":\"out of memory\"}'";
+        let reason = script(folder.path(), fails, PATIENCE).limits().unwrap_err().reason;
+        assert_eq!(reason, "out of memory");
+    }
+
     #[test]
     #[cfg(unix)]
     fn a_driver_that_hangs_is_unavailable() {
-        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        let runner = folder.path().join("attn-cuda");
-        std::fs::write(&runner, "#!/bin/sh\nexec sleep 60\n").unwrap();
-        std::fs::set_permissions(&runner, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let patience = Duration::from_millis(50);
-        let cuda = Cuda { runner, patience, answer: OnceLock::new() };
+        let cuda = script(folder.path(), "exec sleep 60", Duration::from_millis(50));
         let reason = cuda.probe().unwrap_err().reason;
         assert!(reason.ends_with("no result after 0.05 s, the worker was killed"), "{reason}");
     }

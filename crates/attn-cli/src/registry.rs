@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 use attn_bench::run::{Entry, Measured};
 use attn_core::Backend;
 use attn_flash::{Flash, Rung};
+use attn_record::limits::DeviceLimits;
 use attn_report::scaling::Scores;
+
+use crate::cuda::Cuda;
 
 /// The yardstick of every budget.
 pub static NAIVE: attn_naive::Naive = attn_naive::Naive;
@@ -66,7 +69,7 @@ fn own() -> Vec<Entry> {
         entry(Box::new(attn_faer::Faer), 25.0),
         entry(Box::new(attn_candle::Composed), 13.0),
         entry(Box::new(attn_candle::Fused), 4.0),
-        by_name(Box::new(crate::cuda::Cuda::beside_this_program()), 1000.0),
+        by_name(Box::new(Cuda::beside_this_program()), 1000.0),
         rung(Rung::Scalar, 2.0),
         rung(Rung::Tiled, 30.0),
         rung(Rung::Avx2, 70.0),
@@ -82,6 +85,14 @@ fn by_name(backend: Box<dyn Backend>, nominal_gflops: f64) -> Entry {
 
 fn hidden(backend: Box<dyn Backend>) -> Entry {
     by_name(backend, 3.0)
+}
+
+/// What the device that `candle/cuda` computes on can do at most, measured now, or why that is unknown; `None`
+/// where there is no such device.
+pub(crate) fn device_limits() -> Option<Result<DeviceLimits, String>> {
+    let cuda = Cuda::beside_this_program();
+    cuda.probe().ok()?;
+    Some(cuda.limits().map_err(|unavailable| unavailable.reason))
 }
 
 /// Deliberately wrong backends: in no list and no default, but there for who asks by name.

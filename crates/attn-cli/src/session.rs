@@ -16,7 +16,7 @@ use attn_bench::run::{
 use attn_bench::select::Filter;
 use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
-use attn_record::limits::Probe;
+use attn_record::limits::{DeviceLimits, Probe};
 use attn_record::{Build, Machine, Outcome, Record, Shard};
 
 use crate::args::{BackendArgs, CaseArgs, CellArgs, PresetArgs};
@@ -306,6 +306,13 @@ impl Session {
         let time = cells.iter().map(|cell| cell.predicted(&self.entries, &self.preset)).sum();
         let effort = Effort::within(time);
         Some(probe(&Question { machine: &self.machine, threads: &threads, effort }))
+    }
+
+    /// What the device of the selected backends can do, where one computes elsewhere than on the processor.
+    pub(crate) fn device_limits(&self) -> Option<DeviceLimits> {
+        let selected = self.selection.backends.iter().map(|&at| &self.entries[at].backend);
+        let mut elsewhere = selected.filter(|backend| backend.runner().is_some());
+        elsewhere.next().and_then(|_| registry::device_limits()?.ok())
     }
 
     /// Cells of the whole run, those that are done included.

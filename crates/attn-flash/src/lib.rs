@@ -54,7 +54,8 @@
 //! A tile also moves `2 D W` numbers of q and o, and a register tile begins with zeros and ends with stores:
 //! one part in 40 at D = 64. Decoding moves `(D + Dv)` numbers per key for `2 (D + Dv)` operations per query:
 //! a quarter of an operation per byte, so there the bandwidth is the limit, and the kernel another
-//! one: a few queries share one pass over K and V, in the order in which they lie in memory.
+//! one: a few queries share one pass over K and V, in the order in which they lie in memory, thousands of keys before
+//! their values, since the processor's prefetchers follow one stream at a time.
 //!
 //! # The ladder
 //!

@@ -6,27 +6,28 @@ use attn_core::lse_dtype;
 use attn_record::Record;
 #[cfg(test)]
 use attn_record::limits::Rate;
-use attn_record::limits::{Access, Bandwidth, FmaPeak, Place, Probe};
+use attn_record::limits::{Access, Bandwidth, DeviceLimits, FmaPeak, Place, Probe};
 
 /// The limits of one machine; without any where nobody measured them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Roofs {
     peaks: Vec<FmaPeak>,
     bandwidths: Vec<Bandwidth>,
+    devices: Vec<DeviceLimits>,
 }
 
 /// The most arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Peak<'a> {
-    /// Instruction set.
+    /// Instruction set, or device.
     pub(crate) isa: &'a str,
     pub(crate) gflops: f64,
 }
 
 impl Roofs {
     /// As measured.
-    pub(crate) fn of(probe: Probe) -> Self {
-        Roofs { peaks: probe.fma, bandwidths: probe.bandwidth }
+    pub(crate) fn of(probe: Probe, devices: &[DeviceLimits]) -> Self {
+        Roofs { peaks: probe.fma, bandwidths: probe.bandwidth, devices: devices.into() }
     }
 
     /// Every peak.
@@ -39,11 +40,13 @@ impl Roofs {
         &self.bandwidths
     }
 
-    /// The highest peak of the arithmetic and the number of threads of a cell that the processor computed. Half
-    /// types are computed in f32.
+    /// The highest peak of the arithmetic and the number of threads of a cell that the processor computed, where
+    /// half types are computed in f32; of another device, its products in the type of the cell.
     pub(crate) fn peak(&self, record: &Record) -> Option<Peak<'_>> {
         if !on_processor(record) {
-            return None;
+            let device = self.device(record)?;
+            let gflops = device.peak_gflops(record.dtype())?;
+            return Some(Peak { isa: &device.device, gflops });
         }
         let dtype = lse_dtype(record.dtype());
         let peaks = self.peaks.iter();
@@ -52,12 +55,22 @@ impl Roofs {
         Some(Peak { isa: &best.isa, gflops: best.gflops.best })
     }
 
-    /// GB/s of reading from memory with the threads of a cell that the processor computed.
+    /// GB/s of reading from memory with the threads of a cell that the processor computed; of copying within
+    /// the memory of another device.
     pub(crate) fn memory(&self, record: &Record) -> Option<f64> {
+        if !on_processor(record) {
+            return Some(self.device(record)?.copy.gb_per_s.best);
+        }
         let wanted = (Place::Memory, Access::Read, record.threads);
         let mut readings =
             self.bandwidths.iter().filter(|b| (b.place, b.access, b.threads) == wanted);
-        readings.next().filter(|_| on_processor(record)).map(|b| b.gb_per_s.best)
+        readings.next().map(|b| b.gb_per_s.best)
+    }
+
+    /// The limits of the device that computed a cell.
+    fn device(&self, record: &Record) -> Option<&DeviceLimits> {
+        let receipt = record.receipt.as_ref()?;
+        self.devices.iter().find(|limits| limits.device == receipt.device)
     }
 
     /// A cell's rate as a share of the peak.
@@ -66,8 +79,8 @@ impl Roofs {
     }
 }
 
-/// Whether the limits that are measured, those of the processor, are a cell's limits.
-fn on_processor(record: &Record) -> bool {
+/// Whether the limits of the processor are a cell's limits.
+pub(crate) fn on_processor(record: &Record) -> bool {
     record.receipt.as_ref().is_none_or(|receipt| receipt.device == "cpu")
 }
 
@@ -94,6 +107,7 @@ pub(crate) fn example() -> Roofs {
             peak("avx2", DType::F64, 40.0),
         ],
         bandwidths: vec![bandwidth(Place::L1, 200.0), bandwidth(Place::Memory, 10.0)],
+        devices: Vec::new(),
     }
 }
 

@@ -57,8 +57,10 @@ impl<'a> Site<'a> {
         let places = places(&records);
         let several = places.len() > 1;
         let sites = places.into_iter().enumerate().map(|(at, (place, records))| {
-            let probe = source.limits.as_ref().and_then(|limits| limits.of(&place.machine));
-            let roofs = probe.map(Roofs::of).unwrap_or_default();
+            let roofs = source.limits.as_ref().and_then(|limits| {
+                limits.of(&place.machine).map(|probe| Roofs::of(probe, &limits.devices))
+            });
+            let roofs = roofs.unwrap_or_default();
             let mut charts = charts::all(&records, &roofs);
             for chart in charts.iter_mut().filter(|_| several) {
                 chart.name = format!("machine-{}/{}", at + 1, chart.name);

@@ -51,11 +51,14 @@ struct Report<'a> {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut parts = Vec::new();
     let mut map = None;
-    let mut probes = Vec::new();
+    let (mut probes, mut devices) = (Vec::new(), Vec::new());
     for path in &args.runs {
         let (run, records) = (read_run(path)?, read_records(path)?);
         map = map.or(read_map(path)?);
-        probes.extend(read_limits(path)?.into_iter().flat_map(|limits| limits.probes));
+        if let Some(limits) = read_limits(path)? {
+            probes.extend(limits.probes);
+            devices.extend(limits.devices);
+        }
         parts.push(Part { path: path.clone(), run, records });
     }
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
@@ -67,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         folder.write_map(&map)?;
     }
     if !probes.is_empty() {
-        folder.write_limits(&Limits::new(probes))?;
+        folder.write_limits(&Limits::new(probes, devices))?;
     }
     for record in &records {
         folder.append(record)?;

@@ -96,9 +96,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 /// Measures what the machine can do at the moment, and adds it to what the folder knows.
 fn note_limits(session: &Session, folder: &Folder) -> Result<(), Failure> {
     if let Some(probe) = session.probe() {
-        let known = read_limits(folder.path())?.unwrap_or_else(|| Limits::new(Vec::new()));
-        let probes = known.probes.into_iter().chain([probe]).collect();
-        folder.write_limits(&Limits::new(probes))?;
+        let known = read_limits(folder.path())?;
+        let mut limits = known.unwrap_or_else(|| Limits::new(Vec::new(), Vec::new()));
+        limits.probes.push(probe);
+        if limits.devices.is_empty() {
+            limits.devices.extend(session.device_limits());
+        }
+        folder.write_limits(&limits)?;
     }
     Ok(())
 }

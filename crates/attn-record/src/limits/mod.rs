@@ -14,9 +14,11 @@
 //! }
 //! ```
 
+mod device;
 mod noise;
 mod probe;
 
+pub use device::{CopyRate, DeviceLimits, ProductPeak};
 pub use noise::Noise;
 pub use probe::{Access, Bandwidth, FmaPeak, Place, Probe, Rate, Timer};
 
@@ -33,6 +35,9 @@ pub struct Limits {
     /// Every time that limits were measured, in order: before and after the cells, and again where a run
     /// was resumed; of several machines where runs were merged.
     pub probes: Vec<Probe>,
+    /// Of the devices that cells were computed on, other than the processor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceLimits>,
 }
 
 impl Limits {
@@ -40,8 +45,8 @@ impl Limits {
     pub const SCHEMA: &str = "attn-limits/1";
 
     /// A file of these probes.
-    pub fn new(probes: Vec<Probe>) -> Self {
-        Limits { schema: Limits::SCHEMA.into(), probes }
+    pub fn new(probes: Vec<Probe>, devices: Vec<DeviceLimits>) -> Self {
+        Limits { schema: Limits::SCHEMA.into(), probes, devices }
     }
 
     /// The limits of `machine`: of all its probes, the larger of each rate and the calmer noise; `None` if
@@ -118,7 +123,7 @@ mod tests {
         let other = probe("b", &[("avx512f", DType::F32, 1, 500.0)], 50.0, 0.001);
         let peaks = [("avx512f", DType::F32, 1, 110.0), ("avx512f", DType::F32, 2, 200.0)];
         let after = probe("a", &peaks, 11.0, 0.02);
-        let limits = Limits::new(vec![before, other, after]);
+        let limits = Limits::new(vec![before, other, after], Vec::new());
         let found = limits.of(&machine("a")).unwrap();
         assert_eq!(found.peak_gflops(DType::F32, 1), Some(110.0));
         assert_eq!(found.peak_gflops(DType::F32, 2), Some(200.0), "measured once");
@@ -130,7 +135,16 @@ mod tests {
 
     #[test]
     fn the_file_reads_back() {
-        let limits = Limits::new(vec![probe("a", &[("portable", DType::F64, 1, 9.5)], 8.25, 0.01)]);
+        let probes = vec![probe("a", &[("portable", DType::F64, 1, 9.5)], 8.25, 0.01)];
+        let mut limits = Limits::new(probes, Vec::new());
+        let text = serde_json::to_string(&limits).unwrap();
+        assert_eq!(serde_json::from_str::<Limits>(&text).unwrap(), limits);
+        assert!(!text.contains("devices"), "as files were before there were any");
+        limits.devices.push(DeviceLimits {
+            device: "a GPU".into(),
+            products: vec![ProductPeak { dtype: DType::F16, size: 64, gflops: rate(7.5) }],
+            copy: CopyRate { bytes: Bytes(1 << 20), gb_per_s: rate(3.5) },
+        });
         let text = serde_json::to_string_pretty(&limits).unwrap();
         assert!(text.contains("\"place\": \"memory\"") && text.contains("\"access\": \"read\""));
         assert_eq!(serde_json::from_str::<Limits>(&text).unwrap(), limits);

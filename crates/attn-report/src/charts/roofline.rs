@@ -16,7 +16,7 @@ use super::spot::facts;
 use super::text::{widest, width};
 use super::{Chart, Spot};
 use crate::format::significant;
-use crate::roofs::{Peak, Roofs};
+use crate::roofs::{Peak, Roofs, on_processor};
 use crate::rows::{best_ns, grouped};
 
 const SHEET: f64 = 820.0;
@@ -31,6 +31,7 @@ pub(super) fn roofline(records: &[&Record], roofs: &Roofs) -> Option<Chart> {
     let shown = |r: &&Record| {
         let kernel = matches!(r.model, Some(Model::Kernel | Model::KernelCold));
         kernel
+            && on_processor(r)
             && r.threads == 1
             && r.dtype() == DType::F32
             && r.gflops().is_some_and(f64::is_normal)

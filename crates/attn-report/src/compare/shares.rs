@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The bandwidth is the limit of a cell whose operands come from memory (model `kernel-cold`) and that
-//! does fewer operations per byte than the peak allows; the peak is the limit of every other.
+//! does fewer operations per byte than the peak allows; the peak is the limit of every other. Of a device other
+//! than the processor, the peak is that of large products in the storage type, the bandwidth that of a copy.
 
 use attn_record::limits::Limits;
 use attn_record::{Model, Record};
@@ -68,7 +69,7 @@ pub fn shares(records: &[Record], limits: &Limits) -> Vec<Share> {
     let key = |r| (Place::of(r), r.case.as_str(), r.backend.as_str(), r.model);
     let rows = grouped(&measured, key).into_iter();
     let rows = rows.filter_map(|((place, case, backend, model), mut cells)| {
-        let roofs = Roofs::of(limits.of(&place.machine)?);
+        let roofs = Roofs::of(limits.of(&place.machine)?, &limits.devices);
         cells.sort_by_key(|r| r.threads);
         cells.dedup_by_key(|r| r.threads);
         let bound = bound(cells.first()?, &roofs);
@@ -97,8 +98,8 @@ fn point(cell: &Record, bound: Bound, roofs: &Roofs) -> Option<SharePoint> {
 
 #[cfg(test)]
 mod tests {
-    use attn_core::{Bytes, Flops};
-    use attn_record::limits::{Noise, Probe, Timer};
+    use attn_core::{Bytes, DType, Flops};
+    use attn_record::limits::{CopyRate, DeviceLimits, Noise, Probe, ProductPeak, Rate, Timer};
 
     use super::*;
     use crate::fixture::{elsewhere, ok};
@@ -107,7 +108,7 @@ mod tests {
     /// 160 GFLOP/s, 10 GB/s from memory, one thread: a ridge at 16 operations per byte.
     fn limits(machine: attn_record::Machine) -> Limits {
         let roofs = example();
-        Limits::new(vec![Probe {
+        let probe = Probe {
             measured: String::new(),
             machine,
             pinned: true,
@@ -115,7 +116,8 @@ mod tests {
             bandwidth: roofs.bandwidths().to_vec(),
             timer: Timer { step_ns: 20, reading_ns: 24.0 },
             noise: Noise { slot_ns: 1, slots: 4, spread: 0.0, pair_spread: 0.0 },
-        }])
+        };
+        Limits::new(vec![probe], Vec::new())
     }
 
     fn cell(model: Model, flops: u64, bytes: u64, ns: f64) -> Record {
@@ -145,10 +147,21 @@ mod tests {
     #[test]
     fn no_share_of_what_nobody_measured() {
         let record = cell(Model::Kernel, 1, 1, 1.0);
-        let limits = limits(record.machine.clone());
+        let mut limits = limits(record.machine.clone());
         let mut on_gpu = record.clone();
         on_gpu.receipt.as_mut().unwrap().device = "a GPU".into();
-        assert_eq!(shares(&[on_gpu], &limits), []);
+        assert_eq!(shares(&[on_gpu.clone()], &limits), []);
+        let rate = Rate { best: 4000.0, median: 3000.0, samples: 5 };
+        limits.devices.push(DeviceLimits {
+            device: "a GPU".into(),
+            products: vec![ProductPeak { dtype: DType::F32, size: 4096, gflops: rate }],
+            copy: CopyRate { bytes: Bytes(1 << 28), gb_per_s: rate },
+        });
+        on_gpu.work.flops = Flops(1000);
+        let found = shares(&[on_gpu.clone()], &limits);
+        assert_eq!(found[0].of(1).map(|point| point.share), Some(0.25), "1000 operations in 1 ns");
+        on_gpu.problem.dtype = DType::F16;
+        assert_eq!(shares(&[on_gpu], &limits), [], "nobody measured f16");
         let mut two = record.clone();
         two.threads = 2;
         assert_eq!(shares(&[two, elsewhere(record)], &limits), []);

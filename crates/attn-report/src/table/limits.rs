@@ -1,7 +1,7 @@
 //! What a machine can do at most.
 
 use attn_core::DType;
-use attn_record::limits::{Access, Probe, Rate};
+use attn_record::limits::{Access, DeviceLimits, Probe, Rate};
 
 use super::Grid;
 use crate::format::{bytes, count, percent, significant};
@@ -40,6 +40,22 @@ fn bandwidth(probe: &Probe) -> Grid {
     let note = "A copy counts what it reads and what it writes; stores bypass no cache.";
     let title = "bandwidth, GB/s of all threads together".into();
     Grid { title, rows, names: 1, notes: vec![note.into()] }
+}
+
+/// Products, then copies.
+pub fn device_limits(found: &DeviceLimits) -> Grid {
+    let head = vec!["what".to_string(), "of".into(), "best".into()];
+    let products = found.products.iter().map(|peak| {
+        let size = peak.size;
+        let rate = format!("{} GFLOP/s", cell(Some(peak.gflops)));
+        vec![format!("products, {}", peak.dtype), format!("{size} x {size}"), rate]
+    });
+    let copy = format!("{} GB/s", cell(Some(found.copy.gb_per_s)));
+    let copy = vec!["copy".to_string(), bytes(found.copy.bytes.0), copy];
+    let rows = std::iter::once(head).chain(products).chain([copy]).collect();
+    let note = "In brackets the median sample as a share of the best. A copy counts what it reads and what it \
+                writes.";
+    Grid { title: found.device.clone(), rows, names: 2, notes: vec![note.into()] }
 }
 
 /// `117 (98%)`.

@@ -22,7 +22,7 @@ mod terminal;
 
 pub use compare::{diff, rankings, side_by_side};
 pub use grid::Grid;
-pub use limits::limits;
+pub use limits::{device_limits, limits};
 pub use map::map;
 pub use markdown::markdown;
 pub use phases::phases;

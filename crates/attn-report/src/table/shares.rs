@@ -25,7 +25,8 @@ pub fn shares(rows: &[Share]) -> Vec<Grid> {
 
 const TITLE: &str = "shares of what the machine can do";
 const NOTE: &str = "Medians, as shares of the FMA peak, or of the bandwidth of reading from memory, that the \
-                    same run measured with as many threads. A causal mask halves the operations that count.";
+                    same run measured with as many threads; on a GPU, of its own products in the same type, or of copying \
+                    its memory. A causal mask halves the operations that count.";
 
 fn head(threads: &[usize]) -> Vec<String> {
     let names = ["case", "backend", "of"].map(String::from).into_iter();

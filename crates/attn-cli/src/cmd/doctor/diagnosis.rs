@@ -5,7 +5,7 @@ use std::time::Duration;
 use attn_core::{Receipt, Shape};
 use attn_flash::{Rung, Tiles};
 use attn_record::Build;
-use attn_record::limits::Probe;
+use attn_record::limits::{DeviceLimits, Probe};
 use attn_sys::{host, limit};
 use serde::Serialize;
 
@@ -31,6 +31,8 @@ pub(super) struct Diagnosis {
     pub(super) memory_bytes: Option<u64>,
     pub(super) surroundings: Surroundings,
     pub(super) limits: Probe,
+    /// Of devices other than the processor.
+    pub(super) devices: Vec<DeviceLimits>,
     pub(super) smallest_differences: Vec<Difference>,
     pub(super) backends: Vec<Installed>,
     /// The pieces in which the fastest rung of flash computes here.
@@ -99,8 +101,18 @@ impl Diagnosis {
             seconds: time.as_secs(),
             share: limits.noise.smallest_effect(time),
         });
+        let mut warnings = warnings(&build, &surroundings, &limits);
+        let mut devices = Vec::new();
+        match registry::device_limits() {
+            Some(Ok(found)) => devices.push(found),
+            Some(Err(why)) => {
+                warnings.push(format!("the limits of the CUDA device are unknown: {why}"))
+            }
+            None => {}
+        }
         Diagnosis {
-            warnings: warnings(&build, &surroundings, &limits),
+            warnings,
+            devices,
             memory_bytes: limit::physical_memory(),
             smallest_differences: differences.into(),
             backends: installed(),

@@ -11,7 +11,8 @@ const WIDTH: usize = 80;
 /// All of it, the warnings last.
 pub(super) fn render(found: &Diagnosis) -> String {
     let mut blocks = vec![machine(found), build(found)];
-    let limits = table::limits(&found.limits);
+    let mut limits = table::limits(&found.limits);
+    limits.extend(found.devices.iter().map(table::device_limits));
     blocks.extend(limits.iter().map(|grid| grid.terminal(Options { width: WIDTH })));
     blocks.extend([measuring(found), backends(&found.backends), tiles(&found.tiles)]);
     blocks.push(warnings(&found.warnings));
