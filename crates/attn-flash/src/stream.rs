@@ -108,9 +108,9 @@ impl<T: Num> Stream<T> {
             modify(&mut s[..count], &keys, row, mask.map(|mask| mask(r)));
             let m = largest(isa, s).larger(self.m[r]);
             scales[r] = if self.m[r] == m { T::ONE } else { T::rescale(self.m[r], m) };
-            self.l[r] = self.l[r] * scales[r];
+            self.l[r] *= scales[r];
             for s in s.chunks_mut(KEYS) {
-                self.l[r] = self.l[r] + weigh_row(isa, s, m);
+                self.l[r] += weigh_row(isa, s, m);
             }
             self.m[r] = m;
         }

@@ -106,7 +106,7 @@ impl Diagnosis {
         match registry::device_limits() {
             Some(Ok(found)) => devices.push(found),
             Some(Err(why)) => {
-                warnings.push(format!("the limits of the CUDA device are unknown: {why}"))
+                warnings.push(format!("the limits of the CUDA device are unknown: {why}"));
             }
             None => {}
         }
