@@ -202,11 +202,7 @@ fn seconds(samples: &Samples) -> Vec<f64> {
 /// 10^9 `units` a second.
 fn rate(samples: &Samples, units: u64) -> Rate {
     let rates: Vec<f64> = seconds(samples).iter().map(|time| units as f64 / time / 1e9).collect();
-    Rate {
-        best: rates.iter().copied().fold(0.0, f64::max),
-        median: stats::median(&rates).unwrap_or(0.0),
-        samples: rates.len() as u32,
-    }
+    Rate::of(&rates)
 }
 
 #[cfg(test)]

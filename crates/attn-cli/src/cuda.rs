@@ -108,13 +108,15 @@ impl Backend for Cuda {
 mod tests {
     use super::*;
 
-    /// A runner that is this script.
+    /// A runner that is this script, written by another process: a file that this one has open for writing may be
+    /// inherited by what its other threads start, and then cannot be executed.
     #[cfg(unix)]
     fn script(folder: &Path, script: &str, patience: Duration) -> Cuda {
-        use std::os::unix::fs::PermissionsExt as _;
         let runner = folder.join("attn-cuda");
-        std::fs::write(&runner, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&runner, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let write = r#"printf '#!/bin/sh\n%s\n' "$2" > "$1" && chmod +x "$1""#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", write, "sh"]).arg(&runner).arg(script);
+        assert!(shell.status().unwrap().success());
         Cuda { runner, patience, answer: OnceLock::new() }
     }
 

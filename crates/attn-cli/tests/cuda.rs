@@ -3,7 +3,6 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -21,9 +20,12 @@ fn attn(runner: Option<&str>, arguments: &[&str]) -> Output {
     Command::new(program).args(arguments).output().unwrap()
 }
 
+/// Written by another process: a file that this one has open for writing may be inherited by what another test
+/// starts, and then cannot be executed.
 fn install(path: &Path, script: &str) {
-    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let write = r#"printf '#!/bin/sh\n%s\n' "$2" > "$1" && chmod +x "$1""#;
+    let status = Command::new("sh").args(["-c", write, "sh"]).arg(path).arg(script).status();
+    assert!(status.unwrap().success());
 }
 
 fn stdout(output: &Output) -> String {

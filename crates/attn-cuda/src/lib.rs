@@ -54,12 +54,7 @@ pub fn limits(
 fn rate(process: &Process, units: u64) -> Rate {
     let per_call = |ns: &u64| *ns as f64 / f64::from(process.reps);
     let rates = process.samples_ns.iter().map(per_call).map(|ns| units as f64 / ns);
-    let rates: Vec<f64> = rates.collect();
-    Rate {
-        best: rates.iter().copied().fold(0.0, f64::max),
-        median: attn_record::stats::median(&rates).unwrap_or(0.0),
-        samples: rates.len() as u32,
-    }
+    Rate::of(&rates.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use attn_core::{Bytes, DType, lse_dtype};
 use serde::{Deserialize, Serialize};
 
 use super::Noise;
-use crate::Machine;
+use crate::{Machine, stats};
 
 /// Limits as measured at one time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,6 +179,15 @@ impl Probe {
 }
 
 impl Rate {
+    /// Of these samples; 0 without any.
+    pub fn of(samples: &[f64]) -> Self {
+        Rate {
+            best: samples.iter().copied().fold(0.0, f64::max),
+            median: stats::median(samples).unwrap_or(0.0),
+            samples: samples.len() as u32,
+        }
+    }
+
     fn larger(self, other: Rate) -> Rate {
         if other.best > self.best { other } else { self }
     }
