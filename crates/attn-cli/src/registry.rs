@@ -87,12 +87,13 @@ fn hidden(backend: Box<dyn Backend>) -> Entry {
     by_name(backend, 3.0)
 }
 
-/// What the device that `candle/cuda` computes on can do at most, measured now, or why that is unknown; `None`
-/// where there is no such device.
-pub(crate) fn device_limits() -> Option<Result<DeviceLimits, String>> {
-    let cuda = Cuda::beside_this_program();
-    cuda.probe().ok()?;
-    Some(cuda.limits().map_err(|unavailable| unavailable.reason))
+/// What the device can do at most that one of `backends` computes on, measured now, or why that is unknown; `None`
+/// if all that can run here run on the processor.
+pub(crate) fn device_limits<'b>(
+    mut backends: impl Iterator<Item = &'b dyn Backend>,
+) -> Option<Result<DeviceLimits, String>> {
+    backends.find(|backend| backend.runner().is_some() && backend.probe().is_ok())?;
+    Some(Cuda::beside_this_program().limits().map_err(|unavailable| unavailable.reason))
 }
 
 /// Deliberately wrong backends: in no list and no default, but there for who asks by name.

@@ -310,9 +310,8 @@ impl Session {
 
     /// What the device of the selected backends can do, where one computes elsewhere than on the processor.
     pub(crate) fn device_limits(&self) -> Option<DeviceLimits> {
-        let selected = self.selection.backends.iter().map(|&at| &self.entries[at].backend);
-        let mut elsewhere = selected.filter(|backend| backend.runner().is_some());
-        elsewhere.next().and_then(|_| registry::device_limits()?.ok())
+        let selected = self.selection.backends.iter().map(|&at| &*self.entries[at].backend);
+        registry::device_limits(selected)?.ok()
     }
 
     /// Cells of the whole run, those that are done included.

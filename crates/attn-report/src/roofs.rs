@@ -3,10 +3,10 @@
 #[cfg(test)]
 use attn_core::DType;
 use attn_core::lse_dtype;
-use attn_record::Record;
 #[cfg(test)]
 use attn_record::limits::Rate;
-use attn_record::limits::{Access, Bandwidth, DeviceLimits, FmaPeak, Place, Probe};
+use attn_record::limits::{Access, Bandwidth, DeviceLimits, FmaPeak, Limits, Place, Probe};
+use attn_record::{Machine, Record};
 
 /// The limits of one machine; without any where nobody measured them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,9 +25,10 @@ pub(crate) struct Peak<'a> {
 }
 
 impl Roofs {
-    /// As measured.
-    pub(crate) fn of(probe: Probe, devices: &[DeviceLimits]) -> Self {
-        Roofs { peaks: probe.fma, bandwidths: probe.bandwidth, devices: devices.into() }
+    /// Of `machine` and its devices, as measured; `None` if it never was.
+    pub(crate) fn of(limits: &Limits, machine: &Machine) -> Option<Self> {
+        let Probe { fma: peaks, bandwidth: bandwidths, .. } = limits.of(machine)?;
+        Some(Roofs { peaks, bandwidths, devices: limits.devices.clone() })
     }
 
     /// Every peak.

@@ -57,9 +57,8 @@ impl<'a> Site<'a> {
         let places = places(&records);
         let several = places.len() > 1;
         let sites = places.into_iter().enumerate().map(|(at, (place, records))| {
-            let roofs = source.limits.as_ref().and_then(|limits| {
-                limits.of(&place.machine).map(|probe| Roofs::of(probe, &limits.devices))
-            });
+            let limits = source.limits.as_ref();
+            let roofs = limits.and_then(|limits| Roofs::of(limits, &place.machine));
             let roofs = roofs.unwrap_or_default();
             let mut charts = charts::all(&records, &roofs);
             for chart in charts.iter_mut().filter(|_| several) {

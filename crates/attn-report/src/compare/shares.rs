@@ -69,7 +69,7 @@ pub fn shares(records: &[Record], limits: &Limits) -> Vec<Share> {
     let key = |r| (Place::of(r), r.case.as_str(), r.backend.as_str(), r.model);
     let rows = grouped(&measured, key).into_iter();
     let rows = rows.filter_map(|((place, case, backend, model), mut cells)| {
-        let roofs = Roofs::of(limits.of(&place.machine)?, &limits.devices);
+        let roofs = Roofs::of(limits, &place.machine)?;
         cells.sort_by_key(|r| r.threads);
         cells.dedup_by_key(|r| r.threads);
         let bound = bound(cells.first()?, &roofs);

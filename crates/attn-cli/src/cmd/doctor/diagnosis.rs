@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use attn_bench::run::Entry;
 use attn_core::{Receipt, Shape};
 use attn_flash::{Rung, Tiles};
 use attn_record::Build;
@@ -103,7 +104,8 @@ impl Diagnosis {
         });
         let mut warnings = warnings(&build, &surroundings, &limits);
         let mut devices = Vec::new();
-        match registry::device_limits() {
+        let entries = registry::entries();
+        match registry::device_limits(entries.iter().map(|entry| &*entry.backend)) {
             Some(Ok(found)) => devices.push(found),
             Some(Err(why)) => {
                 warnings.push(format!("the limits of the CUDA device are unknown: {why}"));
@@ -115,7 +117,7 @@ impl Diagnosis {
             devices,
             memory_bytes: limit::physical_memory(),
             smallest_differences: differences.into(),
-            backends: installed(),
+            backends: installed(&entries),
             tiles: tiles(),
             build,
             surroundings,
@@ -124,9 +126,8 @@ impl Diagnosis {
     }
 }
 
-fn installed() -> Vec<Installed> {
-    let entries = registry::entries().into_iter();
-    let state = entries.map(|entry| (entry.backend.id().to_string(), entry.backend.probe()));
+fn installed(entries: &[Entry]) -> Vec<Installed> {
+    let state = entries.iter().map(|entry| (entry.backend.id().to_string(), entry.backend.probe()));
     state
         .map(|(backend, probe)| match probe {
             Ok(receipt) => Installed { backend, receipt: Some(receipt), unavailable: None },
