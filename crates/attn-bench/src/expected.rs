@@ -5,9 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use attn_core::{
-    Arithmetic, Backend, BackendError, Exec, Finding, Inputs, Output, Problem, Verdict, compute,
-};
+use attn_core::{Arithmetic, BackendError, ByRows, Finding, Inputs, Output, Problem, Verdict};
 use attn_oracle::{Budget, OracleError, Reference, RowStats, Rows, Yardstick, judge_output};
 use safetensors::{Dtype as FileType, SafeTensors, tensor::TensorView};
 
@@ -44,16 +42,16 @@ pub enum ExpectedError {
 }
 
 impl Expected {
-    /// Computes the oracle on a choice of rows, then measures the yardstick with `naive`, which
-    /// must be within its own a-priori bound.
+    /// Computes the oracle on a choice of rows, then measures the yardstick with `naive` on the same
+    /// rows, where it must be within its own a-priori bound.
     pub fn compute(
         problem: &Problem,
         inputs: &Inputs,
-        naive: &dyn Backend,
+        naive: &dyn ByRows,
     ) -> Result<Self, ExpectedError> {
         let rows = Rows::choose(problem, MAX_PRODUCTS);
         let reference = Reference::compute(problem, inputs, rows)?;
-        let out = compute(naive, problem, &Exec::SINGLE, inputs)?;
+        let out = naive.compute_rows(problem, inputs, reference.rows.indices())?;
         let budget = Budget::new(problem, &Arithmetic::PLAIN);
         let verdict = judge_output(problem, &reference, &budget, None, &out);
         if let Some(finding) = verdict.findings.into_iter().next() {

@@ -21,7 +21,7 @@ mod trial;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use attn_core::{Backend, Problem};
+use attn_core::{Backend, ByRows, Problem};
 
 use crate::suite::{Case, Suite};
 
@@ -49,7 +49,7 @@ pub struct Mutation<'a> {
     /// Cases whose whole score matrix costs more operations are left out.
     pub max_flops: u64,
     /// The yardstick.
-    pub naive: &'a dyn Backend,
+    pub naive: &'a dyn ByRows,
     /// The mutants' kernel without a bug: nothing may kill it.
     pub control: Subject<'a>,
     /// The mutants.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use attn_core::{Backend, DType, Exec, Inputs, Problem, Verdict};
+use attn_core::{Backend, ByRows, DType, Exec, Inputs, Problem, Verdict};
 use attn_record::stats;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub struct Soak<'a> {
     /// Who computes them.
     pub backends: &'a [&'a dyn Backend],
     /// The yardstick.
-    pub naive: &'a dyn Backend,
+    pub naive: &'a dyn ByRows,
     /// Threads that draw problems, each computing with one.
     pub threads: usize,
     /// Set from outside to stop early.

@@ -1,6 +1,6 @@
 //! One attn-case file, judged: its own result if it has one, and every backend's.
 
-use attn_core::{Backend, Exec, Verdict};
+use attn_core::{Backend, ByRows, Exec, Verdict};
 use attn_oracle::{Budget, Reference, Rows, Rule, judge};
 use attn_record::Outcome;
 use serde::Serialize;
@@ -45,7 +45,7 @@ impl Judged {
 pub fn verify(
     case: &AttnCase,
     backends: &[&dyn Backend],
-    naive: &dyn Backend,
+    naive: &dyn ByRows,
 ) -> Result<Verified, ExpectedError> {
     let expected = Expected::compute(&case.problem, &case.inputs, naive)?;
     Ok(Verified {

@@ -1,6 +1,6 @@
 //! What claims are tested with.
 
-use attn_core::{Backend, Inputs, Problem};
+use attn_core::{Backend, ByRows, Inputs, Problem};
 
 use crate::ClaimError;
 
@@ -24,7 +24,7 @@ pub struct Context<'a> {
     /// Every backend that can run here.
     pub backends: Vec<&'a dyn Backend>,
     /// The yardstick of error budgets.
-    pub naive: &'a dyn Backend,
+    pub naive: &'a dyn ByRows,
     /// A backend that takes its number of threads per call.
     pub parallel: &'a dyn Backend,
     /// All layers of a model on "The big, fluffy dog ...".

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use attn_bench::cell::Prepared;
 use attn_bench::cell::sampling::{Timing, sample};
 use attn_bench::expected::Expected;
-use attn_core::{Backend, BackendError, Exec, Family, Inputs, Problem};
+use attn_core::{Backend, BackendError, ByRows, Exec, Family, Inputs, Problem};
 use attn_record::stats;
 
 use crate::ClaimError;
@@ -43,7 +43,7 @@ pub(crate) struct Checks {
 
 impl Checks {
     /// Asks the oracle.
-    pub(crate) fn new(problem: &Problem, naive: &dyn Backend) -> Result<Self, ClaimError> {
+    pub(crate) fn new(problem: &Problem, naive: &dyn ByRows) -> Result<Self, ClaimError> {
         let set = |seed| -> Result<(Inputs, Expected), ClaimError> {
             let inputs = Inputs::generate(problem, Family::Normal, seed);
             let expected = Expected::compute(problem, &inputs, naive)?;

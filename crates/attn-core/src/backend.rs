@@ -68,6 +68,19 @@ pub trait Backend: Send + Sync {
     }
 }
 
+/// A backend that can leave query rows out. The yardstick is one: where only some rows are checked, the
+/// others would cost without telling anything.
+pub trait ByRows: Backend {
+    /// Like [`compute`] on one thread, with `rows` (the same in every batch and head) alone computed; what
+    /// the others hold is finite and means nothing.
+    fn compute_rows(
+        &self,
+        problem: &Problem,
+        inputs: &Inputs,
+        rows: &[usize],
+    ) -> Result<Output, BackendError>;
+}
+
 /// A prepared computation; the harness decides which phase is timed.
 ///
 /// `load` may copy, permute axes into the library's layout and zero the rows of k and v that no
@@ -101,7 +114,15 @@ pub fn compute(
     exec: &Exec,
     inputs: &Inputs,
 ) -> Result<Output, BackendError> {
-    let mut plan = backend.prepare(problem, exec)?;
+    run_once(&mut *backend.prepare(problem, exec)?, problem, inputs)
+}
+
+/// Runs a plan of `problem` once on `inputs`: load, run, store.
+pub fn run_once(
+    plan: &mut dyn Plan,
+    problem: &Problem,
+    inputs: &Inputs,
+) -> Result<Output, BackendError> {
     plan.load(inputs)?;
     plan.run(NonZeroU32::MIN)?;
     let mut out = Output::poisoned(problem);

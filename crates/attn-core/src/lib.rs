@@ -21,8 +21,8 @@ mod verdict;
 mod work;
 
 pub use backend::{
-    Backend, BackendError, BackendId, Exec, Feature, Footprint, PhaseTime, Plan, Unavailable,
-    Unsupported, compute,
+    Backend, BackendError, BackendId, ByRows, Exec, Feature, Footprint, PhaseTime, Plan,
+    Unavailable, Unsupported, compute, run_once,
 };
 pub use dtype::{DType, Data, Element};
 pub use family::Family;

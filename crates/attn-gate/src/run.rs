@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use attn_bench::run::Exercises;
 use attn_bench::slots::{CellId, Setup, SlotError, Start};
 use attn_bench::suite::{Case, Suite};
-use attn_core::Backend;
+use attn_core::ByRows;
 use attn_record::Machine;
 use attn_record::stats::hodges_lehmann;
 
@@ -36,7 +36,7 @@ pub struct Request<'a> {
     /// Where the problems and inputs of the cases come from.
     pub suite: &'a Suite,
     /// The yardstick.
-    pub naive: &'a dyn Backend,
+    pub naive: &'a dyn ByRows,
     /// What is gated, and how strictly.
     pub config: &'a Config,
     /// The processor that workers with one thread stay on.

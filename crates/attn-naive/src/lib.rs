@@ -16,8 +16,9 @@
 //! is one row of scores, one projected query and, for an additive score, the projected keys of a head.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Element, Exec, Plan, Problem, Receipt,
-    Score, ThreadPolicy, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, ByRows, DType, Element, Exec, Inputs, Output,
+    Plan, Problem, Receipt, Score, ThreadPolicy, Unavailable, Unsupported, run_once,
+    target_features,
 };
 use attn_host::{Head, HeadKernel, HeadOutput, HostPlan, Real, Storage};
 
@@ -49,19 +50,35 @@ impl Backend for Naive {
         problem: &Problem,
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        Ok(match problem.dtype() {
-            DType::F64 => plan::<f64>(problem),
-            DType::F32 => plan::<f32>(problem),
-            DType::BF16 => plan::<half::bf16>(problem),
-            DType::F16 => plan::<half::f16>(problem),
-        })
+        Ok(plan(problem, None))
     }
 }
 
-fn plan<S: Storage>(problem: &Problem) -> Box<dyn Plan> {
+impl ByRows for Naive {
+    fn compute_rows(
+        &self,
+        problem: &Problem,
+        inputs: &Inputs,
+        rows: &[usize],
+    ) -> Result<Output, BackendError> {
+        run_once(&mut *plan(problem, Some(rows.into())), problem, inputs)
+    }
+}
+
+fn plan(problem: &Problem, rows: Option<Vec<usize>>) -> Box<dyn Plan> {
+    match problem.dtype() {
+        DType::F64 => stored_as::<f64>(problem, rows),
+        DType::F32 => stored_as::<f32>(problem, rows),
+        DType::BF16 => stored_as::<half::bf16>(problem, rows),
+        DType::F16 => stored_as::<half::f16>(problem, rows),
+    }
+}
+
+fn stored_as<S: Storage>(problem: &Problem, rows: Option<Vec<usize>>) -> Box<dyn Plan> {
     let (shape, weights) = (problem.shape(), problem.score_weights());
     let width = problem.score().width(shape);
     let kernel = Loops {
+        rows,
         keys: Vec::with_capacity(shape.len_k),
         p: Vec::<S::Compute>::with_capacity(shape.len_k),
         q: vec![S::Compute::ZERO; width],
@@ -71,6 +88,8 @@ fn plan<S: Storage>(problem: &Problem) -> Box<dyn Plan> {
 }
 
 struct Loops<C> {
+    /// The query rows to compute; all without.
+    rows: Option<Vec<usize>>,
     /// Admitted keys of one row.
     keys: Vec<usize>,
     /// Their scores, then weights.
@@ -85,12 +104,18 @@ impl<C: Real> HeadKernel<C> for Loops<C> {
     fn attend(&mut self, head: &Head<'_, C>, mut out: HeadOutput<'_, C>) {
         self.project_keys(head);
         let width = head.shape().dim_v;
-        for (i, o) in out.o.chunks_exact_mut(width).enumerate() {
-            let lse = self.row(head, i, o);
+        let rows = self.rows.take();
+        let mut row = |i: usize| {
+            let lse = self.row(head, i, &mut out.o[i * width..][..width]);
             if let Some(all) = &mut out.lse {
                 all[i] = lse;
             }
+        };
+        match &rows {
+            None => (0..head.shape().len_q).for_each(row),
+            Some(rows) => rows.iter().for_each(|&i| row(i)),
         }
+        self.rows = rows;
     }
 
     fn scratch(&self) -> usize {
@@ -197,4 +222,42 @@ fn dot<C: Real>(a: &[C], b: &[C]) -> C {
         sum += a * b;
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_core::{Alignment, Family, ProblemSpec, Shape, Span, compute};
+
+    use super::*;
+
+    #[test]
+    fn chosen_rows_are_those_of_the_whole_result_and_only_they_are_computed() {
+        let shape = Shape { batch: 2, heads_kv: 2, dim_v: 3, ..Shape::square(4, 9, 5) };
+        let w_k = Some(Span::PerHead);
+        let scores = [
+            Score::ScaledDot,
+            Score::General { w: None },
+            Score::Additive { dim: 5, w_q: None, w_k, w: None },
+        ];
+        for (dtype, score) in [DType::F64, DType::F32, DType::BF16, DType::F16]
+            .into_iter()
+            .flat_map(|dtype| scores.map(|score| (dtype, score)))
+        {
+            let causal = Some(Alignment::TopLeft);
+            let spec = ProblemSpec { score, causal, lse: true, ..ProblemSpec::new(shape, dtype) };
+            let problem = Problem::new(spec).unwrap();
+            let inputs = Inputs::generate(&problem, Family::Normal, 1);
+            let whole = compute(&Naive, &problem, &Exec::SINGLE, &inputs).unwrap();
+            let chosen = Naive.compute_rows(&problem, &inputs, &[0, 4, 8]).unwrap();
+            let outputs = [(whole.o(), chosen.o()), (whole.lse().unwrap(), chosen.lse().unwrap())];
+            for (whole, chosen) in outputs.map(|(w, c)| (w.tensor(), c.tensor())) {
+                let width = whole.dims()[3];
+                for at in 0..whole.data().len() {
+                    let (row, found) = (at / width % 9, chosen.data().get(at));
+                    let expected = if row % 4 == 0 { whole.data().get(at) } else { 0.0 };
+                    assert_eq!(found.to_bits(), expected.to_bits(), "{dtype} {score:?} at {at}");
+                }
+            }
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use attn_core::{Backend, Inputs};
+use attn_core::{ByRows, Inputs};
 use attn_record::Digests;
 
 use crate::attn_case::AttnCase;
@@ -24,7 +24,7 @@ pub struct Exercises {
 
 impl Exercises {
     /// Computes oracle and yardstick of `case` and writes the files. The error is one line.
-    pub fn make(suite: &Suite, case: &Case, naive: &dyn Backend) -> Result<Self, String> {
+    pub fn make(suite: &Suite, case: &Case, naive: &dyn ByRows) -> Result<Self, String> {
         let fail = |error: &dyn std::fmt::Display| error.to_string();
         let folder = tempfile::tempdir().map_err(|e| fail(&e))?;
         let inputs = suite.inputs(case).map_err(|e| fail(&e))?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use attn_core::Backend;
+use attn_core::ByRows;
 use attn_record::{Build, Digests, Machine, Model, Outcome, Record, SCHEMA, Volatile};
 
 use super::attempt::Attempt;
@@ -24,7 +24,7 @@ pub struct Harness<'a> {
     /// The backends.
     pub entries: &'a [Entry],
     /// The yardstick.
-    pub naive: &'a dyn Backend,
+    pub naive: &'a dyn ByRows,
     /// Starts workers.
     pub launcher: Launcher,
     /// How much is done.
