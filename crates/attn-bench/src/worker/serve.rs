@@ -61,7 +61,7 @@ fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> 
     let check = cell.check(&case.inputs, &expected)?;
     let account = check.agrees() && request.account;
     let memory = if account { cell.memory()? } else { None };
-    let phases = if account { cell.phases()? } else { Vec::new() };
+    let phases = if account && request.timed.is_some() { cell.phases()? } else { Vec::new() };
     let reply = Reply {
         memory,
         phases,
