@@ -116,8 +116,7 @@ fn reply(fault: Fault) -> Reply {
         threads: 1,
         cpu: None,
         memory_limit: None,
-        account: true,
-        a: exercise(folder.path(), &problem, 1),
+        a: Some(exercise(folder.path(), &problem, 1)),
         b: exercise(folder.path(), &problem, 2),
         timed: Some(Timed { model: Model::Kernel, timing, cold_bytes: 0 }),
     };

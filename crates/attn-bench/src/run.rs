@@ -12,11 +12,11 @@ mod windows;
 use attn_core::Backend;
 
 pub use exercises::Exercises;
-pub use folder::{Folder, FolderError, write_whole};
+pub use folder::{Folder, FolderError, Left, write_whole};
 pub use harness::{Harness, Limits, Observer};
 pub use merge::{MergeError, Part, merge};
 pub use plan::{Cell, Selection, Task, plan};
-pub use preset::Preset;
+pub use preset::{Preset, Processes};
 
 /// A backend and what planning needs to know of it.
 pub struct Entry {

@@ -30,10 +30,9 @@ pub struct Request {
     pub cpu: Option<u32>,
     /// Bytes of address space that the worker may use; a computation that asks for more dies.
     pub memory_limit: Option<u64>,
-    /// Whether to count what one more call allocates, and to ask where the time of some goes.
-    pub account: bool,
-    /// Checked first.
-    pub a: Exercise,
+    /// Checked first; then what one more call allocates is counted, and where the time of some goes is asked for.
+    /// Absent in the later processes of a cell, of which the first has found that right.
+    pub a: Option<Exercise>,
     /// Loaded into the same plan and checked last.
     pub b: Exercise,
     /// What to time on inputs B; absent when the cell is only checked.

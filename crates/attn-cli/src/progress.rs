@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
-use attn_bench::run::{Cell, Entry, Observer, Preset};
+use attn_bench::run::{Cell, Entry, Folder, Observer, Preset};
 use attn_bench::suite::Case;
-use attn_record::Record;
+use attn_record::{Record, put_together};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Collects records and shows a bar in a terminal, a line per group of cases elsewhere.
@@ -13,47 +13,56 @@ pub(crate) struct Progress<'a> {
     bar: Option<ProgressBar>,
     entries: &'a [Entry],
     preset: &'a Preset,
-    keep: &'a mut dyn FnMut(&Record) -> io::Result<()>,
+    folder: Option<&'a mut Folder>,
     records: Vec<Record>,
-    total: usize,
-    /// Predicted time of the processes done, and of all.
+    /// What the processes of the cells under way said.
+    said: Vec<Record>,
+    /// Predicted time of what is done, and of all.
     predicted: [Duration; 2],
     started: Instant,
     group: String,
+    /// When the last line was written.
+    said_at: Option<Instant>,
 }
+
+/// Without a terminal, lines are at least this far apart.
+const BETWEEN_LINES: Duration = Duration::from_secs(2);
 
 impl<'a> Progress<'a> {
     pub(crate) fn new(
         cells: &[Cell<'_>],
         entries: &'a [Entry],
         preset: &'a Preset,
-        keep: &'a mut dyn FnMut(&Record) -> io::Result<()>,
+        folder: Option<&'a mut Folder>,
     ) -> Self {
         let all = cells.iter().map(|cell| cell.predicted(entries, preset)).sum();
-        let style = "{bar:24} {pos}/{len} {msg}";
+        let style = "{bar:24} {percent}% {msg}";
         let bar = io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template(style).expect("a constant template");
-            ProgressBar::new(cells.len() as u64).with_style(style.progress_chars("=> "))
+            ProgressBar::new(millis(all)).with_style(style.progress_chars("=> "))
         });
         Progress {
             bar,
             entries,
             preset,
-            keep,
+            folder,
             records: Vec::with_capacity(cells.len()),
-            total: cells.len(),
+            said: Vec::new(),
             predicted: [Duration::ZERO, all],
             started: Instant::now(),
             group: String::new(),
+            said_at: None,
         }
     }
 
-    /// Clears the bar and hands over the records.
+    /// Clears the bar and hands over the records: of an interrupted run, what is known of the cells under way too.
     pub(crate) fn finish(self) -> Vec<Record> {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
-        self.records
+        let mut records = self.records;
+        records.extend(put_together(self.said));
+        records
     }
 
     fn say(&mut self, case: &str, what: &str) {
@@ -63,9 +72,12 @@ impl<'a> Progress<'a> {
             return;
         }
         let group = case.rsplit_once('/').map_or(case, |(group, _)| group);
-        if group != self.group {
-            self.group = group.to_string();
-            eprintln!("[{}/{}] {left}{group}", self.records.len(), self.total);
+        let is_early = self.said_at.is_some_and(|at| at.elapsed() < BETWEEN_LINES);
+        if group != self.group && !is_early {
+            (self.group, self.said_at) = (group.to_string(), Some(Instant::now()));
+            let [done, all] = self.predicted.map(|time| time.as_secs_f64());
+            let percent = if all > 0.0 { 100.0 * done / all } else { 100.0 };
+            eprintln!("[{percent:.0}%] {left}{group}");
         }
     }
 
@@ -76,6 +88,21 @@ impl<'a> Progress<'a> {
         let seconds = ((all - done) * pace).ceil().max(0.0) as u64;
         format!("{seconds} s left, ")
     }
+
+    /// Counts the part of a cell's predicted time that a process of the round takes.
+    fn count(&mut self, cell: &Cell<'_>, round: u32) {
+        let processes = if cell.is_measured() { self.preset.processes.expected() } else { 1 };
+        if round < processes {
+            self.predicted[0] += cell.predicted(self.entries, self.preset) / processes;
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(millis(self.predicted[0]));
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The steps of something that takes seconds: a line that is rewritten in a terminal, one line elsewhere.
@@ -115,22 +142,28 @@ impl Observer for Progress<'_> {
         self.say(&case.id, "oracle");
     }
 
-    fn started(&mut self, cell: &Cell<'_>) {
+    fn started(&mut self, cell: &Cell<'_>, round: u32) {
         let backend = self.entries[cell.backend].backend.id();
-        self.say(&cell.case.id, backend.as_str());
+        let what = if round == 0 {
+            backend.to_string()
+        } else {
+            format!("{backend}, round {}", round + 1)
+        };
+        self.say(&cell.case.id, &what);
     }
 
-    fn ended(&mut self, cell: &Cell<'_>) {
-        let processes = if cell.is_measured() { self.preset.processes } else { 1 };
-        self.predicted[0] += cell.predicted(self.entries, self.preset) / processes;
+    fn ended(&mut self, cell: &Cell<'_>, round: u32, said: &Record) -> io::Result<()> {
+        self.count(cell, round);
+        self.said.push(said.clone());
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.keep(said))
     }
 
-    fn finished(&mut self, _cell: &Cell<'_>, record: Record) -> io::Result<()> {
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
+    fn finished(&mut self, _: &[Cell<'_>], records: Vec<Record>) -> io::Result<()> {
+        if let Some(folder) = &mut self.folder {
+            folder.append(&records)?;
         }
-        (self.keep)(&record)?;
-        self.records.push(record);
+        self.said.clear();
+        self.records.extend(records);
         Ok(())
     }
 }

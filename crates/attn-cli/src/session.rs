@@ -11,7 +11,7 @@ use attn_bench::attn_case::AttnCase;
 use attn_bench::limits::{self, Effort, Question};
 use attn_bench::machine;
 use attn_bench::run::{
-    Cell, Entry, Harness, Limits, Measured, Preset, Selection, plan, write_whole,
+    Cell, Entry, Folder, Harness, Left, Limits, Measured, Preset, Selection, plan, write_whole,
 };
 use attn_bench::select::Filter;
 use attn_bench::suite::{Directory, Suite, Tier};
@@ -93,8 +93,10 @@ pub(crate) struct Session {
     /// Bytes of address space of a worker.
     memory: Option<u64>,
     budget: Option<Duration>,
-    /// Records of cells that a run had before it was cut short.
+    /// Records of cells that a run had finished before it was cut short.
     done: Vec<Record>,
+    /// What single processes of others had said by then.
+    partial: Vec<Record>,
     /// Only these cells, if not all that are selected.
     named: Option<BTreeSet<CellName>>,
 }
@@ -168,6 +170,7 @@ impl Session {
                 .or_else(|| attn_sys::limit::physical_memory().map(|bytes| bytes / 2)),
             budget: args.preset.budget,
             done: Vec::new(),
+            partial: Vec::new(),
             named: None,
         })
     }
@@ -204,6 +207,7 @@ impl Session {
             memory: attn_sys::limit::physical_memory().map(|bytes| bytes / 2),
             budget: None,
             done: Vec::new(),
+            partial: Vec::new(),
             named: Some(known),
         };
         Ok((session, unknown))
@@ -218,33 +222,35 @@ impl Session {
         });
     }
 
-    /// Goes on after the cells of `done`, which this program must have measured on this machine.
-    pub(crate) fn resume(&mut self, done: Vec<Record>) -> Result<(), Failure> {
+    /// Goes on after what is `left`, which this program must have measured on this machine.
+    pub(crate) fn resume(&mut self, left: Left) -> Result<(), Failure> {
         let build = build();
-        if let Some(record) = done.iter().find(|record| record.machine != self.machine) {
+        let all = || left.finished.iter().chain(&left.partial);
+        if let Some(record) = all().find(|record| record.machine != self.machine) {
             let Machine { cpu, cores, .. } = &record.machine;
             return Err(anyhow!("the run was made on another machine: {cpu}, {cores} cores").into());
         }
-        if let Some(record) = done.iter().find(|record| record.build != build) {
+        if let Some(record) = all().find(|record| record.build != build) {
             let Build { version, target_features, profile } = &record.build;
             return Err(anyhow!(
                 "the run was made by another build: attn {version}, {profile}, {target_features}"
             )
             .into());
         }
-        self.done = done;
+        (self.done, self.partial) = (left.finished, left.partial);
         Ok(())
     }
 
-    /// Executes all cells; `keep` sees each record as it comes.
-    pub(crate) fn execute(
-        &self,
-        keep: &mut dyn FnMut(&Record) -> std::io::Result<()>,
-    ) -> Result<Executed, Failure> {
+    /// Executes all cells; `folder` keeps what they say.
+    pub(crate) fn execute(&self, folder: Option<&mut Folder>) -> Result<Executed, Failure> {
         let cells = self.plan();
         let _measuring = self.selection.measure.then(announce_measuring);
         listen_for_interrupts();
-        let mut progress = Progress::new(&cells, &self.entries, &self.preset, keep);
+        let scratch = match &folder {
+            Some(folder) => folder.scratch()?,
+            None => env::temp_dir(),
+        };
+        let mut progress = Progress::new(&cells, &self.entries, &self.preset, folder);
         let harness = Harness {
             suite: &self.suite,
             entries: &self.entries,
@@ -254,16 +260,17 @@ impl Session {
             limits: self.limits(),
             machine: self.machine.clone(),
             build: build(),
+            scratch: &scratch,
             cancel: &INTERRUPTED,
         };
-        harness.execute(&cells, &mut progress)?;
+        harness.execute(&cells, self.partial.clone(), &mut progress)?;
         let mut records = self.done.clone();
         records.extend(progress.finish());
         self.write_failures(&records)?;
         let interrupted = INTERRUPTED.load(Ordering::Relaxed);
         if interrupted {
-            let done = records.len();
-            eprintln!("attn: interrupted, {done} of {} cells are done", self.planned());
+            let begun = records.len();
+            eprintln!("attn: interrupted, {begun} of {} cells are begun or done", self.planned());
         }
         Ok(Executed { records, interrupted })
     }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use attn_record::{Outcome, Record, read_limits, read_records};
+use attn_record::{Outcome, Record, read_limits, read_partial, read_records};
 
 fn attn(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
@@ -114,33 +115,44 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
     let args = ["run", "-b", "naive,ndarray", "--cases", &cases, "--out", out.to_str().unwrap()];
     let mut killed = attn(&args).stderr(Stdio::null()).spawn().unwrap();
     let give_up = Instant::now() + Duration::from_secs(60);
-    let has_records = || {
+    let has_processes = || {
         let runs = fs::read_dir(&out).into_iter().flatten().flatten();
-        let mut files = runs.map(|run| run.path().join("records.jsonl"));
-        files.any(|file| fs::read(file).is_ok_and(|bytes| bytes.contains(&b'\n')))
+        let mut files = runs.map(|run| run.path().join("partial.jsonl"));
+        files.any(|file| fs::read_to_string(file).is_ok_and(|text| text.lines().count() > 4))
     };
-    while !has_records() {
-        assert!(Instant::now() < give_up, "no record came");
+    while !has_processes() {
+        assert!(Instant::now() < give_up, "no process ended");
         std::thread::sleep(Duration::from_millis(5));
     }
     killed.kill().unwrap();
     killed.wait().unwrap();
     let run = run_in(&out);
-    let file = run.join("records.jsonl");
-    let before = fs::read(&file).unwrap();
-    let whole = before.iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
     // As if it had been killed while it wrote.
-    fs::write(&file, [&before[..whole], b"{\"schema\":\"attn-rec"].concat()).unwrap();
+    let file = run.join("partial.jsonl");
+    let mut partial = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    partial.write_all(b"{\"schema\":\"attn-rec").unwrap();
+    let said = read_partial(&run).unwrap();
+    assert!(said.len() > 3);
+    assert_eq!(attn(&["report", run.to_str().unwrap()]).status().unwrap().code(), Some(0));
 
     let output = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let after = fs::read(&file).unwrap();
-    assert_eq!(after[..whole], before[..whole], "what was finished is untouched");
-    let cells = cells(&read_records(&run).unwrap());
+    let records = read_records(&run).unwrap();
+    let cells = cells(&records);
     let distinct: BTreeSet<_> = cells.iter().collect();
     assert_eq!((cells.len(), distinct.len()), (12, 12), "none twice, none lost");
+    let processes = |record: &Record| record.volatile.measurement.clone().unwrap().processes;
+    for said in &said {
+        let mut of_cell = records.iter().filter(|record| record.same_cell(said));
+        let kept = processes(of_cell.next().unwrap());
+        assert!(kept.contains(&processes(said)[0]), "what a process measured is kept");
+        assert!((3..=9).contains(&kept.len()), "and not measured again: {}", kept.len());
+    }
+    assert!(!file.exists() && !run.join("inputs").exists(), "nothing is left lying about");
     let measured = probes(&run);
     assert!(measured == 1 || measured == 3, "before, and around the rest if there was one");
+    let file = run.join("records.jsonl");
+    let after = fs::read(&file).unwrap();
 
     let again = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));

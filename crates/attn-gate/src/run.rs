@@ -233,7 +233,7 @@ fn exercises(request: &Request<'_>, cases: &[Pending]) -> Result<Files, GateErro
             continue;
         }
         let case = request.case(id).ok_or_else(|| GateError::Unknown(id.clone()))?;
-        let made = Exercises::make(request.suite, case, request.naive)
+        let made = Exercises::make(request.suite, case, request.naive, &std::env::temp_dir())
             .map_err(|message| GateError::Exercise { case: id.clone(), message })?;
         files.push((id.clone(), made));
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Limits, Map, Record, Run, SCHEMA};
+use crate::{Limits, Map, Record, Run, SCHEMA, put_together};
 
 /// Why a file of a run could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -29,12 +29,37 @@ pub enum ReadError {
     },
 }
 
-/// Reads `records.jsonl` of the run folder `run`.
+/// The records of the run folder `run`: those of `records.jsonl`, then what `partial.jsonl` knows of other cells.
 pub fn read_records(run: &Path) -> Result<Vec<Record>, ReadError> {
+    let mut records = read_finished(run)?;
+    let mut partial = put_together(read_partial(run)?);
+    partial.retain(|partial| !records.iter().any(|record| record.same_cell(partial)));
+    records.extend(partial);
+    Ok(records)
+}
+
+/// Reads `records.jsonl` of the run folder `run`: the cells that are finished.
+pub fn read_finished(run: &Path) -> Result<Vec<Record>, ReadError> {
     let path = run.join("records.jsonl");
+    lines(&path, &read(&path)?)
+}
+
+/// Reads `partial.jsonl` of the run folder `run`, which a run has while it is under way or if it was cut short:
+/// a record for each process that ended, of the cells that `records.jsonl` does not have. Half a line at
+/// the end, of a harness that was killed while it wrote, is left out.
+pub fn read_partial(run: &Path) -> Result<Vec<Record>, ReadError> {
+    let path = run.join("partial.jsonl");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
     let text = read(&path)?;
+    let whole = text.rfind('\n').map_or(0, |at| at + 1);
+    lines(&path, &text[..whole])
+}
+
+fn lines(path: &Path, text: &str) -> Result<Vec<Record>, ReadError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(at, line)| parse(&path, at + 1, line, SCHEMA)).collect()
+    lines.map(|(at, line)| parse(path, at + 1, line, SCHEMA)).collect()
 }
 
 /// Reads `run.json` of the run folder `run`.

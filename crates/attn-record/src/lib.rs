@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `run.json` | what was asked, when, on which machine | [`Run`] |
 //! | `records.jsonl` | one line per cell: case x backend x threads | [`Record`] |
+//! | `partial.jsonl` | one line per process, of the cells that are under way, or were when a run was cut short | [`Record`] |
 //! | `map.json` | attention weights of one head, for the picture | [`Map`] |
 //! | `limits.json` | what the machine can do at most, measured | [`Limits`] |
 //! | `claims.json` | statements about attention and what was found, in a folder of its own | [`claims`] |
@@ -17,14 +18,18 @@ mod files;
 pub mod limits;
 mod map;
 mod measurement;
+mod processes;
 mod record;
 mod run;
 pub mod stats;
 
-pub use files::{ReadError, read_limits, read_map, read_records, read_run};
+pub use files::{
+    ReadError, read_finished, read_limits, read_map, read_partial, read_records, read_run,
+};
 pub use limits::Limits;
 pub use map::Map;
 pub use measurement::{Estimate, Spread};
+pub use processes::put_together;
 pub use record::{
     Axis, Build, Digests, Measurement, Memory, Model, Outcome, Process, Record, SCHEMA, Volatile,
 };

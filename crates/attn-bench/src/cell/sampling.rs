@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use attn_core::BackendError;
 use attn_record::Process;
-use attn_sys::sched::Disturbance;
+use attn_sys::sched::Watch;
 use serde::{Deserialize, Serialize};
 
 /// How long to warm up and to sample, in each process of a cell.
@@ -37,12 +37,14 @@ pub fn sample(
     let samples = (samples as u32).max(timing.min_samples);
     let mut samples_ns = Vec::with_capacity(samples as usize);
     let mut disturbed = Vec::new();
-    let mut before = Disturbance::now();
+    let watch = Watch::begin();
+    let look = || watch.as_ref().and_then(Watch::now);
+    let mut before = look();
     for at in 0..samples {
         let start = Instant::now();
         call(reps)?;
         samples_ns.push(nanos(start.elapsed()));
-        let after = Disturbance::now();
+        let after = look();
         if before
             .as_ref()
             .zip(after.as_ref())

@@ -1,116 +1,69 @@
-//! What the processes of one cell said, put together.
+//! A cell on its way to its record.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use attn_record::{Measurement, Outcome, Volatile};
+use attn_record::{Outcome, Record};
 
-use crate::worker::Reply;
+use super::Processes;
 
-/// A cell on its way to a record.
+/// What is known of a cell so far.
 pub(super) struct Attempt {
-    /// What is known; `None` before the first process.
-    reply: Option<Reply>,
-    volatile: Volatile,
+    /// What its processes said, put together; `None` before the first.
+    record: Option<Record>,
+    /// What it waited for the oracle and no record says yet.
+    oracle: Option<Duration>,
 }
 
 impl Attempt {
-    /// A cell that has yet to run.
-    pub(super) fn pending() -> Self {
-        Attempt { reply: None, volatile: Volatile::default() }
+    /// A cell of which `record` is known from a run that was cut short.
+    pub(super) fn new(record: Option<Record>) -> Self {
+        Attempt { record, oracle: None }
     }
 
-    /// A cell about which everything is known without running it.
-    pub(super) fn ended(outcome: Outcome, reason: String) -> Self {
-        Attempt { reply: Some(Reply::ended(outcome, reason)), ..Attempt::pending() }
+    /// Whether nothing is known yet.
+    pub(super) fn is_untried(&self) -> bool {
+        self.record.is_none()
     }
 
-    /// Whether another process may add to it.
-    pub(super) fn goes_on(&self) -> bool {
-        self.reply.as_ref().is_none_or(|reply| reply.outcome == Outcome::Ok)
+    /// Whether a process is still to run, in this round (from 0) or a later one: the first, or one more that
+    /// measures.
+    pub(super) fn goes_on(&self, is_measured: bool, processes: Processes) -> bool {
+        self.record.as_ref().is_none_or(|record| {
+            let measured = record.volatile.measurement.as_ref();
+            is_measured && record.outcome == Outcome::Ok && processes.goes_on(measured)
+        })
+    }
+
+    /// Processes that measured it.
+    pub(super) fn processes(&self) -> usize {
+        let measured = self.record.as_ref().and_then(|record| record.volatile.measurement.as_ref());
+        measured.map_or(0, |measured| measured.processes.len())
     }
 
     /// Charges the cell with its case's oracle.
     pub(super) fn waited_for_oracle(&mut self, time: Duration) {
-        self.volatile.oracle_ns = Some(nanos(time));
+        self.oracle = Some(time);
     }
 
-    /// Adds what one process said. The first that does not end `ok` decides, and no time is kept.
-    pub(super) fn add(&mut self, mut reply: Reply, wall: Duration) {
-        if self.volatile.started_ms == 0 {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let started = now.saturating_sub(wall).as_millis();
-            self.volatile.started_ms = u64::try_from(started).unwrap_or(u64::MAX);
+    /// Adds what a process said, or what is known without one.
+    pub(super) fn add(&mut self, said: Record) {
+        match &mut self.record {
+            None => self.record = Some(said),
+            Some(record) => record.add(said),
         }
-        self.volatile.wall_ns += nanos(wall);
-        if reply.outcome != Outcome::Ok {
-            self.volatile.measurement = None;
-            self.reply = Some(reply);
-            return;
-        }
-        if let Some(process) = reply.process.take() {
-            let clock_ns = reply.clock_ns;
-            let empty = || Measurement { clock_ns, processes: Vec::new() };
-            let measurement = self.volatile.measurement.get_or_insert_with(empty);
-            measurement.clock_ns = measurement.clock_ns.min(clock_ns);
-            measurement.processes.push(process);
-        }
-        self.volatile.memory = self.volatile.memory.or(reply.memory.take());
-        if self.volatile.phases.is_empty() {
-            self.volatile.phases = std::mem::take(&mut reply.phases);
-        }
-        self.reply.get_or_insert(reply);
     }
 
-    /// The reply and everything that differs from run to run.
-    pub(super) fn finish(self) -> (Reply, Volatile) {
-        let nothing = || Reply::ended(Outcome::Error, "no process ran it".into());
-        (self.reply.unwrap_or_else(nothing), self.volatile)
+    /// What the next record has to say about the oracle.
+    pub(super) fn take_oracle_ns(&mut self) -> Option<u64> {
+        self.oracle.take().map(nanos)
+    }
+
+    /// The record; `None` where nothing is known.
+    pub(super) fn finish(self) -> Option<Record> {
+        self.record
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use attn_record::Process;
-
-    use super::*;
-
-    fn measured(ns: u64) -> Reply {
-        let process = Process {
-            cpu: None,
-            warmup_calls: 1,
-            warmup_ns: 1,
-            reps: 1,
-            samples_ns: vec![ns],
-            disturbed: None,
-        };
-        let reply = Reply::ended(Outcome::Ok, String::new());
-        Reply { reason: None, process: Some(process), clock_ns: ns, ..reply }
-    }
-
-    #[test]
-    fn every_process_adds_its_samples() {
-        let mut attempt = Attempt::pending();
-        for ns in [30, 20] {
-            assert!(attempt.goes_on());
-            attempt.add(measured(ns), Duration::from_nanos(5));
-        }
-        let (reply, volatile) = attempt.finish();
-        assert_eq!((reply.outcome, volatile.wall_ns), (Outcome::Ok, 10));
-        let measurement = volatile.measurement.unwrap();
-        assert_eq!((measurement.clock_ns, measurement.process_medians()), (20, vec![30.0, 20.0]));
-    }
-
-    #[test]
-    fn one_process_that_fails_decides_and_no_time_is_kept() {
-        let mut attempt = Attempt::pending();
-        attempt.add(measured(30), Duration::ZERO);
-        attempt.add(Reply::ended(Outcome::Disagrees, "wrong".into()), Duration::ZERO);
-        assert!(!attempt.goes_on());
-        let (reply, volatile) = attempt.finish();
-        assert_eq!((reply.outcome, volatile.measurement), (Outcome::Disagrees, None));
-    }
 }

@@ -23,10 +23,15 @@ pub struct Exercises {
 }
 
 impl Exercises {
-    /// Computes oracle and yardstick of `case` and writes the files. The error is one line.
-    pub fn make(suite: &Suite, case: &Case, naive: &dyn ByRows) -> Result<Self, String> {
+    /// Computes oracle and yardstick of `case` and writes the files below `scratch`. The error is one line.
+    pub fn make(
+        suite: &Suite,
+        case: &Case,
+        naive: &dyn ByRows,
+        scratch: &Path,
+    ) -> Result<Self, String> {
         let fail = |error: &dyn std::fmt::Display| error.to_string();
-        let folder = tempfile::tempdir().map_err(|e| fail(&e))?;
+        let folder = tempfile::tempdir_in(scratch).map_err(|e| fail(&e))?;
         let inputs = suite.inputs(case).map_err(|e| fail(&e))?;
         let [a, b] = inputs.each_ref().map(Inputs::digest);
         let mut exercises = Vec::new();

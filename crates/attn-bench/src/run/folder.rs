@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use attn_record::{Limits, Map, ReadError, Record, Run, read_records, read_run};
+use attn_record::{Limits, Map, ReadError, Record, Run, read_finished, read_partial, read_run};
 use serde::Serialize;
 
 /// A folder that a run writes into. Nobody else does meanwhile.
@@ -12,7 +12,22 @@ use serde::Serialize;
 pub struct Folder {
     path: PathBuf,
     records: File,
+    partial: File,
 }
+
+/// What a run that was cut short left in its folder.
+#[derive(Debug)]
+pub struct Left {
+    /// Its head.
+    pub run: Run,
+    /// Records of the cells that are finished.
+    pub finished: Vec<Record>,
+    /// What single processes said of other cells.
+    pub partial: Vec<Record>,
+}
+
+/// Inputs of the cells that are under way.
+const SCRATCH: &str = "inputs";
 
 /// The folder could not be made, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -47,26 +62,38 @@ impl Folder {
                 result => Some(result.map(|()| path.clone()).map_err(io_error(&path))),
             })
             .expect("the numbers do not end")?;
-        let file = path.join("records.jsonl");
-        let records = File::create_new(&file).map_err(io_error(&file))?;
-        Folder { path, records }.locked()
+        let new = |name: &str| {
+            let file = path.join(name);
+            File::options().append(true).create_new(true).open(&file).map_err(io_error(&file))
+        };
+        let (records, partial) = (new("records.jsonl")?, new("partial.jsonl")?);
+        Folder { path, records, partial }.locked()
     }
 
-    /// Opens the folder of a run that was cut short, to go on with it: its head and its records. Half a
-    /// line at the end, of a process that was killed while it wrote, is cut off.
-    pub fn reopen(path: &Path) -> Result<(Self, Run, Vec<Record>), FolderError> {
+    /// Opens the folder of a run that was cut short, to go on with it. Half a line at the end of a file, of a
+    /// process that was killed while it wrote, is cut off.
+    pub fn reopen(path: &Path) -> Result<(Self, Left), FolderError> {
         let run = read_run(path)?;
-        let file = path.join("records.jsonl");
-        let records =
-            File::options().append(true).read(true).open(&file).map_err(io_error(&file))?;
-        let folder = Folder { path: path.into(), records }.locked()?;
-        let bytes = fs::read(&file).map_err(io_error(&file))?;
-        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        if whole < bytes.len() {
-            folder.records.set_len(whole as u64).map_err(io_error(&file))?;
+        let open = |name: &str| {
+            let file = path.join(name);
+            let options = File::options().append(true).read(true).create(true).open(&file);
+            options.map_err(io_error(&file))
+        };
+        let folder = Folder {
+            path: path.into(),
+            records: open("records.jsonl")?,
+            partial: open("partial.jsonl")?,
+        };
+        let folder = folder.locked()?;
+        for (name, file) in [("records.jsonl", &folder.records), ("partial.jsonl", &folder.partial)]
+        {
+            let name = path.join(name);
+            cut_half_a_line(&name, file).map_err(io_error(&name))?;
         }
-        let records = read_records(path)?;
-        Ok((folder, run, records))
+        let (finished, mut partial) = (read_finished(path)?, read_partial(path)?);
+        // One that was killed between the two files' writing has the same cells in both.
+        partial.retain(|said| !finished.iter().any(|record| record.same_cell(said)));
+        Ok((folder, Left { run, finished, partial }))
     }
 
     fn locked(self) -> Result<Self, FolderError> {
@@ -97,11 +124,37 @@ impl Folder {
         self.write_json("limits.json", limits)
     }
 
-    /// Appends one whole line to `records.jsonl`.
-    pub fn append(&mut self, record: &Record) -> io::Result<()> {
-        let mut line = serde_json::to_vec(record)?;
-        line.push(b'\n');
-        self.records.write_all(&line)
+    /// Keeps what one process said, until its cell is finished.
+    pub fn keep(&mut self, said: &Record) -> io::Result<()> {
+        self.partial.write_all(&line(said)?)
+    }
+
+    /// Appends whole lines to `records.jsonl`; what single processes said is in them.
+    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
+        for record in records {
+            self.records.write_all(&line(record)?)?;
+        }
+        self.partial.set_len(0)
+    }
+
+    /// A folder for inputs; it goes with [`Folder::tidy`].
+    pub fn scratch(&self) -> Result<PathBuf, FolderError> {
+        let path = self.path.join(SCRATCH);
+        fs::create_dir_all(&path).map_err(io_error(&path))?;
+        Ok(path)
+    }
+
+    /// Removes what only a run that is under way needs; what single processes said stays as long as their cells
+    /// are not finished.
+    pub fn tidy(&self) -> Result<(), FolderError> {
+        let remove = |name: &str, how: fn(PathBuf) -> io::Result<()>| {
+            let path = self.path.join(name);
+            if path.exists() { how(path.clone()).map_err(io_error(&path)) } else { Ok(()) }
+        };
+        remove(SCRATCH, fs::remove_dir_all)?;
+        let path = self.path.join("partial.jsonl");
+        let left = self.partial.metadata().map_err(io_error(&path))?.len();
+        if left == 0 { remove("partial.jsonl", fs::remove_file) } else { Ok(()) }
     }
 
     /// Writes `name`, whole or not at all.
@@ -111,6 +164,18 @@ impl Folder {
         text.push('\n');
         write_whole(&path, text.as_bytes()).map_err(io_error(&path))
     }
+}
+
+fn line(record: &Record) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(record)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn cut_half_a_line(path: &Path, file: &File) -> io::Result<()> {
+    let bytes = fs::read(path)?;
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    if whole < bytes.len() { file.set_len(whole as u64) } else { Ok(()) }
 }
 
 /// Writes a neighbour of `path` and renames it, so that nobody ever sees half a file.
@@ -128,6 +193,18 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_run_under_way_has_more_than_its_results() {
+        let root = tempfile::tempdir().unwrap();
+        let mut folder = Folder::create(root.path(), "now").unwrap();
+        let scratch = folder.scratch().unwrap();
+        assert!(scratch.starts_with(folder.path()) && folder.path().join("partial.jsonl").exists());
+        folder.append(&[]).unwrap();
+        folder.tidy().unwrap();
+        assert!(!scratch.exists() && !folder.path().join("partial.jsonl").exists());
+        assert!(folder.path().join("records.jsonl").exists());
+    }
 
     #[test]
     fn a_second_run_of_the_same_name_gets_a_folder_of_its_own() {

@@ -1,15 +1,18 @@
 //! Executes cells in fresh processes, several for each measured cell, and turns them into records.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use attn_core::ByRows;
-use attn_record::{Build, Digests, Machine, Model, Outcome, Record, SCHEMA, Volatile};
+use attn_record::{
+    Build, Digests, Machine, Measurement, Model, Outcome, Record, SCHEMA, Volatile, put_together,
+};
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, nanos};
 use super::exercises::Exercises;
 use super::windows::{same_case, windows};
-use super::{Cell, Entry, Preset, Task};
+use super::{Cell, Entry, Preset, Processes, Task};
 use crate::cell::measure::rotation;
 use crate::suite::{Case, Suite};
 use crate::worker::{Launcher, Lost, Reply, Request, Timed};
@@ -35,6 +38,8 @@ pub struct Harness<'a> {
     pub machine: Machine,
     /// Written into every record.
     pub build: Build,
+    /// Where inputs wait for the workers.
+    pub scratch: &'a Path,
     /// Set from outside to stop after the process that is running.
     pub cancel: &'a AtomicBool,
 }
@@ -52,31 +57,47 @@ pub struct Limits {
     pub deadline: Option<(Instant, Duration)>,
 }
 
-/// Is told how a run goes.
+/// Is told how a run goes. An error stops the run.
 pub trait Observer {
     /// A case's oracle and yardstick are being computed.
     fn preparing(&mut self, case: &Case);
-    /// A process of a cell begins.
-    fn started(&mut self, cell: &Cell<'_>);
-    /// It has ended.
-    fn ended(&mut self, cell: &Cell<'_>);
-    /// A cell has its record. An error stops the run.
-    fn finished(&mut self, cell: &Cell<'_>, record: Record) -> std::io::Result<()>;
+    /// A process of a cell begins, in this round, from 0.
+    fn started(&mut self, cell: &Cell<'_>, round: u32);
+    /// It has ended with this.
+    fn ended(&mut self, cell: &Cell<'_>, round: u32, said: &Record) -> std::io::Result<()>;
+    /// Cells have their records.
+    fn finished(&mut self, cells: &[Cell<'_>], records: Vec<Record>) -> std::io::Result<()>;
 }
 
 impl Harness<'_> {
-    /// Executes `cells` in order. Cells of one case should be neighbours: they share an oracle, and
-    /// their processes take turns, so that what disturbs the machine for a while disturbs them alike.
+    /// Executes `cells`, of which a run that was cut short left `known`. Cells of one case should be neighbours:
+    /// they share an oracle.
+    ///
+    /// Their processes take turns in rounds: every cell has its first process before any has its second, so that a
+    /// cell's processes are spread over the run, and what disturbs the machine for a while disturbs one of
+    /// each. Cells whose interval is still wide have further rounds while the preset's time lasts.
     ///
     /// Returns early, without the records of the interrupted window, once `cancel` is set.
-    pub fn execute(&self, cells: &[Cell<'_>], observer: &mut dyn Observer) -> std::io::Result<()> {
+    pub fn execute(
+        &self,
+        cells: &[Cell<'_>],
+        known: Vec<Record>,
+        observer: &mut dyn Observer,
+    ) -> std::io::Result<()> {
+        let start = Instant::now();
+        let (mut known, mut begun) = (put_together(known), 0);
         for window in windows(cells) {
-            let Some(records) = self.window(window, observer) else {
+            begun += window.len();
+            let share = begun as f64 / cells.len() as f64;
+            let extra_until = start + self.preset.time.mul_f64(share);
+            let turns = window.chunk_by(same_case).map(|cells| self.turn(cells, &mut known));
+            let mut turns: Vec<Turn<'_, '_>> = turns.collect();
+            if !self.rounds(&mut turns, extra_until, observer)? {
                 return Ok(());
-            };
-            for (cell, record) in window.iter().zip(records) {
-                observer.finished(cell, record)?;
             }
+            let attempts = turns.into_iter().flat_map(|turn| turn.attempts);
+            let records = attempts.filter_map(Attempt::finish).collect();
+            observer.finished(window, records)?;
         }
         Ok(())
     }
@@ -85,97 +106,134 @@ impl Harness<'_> {
         self.cancel.load(Ordering::Relaxed)
     }
 
-    /// The records of all cells of a window; `None` once cancelled.
-    ///
-    /// Every case has its first round before any has its second, so that a cell's processes are
-    /// seconds apart, and a disturbance of a second meets one of them.
-    fn window(&self, cells: &[Cell<'_>], observer: &mut dyn Observer) -> Option<Vec<Record>> {
-        let mut turns = Vec::new();
-        for cells in cells.chunk_by(same_case) {
-            let mut turn = self.begin(cells, observer);
-            self.round(&mut turn, 0, observer)?;
-            turns.push(turn);
-        }
-        for round in 1..self.preset.processes {
-            for turn in &mut turns {
-                self.round(turn, round, observer)?;
+    /// The cells of a case, with what is known of them.
+    fn turn<'c, 's>(&self, cells: &'c [Cell<'s>], known: &mut Vec<Record>) -> Turn<'c, 's> {
+        let mut attempt = |cell: &Cell<'_>| {
+            let at = known.iter().position(|record| cell.is_of(record, self.entries));
+            Attempt::new(at.map(|at| known.swap_remove(at)))
+        };
+        Turn { cells, attempts: cells.iter().map(&mut attempt).collect(), exercises: None }
+    }
+
+    /// All rounds; false once cancelled.
+    fn rounds(
+        &self,
+        turns: &mut [Turn<'_, '_>],
+        extra_until: Instant,
+        observer: &mut dyn Observer,
+    ) -> std::io::Result<bool> {
+        let Processes { least, most } = self.preset.processes;
+        for round in 0..most {
+            for turn in &mut *turns {
+                if round == 0 {
+                    self.begin(turn, observer);
+                }
+                let until = if round < least {
+                    self.limits.deadline.map(|(at, _)| at)
+                } else {
+                    Some(extra_until)
+                };
+                if !self.round(turn, round, until, observer)? {
+                    return Ok(false);
+                }
             }
         }
-        Some(turns.into_iter().flat_map(|turn| self.records(turn)).collect())
+        Ok(true)
     }
 
     /// Sorts out what need not run, and computes oracle and yardstick for the rest.
-    fn begin<'c, 's>(&self, cells: &'c [Cell<'s>], observer: &mut dyn Observer) -> Turn<'c, 's> {
-        let mut attempts: Vec<Attempt> = cells.iter().map(|cell| self.refusal(cell)).collect();
-        let Some(first) = attempts.iter().position(Attempt::goes_on) else {
-            return Turn { cells, attempts, exercises: None };
-        };
-        observer.preparing(cells[first].case);
-        let start = Instant::now();
-        let exercises = Exercises::make(self.suite, cells[first].case, self.naive);
-        attempts[first].waited_for_oracle(start.elapsed());
-        if let Err(reason) = &exercises {
-            let failed = || Reply::ended(Outcome::Error, reason.clone());
-            let pending = attempts.iter_mut().filter(|attempt| attempt.goes_on());
-            pending.for_each(|attempt| attempt.add(failed(), Duration::ZERO));
+    fn begin(&self, turn: &mut Turn<'_, '_>, observer: &mut dyn Observer) {
+        for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
+            if attempt.is_untried()
+                && let Some(refusal) = self.refusal(cell)
+            {
+                attempt.add(self.record(cell, refusal, None, Volatile::default()));
+            }
         }
-        Turn { cells, attempts, exercises: exercises.ok() }
+        let Some(first) = turn.next(self.preset.processes) else {
+            return;
+        };
+        let case = turn.cells[first].case;
+        observer.preparing(case);
+        let start = Instant::now();
+        let exercises = Exercises::make(self.suite, case, self.naive, self.scratch);
+        turn.attempts[first].waited_for_oracle(start.elapsed());
+        if let Err(reason) = &exercises {
+            for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
+                if attempt.goes_on(cell.is_measured(), self.preset.processes) {
+                    let failed = Reply::ended(Outcome::Error, reason.clone());
+                    attempt.add(self.record(cell, failed, None, Volatile::default()));
+                }
+            }
+        }
+        turn.exercises = exercises.ok();
     }
 
-    /// One process of every cell of a case, in turn; after the first round of measured cells only.
+    /// One process of every cell of a case that needs one, in turn; of those that have been tried, only before
+    /// `until`. False once cancelled.
     fn round(
         &self,
         turn: &mut Turn<'_, '_>,
         round: u32,
+        until: Option<Instant>,
         observer: &mut dyn Observer,
-    ) -> Option<()> {
+    ) -> std::io::Result<bool> {
         let Some(exercises) = &turn.exercises else {
-            return Some(());
+            return Ok(!self.cancelled());
         };
         for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
-            let again = round == 0 || cell.is_measured();
-            if !again || !attempt.goes_on() {
+            // A run that goes on may know more processes of some cells than of others.
+            let ahead = attempt.processes() > round as usize;
+            let late = !attempt.is_untried() && until.is_some_and(|until| Instant::now() >= until);
+            if ahead || late || !attempt.goes_on(cell.is_measured(), self.preset.processes) {
                 continue;
             }
             if self.cancelled() {
-                return None;
+                return Ok(false);
             }
-            observer.started(cell);
-            let start = Instant::now();
-            let reply = self.ask(cell, exercises, round == 0);
-            attempt.add(reply, start.elapsed());
-            observer.ended(cell);
+            observer.started(cell, round);
+            let said = self.process(cell, exercises, attempt);
+            observer.ended(cell, round, &said)?;
+            attempt.add(said);
         }
-        (!self.cancelled()).then_some(())
+        if turn.next(self.preset.processes).is_none() {
+            turn.exercises = None;
+        }
+        Ok(!self.cancelled())
     }
 
-    fn records(&self, turn: Turn<'_, '_>) -> Vec<Record> {
-        let Turn { cells, attempts, exercises } = turn;
-        let digests = exercises.map(|exercises| exercises.digests);
-        let records = cells.iter().zip(attempts).map(|(cell, attempt)| {
-            let (reply, volatile) = attempt.finish();
-            let ran = volatile.started_ms != 0;
-            self.record(cell, reply, digests.clone().filter(|_| ran), volatile)
-        });
-        records.collect()
+    /// Runs one process of a cell; what it said, as a record.
+    fn process(&self, cell: &Cell<'_>, exercises: &Exercises, attempt: &mut Attempt) -> Record {
+        let (started, start) = (SystemTime::now(), Instant::now());
+        let mut reply = self.ask(cell, exercises, attempt.is_untried());
+        let clock_ns = reply.clock_ns;
+        let processes = reply.process.take().map(|process| vec![process]);
+        let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let volatile = Volatile {
+            started_ms: u64::try_from(started).unwrap_or(u64::MAX),
+            wall_ns: nanos(start.elapsed()),
+            oracle_ns: attempt.take_oracle_ns(),
+            memory: reply.memory.take(),
+            phases: std::mem::take(&mut reply.phases),
+            measurement: processes.map(|processes| Measurement { clock_ns, processes }),
+        };
+        self.record(cell, reply, Some(exercises.digests.clone()), volatile)
     }
 
-    /// What is known without running anything.
-    fn refusal(&self, cell: &Cell<'_>) -> Attempt {
+    /// Why a cell need not run.
+    fn refusal(&self, cell: &Cell<'_>) -> Option<Reply> {
         let backend = &self.entries[cell.backend].backend;
         if let Err(unavailable) = backend.probe() {
-            return Attempt::ended(Outcome::Unavailable, unavailable.to_string());
+            return Some(Reply::ended(Outcome::Unavailable, unavailable.to_string()));
         }
         if let Err(unsupported) = backend.supports(&cell.case.problem) {
-            return Attempt::ended(Outcome::Unsupported, unsupported.to_string());
+            return Some(Reply::ended(Outcome::Unsupported, unsupported.to_string()));
         }
         if let Task::Skip(_, reason) = &cell.task {
-            return Attempt::ended(Outcome::Skipped, reason.clone());
+            return Some(Reply::ended(Outcome::Skipped, reason.clone()));
         }
-        if let Some(reason) = self.too_small_to_be_cold(cell).or_else(|| self.out_of_time()) {
-            return Attempt::ended(Outcome::Skipped, reason);
-        }
-        Attempt::pending()
+        let reason = self.too_small_to_be_cold(cell).or_else(|| self.out_of_time())?;
+        Some(Reply::ended(Outcome::Skipped, reason))
     }
 
     fn too_small_to_be_cold(&self, cell: &Cell<'_>) -> Option<String> {
@@ -212,8 +270,7 @@ impl Harness<'_> {
             cpu: self.limits.cpu.filter(|_| cell.threads == 1),
             // A GPU's driver reserves address space far beyond any limit.
             memory_limit: self.limits.memory.filter(|_| runner.is_none()),
-            account: first,
-            a: exercises.a.clone(),
+            a: first.then(|| exercises.a.clone()),
             b: exercises.b.clone(),
             timed,
         };
@@ -266,4 +323,12 @@ struct Turn<'c, 's> {
     attempts: Vec<Attempt>,
     /// `None` where nothing can run.
     exercises: Option<Exercises>,
+}
+
+impl Turn<'_, '_> {
+    /// The first cell that a process is still to run of.
+    fn next(&self, processes: Processes) -> Option<usize> {
+        let mut attempts = self.cells.iter().zip(&self.attempts);
+        attempts.position(|(cell, attempt)| attempt.goes_on(cell.is_measured(), processes))
+    }
 }

@@ -145,7 +145,7 @@ impl Cell<'_> {
             Task::Measure(_) => {
                 let budget = Duration::from_millis(timing.warmup_ms + timing.sampling_ms);
                 let samples = budget.max(call * (timing.min_samples + 1));
-                (PROCESS + call + samples) * preset.processes
+                (PROCESS + call + samples) * preset.processes.expected()
             }
         }
     }

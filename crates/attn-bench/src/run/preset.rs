@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use attn_record::Measurement;
+use attn_record::stats::Interval;
+
 use crate::cell::sampling::Timing;
 use crate::suite::Tier;
 
@@ -17,9 +20,45 @@ pub struct Preset {
     /// Cells that are only checked and whose single call is predicted to take longer are skipped.
     pub max_check: Duration,
     /// Fresh processes that measure a cell.
-    pub processes: u32,
-    /// Of each of them.
+    pub processes: Processes,
+    /// Processes beyond the least that a cell has are started this long, from the start of the first.
+    pub time: Duration,
+    /// Of each process.
     pub timing: Timing,
+}
+
+/// How many fresh processes measure a cell: as many as its interval needs to become narrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Processes {
+    /// Every cell has as many.
+    pub least: u32,
+    /// No cell has more, however wide its interval.
+    pub most: u32,
+}
+
+/// How far the ends of a cell's interval may be from its middle, as a share of it, for its processes to be enough.
+const PRECISION: f64 = 0.025;
+
+impl Processes {
+    /// Whether a cell that has `measured` so far should have another process.
+    pub fn goes_on(self, measured: Option<&Measurement>) -> bool {
+        let count = measured.map_or(0, |measured| measured.processes.len());
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        count < self.least || count < self.most && !measured.is_some_and(is_precise)
+    }
+
+    /// What a cell needs on average, roughly: most need no more than they must.
+    pub const fn expected(self) -> u32 {
+        self.least + (self.most - self.least) / 4
+    }
+}
+
+/// Whether the interval that holds for other processes too is narrow enough.
+fn is_precise(measured: &Measurement) -> bool {
+    measured.interval().is_some_and(|estimate| {
+        let Interval { low, high, .. } = estimate.interval;
+        estimate.between && (high / low).sqrt() <= 1.0 + PRECISION
+    })
 }
 
 impl Preset {
@@ -29,8 +68,9 @@ impl Preset {
         tier: Tier::Quick,
         max_call: Duration::from_millis(250),
         max_check: Duration::from_secs(1),
-        processes: 3,
-        timing: Timing { warmup_ms: 20, sampling_ms: 80, min_samples: 3, min_sample_us: 300 },
+        processes: Processes { least: 3, most: 9 },
+        time: Duration::from_secs(105),
+        timing: Timing { warmup_ms: 10, sampling_ms: 50, min_samples: 3, min_sample_us: 300 },
     };
 
     /// About half an hour on two cores.
@@ -39,14 +79,16 @@ impl Preset {
         tier: Tier::Full,
         max_call: Duration::from_secs(5),
         max_check: Duration::from_secs(20),
-        processes: 5,
-        timing: Timing { warmup_ms: 100, sampling_ms: 500, min_samples: 5, min_sample_us: 500 },
+        processes: Processes { least: 5, most: 13 },
+        time: Duration::from_secs(27 * 60),
+        timing: Timing { warmup_ms: 50, sampling_ms: 250, min_samples: 3, min_sample_us: 500 },
     };
 
     /// The largest amount of work that `predict` says to fit into four fifths of `budget` (the rest is
     /// for oracles and for what no prediction knows); the smallest there is if none fits.
     pub fn within(budget: Duration, predict: impl Fn(&Preset) -> Duration) -> Preset {
-        let sizes = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03].map(Preset::sized);
+        let sizes = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03];
+        let sizes = sizes.map(|size| Preset { time: budget.mul_f64(0.9), ..Preset::sized(size) });
         let [.., smallest] = sizes;
         let fits = |preset: &Preset| predict(preset) <= budget.mul_f64(0.8);
         sizes.into_iter().find(fits).unwrap_or(smallest)
@@ -61,7 +103,8 @@ impl Preset {
             tier: if size < 0.25 { Tier::Quick } else { Tier::Full },
             max_call: Preset::FULL.max_call.mul_f64(size),
             max_check: Preset::FULL.max_check.mul_f64(size),
-            processes: if size < 0.25 { 3 } else { 5 },
+            time: Duration::MAX,
+            processes: (if size < 0.25 { Preset::QUICK } else { Preset::FULL }).processes,
             timing: Timing {
                 warmup_ms: ms(warmup_ms),
                 sampling_ms: ms(sampling_ms),
@@ -73,13 +116,40 @@ impl Preset {
 
 #[cfg(test)]
 mod tests {
+    use attn_record::Process;
+
     use super::*;
+
+    #[test]
+    fn a_cell_has_processes_until_its_interval_is_narrow() {
+        let measured = |medians: &[u64]| {
+            let process = |&ns: &u64| Process {
+                cpu: None,
+                warmup_calls: 1,
+                warmup_ns: 1,
+                reps: 1,
+                samples_ns: vec![ns],
+                disturbed: None,
+            };
+            Measurement { clock_ns: 1, processes: medians.iter().map(process).collect() }
+        };
+        let processes = Processes { least: 3, most: 5 };
+        assert!(processes.goes_on(None));
+        assert!(processes.goes_on(Some(&measured(&[1000, 1000]))), "two are too few");
+        // Half the width: 4.303 s / sqrt 3, which is 2.0 % for s = 0.8 % and 3.0 % for s = 1.2 %.
+        assert!(!processes.goes_on(Some(&measured(&[992, 1000, 1008]))));
+        assert!(processes.goes_on(Some(&measured(&[988, 1000, 1012]))));
+        assert!(processes.goes_on(Some(&measured(&[900, 1000, 1100, 1200]))));
+        assert!(!processes.goes_on(Some(&measured(&[900, 1000, 1100, 1200, 1300]))), "enough");
+        assert!(processes.goes_on(Some(&measured(&[0, 0, 0]))), "no interval is not a narrow one");
+    }
 
     #[test]
     fn a_budget_gets_the_largest_amount_of_work_that_fits() {
         let cells = 100;
         let predict = |preset: &Preset| {
-            Duration::from_millis(preset.timing.sampling_ms) * preset.processes * cells
+            let one = Duration::from_millis(preset.timing.sampling_ms);
+            one * preset.processes.expected() * cells
         };
         for seconds in [15, 60, 600, 3600] {
             let budget = Duration::from_secs(seconds);
@@ -87,7 +157,7 @@ mod tests {
             assert!(predict(&preset) <= budget, "{seconds} s");
         }
         let small = Preset::within(Duration::from_secs(1), predict);
-        assert_eq!(small, Preset::sized(0.03), "the smallest there is");
-        assert!(Preset::within(Duration::from_secs(3600), predict).timing.sampling_ms >= 2000);
+        assert_eq!(small.timing, Preset::sized(0.03).timing, "the smallest there is");
+        assert!(Preset::within(Duration::from_secs(3600), predict).timing.sampling_ms >= 1000);
     }
 }

@@ -1,38 +1,37 @@
-//! Which cases have their rounds in turns.
+//! Which cases are measured in turns.
 
 use super::Cell;
 
-/// Measured cases whose rounds take turns, at most. More would spread a cell's processes further, and lose
-/// more when a run is killed.
-const WINDOW: usize = 8;
-
-/// Measured cells of several cases whose rounds take turns, at most: a round of as many takes some seconds.
-const CELLS: usize = 32;
+/// Bytes of inputs and expectations that a run keeps on disk for its workers at a time, roughly.
+const BYTES: u64 = 1 << 30;
 
 /// Cells of one case are neighbours.
 pub(super) fn same_case(a: &Cell<'_>, b: &Cell<'_>) -> bool {
     a.case.id == b.case.id
 }
 
-/// Up to [`WINDOW`] neighbouring cases that are measured, of [`CELLS`] cells together or one of more; cases that
-/// are only checked stay alone, since they have a single round.
+/// As many neighbouring cases as their inputs may take disk space: in all but huge suites, one window of all.
 pub(super) fn windows<'c, 's>(cells: &'c [Cell<'s>]) -> Vec<&'c [Cell<'s>]> {
-    let measured = |cells: &[Cell<'_>]| cells.iter().filter(|cell| cell.is_measured()).count();
     let mut windows = Vec::new();
-    let (mut rest, mut cases, mut len) = (cells, 0, 0);
+    let (mut rest, mut len, mut bytes) = (cells, 0, 0);
     for case in cells.chunk_by(same_case) {
-        let (so_far, more) = (measured(&rest[..len]), measured(case));
-        let alone = so_far == 0 || more == 0 || so_far + more > CELLS;
-        if cases > 0 && (alone || cases == WINDOW) {
+        let more = on_disk(case);
+        if len > 0 && bytes + more > BYTES {
             let (window, later) = rest.split_at(len);
             windows.push(window);
-            (rest, cases, len) = (later, 0, 0);
+            (rest, len, bytes) = (later, 0, 0);
         }
-        cases += 1;
         len += case.len();
+        bytes += more;
     }
     windows.extend((len > 0).then_some(rest));
     windows
+}
+
+/// What the files of a case take until its last round: inputs A and B. A case that is only checked has one round.
+fn on_disk(case: &[Cell<'_>]) -> u64 {
+    let measured = case.iter().any(Cell::is_measured);
+    if measured { 2 * case[0].case.work.bytes.0 } else { 0 }
 }
 
 #[cfg(test)]
@@ -43,41 +42,38 @@ mod tests {
     use crate::run::Task;
     use crate::suite::{Directory, Suite};
 
-    /// Cells of each case of a suite of `names`; those that start with `m` are measured. The windows' numbers
-    /// of cases.
-    fn window_sizes(names: &[&str], cells: usize) -> Vec<usize> {
+    /// Numbers of cells in the windows of cases of these lengths, two cells each; those below 0 are only checked.
+    fn window_sizes(lengths: &[i64]) -> Vec<usize> {
         let folder = tempfile::tempdir().unwrap();
-        let case =
-            |name: &&str| format!("[[case]]\nname = '{name}'\nshape = {{ len = 1, dim = 1 }}\n");
-        let cases: String = names.iter().map(case).collect();
+        let case = |(at, len): (usize, &i64)| {
+            let len = len.unsigned_abs();
+            format!("[[case]]\nname = 'c{at}'\nshape = {{ len = {len}, dim = 1024 }}\n")
+        };
+        let cases: String = lengths.iter().enumerate().map(case).collect();
         std::fs::write(folder.path().join("x.toml"), format!("analysis = 'a'\n{cases}")).unwrap();
         let suite = Suite::load(Box::new(Directory(folder.path().into()))).unwrap();
-        let all: Vec<Cell<'_>> = suite
-            .cases()
-            .iter()
-            .flat_map(|case| {
-                let measured = case.id.contains("/m");
-                let task = if measured { Task::Measure(Model::Kernel) } else { Task::Check };
-                let cell = |threads| Cell { case, backend: 0, threads, task: task.clone() };
-                (1..=cells).map(cell).collect::<Vec<_>>()
-            })
-            .collect();
-        windows(&all).iter().map(|window| window.len() / cells).collect()
+        let cell = |(case, len): (_, &i64), threads| {
+            let task = if *len > 0 { Task::Measure(Model::Kernel) } else { Task::Check };
+            Cell { case, backend: 0, threads, task }
+        };
+        let cases = suite.cases().iter().zip(lengths);
+        let cells: Vec<Cell<'_>> =
+            cases.flat_map(|case| [1, 2].map(|threads| cell(case, threads))).collect();
+        windows(&cells).iter().map(|window| window.len()).collect()
     }
 
     #[test]
-    fn neighbouring_measured_cases_share_a_window_and_checked_ones_stay_alone() {
-        assert_eq!(window_sizes(&["m1", "m2", "c1", "c2", "m3"], 2), [2, 1, 1, 1]);
-        let many: Vec<String> = (0..=WINDOW).map(|at| format!("m{at}")).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(window_sizes(&many, 2), [WINDOW, 1]);
-        assert_eq!(window_sizes(&["c1"], 2), [1]);
+    fn everything_is_one_window_unless_its_inputs_are_huge() {
+        assert_eq!(window_sizes(&[1, -1, 2, -2, 3]), [10]);
+        // q, k, v and the output of 16384 rows of 4 KiB are 256 MiB, twice that on disk.
+        let huge = 16384;
+        assert_eq!(window_sizes(&[huge, huge, huge, 1]), [4, 4]);
+        assert_eq!(
+            window_sizes(&[-huge, -huge, -huge, 1]),
+            [8],
+            "nothing is kept of what is checked"
+        );
+        assert_eq!(window_sizes(&[3 * huge, 1]), [2, 2], "a case stays together");
         assert!(windows(&[]).is_empty());
-    }
-
-    #[test]
-    fn windows_are_short_enough_to_be_lost() {
-        assert_eq!(window_sizes(&["m1", "m2", "m3"], CELLS / 2), [2, 1]);
-        assert_eq!(window_sizes(&["m1", "m2"], CELLS + 1), [1, 1], "a case stays together");
     }
 }

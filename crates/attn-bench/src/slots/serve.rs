@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use attn_core::{Backend, Exec, Work};
 use attn_record::Outcome;
-use attn_sys::sched::Disturbance;
+use attn_sys::sched::Watch;
 
 use super::{Answer, Ask, CellId, Choice, PROTOCOL, Ready, Setup, Slot};
 use crate::cell::{CellError, Prepared};
@@ -127,10 +127,12 @@ fn slot(plan: &mut Prepared<'_>, calls: NonZeroU32, warm: u32) -> Result<Slot, A
     if let Some(warm) = NonZeroU32::new(warm) {
         plan.run(warm)?;
     }
-    let before = Disturbance::now();
+    let watch = Watch::begin();
+    let look = || watch.as_ref().and_then(Watch::now);
+    let before = look();
     let start = Instant::now();
     plan.run(calls)?;
     let ns = u64::try_from(start.elapsed().as_nanos())?;
-    let disturbed = before.zip(Disturbance::now()).map(|(before, now)| now.is_more_than(&before));
+    let disturbed = before.zip(look()).map(|(before, now)| now.is_more_than(&before));
     Ok(Slot { ns, disturbed })
 }

@@ -121,9 +121,8 @@ mod tests {
             threads: 3,
             cpu: None,
             memory_limit: None,
-            account: false,
             b: a.clone(),
-            a,
+            a: Some(a),
             timed: None,
         };
         launcher.run(&request)

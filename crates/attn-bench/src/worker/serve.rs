@@ -49,31 +49,25 @@ pub(crate) type AnyError = Box<dyn std::error::Error>;
 /// Calls on inputs B of a cell that is not timed: what is right only once shows.
 const RECHECK_CALLS: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
 
-/// Check on A; only if that agrees, compute or time on B and check the last result.
+/// Check on A, if that is asked for; only if it agrees, compute or time on B and check the last result.
 fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> {
     if let Some(bytes) = request.memory_limit {
         attn_sys::limit::address_space(bytes)?;
     }
     let pinned = request.cpu.filter(|&cpu| attn_sys::affinity::pin(cpu));
-    let (case, expected) = open(&request.a)?;
+    let (case, expected) = open(&request.b)?;
     let threads = NonZeroUsize::new(request.threads).ok_or("a request for 0 threads")?;
     let mut cell = Prepared::new(backend, &case.problem, &Exec { threads })?;
-    let check = cell.check(&case.inputs, &expected)?;
-    let account = check.agrees() && request.account;
-    let memory = if account { cell.memory()? } else { None };
-    let phases = if account && request.timed.is_some() { cell.phases()? } else { Vec::new() };
-    let reply = Reply {
-        memory,
-        phases,
-        clock_ns: attn_sys::clock::step_ns(),
-        receipt: Some(cell.receipt().clone()),
-        footprint: Some(cell.footprint()),
-        ..judged("", &check)
+    let reply = match &request.a {
+        None => Reply::ended(Outcome::Ok, String::new()),
+        Some(a) => first(&mut cell, a, request.timed.is_some())?,
     };
-    if !check.agrees() {
-        return Ok(Reply { check: Some(check), ..reply });
+    let clock_ns = attn_sys::clock::step_ns();
+    let (receipt, footprint) = (Some(cell.receipt().clone()), Some(cell.footprint()));
+    let reply = Reply { receipt, footprint, clock_ns, ..reply };
+    if reply.outcome != Outcome::Ok {
+        return Ok(reply);
     }
-    let (case, expected) = open(&request.b)?;
     let (process, out) = match &request.timed {
         None => {
             cell.load(&case.inputs)?;
@@ -88,8 +82,19 @@ fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> 
     let recheck = cell.judge_output(&out, &expected);
     let Reply { outcome, reason, .. } = judged("on the second inputs: ", &recheck);
     let process = process.filter(|_| recheck.agrees());
-    let (check, recheck) = (Some(check), Some(recheck));
-    Ok(Reply { outcome, reason, check, recheck, process, ..reply })
+    Ok(Reply { outcome, reason, recheck: Some(recheck), process, ..reply })
+}
+
+/// What the first process of a cell finds before anything else: whether the result on A is right, and if so, what a
+/// call allocates and where its time goes.
+fn first(cell: &mut Prepared<'_>, a: &Exercise, timed: bool) -> Result<Reply, AnyError> {
+    let (case, expected) = open(a)?;
+    let check = cell.check(&case.inputs, &expected)?;
+    let right = check.agrees();
+    let memory = if right { cell.memory()? } else { None };
+    let phases = if right && timed { cell.phases()? } else { Vec::new() };
+    let reply = judged("", &check);
+    Ok(Reply { memory, phases, check: Some(check), ..reply })
 }
 
 /// The outcome that a verdict means.

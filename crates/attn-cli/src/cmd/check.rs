@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return mutants::run(&args.cells.cases, args.output);
     }
     let session = Session::new(&args.cells, Purpose::Check)?;
-    let executed = session.execute(&mut |_| Ok(()))?;
+    let executed = session.execute(None)?;
     print_records(&executed.records, args.output)?;
     Ok(executed.exit())
 }

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(anyhow!("{folder}: no samples of any cell; `cargo bench` makes them").into());
     }
     warn_of_old_samples(&saved);
-    let executed = session.execute(&mut |_| Ok(()))?;
+    let executed = session.execute(None)?;
     if executed.interrupted {
         return Ok(executed.exit());
     }
@@ -135,8 +135,7 @@ fn write(out: &Path, session: &Session, records: &[Record]) -> Result<Folder, Fa
         machine: session.machine.clone(),
         groups,
     })?;
-    for record in records {
-        folder.append(record)?;
-    }
+    folder.append(records)?;
+    folder.tidy()?;
     Ok(folder)
 }

@@ -23,7 +23,7 @@ Examples:
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let session = Session::new(&args.cells, Purpose::Measure)?;
-    let executed = session.execute(&mut |_| Ok(()))?;
+    let executed = session.execute(None)?;
     print_records(&executed.records, args.output)?;
     Ok(executed.exit())
 }

@@ -72,9 +72,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if !probes.is_empty() {
         folder.write_limits(&Limits::new(probes, devices))?;
     }
-    for record in &records {
-        folder.append(record)?;
-    }
+    folder.append(&records)?;
+    folder.tidy()?;
     let files = write_report(folder.path(), &registry::SCORES, args.png)?;
     if args.output.json {
         let summary = Summary::of(&records);

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Only the k-th of n parts of the cases; `attn merge` puts the parts together
     #[arg(long, value_name = "K/N", value_parser = parse_shard)]
     shard: Option<Shard>,
-    /// Go on with a run that was cut short; nothing that it has is measured again
+    /// Go on with a run that was cut short; what any of its processes measured is not measured again
     #[arg(long, value_name = "RUN", conflicts_with_all = [
         "backend", "case", "dtype", "cases", "threads", "preset", "budget", "models", "timeout",
         "memory", "shard", "out",
@@ -53,7 +53,8 @@ Examples:
 
 A run is a new folder with records.jsonl (one line per cell, all samples), run.json, map.json,
 limits.json (what the machine can do, measured before and after), charts and one self-contained
-index.html. `attn report` draws it again.";
+index.html. `attn report` draws it again, and at any moment what is there of a run that is under way
+or was cut short: partial.jsonl has a line for each process of the cells that are not finished.";
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -72,7 +73,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Some(path) => go_on(path)?,
     };
     note_limits(&session, &folder)?;
-    let executed = session.execute(&mut |record| folder.append(record))?;
+    let executed = session.execute(Some(&mut folder))?;
+    folder.tidy()?;
     if !executed.interrupted {
         note_limits(&session, &folder)?;
     }
@@ -130,16 +132,17 @@ fn begin(args: &Args) -> Result<(Session, Folder), Failure> {
 
 /// The run in `path`, with the arguments it was begun with.
 fn go_on(path: &Path) -> Result<(Session, Folder), Failure> {
-    let (folder, run, done) = Folder::reopen(path)?;
-    let words = ["attn", "run"].into_iter().map(String::from).chain(run.arguments);
+    let (folder, left) = Folder::reopen(path)?;
+    let words = ["attn", "run"].into_iter().map(String::from).chain(left.run.arguments.clone());
     let Ok(Cli { command: Command::Run(args) }) = Cli::try_parse_from(words) else {
         return Err(
             anyhow!("{}: the run's arguments make no sense to this build", path.display()).into()
         );
     };
     let mut session = session(&args)?;
-    eprintln!("attn: {} cells are done, going on", done.len());
-    session.resume(done)?;
+    let (cells, processes) = (left.finished.len(), left.partial.len());
+    eprintln!("attn: {cells} cells are done, and {processes} processes of others; going on");
+    session.resume(left)?;
     Ok((session, folder))
 }
 

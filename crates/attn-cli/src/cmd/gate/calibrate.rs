@@ -110,7 +110,7 @@ fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Fa
     for (kind, backend, case, all_cores) in KINDS {
         let found = suite.cases().iter().find(|found| found.id == case);
         let found = found.ok_or_else(|| anyhow!("this program has no case `{case}`"))?;
-        let exercises = Exercises::make(&suite, found, &registry::NAIVE);
+        let exercises = Exercises::make(&suite, found, &registry::NAIVE, &std::env::temp_dir());
         let exercises = exercises.map_err(|message| anyhow!("{case}: {message}"))?;
         let threads = if all_cores { cores } else { 1 };
         let cell = CellId { case: case.into(), backend: backend.into(), threads };

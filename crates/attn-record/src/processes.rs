@@ -1,0 +1,110 @@
+//! What the processes of one cell said, put together.
+
+use crate::{Outcome, Record};
+
+impl Record {
+    /// Whether `other` is of the same cell.
+    pub fn same_cell(&self, other: &Record) -> bool {
+        let name = |record: &Record| (record.threads, record.model);
+        name(self) == name(other)
+            && self.case == other.case
+            && self.backend == other.backend
+            && self.machine == other.machine
+    }
+
+    /// Adds what a later process of the same cell said. The first that does not end `ok` decides, and then no
+    /// time is kept.
+    pub fn add(&mut self, later: Record) {
+        let decides = later.outcome != Outcome::Ok;
+        let (before, after) = (&mut self.volatile, later.volatile.clone());
+        before.wall_ns += after.wall_ns;
+        let oracles = before.oracle_ns.into_iter().chain(after.oracle_ns);
+        before.oracle_ns = oracles.reduce(|a, b| a + b);
+        before.memory = before.memory.or(after.memory);
+        if before.phases.is_empty() {
+            before.phases = after.phases;
+        }
+        match (&mut before.measurement, after.measurement) {
+            (Some(before), Some(after)) => {
+                before.clock_ns = before.clock_ns.min(after.clock_ns);
+                before.processes.extend(after.processes);
+            }
+            (before, after) => *before = before.take().or(after),
+        }
+        if decides {
+            let mut volatile = std::mem::take(&mut self.volatile);
+            volatile.measurement = None;
+            let check = later.check.clone().or(self.check.take());
+            *self = Record { check, volatile, ..later };
+        }
+    }
+}
+
+/// One record per cell, in the order in which the cells first come in `said`.
+pub fn put_together(said: impl IntoIterator<Item = Record>) -> Vec<Record> {
+    let mut cells: Vec<Record> = Vec::new();
+    for record in said {
+        match cells.iter_mut().rfind(|cell| cell.same_cell(&record)) {
+            Some(cell) => cell.add(record),
+            None => cells.push(record),
+        }
+    }
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Measurement, Memory, Process};
+
+    /// What a process said that measured one sample.
+    fn said(case: &str, outcome: Outcome, ns: u64) -> Record {
+        let json = r#"{"schema":"attn-record/1","case":"CASE","axis":null,"backend":"b","threads":1,
+            "model":"kernel","outcome":"OUTCOME","reason":null,
+            "problem":{"shape":{"batch":1,"heads_q":1,"heads_kv":1,"len_q":1,"len_k":1,"dim":1,"dim_v":1},
+                "dtype":"f32"},
+            "inputs":"i","digests":null,"work":{"pairs":1,"flops":4,"exps":1,"tanhs":0,"bytes":16},
+            "receipt":null,"footprint":null,"check":null,"recheck":null,
+            "build":{"version":"1","target_features":"","profile":"release"},
+            "machine":{"cpu":"c","cores":2,"isa":"","arch":"","os":""},
+            "volatile":{"started_ms":0,"wall_ns":0,"oracle_ns":null,"memory":null,"measurement":null}}"#;
+        let json = json.replace("CASE", case).replace("OUTCOME", outcome.name());
+        let mut record: Record = serde_json::from_str(&json).unwrap();
+        let process = Process {
+            cpu: None,
+            warmup_calls: 1,
+            warmup_ns: 1,
+            reps: 1,
+            samples_ns: vec![ns],
+            disturbed: None,
+        };
+        record.volatile.wall_ns = 5;
+        record.volatile.measurement = (outcome == Outcome::Ok)
+            .then(|| Measurement { clock_ns: ns, processes: vec![process] });
+        record
+    }
+
+    #[test]
+    fn every_process_of_a_cell_adds_its_samples() {
+        let mut first = said("x", Outcome::Ok, 30);
+        first.volatile.oracle_ns = Some(7);
+        let memory =
+            Memory { prepared_bytes: 1, peak_bytes: 2, allocations: 3, allocated_bytes: 4 };
+        first.volatile.memory = Some(memory);
+        let all = [first, said("y", Outcome::Ok, 1), said("x", Outcome::Ok, 20)];
+        let [x, y] = &put_together(all)[..] else { panic!("two cells") };
+        assert_eq!((x.case.as_str(), y.case.as_str()), ("x", "y"));
+        let measurement = x.measurement().unwrap();
+        assert_eq!((measurement.clock_ns, measurement.process_medians()), (20, vec![30.0, 20.0]));
+        assert_eq!((x.volatile.wall_ns, x.volatile.oracle_ns), (10, Some(7)));
+        assert_eq!(x.volatile.memory, Some(memory));
+    }
+
+    #[test]
+    fn one_process_that_fails_decides_and_no_time_is_kept() {
+        let all = [said("x", Outcome::Ok, 30), said("x", Outcome::Disagrees, 0)];
+        let [x] = &put_together(all)[..] else { panic!("one cell") };
+        assert_eq!((x.outcome, &x.volatile.measurement), (Outcome::Disagrees, &None));
+        assert_eq!(x.volatile.wall_ns, 10);
+    }
+}
