@@ -55,6 +55,15 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Counts what is `known` of the cells from a run that was cut short.
+    pub(crate) fn go_on(&mut self, cells: &[Cell<'_>], known: &[Record]) {
+        for cell in cells {
+            let processes = known.iter().filter(|record| cell.is_of(record, self.entries));
+            (0..).zip(processes).for_each(|(round, _)| self.count(cell, round));
+        }
+        self.said.extend_from_slice(known);
+    }
+
     /// Clears the bar and hands over the records: of an interrupted run, what is known of the cells under way too.
     pub(crate) fn finish(self) -> Vec<Record> {
         if let Some(bar) = self.bar {

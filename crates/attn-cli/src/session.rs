@@ -251,6 +251,7 @@ impl Session {
             None => env::temp_dir(),
         };
         let mut progress = Progress::new(&cells, &self.entries, &self.preset, folder);
+        progress.go_on(&cells, &self.partial);
         let harness = Harness {
             suite: &self.suite,
             entries: &self.entries,

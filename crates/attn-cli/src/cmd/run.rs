@@ -141,7 +141,7 @@ fn go_on(path: &Path) -> Result<(Session, Folder), Failure> {
     };
     let mut session = session(&args)?;
     let (cells, processes) = (left.finished.len(), left.partial.len());
-    eprintln!("attn: {cells} cells are done, and {processes} processes of others; going on");
+    eprintln!("attn: going on after {cells} finished cells and {processes} processes of others");
     session.resume(left)?;
     Ok((session, folder))
 }
