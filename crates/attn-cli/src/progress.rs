@@ -19,6 +19,8 @@ pub(crate) struct Progress<'a> {
     said: Vec<Record>,
     /// Predicted time of what is done, and of all.
     predicted: [Duration; 2],
+    /// Of it, what a run that was cut short had done.
+    known: Duration,
     started: Instant,
     group: String,
     /// When the last line was written.
@@ -49,6 +51,7 @@ impl<'a> Progress<'a> {
             records: Vec::with_capacity(cells.len()),
             said: Vec::new(),
             predicted: [Duration::ZERO, all],
+            known: Duration::ZERO,
             started: Instant::now(),
             group: String::new(),
             said_at: None,
@@ -61,6 +64,7 @@ impl<'a> Progress<'a> {
             let processes = known.iter().filter(|record| cell.is_of(record, self.entries));
             (0..).zip(processes).for_each(|(round, _)| self.count(cell, round));
         }
+        self.known = self.predicted[0];
         self.said.extend_from_slice(known);
     }
 
@@ -93,7 +97,8 @@ impl<'a> Progress<'a> {
     /// The predicted rest, scaled by how the prediction did so far.
     fn left(&self) -> String {
         let [done, all] = self.predicted.map(|time| time.as_secs_f64());
-        let pace = if done > 1.0 { self.started.elapsed().as_secs_f64() / done } else { 1.0 };
+        let here = done - self.known.as_secs_f64();
+        let pace = if here > 1.0 { self.started.elapsed().as_secs_f64() / here } else { 1.0 };
         let seconds = ((all - done) * pace).ceil().max(0.0) as u64;
         format!("{seconds} s left, ")
     }
