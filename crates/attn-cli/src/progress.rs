@@ -62,7 +62,7 @@ impl<'a> Progress<'a> {
     pub(crate) fn go_on(&mut self, cells: &[Cell<'_>], known: &[Record]) {
         for cell in cells {
             let processes = known.iter().filter(|record| cell.is_of(record, self.entries));
-            (0..).zip(processes).for_each(|(round, _)| self.count(cell, round));
+            (0..).zip(processes).for_each(|(round, _)| self.count(cell, round, false));
         }
         self.known = self.predicted[0];
         self.said.extend_from_slice(known);
@@ -94,21 +94,22 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// The predicted rest, scaled by how the prediction did so far.
+    /// The predicted rest, scaled by how the prediction did so far; nothing where more than was predicted is done.
     fn left(&self) -> String {
         let [done, all] = self.predicted.map(|time| time.as_secs_f64());
         let here = done - self.known.as_secs_f64();
         let pace = if here > 1.0 { self.started.elapsed().as_secs_f64() / here } else { 1.0 };
-        let seconds = ((all - done) * pace).ceil().max(0.0) as u64;
-        format!("{seconds} s left, ")
+        let seconds = ((all - done) * pace).ceil() as u64;
+        if seconds > 0 { format!("{seconds} s left, ") } else { String::new() }
     }
 
-    /// Counts the part of a cell's predicted time that a process of the round takes.
-    fn count(&mut self, cell: &Cell<'_>, round: u32) {
+    /// Counts the part of a cell's predicted time that a process of the round takes; all that is left of it for the
+    /// last.
+    fn count(&mut self, cell: &Cell<'_>, round: u32, last: bool) {
         let processes = if cell.is_measured() { self.preset.processes.expected() } else { 1 };
-        if round < processes {
-            self.predicted[0] += cell.predicted(self.entries, self.preset) / processes;
-        }
+        let left = processes.saturating_sub(round);
+        let counted = if last { left } else { left.min(1) };
+        self.predicted[0] += cell.predicted(self.entries, self.preset) * counted / processes;
         if let Some(bar) = &self.bar {
             bar.set_position(millis(self.predicted[0]));
         }
@@ -166,8 +167,8 @@ impl Observer for Progress<'_> {
         self.say(&cell.case.id, &what);
     }
 
-    fn ended(&mut self, cell: &Cell<'_>, round: u32, said: &Record) -> io::Result<()> {
-        self.count(cell, round);
+    fn ended(&mut self, cell: &Cell<'_>, round: u32, said: &Record, last: bool) -> io::Result<()> {
+        self.count(cell, round, last);
         self.said.push(said.clone());
         self.folder.as_mut().map_or(Ok(()), |folder| folder.keep(said))
     }

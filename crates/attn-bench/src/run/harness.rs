@@ -63,8 +63,14 @@ pub trait Observer {
     fn preparing(&mut self, case: &Case);
     /// A process of a cell begins, in this round, from 0.
     fn started(&mut self, cell: &Cell<'_>, round: u32);
-    /// It has ended with this.
-    fn ended(&mut self, cell: &Cell<'_>, round: u32, said: &Record) -> std::io::Result<()>;
+    /// It has ended with this; `last` unless the cell needs another.
+    fn ended(
+        &mut self,
+        cell: &Cell<'_>,
+        round: u32,
+        said: &Record,
+        last: bool,
+    ) -> std::io::Result<()>;
     /// Cells have their records.
     fn finished(&mut self, cells: &[Cell<'_>], records: Vec<Record>) -> std::io::Result<()>;
 }
@@ -193,8 +199,9 @@ impl Harness<'_> {
             }
             observer.started(cell, round);
             let said = self.process(cell, exercises, attempt);
-            observer.ended(cell, round, &said)?;
-            attempt.add(said);
+            attempt.add(said.clone());
+            let last = !attempt.goes_on(cell.is_measured(), self.preset.processes);
+            observer.ended(cell, round, &said, last)?;
         }
         if turn.next(self.preset.processes).is_none() {
             turn.exercises = None;
