@@ -74,7 +74,7 @@ impl<'a> Progress<'a> {
             bar.finish_and_clear();
         }
         let mut records = self.records;
-        records.extend(put_together(self.said));
+        records.extend(put_together(&self.said));
         records
     }
 

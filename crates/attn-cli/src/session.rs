@@ -264,7 +264,7 @@ impl Session {
             scratch: &scratch,
             cancel: &INTERRUPTED,
         };
-        harness.execute(&cells, self.partial.clone(), &mut progress)?;
+        harness.execute(&cells, &self.partial, &mut progress)?;
         let mut records = self.done.clone();
         records.extend(progress.finish());
         self.write_failures(&records)?;

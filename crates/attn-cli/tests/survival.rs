@@ -131,7 +131,7 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
     let file = run.join("partial.jsonl");
     let mut partial = fs::OpenOptions::new().append(true).open(&file).unwrap();
     partial.write_all(b"{\"schema\":\"attn-rec").unwrap();
-    let said = read_partial(&run).unwrap();
+    let said = read_partial(&run, &[]).unwrap();
     assert!(said.len() > 3);
     assert_eq!(attn(&["report", run.to_str().unwrap()]).status().unwrap().code(), Some(0));
 
@@ -143,7 +143,7 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
     assert_eq!((cells.len(), distinct.len()), (12, 12), "none twice, none lost");
     let processes = |record: &Record| record.volatile.measurement.clone().unwrap().processes;
     for said in &said {
-        let mut of_cell = records.iter().filter(|record| record.same_cell(said));
+        let mut of_cell = records.iter().filter(|record| record.cell() == said.cell());
         let kept = processes(of_cell.next().unwrap());
         assert!(kept.contains(&processes(said)[0]), "what a process measured is kept");
         assert!((3..=9).contains(&kept.len()), "and not measured again: {}", kept.len());

@@ -1,10 +1,11 @@
 //! Reading a run folder. Whatever is wrong with it is one line that names file and place.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Limits, Map, Record, Run, SCHEMA, put_together};
+use crate::{CellKey, Limits, Map, Record, Run, SCHEMA, put_together};
 
 /// Why a file of a run could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -29,32 +30,41 @@ pub enum ReadError {
     },
 }
 
-/// The records of the run folder `run`: those of `records.jsonl`, then what `partial.jsonl` knows of other cells.
+/// The file of a run folder with a record for each finished cell.
+pub const RECORDS: &str = "records.jsonl";
+
+/// The file of a run folder with a record for each process that ended, of the cells that are not finished. A run has it
+/// while it is under way or if it was cut short.
+pub const PARTIAL: &str = "partial.jsonl";
+
+/// The records of the run folder `run`: of its finished cells, then what [`PARTIAL`] knows of others.
 pub fn read_records(run: &Path) -> Result<Vec<Record>, ReadError> {
     let mut records = read_finished(run)?;
-    let mut partial = put_together(read_partial(run)?);
-    partial.retain(|partial| !records.iter().any(|record| record.same_cell(partial)));
+    let partial = put_together(&read_partial(run, &records)?);
     records.extend(partial);
     Ok(records)
 }
 
-/// Reads `records.jsonl` of the run folder `run`: the cells that are finished.
+/// Reads [`RECORDS`] of the run folder `run`.
 pub fn read_finished(run: &Path) -> Result<Vec<Record>, ReadError> {
-    let path = run.join("records.jsonl");
+    let path = run.join(RECORDS);
     lines(&path, &read(&path)?)
 }
 
-/// Reads `partial.jsonl` of the run folder `run`, which a run has while it is under way or if it was cut short:
-/// a record for each process that ended, of the cells that `records.jsonl` does not have. Half a line at
-/// the end, of a harness that was killed while it wrote, is left out.
-pub fn read_partial(run: &Path) -> Result<Vec<Record>, ReadError> {
-    let path = run.join("partial.jsonl");
+/// Reads [`PARTIAL`] of the run folder `run`, if it is there, without what it says of cells in `finished`: a harness that was
+/// killed between the writing of both files left them in both. Half a line at the end, of one that was killed while
+/// it wrote, is left out.
+pub fn read_partial(run: &Path, finished: &[Record]) -> Result<Vec<Record>, ReadError> {
+    let path = run.join(PARTIAL);
     if !path.exists() {
         return Ok(Vec::new());
     }
     let text = read(&path)?;
     let whole = text.rfind('\n').map_or(0, |at| at + 1);
-    lines(&path, &text[..whole])
+    let mut partial = lines(&path, &text[..whole])?;
+    let finished: HashSet<CellKey<'_>> = finished.iter().map(Record::cell).collect();
+    partial.retain(|said| !finished.contains(&said.cell()));
+    Ok(partial)
 }
 
 fn lines(path: &Path, text: &str) -> Result<Vec<Record>, ReadError> {

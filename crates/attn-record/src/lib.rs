@@ -24,12 +24,13 @@ mod run;
 pub mod stats;
 
 pub use files::{
-    ReadError, read_finished, read_limits, read_map, read_partial, read_records, read_run,
+    PARTIAL, RECORDS, ReadError, read_finished, read_limits, read_map, read_partial, read_records,
+    read_run,
 };
 pub use limits::Limits;
 pub use map::Map;
 pub use measurement::{Estimate, Spread};
-pub use processes::put_together;
+pub use processes::{CellKey, put_together};
 pub use record::{
     Axis, Build, Digests, Measurement, Memory, Model, Outcome, Process, Record, SCHEMA, Volatile,
 };

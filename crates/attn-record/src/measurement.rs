@@ -87,15 +87,8 @@ mod tests {
     use super::*;
 
     fn measurement(processes: &[&[u64]]) -> Measurement {
-        let process = |samples: &&[u64]| Process {
-            cpu: None,
-            warmup_calls: 1,
-            warmup_ns: 1,
-            reps: 10,
-            samples_ns: samples.to_vec(),
-            disturbed: None,
-        };
-        Measurement { clock_ns: 1, processes: processes.iter().map(process).collect() }
+        let processes = processes.iter().map(|samples| Process::of_samples(10, samples));
+        Measurement { clock_ns: 1, processes: processes.collect() }
     }
 
     #[test]

@@ -1,22 +1,22 @@
 //! What the processes of one cell said, put together.
 
-use crate::{Outcome, Record};
+use std::collections::HashMap;
+
+use crate::{Machine, Model, Outcome, Record};
+
+/// What names a cell: case, backend, threads, model and machine.
+pub type CellKey<'a> = (&'a str, &'a str, usize, Option<Model>, &'a Machine);
 
 impl Record {
-    /// Whether `other` is of the same cell.
-    pub fn same_cell(&self, other: &Record) -> bool {
-        let name = |record: &Record| (record.threads, record.model);
-        name(self) == name(other)
-            && self.case == other.case
-            && self.backend == other.backend
-            && self.machine == other.machine
+    /// The cell that it is of.
+    pub fn cell(&self) -> CellKey<'_> {
+        (&self.case, &self.backend, self.threads, self.model, &self.machine)
     }
 
     /// Adds what a later process of the same cell said. The first that does not end `ok` decides, and then no
     /// time is kept.
-    pub fn add(&mut self, later: Record) {
-        let decides = later.outcome != Outcome::Ok;
-        let (before, after) = (&mut self.volatile, later.volatile.clone());
+    pub fn add(&mut self, mut later: Record) {
+        let (before, after) = (&mut self.volatile, std::mem::take(&mut later.volatile));
         before.wall_ns += after.wall_ns;
         let oracles = before.oracle_ns.into_iter().chain(after.oracle_ns);
         before.oracle_ns = oracles.reduce(|a, b| a + b);
@@ -31,22 +31,25 @@ impl Record {
             }
             (before, after) => *before = before.take().or(after),
         }
-        if decides {
-            let mut volatile = std::mem::take(&mut self.volatile);
-            volatile.measurement = None;
-            let check = later.check.clone().or(self.check.take());
-            *self = Record { check, volatile, ..later };
+        if later.outcome != Outcome::Ok {
+            later.volatile = std::mem::take(&mut self.volatile);
+            later.volatile.measurement = None;
+            later.check = later.check.or(self.check.take());
+            *self = later;
         }
     }
 }
 
 /// One record per cell, in the order in which the cells first come in `said`.
-pub fn put_together(said: impl IntoIterator<Item = Record>) -> Vec<Record> {
+pub fn put_together(said: &[Record]) -> Vec<Record> {
+    let mut places: HashMap<CellKey<'_>, usize> = HashMap::new();
     let mut cells: Vec<Record> = Vec::new();
     for record in said {
-        match cells.iter_mut().rfind(|cell| cell.same_cell(&record)) {
-            Some(cell) => cell.add(record),
-            None => cells.push(record),
+        if let Some(&at) = places.get(&record.cell()) {
+            cells[at].add(record.clone());
+        } else {
+            places.insert(record.cell(), cells.len());
+            cells.push(record.clone());
         }
     }
     cells
@@ -70,14 +73,7 @@ mod tests {
             "volatile":{"started_ms":0,"wall_ns":0,"oracle_ns":null,"memory":null,"measurement":null}}"#;
         let json = json.replace("CASE", case).replace("OUTCOME", outcome.name());
         let mut record: Record = serde_json::from_str(&json).unwrap();
-        let process = Process {
-            cpu: None,
-            warmup_calls: 1,
-            warmup_ns: 1,
-            reps: 1,
-            samples_ns: vec![ns],
-            disturbed: None,
-        };
+        let process = Process::of_samples(1, &[ns]);
         record.volatile.wall_ns = 5;
         record.volatile.measurement = (outcome == Outcome::Ok)
             .then(|| Measurement { clock_ns: ns, processes: vec![process] });
@@ -92,7 +88,7 @@ mod tests {
             Memory { prepared_bytes: 1, peak_bytes: 2, allocations: 3, allocated_bytes: 4 };
         first.volatile.memory = Some(memory);
         let all = [first, said("y", Outcome::Ok, 1), said("x", Outcome::Ok, 20)];
-        let [x, y] = &put_together(all)[..] else { panic!("two cells") };
+        let [x, y] = &put_together(&all)[..] else { panic!("two cells") };
         assert_eq!((x.case.as_str(), y.case.as_str()), ("x", "y"));
         let measurement = x.measurement().unwrap();
         assert_eq!((measurement.clock_ns, measurement.process_medians()), (20, vec![30.0, 20.0]));
@@ -103,7 +99,7 @@ mod tests {
     #[test]
     fn one_process_that_fails_decides_and_no_time_is_kept() {
         let all = [said("x", Outcome::Ok, 30), said("x", Outcome::Disagrees, 0)];
-        let [x] = &put_together(all)[..] else { panic!("one cell") };
+        let [x] = &put_together(&all)[..] else { panic!("one cell") };
         assert_eq!((x.outcome, &x.volatile.measurement), (Outcome::Disagrees, &None));
         assert_eq!(x.volatile.wall_ns, 10);
     }

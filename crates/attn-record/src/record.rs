@@ -268,6 +268,15 @@ impl Measurement {
     }
 }
 
+#[cfg(test)]
+impl Process {
+    /// One that took these samples.
+    pub(crate) fn of_samples(reps: u32, samples_ns: &[u64]) -> Self {
+        let samples_ns = samples_ns.to_vec();
+        Process { cpu: None, warmup_calls: 1, warmup_ns: 1, reps, samples_ns, disturbed: None }
+    }
+}
+
 impl Process {
     /// Nanoseconds per call, in order.
     pub fn per_call_ns(&self) -> Vec<f64> {

@@ -38,13 +38,12 @@ pub fn sample(
     let mut samples_ns = Vec::with_capacity(samples as usize);
     let mut disturbed = Vec::new();
     let watch = Watch::begin();
-    let look = || watch.as_ref().and_then(Watch::now);
-    let mut before = look();
+    let mut before = watch.now();
     for at in 0..samples {
         let start = Instant::now();
         call(reps)?;
         samples_ns.push(nanos(start.elapsed()));
-        let after = look();
+        let after = watch.now();
         if before
             .as_ref()
             .zip(after.as_ref())
@@ -76,6 +75,7 @@ fn warm_up(
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+/// Whole nanoseconds; as many as fit.
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

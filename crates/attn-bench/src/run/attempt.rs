@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
-use attn_record::{Outcome, Record};
+use attn_record::{Measurement, Outcome, Record};
 
 use super::Processes;
+use crate::cell::sampling::nanos;
 
 /// What is known of a cell so far.
 pub(super) struct Attempt {
     /// What its processes said, put together; `None` before the first.
     record: Option<Record>,
-    /// What it waited for the oracle and no record says yet.
-    oracle: Option<Duration>,
+    /// Nanoseconds that it waited for the oracle and no record says yet.
+    oracle_ns: Option<u64>,
 }
 
 impl Attempt {
     /// A cell of which `record` is known from a run that was cut short.
     pub(super) fn new(record: Option<Record>) -> Self {
-        Attempt { record, oracle: None }
+        Attempt { record, oracle_ns: None }
     }
 
     /// Whether nothing is known yet.
@@ -29,20 +30,22 @@ impl Attempt {
     /// measures.
     pub(super) fn goes_on(&self, is_measured: bool, processes: Processes) -> bool {
         self.record.as_ref().is_none_or(|record| {
-            let measured = record.volatile.measurement.as_ref();
-            is_measured && record.outcome == Outcome::Ok && processes.goes_on(measured)
+            is_measured && record.outcome == Outcome::Ok && processes.goes_on(self.measured())
         })
     }
 
     /// Processes that measured it.
     pub(super) fn processes(&self) -> usize {
-        let measured = self.record.as_ref().and_then(|record| record.volatile.measurement.as_ref());
-        measured.map_or(0, |measured| measured.processes.len())
+        self.measured().map_or(0, |measured| measured.processes.len())
+    }
+
+    fn measured(&self) -> Option<&Measurement> {
+        self.record.as_ref()?.volatile.measurement.as_ref()
     }
 
     /// Charges the cell with its case's oracle.
     pub(super) fn waited_for_oracle(&mut self, time: Duration) {
-        self.oracle = Some(time);
+        self.oracle_ns = Some(nanos(time));
     }
 
     /// Adds what a process said, or what is known without one.
@@ -55,15 +58,11 @@ impl Attempt {
 
     /// What the next record has to say about the oracle.
     pub(super) fn take_oracle_ns(&mut self) -> Option<u64> {
-        self.oracle.take().map(nanos)
+        self.oracle_ns.take()
     }
 
     /// The record; `None` where nothing is known.
     pub(super) fn finish(self) -> Option<Record> {
         self.record
     }
-}
-
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

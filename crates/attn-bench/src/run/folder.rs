@@ -4,7 +4,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use attn_record::{Limits, Map, ReadError, Record, Run, read_finished, read_partial, read_run};
+use attn_record::{
+    Limits, Map, PARTIAL, RECORDS, ReadError, Record, Run, read_finished, read_partial, read_run,
+};
 use serde::Serialize;
 
 /// A folder that a run writes into. Nobody else does meanwhile.
@@ -66,7 +68,7 @@ impl Folder {
             let file = path.join(name);
             File::options().append(true).create_new(true).open(&file).map_err(io_error(&file))
         };
-        let (records, partial) = (new("records.jsonl")?, new("partial.jsonl")?);
+        let (records, partial) = (new(RECORDS)?, new(PARTIAL)?);
         Folder { path, records, partial }.locked()
     }
 
@@ -74,25 +76,20 @@ impl Folder {
     /// process that was killed while it wrote, is cut off.
     pub fn reopen(path: &Path) -> Result<(Self, Left), FolderError> {
         let run = read_run(path)?;
-        let open = |name: &str| {
+        let open = |name: &str, create: bool| {
             let file = path.join(name);
-            let options = File::options().append(true).read(true).create(true).open(&file);
+            let options = File::options().append(true).read(true).create(create).open(&file);
             options.map_err(io_error(&file))
         };
-        let folder = Folder {
-            path: path.into(),
-            records: open("records.jsonl")?,
-            partial: open("partial.jsonl")?,
-        };
-        let folder = folder.locked()?;
-        for (name, file) in [("records.jsonl", &folder.records), ("partial.jsonl", &folder.partial)]
-        {
+        // A run that was finished, which nothing is left to do of, has no partial records.
+        let (records, partial) = (open(RECORDS, false)?, open(PARTIAL, true)?);
+        let folder = Folder { path: path.into(), records, partial }.locked()?;
+        for (name, file) in [(RECORDS, &folder.records), (PARTIAL, &folder.partial)] {
             let name = path.join(name);
             cut_half_a_line(&name, file).map_err(io_error(&name))?;
         }
-        let (finished, mut partial) = (read_finished(path)?, read_partial(path)?);
-        // One that was killed between the two files' writing has the same cells in both.
-        partial.retain(|said| !finished.iter().any(|record| record.same_cell(said)));
+        let finished = read_finished(path)?;
+        let partial = read_partial(path, &finished)?;
         Ok((folder, Left { run, finished, partial }))
     }
 
@@ -129,7 +126,7 @@ impl Folder {
         self.partial.write_all(&line(said)?)
     }
 
-    /// Appends whole lines to `records.jsonl`; what single processes said is in them.
+    /// Appends whole lines to [`RECORDS`]; what single processes said is in them.
     pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
         for record in records {
             self.records.write_all(&line(record)?)?;
@@ -147,14 +144,13 @@ impl Folder {
     /// Removes what only a run that is under way needs; what single processes said stays as long as their cells
     /// are not finished.
     pub fn tidy(&self) -> Result<(), FolderError> {
-        let remove = |name: &str, how: fn(PathBuf) -> io::Result<()>| {
-            let path = self.path.join(name);
-            if path.exists() { how(path.clone()).map_err(io_error(&path)) } else { Ok(()) }
-        };
-        remove(SCRATCH, fs::remove_dir_all)?;
-        let path = self.path.join("partial.jsonl");
-        let left = self.partial.metadata().map_err(io_error(&path))?.len();
-        if left == 0 { remove("partial.jsonl", fs::remove_file) } else { Ok(()) }
+        let scratch = self.path.join(SCRATCH);
+        if scratch.exists() {
+            fs::remove_dir_all(&scratch).map_err(io_error(&scratch))?;
+        }
+        let partial = self.path.join(PARTIAL);
+        let left = self.partial.metadata().map_err(io_error(&partial))?.len();
+        if left == 0 { fs::remove_file(&partial).map_err(io_error(&partial)) } else { Ok(()) }
     }
 
     /// Writes `name`, whole or not at all.
@@ -204,6 +200,21 @@ mod tests {
         folder.tidy().unwrap();
         assert!(!scratch.exists() && !folder.path().join("partial.jsonl").exists());
         assert!(folder.path().join("records.jsonl").exists());
+    }
+
+    #[test]
+    fn a_run_without_its_records_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::create(root.path(), "now").unwrap();
+        let run = r#"{"schema":"attn-run/1","command":"","arguments":[],"shard":null,"preset":"quick",
+            "started":"","machine":{"cpu":"","cores":1,"isa":"","arch":"","os":""},"groups":[]}"#;
+        fs::write(folder.path().join("run.json"), run).unwrap();
+        let path = folder.path().to_path_buf();
+        drop(folder);
+        assert!(Folder::reopen(&path).is_ok());
+        fs::remove_file(path.join("records.jsonl")).unwrap();
+        let error = Folder::reopen(&path).unwrap_err().to_string();
+        assert!(error.contains("records.jsonl") && !path.join("records.jsonl").exists(), "{error}");
     }
 
     #[test]

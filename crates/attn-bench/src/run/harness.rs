@@ -9,11 +9,12 @@ use attn_record::{
     Build, Digests, Machine, Measurement, Model, Outcome, Record, SCHEMA, Volatile, put_together,
 };
 
-use super::attempt::{Attempt, nanos};
+use super::attempt::Attempt;
 use super::exercises::Exercises;
 use super::windows::{same_case, windows};
 use super::{Cell, Entry, Preset, Processes, Task};
 use crate::cell::measure::rotation;
+use crate::cell::sampling::nanos;
 use crate::suite::{Case, Suite};
 use crate::worker::{Launcher, Lost, Reply, Request, Timed};
 
@@ -87,7 +88,7 @@ impl Harness<'_> {
     pub fn execute(
         &self,
         cells: &[Cell<'_>],
-        known: Vec<Record>,
+        known: &[Record],
         observer: &mut dyn Observer,
     ) -> std::io::Result<()> {
         let start = Instant::now();

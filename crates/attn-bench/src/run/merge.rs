@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use attn_record::{Group, Machine, Model, Record, Run};
+use attn_record::{CellKey, Group, Record, Run};
 
 /// One of the runs that are put together.
 #[derive(Clone, Debug)]
@@ -61,18 +61,14 @@ pub fn merge(
     Ok((Run { command, started, arguments: Vec::new(), shard: None, groups, ..first }, records))
 }
 
-type Key<'a> = (&'a str, &'a str, usize, Option<Model>, &'a Machine);
-
 fn refuse_twice(parts: &[Part]) -> Result<(), MergeError> {
-    let mut seen: HashMap<Key<'_>, &PathBuf> = HashMap::new();
+    let mut seen: HashMap<CellKey<'_>, &PathBuf> = HashMap::new();
     for part in parts {
         for record in &part.records {
-            let Record { case, backend, threads, model, machine, .. } = record;
-            let key = (case.as_str(), backend.as_str(), *threads, *model, machine);
-            if let Some(first) = seen.insert(key, &part.path) {
+            if let Some(first) = seen.insert(record.cell(), &part.path) {
                 return Err(MergeError::Twice {
-                    case: case.clone(),
-                    backend: backend.clone(),
+                    case: record.case.clone(),
+                    backend: record.backend.clone(),
                     first: first.clone(),
                     second: part.path.clone(),
                 });

@@ -88,14 +88,14 @@ impl Preset {
     /// for oracles and for what no prediction knows); the smallest there is if none fits.
     pub fn within(budget: Duration, predict: impl Fn(&Preset) -> Duration) -> Preset {
         let sizes = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03];
-        let sizes = sizes.map(|size| Preset { time: budget.mul_f64(0.9), ..Preset::sized(size) });
+        let sizes = sizes.map(|size| Preset::sized(size, budget.mul_f64(0.9)));
         let [.., smallest] = sizes;
         let fits = |preset: &Preset| predict(preset) <= budget.mul_f64(0.8);
         sizes.into_iter().find(fits).unwrap_or(smallest)
     }
 
-    /// [`Preset::FULL`], times `size`.
-    fn sized(size: f64) -> Preset {
+    /// [`Preset::FULL`], times `size`, over at `time`.
+    fn sized(size: f64, time: Duration) -> Preset {
         let ms = |full: u64| ((full as f64 * size) as u64).max(5);
         let Timing { warmup_ms, sampling_ms, .. } = Preset::FULL.timing;
         Preset {
@@ -103,7 +103,7 @@ impl Preset {
             tier: if size < 0.25 { Tier::Quick } else { Tier::Full },
             max_call: Preset::FULL.max_call.mul_f64(size),
             max_check: Preset::FULL.max_check.mul_f64(size),
-            time: Duration::MAX,
+            time,
             processes: (if size < 0.25 { Preset::QUICK } else { Preset::FULL }).processes,
             timing: Timing {
                 warmup_ms: ms(warmup_ms),
@@ -157,7 +157,8 @@ mod tests {
             assert!(predict(&preset) <= budget, "{seconds} s");
         }
         let small = Preset::within(Duration::from_secs(1), predict);
-        assert_eq!(small.timing, Preset::sized(0.03).timing, "the smallest there is");
+        let time = Duration::from_millis(900);
+        assert_eq!(small, Preset::sized(0.03, time), "the smallest there is");
         assert!(Preset::within(Duration::from_secs(3600), predict).timing.sampling_ms >= 1000);
     }
 }

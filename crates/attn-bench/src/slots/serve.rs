@@ -128,11 +128,10 @@ fn slot(plan: &mut Prepared<'_>, calls: NonZeroU32, warm: u32) -> Result<Slot, A
         plan.run(warm)?;
     }
     let watch = Watch::begin();
-    let look = || watch.as_ref().and_then(Watch::now);
-    let before = look();
+    let before = watch.now();
     let start = Instant::now();
     plan.run(calls)?;
     let ns = u64::try_from(start.elapsed().as_nanos())?;
-    let disturbed = before.zip(look()).map(|(before, now)| now.is_more_than(&before));
+    let disturbed = before.zip(watch.now()).map(|(before, now)| now.is_more_than(&before));
     Ok(Slot { ns, disturbed })
 }
