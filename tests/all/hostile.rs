@@ -118,7 +118,7 @@ fn reply(fault: Fault) -> Reply {
         memory_limit: None,
         a: Some(exercise(folder.path(), &problem, 1)),
         b: exercise(folder.path(), &problem, 2),
-        timed: Some(Timed { model: Model::Kernel, timing, cold_bytes: 0 }),
+        timed: Some(Timed { model: Model::Kernel, timing, cold_bytes: 0, spread: Vec::new() }),
     };
     let (faulty, mut output) = (Faulty(fault), Vec::new());
     let line = serde_json::to_vec(&request).unwrap();

@@ -129,6 +129,7 @@ mod tests {
 
     use super::sampling::Timing;
     use super::*;
+    use crate::worker::Timed;
 
     #[test]
     fn whatever_is_timed_is_right_on_the_inputs_that_were_timed() {
@@ -139,7 +140,8 @@ mod tests {
         for model in Model::ALL {
             let mut cell = Prepared::new(&Naive, &problem, &Exec::SINGLE).unwrap();
             assert!(cell.check(&a, &on_a).unwrap().agrees());
-            let (process, out) = cell.measure(model, &b, &timing, 1 << 16).unwrap();
+            let timed = Timed { model, timing, cold_bytes: 1 << 16, spread: Vec::new() };
+            let (process, out) = cell.measure(&timed, &b).unwrap();
             assert!(process.samples_ns.len() >= 3 && process.reps >= 1);
             assert!(process.samples_ns.iter().all(|&ns| ns > 0));
             assert!(cell.judge_output(&out, &on_b).agrees(), "{model}");

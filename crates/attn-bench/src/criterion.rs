@@ -150,6 +150,7 @@ fn process(Sample { iters, times }: &Sample) -> Option<Process> {
     let whole = |(calls, ns): (&f64, &f64)| (ns / calls * f64::from(reps)).round() as u64;
     Some(Process {
         cpu: None,
+        spread: Vec::new(),
         warmup_calls: 0,
         warmup_ns: 0,
         reps,

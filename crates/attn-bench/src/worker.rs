@@ -26,7 +26,7 @@ pub struct Request {
     pub backend: String,
     /// Threads, also set in the worker's environment.
     pub threads: usize,
-    /// The processor to stay on.
+    /// The processor to stay on, with one thread.
     pub cpu: Option<u32>,
     /// Bytes of address space that the worker may use; a computation that asks for more dies.
     pub memory_limit: Option<u64>,
@@ -39,8 +39,8 @@ pub struct Request {
     pub timed: Option<Timed>,
 }
 
-/// What is timed, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is timed, for how long, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timed {
     /// What one call is.
@@ -49,6 +49,9 @@ pub struct Timed {
     pub timing: Timing,
     /// Bytes that the operands of a cold kernel occupy together.
     pub cold_bytes: u64,
+    /// The processors over which the threads that the backend starts are spread, in turn; if empty, they are free to
+    /// move.
+    pub spread: Vec<u32>,
 }
 
 /// Inputs and what is expected of them.

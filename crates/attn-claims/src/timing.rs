@@ -26,7 +26,7 @@ pub(crate) fn in_turns(calls: &mut [Call<'_>]) -> Result<Vec<f64>, ClaimError> {
     let mut best = vec![f64::INFINITY; calls.len()];
     for _ in 0..ROUNDS {
         for (call, best) in calls.iter_mut().zip(&mut best) {
-            let process = sample(&TURN, call)?;
+            let process = sample(&TURN, &[], call)?;
             let samples: Vec<f64> = process.samples_ns.iter().map(|&ns| ns as f64).collect();
             let median = stats::quantile(&samples, 0.5).unwrap_or(f64::INFINITY);
             *best = best.min(median / f64::from(process.reps));

@@ -343,12 +343,11 @@ impl Session {
         CellName { case: cell.case.id.clone(), backend, threads: cell.threads }
     }
 
-    /// The last processor for workers with one thread, twice the last-level cache for what is to be
-    /// cold.
+    /// Twice the last-level cache for what is to be cold.
     fn limits(&self) -> Limits {
         let largest = attn_sys::cache::levels().iter().map(|cache| cache.bytes).max();
         Limits {
-            cpu: attn_sys::affinity::allowed().last().copied(),
+            cpus: attn_sys::affinity::allowed(),
             memory: self.memory,
             cold_bytes: 2 * largest.unwrap_or(32 << 20),
             deadline: self.budget.map(|budget| (Instant::now() + budget, budget)),

@@ -274,3 +274,33 @@ fn doctor_measures_and_names_what_is_there_and_what_is_missing() {
     }
     assert!(found["warnings"].is_array());
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn records_say_on_which_processors_the_threads_stayed() {
+    let cases = case_folder(TINY);
+    let output = attn(&[
+        "measure",
+        "--backend=faer",
+        "--case=mine/full/n=8",
+        "--threads=1,2",
+        "--model=kernel",
+        "--json",
+        "--cases",
+        cases.path().to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let cpus = attn_sys::affinity::allowed();
+    let last = &cpus[cpus.len().saturating_sub(2)..];
+    for record in json(&output)["records"].as_array().unwrap() {
+        for process in record["volatile"]["measurement"]["processes"].as_array().unwrap() {
+            let alone = record["threads"] == 1;
+            assert_eq!(
+                process["cpu"].as_u64(),
+                last.last().copied().map(u64::from).filter(|_| alone)
+            );
+            let spread = if alone { Value::Null } else { last.into() };
+            assert_eq!(process["spread"], spread);
+        }
+    }
+}

@@ -40,12 +40,12 @@ pub fn limits(
     for dtype in [DType::F32, DType::BF16, DType::F16] {
         let mut call = loads.products(dtype, size)?;
         if call(NonZeroU32::MIN).is_ok() {
-            let gflops = rate(&sample(&timing, call)?, 2 * (size as u64).pow(3));
+            let gflops = rate(&sample(&timing, &[], call)?, 2 * (size as u64).pow(3));
             products.push(ProductPeak { dtype, size, gflops });
         }
     }
     // What is read and what is written.
-    let gb_per_s = rate(&sample(&timing, loads.copies(bytes)?)?, 2 * bytes as u64);
+    let gb_per_s = rate(&sample(&timing, &[], loads.copies(bytes)?)?, 2 * bytes as u64);
     let copy = CopyRate { bytes: Bytes(bytes as u64), gb_per_s };
     Ok(DeviceLimits { device, products, copy })
 }
@@ -66,6 +66,7 @@ mod tests {
         let samples_ns = vec![400, 200, 500];
         let process = Process {
             cpu: None,
+            spread: Vec::new(),
             warmup_calls: 1,
             warmup_ns: 1,
             reps: 10,

@@ -225,8 +225,12 @@ pub struct Measurement {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Process {
-    /// The processor that it was pinned to; `null` where it was free to move.
+    /// The processor that it was pinned to; `null` where it was free to move, or had more than one thread.
     pub cpu: Option<u32>,
+    /// The processors over which its threads were spread, in turn, all but the first; empty where they were free to
+    /// move, or there was only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spread: Vec<u32>,
     /// Calls before the first sample.
     pub warmup_calls: u64,
     /// Wall time of those calls, nanoseconds.
@@ -273,7 +277,15 @@ impl Process {
     /// One that took these samples.
     pub(crate) fn of_samples(reps: u32, samples_ns: &[u64]) -> Self {
         let samples_ns = samples_ns.to_vec();
-        Process { cpu: None, warmup_calls: 1, warmup_ns: 1, reps, samples_ns, disturbed: None }
+        Process {
+            cpu: None,
+            spread: Vec::new(),
+            warmup_calls: 1,
+            warmup_ns: 1,
+            reps,
+            samples_ns,
+            disturbed: None,
+        }
     }
 }
 

@@ -136,6 +136,7 @@ pub(crate) fn certain(ns: f64) -> Measurement {
 fn samples(ns: &[f64]) -> Measurement {
     let process = Process {
         cpu: Some(0),
+        spread: Vec::new(),
         warmup_calls: 1,
         warmup_ns: 1000,
         reps: 1,

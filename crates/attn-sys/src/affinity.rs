@@ -1,4 +1,4 @@
-//! Staying on one processor.
+//! Staying on a processor.
 
 /// Keeps the calling thread, and the threads that it starts from now on, on processor `cpu`; returns
 /// whether it does.
@@ -14,6 +14,31 @@ pub fn pin(cpu: u32) -> bool {
     sched_setaffinity(None, &set).is_ok()
 }
 
+/// Keeps every thread that this process has now, except its first, on one of `cpus`, in turn and in the order in
+/// which they began; returns whether they all are.
+///
+/// The first thread stays free, because those that it starts later would have to share its processor.
+#[cfg(target_os = "linux")]
+pub fn spread(cpus: &[u32]) -> bool {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, getpid};
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
+        return false;
+    };
+    let ids = tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok());
+    let mut threads: Vec<Pid> = ids.filter_map(Pid::from_raw).collect();
+    threads.retain(|&thread| thread != getpid());
+    threads.sort_unstable_by_key(|thread| thread.as_raw_nonzero());
+    let keep = |(&thread, &cpu): (&Pid, &u32)| {
+        let mut set = CpuSet::new();
+        set.set(cpu as usize);
+        // One that has ended meanwhile needs no processor.
+        matches!(sched_setaffinity(Some(thread), &set), Ok(()) | Err(Errno::SRCH))
+    };
+    !cpus.is_empty() && threads.iter().zip(cpus.iter().cycle()).all(keep)
+}
+
 /// The processors that the calling thread may use; empty where the system does not say.
 #[cfg(target_os = "linux")]
 pub fn allowed() -> Vec<u32> {
@@ -27,6 +52,12 @@ pub fn allowed() -> Vec<u32> {
 /// Nothing is known of this system.
 #[cfg(not(target_os = "linux"))]
 pub fn pin(_cpu: u32) -> bool {
+    false
+}
+
+/// Nothing is known of this system.
+#[cfg(not(target_os = "linux"))]
+pub fn spread(_cpus: &[u32]) -> bool {
     false
 }
 

@@ -13,45 +13,41 @@ use attn_core::{BackendError, Inputs, Output, Plan};
 use attn_record::{Model, Process};
 
 use super::Prepared;
-use super::sampling::{Timing, sample};
+use super::sampling::sample;
+use crate::worker::Timed;
 
 impl Prepared<'_> {
-    /// Times `model` on `inputs`; returns the samples and the result of the last timed call (of
+    /// Times calls on `inputs`; returns the samples and the result of the last timed call (of
     /// [`Model::Prepare`], the result of the last plan that was made).
-    ///
-    /// `cold_bytes` is how much memory the operands of [`Model::KernelCold`] have to occupy together.
     pub fn measure(
         &mut self,
-        model: Model,
+        timed: &Timed,
         inputs: &Inputs,
-        timing: &Timing,
-        cold_bytes: u64,
     ) -> Result<(Process, Output), BackendError> {
-        match model {
-            Model::Kernel => self.kernel(inputs, timing),
-            Model::KernelCold => self.kernel_cold(inputs, timing, cold_bytes),
-            Model::EndToEnd => self.end_to_end(inputs, timing),
-            Model::Prepare => self.prepare(inputs, timing),
+        match timed.model {
+            Model::Kernel => self.kernel(inputs, timed),
+            Model::KernelCold => self.kernel_cold(inputs, timed),
+            Model::EndToEnd => self.end_to_end(inputs, timed),
+            Model::Prepare => self.prepare(inputs, timed),
         }
     }
 
     fn kernel(
         &mut self,
         inputs: &Inputs,
-        timing: &Timing,
+        timed: &Timed,
     ) -> Result<(Process, Output), BackendError> {
         self.load(inputs)?;
-        let process = sample(timing, |reps| self.run(reps))?;
+        let process = sample(&timed.timing, &timed.spread, |reps| self.run(reps))?;
         Ok((process, self.store()?))
     }
 
     fn kernel_cold(
         &mut self,
         inputs: &Inputs,
-        timing: &Timing,
-        cold_bytes: u64,
+        timed: &Timed,
     ) -> Result<(Process, Output), BackendError> {
-        let count = rotation(inputs.bytes(), cold_bytes);
+        let count = rotation(inputs.bytes(), timed.cold_bytes);
         let mut plans = Vec::with_capacity(count);
         for _ in 0..count {
             let mut plan = self.backend.prepare(&self.problem, &self.exec)?;
@@ -59,7 +55,7 @@ impl Prepared<'_> {
             plans.push(plan);
         }
         let mut next = 0;
-        let process = sample(timing, |reps| {
+        let process = sample(&timed.timing, &timed.spread, |reps| {
             for _ in 0..reps.get() {
                 plans[next].run(NonZeroU32::MIN)?;
                 next = (next + 1) % count;
@@ -74,10 +70,10 @@ impl Prepared<'_> {
     fn end_to_end(
         &mut self,
         inputs: &Inputs,
-        timing: &Timing,
+        timed: &Timed,
     ) -> Result<(Process, Output), BackendError> {
         let mut out = Output::poisoned(&self.problem);
-        let process = sample(timing, |reps| {
+        let process = sample(&timed.timing, &timed.spread, |reps| {
             for _ in 0..reps.get() {
                 self.plan.load(inputs)?;
                 self.plan.run(NonZeroU32::MIN)?;
@@ -91,10 +87,10 @@ impl Prepared<'_> {
     fn prepare(
         &mut self,
         inputs: &Inputs,
-        timing: &Timing,
+        timed: &Timed,
     ) -> Result<(Process, Output), BackendError> {
         let mut made: Option<Box<dyn Plan + '_>> = None;
-        let process = sample(timing, |reps| {
+        let process = sample(&timed.timing, &timed.spread, |reps| {
             for _ in 0..reps.get() {
                 made = None;
                 made = Some(self.backend.prepare(&self.problem, &self.exec)?);

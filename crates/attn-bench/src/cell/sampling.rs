@@ -22,13 +22,16 @@ pub struct Timing {
     pub min_sample_us: u64,
 }
 
-/// Times `call`, which makes as many calls as it is told.
+/// Times `call`, which makes as many calls as it is told. The threads that it has started when it is warm are spread
+/// over `cpus`, if any are named.
 pub fn sample(
     timing: &Timing,
+    cpus: &[u32],
     mut call: impl FnMut(NonZeroU32) -> Result<(), BackendError>,
 ) -> Result<Process, BackendError> {
     let start = Instant::now();
     let (warmup_calls, call_ns) = warm_up(timing, &mut call)?;
+    let spread = if attn_sys::affinity::spread(cpus) { cpus.to_vec() } else { Vec::new() };
     let warmup_ns = nanos(start.elapsed());
     let sample_ns = (timing.min_sample_us * 1000).max(1000 * attn_sys::clock::step_ns()) as f64;
     let reps = (sample_ns / call_ns).ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
@@ -54,7 +57,8 @@ pub fn sample(
         before = after;
     }
     let disturbed = before.is_some().then_some(disturbed);
-    Ok(Process { cpu: None, warmup_calls, warmup_ns, reps: reps.get(), samples_ns, disturbed })
+    let reps = reps.get();
+    Ok(Process { cpu: None, spread, warmup_calls, warmup_ns, reps, samples_ns, disturbed })
 }
 
 /// Calls for the warm-up time; returns their number and the fastest call in nanoseconds.

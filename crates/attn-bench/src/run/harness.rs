@@ -48,8 +48,9 @@ pub struct Harness<'a> {
 /// What workers may use.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// The processor that workers with one thread stay on.
-    pub cpu: Option<u32>,
+    /// The processors that workers may use. Those with one thread stay on the last, the threads of others are spread
+    /// over as many, from the last; if none is named, all are free to move.
+    pub cpus: Vec<u32>,
     /// Bytes of address space of each worker.
     pub memory: Option<u64>,
     /// Bytes that outgrow every cache: what the operands of a cold kernel occupy together.
@@ -262,11 +263,14 @@ impl Harness<'_> {
     }
 
     fn ask(&self, cell: &Cell<'_>, exercises: &Exercises, first: bool) -> Reply {
+        let cpus = &self.limits.cpus;
+        let cpus = &cpus[cpus.len().saturating_sub(cell.threads)..];
         let timed = match cell.task {
             Task::Measure(model) => Some(Timed {
                 model,
                 timing: self.preset.timing,
                 cold_bytes: self.limits.cold_bytes,
+                spread: if cell.threads > 1 { cpus.to_vec() } else { Vec::new() },
             }),
             Task::Check | Task::Skip(..) => None,
         };
@@ -275,7 +279,7 @@ impl Harness<'_> {
         let request = Request {
             backend: backend.id().to_string(),
             threads: cell.threads,
-            cpu: self.limits.cpu.filter(|_| cell.threads == 1),
+            cpu: cpus.last().copied().filter(|_| cell.threads == 1),
             // A GPU's driver reserves address space far beyond any limit.
             memory_limit: self.limits.memory.filter(|_| runner.is_none()),
             a: first.then(|| exercises.a.clone()),

@@ -69,7 +69,7 @@ impl Preset {
         max_call: Duration::from_millis(250),
         max_check: Duration::from_secs(1),
         processes: Processes { least: 3, most: 9 },
-        time: Duration::from_secs(105),
+        time: Duration::from_secs(112),
         timing: Timing { warmup_ms: 10, sampling_ms: 50, min_samples: 3, min_sample_us: 300 },
     };
 
@@ -125,6 +125,7 @@ mod tests {
         let measured = |medians: &[u64]| {
             let process = |&ns: &u64| Process {
                 cpu: None,
+                spread: Vec::new(),
                 warmup_calls: 1,
                 warmup_ns: 1,
                 reps: 1,

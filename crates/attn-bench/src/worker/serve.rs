@@ -7,7 +7,7 @@ use std::path::Path;
 use attn_core::{Backend, Exec, Verdict};
 use attn_record::{Outcome, Process};
 
-use super::{Exercise, Reply, Request, Timed};
+use super::{Exercise, Reply, Request};
 use crate::attn_case::AttnCase;
 use crate::cell::{CellError, Prepared};
 use crate::expected::Expected;
@@ -74,8 +74,8 @@ fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> 
             cell.run(RECHECK_CALLS)?;
             (None, cell.store()?)
         }
-        Some(Timed { model, timing, cold_bytes }) => {
-            let (process, out) = cell.measure(*model, &case.inputs, timing, *cold_bytes)?;
+        Some(timed) => {
+            let (process, out) = cell.measure(timed, &case.inputs)?;
             (Some(Process { cpu: pinned, ..process }), out)
         }
     };
