@@ -1,8 +1,9 @@
 //! The harness: it knows cases, checks, clocks and processes, but no backend.
 //!
 //! ```text
-//! case files -> Suite -> Plan of cells -> per case: inputs A and B, Expected A and B
-//!    -> per cell: a fresh worker process: check on A, time on B, check B -> Record
+//! case files -> Suite -> Plan of cells
+//!    -> per case, several at a time: inputs A and B, Expected A and B; cells that are only checked
+//!    -> one at a time, in rounds: a fresh worker process per cell: check on A, time on B, check B -> Record
 //! ```
 //!
 //! | module | room for |
@@ -35,6 +36,7 @@ pub mod random;
 pub mod rules;
 pub mod run;
 pub mod select;
+mod share_out;
 pub mod slots;
 pub mod soak;
 pub mod suite;

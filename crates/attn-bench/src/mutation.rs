@@ -19,10 +19,10 @@ mod table;
 mod trial;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attn_core::{Backend, ByRows, Problem};
 
+use crate::share_out::share_out;
 use crate::suite::{Case, Suite};
 
 pub use matrix::{Example, FindingKind, KillMatrix, MutantRow, RuleScore, Tally};
@@ -73,16 +73,10 @@ impl Mutation<'_> {
     pub fn run(&self) -> Result<KillMatrix, MutationError> {
         let small = |case: &&&Case| dense_flops(&case.problem) <= self.max_flops;
         let cases: Vec<&Case> = self.cases.iter().filter(small).copied().collect();
-        let (next, trials) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        std::thread::scope(|scope| {
-            for _ in 0..self.threads.max(1) {
-                scope.spawn(|| {
-                    while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let trial = self.try_case(case);
-                        trials.lock().expect("no thread panics with the lock").push(trial);
-                    }
-                });
-            }
+        let trials = Mutex::new(Vec::new());
+        share_out(self.threads, cases.iter(), |case| {
+            let trial = self.try_case(case);
+            trials.lock().expect("no thread panics with the lock").push(trial);
         });
         let trials = trials.into_inner().expect("no thread panics with the lock");
         let mut trials = trials.into_iter().collect::<Result<Vec<_>, _>>()?;

@@ -1,12 +1,14 @@
 //! From cases to records: which cells, in which order, and what becomes of them.
 
 mod attempt;
+mod checks;
 mod exercises;
 mod folder;
 mod harness;
 mod merge;
 mod plan;
 mod preset;
+mod turn;
 mod windows;
 
 use attn_core::Backend;

@@ -1,6 +1,5 @@
 //! The files that workers are given.
 
-use std::panic::resume_unwind;
 use std::path::Path;
 
 use attn_core::{ByRows, Inputs};
@@ -35,21 +34,17 @@ impl Exercises {
         let folder = tempfile::tempdir_in(scratch).map_err(|e| fail(&e))?;
         let inputs = suite.inputs(case).map_err(|e| fail(&e))?;
         let [a, b] = inputs.each_ref().map(Inputs::digest);
-        let make = |name: &str, inputs: Inputs| {
+        let mut exercises = Vec::new();
+        for (name, inputs) in ["a", "b"].into_iter().zip(inputs) {
+            let expected = Expected::compute(&case.problem, &inputs, naive);
             let path = |what: &str| folder.path().join(format!("{name}.{what}"));
             let exercise = Exercise { case: path("case"), expected: path("expected") };
-            let expected = Expected::compute(&case.problem, &inputs, naive);
             expected.and_then(|e| e.save(&exercise.expected)).map_err(|e| fail(&e))?;
             write_case(case, inputs, &exercise.case).map_err(|e| fail(&e))?;
-            Ok::<_, String>(exercise)
-        };
-        let [on_a, on_b] = inputs;
-        let (on_a, on_b) = std::thread::scope(|scope| {
-            let on_a = scope.spawn(|| make("a", on_a));
-            let on_b = make("b", on_b);
-            (on_a.join().unwrap_or_else(|panic| resume_unwind(panic)), on_b)
-        });
-        Ok(Exercises { a: on_a?, b: on_b?, digests: Digests { a, b }, _folder: folder })
+            exercises.push(exercise);
+        }
+        let [on_a, on_b]: [Exercise; 2] = exercises.try_into().expect("two were made");
+        Ok(Exercises { a: on_a, b: on_b, digests: Digests { a, b }, _folder: folder })
     }
 }
 

@@ -11,6 +11,7 @@ use attn_record::{
 
 use super::attempt::Attempt;
 use super::exercises::Exercises;
+use super::turn::Turn;
 use super::windows::{same_case, windows};
 use super::{Cell, Entry, Preset, Processes, Task};
 use crate::cell::measure::rotation;
@@ -48,8 +49,8 @@ pub struct Harness<'a> {
 /// What workers may use.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// The processors that workers may use. Those with one thread stay on the last, the threads of others are spread
-    /// over as many, from the last; if none is named, all are free to move.
+    /// The processors that workers that measure may use. Those with one thread stay on the last, the threads of others
+    /// are spread over as many, from the last; if none is named, all are free to move.
     pub cpus: Vec<u32>,
     /// Bytes of address space of each worker.
     pub memory: Option<u64>,
@@ -81,7 +82,8 @@ impl Harness<'_> {
     /// Executes `cells`, of which a run that was cut short left `known`. Cells of one case should be neighbours:
     /// they share an oracle.
     ///
-    /// Their processes take turns in rounds: every cell has its first process before any has its second, so that a
+    /// What is only checked comes first, several cases at a time. Then nothing runs beside a process that measures.
+    /// These take turns in rounds: every cell has its first process before any has its second, so that a
     /// cell's processes are spread over the run, and what disturbs the machine for a while disturbs one of
     /// each. Cells whose interval is still wide have further rounds while the preset's time lasts.
     ///
@@ -90,7 +92,7 @@ impl Harness<'_> {
         &self,
         cells: &[Cell<'_>],
         known: &[Record],
-        observer: &mut dyn Observer,
+        observer: &mut (dyn Observer + Send),
     ) -> std::io::Result<()> {
         let start = Instant::now();
         let (mut known, mut begun) = (put_together(known), 0);
@@ -98,9 +100,12 @@ impl Harness<'_> {
             begun += window.len();
             let share = begun as f64 / cells.len() as f64;
             let extra_until = start + self.preset.time.mul_f64(share);
-            let turns = window.chunk_by(same_case).map(|cells| self.turn(cells, &mut known));
+            let turns = window.chunk_by(same_case);
+            let turns = turns.map(|cells| Turn::new(cells, self.entries, &mut known));
             let mut turns: Vec<Turn<'_, '_>> = turns.collect();
-            if !self.rounds(&mut turns, extra_until, observer)? {
+            if !self.begin_all(&mut turns, observer)?
+                || !self.rounds(&mut turns, extra_until, observer)?
+            {
                 return Ok(());
             }
             let attempts = turns.into_iter().flat_map(|turn| turn.attempts);
@@ -110,17 +115,8 @@ impl Harness<'_> {
         Ok(())
     }
 
-    fn cancelled(&self) -> bool {
+    pub(super) fn cancelled(&self) -> bool {
         self.cancel.load(Ordering::Relaxed)
-    }
-
-    /// The cells of a case, with what is known of them.
-    fn turn<'c, 's>(&self, cells: &'c [Cell<'s>], known: &mut Vec<Record>) -> Turn<'c, 's> {
-        let mut attempt = |cell: &Cell<'_>| {
-            let at = known.iter().position(|record| cell.is_of(record, self.entries));
-            Attempt::new(at.map(|at| known.swap_remove(at)))
-        };
-        Turn { cells, attempts: cells.iter().map(&mut attempt).collect(), exercises: None }
     }
 
     /// All rounds; false once cancelled.
@@ -132,15 +128,12 @@ impl Harness<'_> {
     ) -> std::io::Result<bool> {
         let Processes { least, most } = self.preset.processes;
         for round in 0..most {
+            let until = if round < least {
+                self.limits.deadline.map(|(at, _)| at)
+            } else {
+                Some(extra_until)
+            };
             for turn in &mut *turns {
-                if round == 0 {
-                    self.begin(turn, observer);
-                }
-                let until = if round < least {
-                    self.limits.deadline.map(|(at, _)| at)
-                } else {
-                    Some(extra_until)
-                };
                 if !self.round(turn, round, until, observer)? {
                     return Ok(false);
                 }
@@ -149,8 +142,8 @@ impl Harness<'_> {
         Ok(true)
     }
 
-    /// Sorts out what need not run, and computes oracle and yardstick for the rest.
-    fn begin(&self, turn: &mut Turn<'_, '_>, observer: &mut dyn Observer) {
+    /// Writes down what need not run.
+    pub(super) fn refuse(&self, turn: &mut Turn<'_, '_>) {
         for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
             if attempt.is_untried()
                 && let Some(refusal) = self.refusal(cell)
@@ -158,23 +151,16 @@ impl Harness<'_> {
                 attempt.add(self.record(cell, refusal, None, Volatile::default()));
             }
         }
-        let Some(first) = turn.next(self.preset.processes) else {
-            return;
-        };
-        let case = turn.cells[first].case;
-        observer.preparing(case);
-        let start = Instant::now();
-        let exercises = Exercises::make(self.suite, case, self.naive, self.scratch);
-        turn.attempts[first].waited_for_oracle(start.elapsed());
-        if let Err(reason) = &exercises {
-            for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
-                if attempt.goes_on(cell.is_measured(), self.preset.processes) {
-                    let failed = Reply::ended(Outcome::Error, reason.clone());
-                    attempt.add(self.record(cell, failed, None, Volatile::default()));
-                }
+    }
+
+    /// Writes down that there is nothing to judge the others by.
+    pub(super) fn fail(&self, turn: &mut Turn<'_, '_>, reason: &str) {
+        for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
+            if attempt.goes_on(cell.is_measured(), self.preset.processes) {
+                let failed = Reply::ended(Outcome::Error, reason.into());
+                attempt.add(self.record(cell, failed, None, Volatile::default()));
             }
         }
-        turn.exercises = exercises.ok();
     }
 
     /// One process of every cell of a case that needs one, in turn; of those that have been tried, only before
@@ -212,7 +198,12 @@ impl Harness<'_> {
     }
 
     /// Runs one process of a cell; what it said, as a record.
-    fn process(&self, cell: &Cell<'_>, exercises: &Exercises, attempt: &mut Attempt) -> Record {
+    pub(super) fn process(
+        &self,
+        cell: &Cell<'_>,
+        exercises: &Exercises,
+        attempt: &mut Attempt,
+    ) -> Record {
         let (started, start) = (SystemTime::now(), Instant::now());
         let mut reply = self.ask(cell, exercises, attempt.is_untried());
         let clock_ns = reply.clock_ns;
@@ -279,7 +270,7 @@ impl Harness<'_> {
         let request = Request {
             backend: backend.id().to_string(),
             threads: cell.threads,
-            cpu: cpus.last().copied().filter(|_| cell.threads == 1),
+            cpu: cpus.last().copied().filter(|_| cell.threads == 1 && cell.is_measured()),
             // A GPU's driver reserves address space far beyond any limit.
             memory_limit: self.limits.memory.filter(|_| runner.is_none()),
             a: first.then(|| exercises.a.clone()),
@@ -326,21 +317,5 @@ impl Harness<'_> {
             machine: self.machine.clone(),
             volatile,
         }
-    }
-}
-
-/// A case on its way to records.
-struct Turn<'c, 's> {
-    cells: &'c [Cell<'s>],
-    attempts: Vec<Attempt>,
-    /// `None` where nothing can run.
-    exercises: Option<Exercises>,
-}
-
-impl Turn<'_, '_> {
-    /// The first cell that a process is still to run of.
-    fn next(&self, processes: Processes) -> Option<usize> {
-        let mut attempts = self.cells.iter().zip(&self.attempts);
-        attempts.position(|(cell, attempt)| attempt.goes_on(cell.is_measured(), processes))
     }
 }

@@ -1,0 +1,120 @@
+//! What precedes all measurements: oracles, and the cells that are only checked, of several cases at a time.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, RwLock};
+use std::time::Instant;
+
+use super::Task;
+use super::exercises::Exercises;
+use super::harness::{Harness, Observer};
+use super::turn::Turn;
+use crate::share_out::share_out;
+use crate::suite::Case;
+
+/// Copies of all scores in f64 that a backend may hold at a time, at most.
+const SCORES: u64 = 4;
+
+impl Harness<'_> {
+    /// Begins all `turns`, as many at a time as there are processors for the threads of a cell; returns false once
+    /// cancelled.
+    ///
+    /// A case whose scores leave no memory for others runs alone.
+    pub(super) fn begin_all(
+        &self,
+        turns: &mut [Turn<'_, '_>],
+        observer: &mut (dyn Observer + Send),
+    ) -> io::Result<bool> {
+        let threads = turns.iter().flat_map(|turn| turn.cells).map(|cell| cell.threads).max();
+        let jobs = self.machine.cores / threads.unwrap_or(1).max(1);
+        let shared = Shared {
+            observer: Mutex::new(observer),
+            device: Mutex::new(()),
+            room: RwLock::new(()),
+            broken: Mutex::new(None),
+            stop: AtomicBool::new(false),
+        };
+        share_out(jobs, turns.iter_mut(), |turn| {
+            let is_large = self.is_large(turn.cells[0].case, jobs);
+            let _alone = is_large.then(|| shared.room.write().expect(NO_PANIC));
+            let _beside_others = (!is_large).then(|| shared.room.read().expect(NO_PANIC));
+            if let Err(error) = self.begin(turn, &shared) {
+                shared.broken.lock().expect(NO_PANIC).get_or_insert(error);
+                shared.stop.store(true, Ordering::Relaxed);
+            }
+        });
+        let broken = shared.broken.into_inner().expect(NO_PANIC);
+        broken.map_or(Ok(!self.cancelled()), Err)
+    }
+
+    /// Whether so many workers with cases like this one might ask for more memory than one of them may have.
+    fn is_large(&self, case: &Case, jobs: usize) -> bool {
+        let scores: usize = case.problem.shape().scores().iter().product();
+        let bytes = SCORES * 8 * scores as u64;
+        self.limits.memory.is_some_and(|memory| bytes.saturating_mul(jobs as u64) > memory)
+    }
+
+    /// Sorts out what need not run, computes oracle and yardstick for the rest, and runs what is only checked.
+    fn begin(&self, turn: &mut Turn<'_, '_>, shared: &Shared<'_>) -> io::Result<()> {
+        self.refuse(turn);
+        let Some(first) = turn.next(self.preset.processes) else {
+            return Ok(());
+        };
+        if self.stops(shared) {
+            return Ok(());
+        }
+        let case = turn.cells[first].case;
+        shared.observer().preparing(case);
+        let start = Instant::now();
+        let exercises = match Exercises::make(self.suite, case, self.naive, self.scratch) {
+            Ok(exercises) => exercises,
+            Err(reason) => {
+                self.fail(turn, &reason);
+                return Ok(());
+            }
+        };
+        turn.attempts[first].waited_for_oracle(start.elapsed());
+        for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
+            if cell.task != Task::Check || !attempt.is_untried() {
+                continue;
+            }
+            if self.stops(shared) {
+                return Ok(());
+            }
+            let on_device = self.entries[cell.backend].backend.runner().is_some();
+            let _device = on_device.then(|| shared.device.lock().expect(NO_PANIC));
+            shared.observer().started(cell, 0);
+            let said = self.process(cell, &exercises, attempt);
+            attempt.add(said.clone());
+            shared.observer().ended(cell, 0, &said, true)?;
+        }
+        turn.exercises = turn.next(self.preset.processes).map(|_| exercises);
+        Ok(())
+    }
+
+    fn stops(&self, shared: &Shared<'_>) -> bool {
+        self.cancelled() || shared.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// What the threads share.
+struct Shared<'o> {
+    observer: Mutex<&'o mut (dyn Observer + Send)>,
+    /// Held by whoever computes on a device: its memory is not for several.
+    device: Mutex<()>,
+    /// Written by a large case, read by the others.
+    room: RwLock<()>,
+    /// The first error of the observer.
+    broken: Mutex<Option<io::Error>>,
+    /// Set with it.
+    stop: AtomicBool,
+}
+
+/// A panic on one of the threads ends all, when they are joined.
+const NO_PANIC: &str = "no thread has panicked";
+
+impl<'o> Shared<'o> {
+    fn observer(&self) -> MutexGuard<'_, &'o mut (dyn Observer + Send)> {
+        self.observer.lock().expect(NO_PANIC)
+    }
+}
