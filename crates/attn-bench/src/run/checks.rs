@@ -1,7 +1,6 @@
 //! What precedes all measurements: oracles, and the cells that are only checked, of several cases at a time.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock};
 use std::time::Instant;
 
@@ -32,7 +31,6 @@ impl Harness<'_> {
             device: Mutex::new(()),
             room: RwLock::new(()),
             broken: Mutex::new(None),
-            stop: AtomicBool::new(false),
         };
         share_out(jobs, turns.iter_mut(), |turn| {
             let is_large = self.is_large(turn.cells[0].case, jobs);
@@ -40,7 +38,6 @@ impl Harness<'_> {
             let _beside_others = (!is_large).then(|| shared.room.read().expect(NO_PANIC));
             if let Err(error) = self.begin(turn, &shared) {
                 shared.broken.lock().expect(NO_PANIC).get_or_insert(error);
-                shared.stop.store(true, Ordering::Relaxed);
             }
         });
         let broken = shared.broken.into_inner().expect(NO_PANIC);
@@ -93,7 +90,7 @@ impl Harness<'_> {
     }
 
     fn stops(&self, shared: &Shared<'_>) -> bool {
-        self.cancelled() || shared.stop.load(Ordering::Relaxed)
+        self.cancelled() || shared.broken.lock().expect(NO_PANIC).is_some()
     }
 }
 
@@ -104,10 +101,8 @@ struct Shared<'o> {
     device: Mutex<()>,
     /// Written by a large case, read by the others.
     room: RwLock<()>,
-    /// The first error of the observer.
+    /// The first error of the observer: it stops all.
     broken: Mutex<Option<io::Error>>,
-    /// Set with it.
-    stop: AtomicBool,
 }
 
 /// A panic on one of the threads ends all, when they are joined.
