@@ -24,7 +24,8 @@ impl Harness<'_> {
         turns: &mut [Turn<'_, '_>],
         observer: &mut (dyn Observer + Send),
     ) -> io::Result<bool> {
-        let threads = turns.iter().flat_map(|turn| turn.cells).map(|cell| cell.threads).max();
+        let checked = turns.iter().flat_map(|turn| turn.cells).filter(|c| c.task == Task::Check);
+        let threads = checked.map(|cell| cell.threads).max();
         let jobs = self.machine.cores / threads.unwrap_or(1).max(1);
         let shared = Shared {
             observer: Mutex::new(observer),
