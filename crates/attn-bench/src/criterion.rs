@@ -156,6 +156,7 @@ fn process(Sample { iters, times }: &Sample) -> Option<Process> {
         reps,
         samples_ns: iters.iter().zip(times).map(whole).collect(),
         disturbed: None,
+        pace_ns: Vec::new(),
     })
 }
 

@@ -97,10 +97,10 @@ fn list_check_and_measure_print_json_on_stdout_alone() {
     let measure = attn(&["measure", "--json", "-c", "sweep/seq-len/full/n=64", "-b", "naive"]);
     assert_eq!(measure.status.code(), Some(0));
     let record = json(&measure)["records"][0].clone();
-    assert!(
-        record["volatile"]["measurement"]["processes"][0]["samples_ns"].as_array().unwrap().len()
-            >= 5
-    );
+    let process = &record["volatile"]["measurement"]["processes"][0];
+    let count = |of: &str| process[of].as_array().unwrap().len();
+    assert!(count("samples_ns") >= 5);
+    assert_eq!(count("pace_ns"), count("samples_ns") + 1, "every sample is between two paces");
     assert!(record["check"]["metrics"]["bound_share"].as_f64().unwrap() < 1.0);
     assert!(record["recheck"]["findings"].as_array().unwrap().is_empty());
 }

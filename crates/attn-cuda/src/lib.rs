@@ -72,6 +72,7 @@ mod tests {
             reps: 10,
             samples_ns,
             disturbed: None,
+            pace_ns: Vec::new(),
         };
         // 80 units in 40, 20 and 50 ns.
         assert_eq!(rate(&process, 80), Rate { best: 4.0, median: 2.0, samples: 3 });

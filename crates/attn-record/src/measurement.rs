@@ -36,7 +36,7 @@ impl Measurement {
     /// Over two and more processes, which are what is independent, it is Student's over the logarithms of
     /// their medians. Over one it is the bootstrap's over that one's samples.
     pub fn interval(&self) -> Option<Estimate> {
-        if let Some(logs) = stats::mean_interval(&self.log_medians(), LEVEL) {
+        if let Some(logs) = stats::mean_interval(&log_medians(&self.by_process()), LEVEL) {
             return Some(Estimate { interval: logs.map(f64::exp), between: true });
         }
         let interval = stats::bootstrap_median(&self.per_call_ns(), LEVEL)?;
@@ -48,13 +48,15 @@ impl Measurement {
     /// Where both have two and more processes, it is Welch's over the logarithms of their medians; else
     /// the bootstrap's over all samples.
     pub fn ratio_to(&self, other: &Measurement) -> Option<Estimate> {
-        let (own, others) = (self.log_medians(), other.log_medians());
-        if let Some(logs) = stats::difference_interval(&own, &others, LEVEL) {
-            return Some(Estimate { interval: logs.map(f64::exp), between: true });
-        }
-        let (own, others) = (self.per_call_ns(), other.per_call_ns());
-        let interval = stats::bootstrap_ratio(&own, &others, LEVEL)?;
-        Some(Estimate { interval, between: false })
+        ratio(&self.by_process(), &other.by_process())
+    }
+
+    /// [`Measurement::ratio_to`] had the processor run equally fast both times: of the times per call in units of the
+    /// pace beside each. First the ratio of the medians, then its interval. `None` unless both have taken the pace.
+    pub fn ratio_at_equal_clock(&self, other: &Measurement) -> Option<(f64, Estimate)> {
+        let (own, others) = (self.paces_by_process()?, other.paces_by_process()?);
+        let centre = stats::median(&medians(&own))? / stats::median(&medians(&others))?;
+        Some((centre, ratio(&own, &others)?))
     }
 
     /// The spread within a process, apart from that between processes; `None` without samples.
@@ -68,9 +70,31 @@ impl Measurement {
         })
     }
 
-    fn log_medians(&self) -> Vec<f64> {
-        self.process_medians().iter().map(|median| median.ln()).collect()
+    fn by_process(&self) -> Vec<Vec<f64>> {
+        self.processes.iter().map(Process::per_call_ns).collect()
     }
+
+    fn paces_by_process(&self) -> Option<Vec<Vec<f64>>> {
+        self.processes.iter().map(Process::per_call_paces).collect()
+    }
+}
+
+/// The interval of a ratio of what the processes of one cell took to what those of another did.
+fn ratio(own: &[Vec<f64>], others: &[Vec<f64>]) -> Option<Estimate> {
+    let (own_logs, other_logs) = (log_medians(own), log_medians(others));
+    if let Some(logs) = stats::difference_interval(&own_logs, &other_logs, LEVEL) {
+        return Some(Estimate { interval: logs.map(f64::exp), between: true });
+    }
+    let interval = stats::bootstrap_ratio(&own.concat(), &others.concat(), LEVEL)?;
+    Some(Estimate { interval, between: false })
+}
+
+fn medians(processes: &[Vec<f64>]) -> Vec<f64> {
+    processes.iter().filter_map(|samples| stats::median(samples)).collect()
+}
+
+fn log_medians(processes: &[Vec<f64>]) -> Vec<f64> {
+    medians(processes).iter().map(|median| median.ln()).collect()
 }
 
 impl Process {
@@ -124,6 +148,24 @@ mod tests {
         let ratio = slow.ratio_to(&single).unwrap();
         assert!(!ratio.between && ratio.interval.high == 2.0);
         assert_eq!(slow.ratio_to(&measurement(&[&[1000]])), None);
+    }
+
+    #[test]
+    fn ratios_at_equal_clock() {
+        let paced = |samples: &[u64], pace_ns: &[u64]| {
+            let mut found = measurement(&[samples, samples]);
+            found.processes.iter_mut().for_each(|p| p.pace_ns = pace_ns.to_vec());
+            found
+        };
+        // The processor slows down by a half, and so do the samples, between the paces 2 and 4 by the mean of both.
+        let slowing = paced(&[200, 300, 400], &[2, 2, 4, 4]);
+        let steady = paced(&[100, 100, 100], &[2, 2, 2, 2]);
+        let (centre, ratio) = slowing.ratio_at_equal_clock(&steady).unwrap();
+        assert_eq!(centre, 2.0);
+        assert!((ratio.interval.low - 2.0).abs() < 1e-12 && ratio.between);
+        for without in [&[][..], &[2, 2, 2], &[2, 0, 2, 2]] {
+            assert_eq!(paced(&[100; 3], without).ratio_at_equal_clock(&steady), None);
+        }
     }
 
     #[test]

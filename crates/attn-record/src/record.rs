@@ -242,6 +242,10 @@ pub struct Process {
     /// Positions of the samples during which the process had to wait for a processor or the machine lost
     /// time to another; `null` where the system does not say. They are samples like all others.
     pub disturbed: Option<Vec<u32>>,
+    /// Time of a fixed number of the processor's cycles, nanoseconds: before the first sample, and after every one.
+    /// The more, the slower ran the processor. Empty where it was not taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pace_ns: Vec<u64>,
 }
 
 impl Measurement {
@@ -285,6 +289,7 @@ impl Process {
             reps,
             samples_ns,
             disturbed: None,
+            pace_ns: Vec::new(),
         }
     }
 }
@@ -294,6 +299,14 @@ impl Process {
     pub fn per_call_ns(&self) -> Vec<f64> {
         let reps = f64::from(self.reps);
         self.samples_ns.iter().map(|&ns| ns as f64 / reps).collect()
+    }
+
+    /// The time per call in units of the mean of the two paces beside it, in order: proportional to the processor's
+    /// cycles. `None` unless every sample is between two paces.
+    pub fn per_call_paces(&self) -> Option<Vec<f64>> {
+        let beside = self.pace_ns.windows(2).map(|pace| (pace[0] as f64 + pace[1] as f64) / 2.0);
+        let whole = self.pace_ns.len() == self.samples_ns.len() + 1 && !self.pace_ns.contains(&0);
+        whole.then(|| self.per_call_ns().iter().zip(beside).map(|(ns, pace)| ns / pace).collect())
     }
 }
 

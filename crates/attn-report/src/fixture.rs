@@ -142,6 +142,7 @@ fn samples(ns: &[f64]) -> Measurement {
         reps: 1,
         samples_ns: ns.iter().map(|&ns| ns as u64).collect(),
         disturbed: Some(Vec::new()),
+        pace_ns: Vec::new(),
     };
     Measurement { clock_ns: 20, processes: vec![process] }
 }

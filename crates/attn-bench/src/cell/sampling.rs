@@ -1,4 +1,5 @@
-//! How a call is timed: warm-up, then samples of equally many calls. Every sample is kept.
+//! How a call is timed: warm-up, then samples of equally many calls, each between two readings of the processor's
+//! pace. Every sample is kept.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ pub fn sample(
     let samples = (samples as u32).max(timing.min_samples);
     let mut samples_ns = Vec::with_capacity(samples as usize);
     let mut disturbed = Vec::new();
+    let mut pace_ns = Vec::with_capacity(samples as usize + 1);
+    pace_ns.push(attn_sys::clock::pace_ns());
     let watch = Watch::begin();
     let mut before = watch.now();
     for at in 0..samples {
@@ -55,10 +58,11 @@ pub fn sample(
             disturbed.push(at);
         }
         before = after;
+        pace_ns.push(attn_sys::clock::pace_ns());
     }
     let disturbed = before.is_some().then_some(disturbed);
     let reps = reps.get();
-    Ok(Process { cpu: None, spread, warmup_calls, warmup_ns, reps, samples_ns, disturbed })
+    Ok(Process { cpu: None, spread, warmup_calls, warmup_ns, reps, samples_ns, disturbed, pace_ns })
 }
 
 /// Calls for the warm-up time; returns their number and the fastest call in nanoseconds.

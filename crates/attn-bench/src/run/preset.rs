@@ -131,6 +131,7 @@ mod tests {
                 reps: 1,
                 samples_ns: vec![ns],
                 disturbed: None,
+                pace_ns: Vec::new(),
             };
             Measurement { clock_ns: 1, processes: medians.iter().map(process).collect() }
         };

@@ -33,14 +33,35 @@ pub struct Changes {
     pub old: Machine,
     /// The machine of the new cells: the same one unless a note says otherwise.
     pub new: Machine,
+    /// How far the times agree.
+    #[serde(flatten)]
+    pub wall: Agreement,
+    /// How far they agree at equal clock: of the cells that both runs took the pace for.
+    pub at_equal_clock: Agreement,
+    /// One per cell.
+    pub changes: Vec<Change>,
+}
+
+/// How far the cells of two runs agree.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Agreement {
+    /// Cells with a ratio.
+    pub cells: usize,
     /// The typical change: Hodges and Lehmann's centre of the logarithms of all ratios.
     pub typical: Option<f64>,
     /// How many medians are within 5 % of each other, whatever their intervals.
     pub close: usize,
     /// How many intervals hold 1: nearly all where nothing changed, if the intervals are honest.
     pub covering: usize,
-    /// One per cell.
-    pub changes: Vec<Change>,
+}
+
+/// New divided by old.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Ratio {
+    /// Of the medians.
+    pub ratio: f64,
+    /// Of the ratio, widened by 10 % on both sides where a cell was measured in one process only.
+    pub interval: Option<Interval>,
 }
 
 /// One cell in both runs.
@@ -58,12 +79,36 @@ pub struct Change {
     pub old_ns: f64,
     /// Median nanoseconds per call, now.
     pub new_ns: f64,
-    /// New time divided by old time.
-    pub ratio: f64,
-    /// Of the ratio, widened by 10 % on both sides where a cell was measured in one process only.
-    pub interval: Option<Interval>,
+    /// Of the times.
+    #[serde(flatten)]
+    pub wall: Ratio,
+    /// Of the times in units of the processor's pace beside each sample: how the program changed, whatever the
+    /// processor's frequency did. `None` unless both cells ran on the processor and took its pace.
+    pub at_equal_clock: Option<Ratio>,
     /// What that means.
     pub verdict: Verdict,
+}
+
+impl Change {
+    /// What the verdict goes by: the ratio at equal clock, where there is one.
+    pub fn decisive(&self) -> Ratio {
+        self.at_equal_clock.unwrap_or(self.wall)
+    }
+}
+
+impl Agreement {
+    fn of(ratios: impl Iterator<Item = Ratio>) -> Self {
+        let ratios: Vec<Ratio> = ratios.collect();
+        let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ratio.ln()).collect();
+        let holds_one =
+            |ratio: &&Ratio| ratio.interval.is_some_and(|i| i.low <= 1.0 && 1.0 <= i.high);
+        Agreement {
+            cells: ratios.len(),
+            typical: stats::hodges_lehmann(&logs).map(f64::exp),
+            close: logs.iter().filter(|log| log.abs() <= SAME.ln()).count(),
+            covering: ratios.iter().filter(holds_one).count(),
+        }
+    }
 }
 
 /// What an interval of a ratio new to old says.
@@ -167,39 +212,46 @@ fn machines(pairs: &[(&Record, &Record)]) -> Vec<Changes> {
             None => machines.push(Changes {
                 old: old.machine.clone(),
                 new: new.machine.clone(),
-                typical: None,
-                close: 0,
-                covering: 0,
+                wall: Agreement::default(),
+                at_equal_clock: Agreement::default(),
                 changes: vec![change],
             }),
         }
     }
     for machine in &mut machines {
-        let logs: Vec<f64> = machine.changes.iter().map(|change| change.ratio.ln()).collect();
-        machine.typical = stats::hodges_lehmann(&logs).map(f64::exp);
-        machine.close = logs.iter().filter(|log| log.abs() <= SAME.ln()).count();
-        let covers =
-            |change: &&Change| change.interval.is_some_and(|i| i.low <= 1.0 && 1.0 <= i.high);
-        machine.covering = machine.changes.iter().filter(covers).count();
+        machine.wall = Agreement::of(machine.changes.iter().map(|change| change.wall));
+        let at_equal_clock = machine.changes.iter().filter_map(|change| change.at_equal_clock);
+        machine.at_equal_clock = Agreement::of(at_equal_clock);
     }
     machines
 }
 
 fn change(old: &Record, new: &Record) -> Option<Change> {
     let (old_ns, new_ns) = (old.median_ns()?, new.median_ns()?);
-    let ratio = new.measurement()?.ratio_to(old.measurement()?);
-    let interval = ratio.map(|ratio| believed(&ratio));
-    Some(Change {
+    let interval = new.measurement()?.ratio_to(old.measurement()?);
+    let mut change = Change {
         case: old.case.clone(),
         backend: old.backend.clone(),
         model: old.model?,
         threads: old.threads,
         old_ns,
         new_ns,
-        ratio: new_ns / old_ns,
-        interval,
-        verdict: Verdict::of(interval),
-    })
+        wall: Ratio { ratio: new_ns / old_ns, interval: interval.map(|i| believed(&i)) },
+        at_equal_clock: at_equal_clock(old, new),
+        verdict: Verdict::Undecided,
+    };
+    change.verdict = Verdict::of(change.decisive().interval);
+    Some(change)
+}
+
+fn at_equal_clock(old: &Record, new: &Record) -> Option<Ratio> {
+    let on_processor =
+        |record: &Record| record.receipt.as_ref().is_some_and(|receipt| receipt.device == "cpu");
+    if !on_processor(old) || !on_processor(new) {
+        return None;
+    }
+    let (ratio, interval) = new.measurement()?.ratio_at_equal_clock(old.measurement()?)?;
+    Some(Ratio { ratio, interval: Some(believed(&interval)) })
 }
 
 /// What differs besides the times.
@@ -273,8 +325,10 @@ mod tests {
         let verdicts: Vec<_> =
             found.machines[0].changes.iter().map(|c| (&*c.case, c.verdict)).collect();
         assert_eq!(verdicts, [("g/1", Verdict::Slower), ("g/2", Verdict::Same)]);
-        assert!((found.machines[0].typical.unwrap() - 2f64.sqrt()).abs() < 1e-12);
-        assert_eq!((found.machines[0].close, found.machines[0].covering), (1, 1));
+        let wall = &found.machines[0].wall;
+        assert!((wall.typical.unwrap() - 2f64.sqrt()).abs() < 1e-12);
+        assert_eq!((wall.cells, wall.close, wall.covering), (2, 1, 1));
+        assert_eq!(found.machines[0].at_equal_clock, Agreement::default());
         assert_eq!(found.uncompared[0].new, Outcome::Disagrees);
         assert_eq!(found.only_old, ["x g/4 (kernel, 1 thread)"]);
         assert_eq!(found.only_new, ["x g/5 (kernel, 1 thread)"]);
@@ -294,6 +348,40 @@ mod tests {
         let both = [old[0].clone(), new[0].clone()];
         let found = diff(&old, &both);
         assert_eq!((found.machines.len(), found.only_new.len()), (1, 1));
+    }
+
+    /// A cell whose samples lie between paces that took this long.
+    fn paced(ns: f64, pace_ns: u64) -> Record {
+        let mut cell = cell("g/1", ns);
+        for process in &mut cell.volatile.measurement.as_mut().unwrap().processes {
+            process.pace_ns = vec![pace_ns; process.samples_ns.len() + 1];
+        }
+        cell
+    }
+
+    #[test]
+    fn a_slower_clock_is_not_a_slower_program() {
+        let changed = |old: Record, new: Record| diff(&[old], &[new]).machines.remove(0);
+        // A tenth slower, and so is the processor: nothing happened to the program.
+        let found = changed(paced(1000.0, 5000), paced(1100.0, 5500));
+        assert_eq!((found.wall.close, found.at_equal_clock.close), (0, 1));
+        assert_eq!((found.wall.covering, found.at_equal_clock.covering), (0, 1));
+        assert_eq!(found.changes[0].verdict, Verdict::Same);
+        // As fast as before on a processor that is a tenth faster: the program is slower.
+        let found = changed(paced(1100.0, 5500), paced(1100.0, 5000));
+        assert_eq!(found.changes[0].verdict, Verdict::Slower);
+        assert!((found.changes[0].wall.ratio - 1.0).abs() < 1e-12);
+        assert!((found.changes[0].decisive().ratio - 1.1).abs() < 1e-12);
+        // What the processor's pace says nothing about goes by its time: a GPU, and where it was not taken.
+        let mut gpu = (paced(1000.0, 5000), paced(1100.0, 5500));
+        for cell in [&mut gpu.0, &mut gpu.1] {
+            cell.receipt.as_mut().unwrap().device = "cuda:0".into();
+        }
+        for (old, new) in [gpu, (cell("g/1", 1000.0), paced(1100.0, 5500))] {
+            let found = changed(old, new);
+            assert_eq!(found.changes[0].verdict, Verdict::Slower);
+            assert_eq!((found.changes[0].at_equal_clock, found.at_equal_clock.cells), (None, 0));
+        }
     }
 
     #[test]

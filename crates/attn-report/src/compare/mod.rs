@@ -22,7 +22,7 @@ mod shares;
 mod side_by_side;
 
 pub use crate::place::Place;
-pub use diff::{Change, Changes, Diff, SAME, Uncompared, Verdict, diff};
+pub use diff::{Agreement, Change, Changes, Diff, Ratio, SAME, Uncompared, Verdict, diff};
 pub(crate) use leads::{Lead, leads};
 pub use phases::{Breakdown, phases};
 pub(crate) use phases::{breakdowns, names};

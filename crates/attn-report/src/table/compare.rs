@@ -3,7 +3,7 @@
 use attn_record::stats::Interval;
 
 use super::Grid;
-use crate::compare::{Change, Changes, Diff, Ranking, Rival, SideBySide, Verdict};
+use crate::compare::{Agreement, Change, Changes, Diff, Ranking, Rival, SideBySide, Verdict};
 use crate::format::{count, percent, ratio, time};
 
 /// Characters that a table of backends has at most; with more backends, tables follow each other.
@@ -177,28 +177,38 @@ fn changes(machine: &Changes) -> Vec<Grid> {
         let n = machine.changes.iter().filter(|change| change.verdict == verdict).count();
         format!("{n} {}", verdict.name())
     });
-    let cells = count(machine.changes.len(), "cell");
-    let typical = machine.typical.map_or_else(|| "-".into(), ratio);
-    let note = format!(
-        "{place}: {}; typical change {typical}. Of {cells}, {} are within 5 % of their old time, and the intervals \
-         of {} hold 1. After ± stands half the width of the interval at 95 %; same means within 5 %.",
-        counts.join(", "),
-        machine.close,
-        machine.covering,
-    );
     if let Some(last) = grids.last_mut() {
-        last.notes.push(note);
+        last.notes.push(format!("{place}: {}.", counts.join(", ")));
+        let steady = &machine.at_equal_clock;
+        if steady.cells > 0 {
+            last.notes.push(format!("At equal clock, which decides: {}.", agreement(steady)));
+        }
+        last.notes.push(format!("As timed: {}.", agreement(&machine.wall)));
+        let legend =
+            "After ± stands half the width of the interval at 95 %; same means within 5 %.";
+        last.notes.push(legend.into());
     }
     grids
 }
 
+fn agreement(found: &Agreement) -> String {
+    format!(
+        "typical change {}; of {}, {} are within 5 % of their old time, and the intervals of {} hold 1",
+        found.typical.map_or_else(|| "-".into(), ratio),
+        count(found.cells, "cell"),
+        found.close,
+        found.covering,
+    )
+}
+
 fn change(change: &Change) -> Vec<String> {
+    let decisive = change.decisive();
     vec![
         leaf(&change.case).to_owned(),
         change.backend.clone(),
         time(change.old_ns),
         time(change.new_ns),
-        ratio(change.ratio) + &half_width(change.interval, change.ratio),
+        ratio(decisive.ratio) + &half_width(decisive.interval, decisive.ratio),
         change.verdict.name().into(),
     ]
 }
