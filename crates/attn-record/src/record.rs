@@ -304,7 +304,8 @@ impl Process {
     /// The time per call in units of the mean of the two paces beside it, in order: proportional to the processor's
     /// cycles. `None` unless every sample is between two paces.
     pub fn per_call_paces(&self) -> Option<Vec<f64>> {
-        let beside = self.pace_ns.windows(2).map(|pace| (pace[0] as f64 + pace[1] as f64) / 2.0);
+        let beside =
+            self.pace_ns.windows(2).map(|pace| f64::midpoint(pace[0] as f64, pace[1] as f64));
         let whole = self.pace_ns.len() == self.samples_ns.len() + 1 && !self.pace_ns.contains(&0);
         whole.then(|| self.per_call_ns().iter().zip(beside).map(|(ns, pace)| ns / pace).collect())
     }
