@@ -31,6 +31,11 @@ pub struct Spread {
 }
 
 impl Measurement {
+    /// The median of each process, nanoseconds per call.
+    pub fn process_medians(&self) -> Vec<f64> {
+        medians(&self.by_process())
+    }
+
     /// The interval of the time per call, nanoseconds.
     ///
     /// Over two and more processes, which are what is independent, it is Student's over the logarithms of

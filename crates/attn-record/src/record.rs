@@ -264,12 +264,6 @@ impl Measurement {
         self.processes.iter().map(|process| Some(process.disturbed.as_ref()?.len())).sum()
     }
 
-    /// The median of each process, nanoseconds per call.
-    pub fn process_medians(&self) -> Vec<f64> {
-        let medians = self.processes.iter().map(Process::per_call_ns);
-        medians.filter_map(|samples| stats::median(&samples)).collect()
-    }
-
     /// The median of the processes' medians, nanoseconds per call.
     pub fn median_ns(&self) -> Option<f64> {
         stats::median(&self.process_medians())

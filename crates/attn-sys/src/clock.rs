@@ -10,7 +10,7 @@ pub fn step_ns() -> u64 {
     let step = || {
         let start = Instant::now();
         loop {
-            let step = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            let step = elapsed_ns(start);
             if step > 0 {
                 return step;
             }
@@ -45,7 +45,10 @@ pub fn pace_ns() -> u64 {
         // Hidden from the compiler, which would make a shorter chain of it.
         product = std::hint::black_box(product.wrapping_mul(0x5851_f42d_4c95_7f2d));
     }
-    std::hint::black_box(product);
+    elapsed_ns(start)
+}
+
+fn elapsed_ns(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 

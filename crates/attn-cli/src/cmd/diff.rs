@@ -36,9 +36,9 @@ runs with several processes per cell find that something stayed the same. new/ol
 a processor whose frequency is 3 % lower today makes everything 3 % slower, and nothing about the
 program has changed. So each sample is taken between two readings of how long a fixed number of the
 processor's cycles takes, and its time is counted in those; the last lines say how the times as such
-compare. A GPU's times, and runs that hold no such readings, are compared as they are. Cells are compared with
-those of the same machine; where the runs have none in common, and where builds differ, the head says
-so. The exit code is 0 whatever the verdicts are.";
+compare. A GPU's times, and runs that hold no such readings, are compared as they are. Cells are
+compared with those of the same machine; where the runs have none in common, and where builds differ,
+the head says so. The exit code is 0 whatever the verdicts are.";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let runs = args.records.read(&[&args.old, &args.new])?;
