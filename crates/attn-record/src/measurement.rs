@@ -75,6 +75,16 @@ impl Measurement {
         })
     }
 
+    /// How much the processes differ: the variance of the logarithms of their medians; `None` for fewer than two.
+    pub fn process_variance(&self) -> Option<f64> {
+        stats::variance(&log_medians(&self.by_process()))
+    }
+
+    /// [`Measurement::process_variance`] of the times in units of the pace; `None` where it was not taken, too.
+    pub fn process_variance_at_equal_clock(&self) -> Option<f64> {
+        stats::variance(&log_medians(&self.paces_by_process()?))
+    }
+
     fn by_process(&self) -> Vec<Vec<f64>> {
         self.processes.iter().map(Process::per_call_ns).collect()
     }
@@ -168,6 +178,11 @@ mod tests {
         let (centre, ratio) = slowing.ratio_at_equal_clock(&steady).unwrap();
         assert_eq!(centre, 2.0);
         assert!((ratio.interval.low - 2.0).abs() < 1e-12 && ratio.between);
+        // Twice as fast on a processor twice as fast: the processes differ by their times alone.
+        let mut uneven = paced(&[100, 100], &[2, 2, 2]);
+        uneven.processes[1] = paced(&[50, 50], &[1, 1, 1]).processes.remove(0);
+        assert!((uneven.process_variance().unwrap() - 2f64.ln().powi(2) / 2.0).abs() < 1e-12);
+        assert!(uneven.process_variance_at_equal_clock().unwrap() < 1e-24);
         for without in [&[][..], &[2, 2, 2], &[2, 0, 2, 2]] {
             assert_eq!(paced(&[100; 3], without).ratio_at_equal_clock(&steady), None);
         }

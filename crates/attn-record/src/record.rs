@@ -342,6 +342,11 @@ impl Record {
         memory.map(|memory| memory.peak_bytes)
     }
 
+    /// Peak memory of a call, and inputs and output; `None` where memory was not counted.
+    pub fn working_set(&self) -> Option<u64> {
+        Some(self.peak_bytes()? + self.work.bytes.0)
+    }
+
     /// Useful floating-point operations per nanosecond, at the median; `None` for a model that does none.
     pub fn gflops(&self) -> Option<f64> {
         self.model.filter(|&model| model != Model::Prepare)?;

@@ -32,7 +32,9 @@ Examples:
 
 Faster or slower: the interval of new/old at 95 % leaves out 1. Same: all of it is within 5 % of 1.
 Undecided: the samples cannot tell. Times of one process are given 10 % on both sides, so that only
-runs with several processes per cell find that something stayed the same. new/old is at equal clock:
+runs with several processes per cell find that something stayed the same. Beside the processes of both
+runs, an interval allows for what sets two runs apart: as much as processes of cells of its kind, those
+in the processor's private caches and those beyond them, typically differ. new/old is at equal clock:
 a processor whose frequency is 3 % lower today makes everything 3 % slower, and nothing about the
 program has changed. So each sample is taken between two readings of how long a fixed number of the
 processor's cycles takes, and its time is counted in those; the last lines say how the times as such

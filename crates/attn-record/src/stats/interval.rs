@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::normal_quantile;
+
 /// The level of every interval that is shown: 95 %.
 pub const LEVEL: f64 = 0.95;
 
@@ -34,6 +36,16 @@ impl Interval {
         let (a, b) = (f(self.low), f(self.high));
         Interval { low: a.min(b), high: a.max(b), level: self.level }
     }
+
+    /// The interval of a sum of which this one knows one part, and of the other only that it is independent, and
+    /// normal around 0 with this variance. The half widths of both add up as squares.
+    #[must_use]
+    pub fn with_variance(&self, variance: f64) -> Self {
+        let z = normal_quantile(f64::midpoint(1.0, self.level));
+        let half = ((self.high - self.low) / 2.0).hypot(z * variance.sqrt());
+        let middle = f64::midpoint(self.low, self.high);
+        Interval { low: middle - half, high: middle + half, level: self.level }
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +63,14 @@ mod tests {
         assert!(!one_to_two.contains(0.9) && !one_to_two.contains(f64::NAN));
         assert!(one_to_two.overlaps(&interval(2.0, 3.0)));
         assert!(!one_to_two.overlaps(&interval(2.1, 3.0)));
+    }
+
+    #[test]
+    fn half_widths_add_up_as_squares() {
+        // 3 beside 1.959964 sqrt(v) = 4 make 5.
+        let found = interval(-1.0, 5.0).with_variance((4.0f64 / 1.959_964).powi(2));
+        assert!((found.low + 3.0).abs() < 1e-6 && (found.high - 7.0).abs() < 1e-6, "{found:?}");
+        assert_eq!(interval(-1.0, 5.0).with_variance(0.0), interval(-1.0, 5.0));
     }
 
     #[test]

@@ -36,4 +36,4 @@ pub use mean::geometric_mean;
 pub use normal::normal_quantile;
 pub use order::{mad, median, quantile};
 pub use signed_rank::{Tail, signed_rank, signed_rank_interval};
-pub use student::{difference_interval, mean_interval, standard_deviation};
+pub use student::{difference_interval, mean_interval, standard_deviation, variance};

@@ -42,8 +42,8 @@ pub(super) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// `sum (x - mean)^2 / (n - 1)`.
-fn variance(values: &[f64]) -> Option<f64> {
+/// `sum (x - mean)^2 / (n - 1)`; `None` for fewer than two values.
+pub fn variance(values: &[f64]) -> Option<f64> {
     let mean = mean(values).filter(|_| values.len() > 1)?;
     let squares: f64 = values.iter().map(|x| (x - mean) * (x - mean)).sum();
     Some(squares / (values.len() - 1) as f64)

@@ -5,7 +5,9 @@ use attn_record::{Machine, Model, Outcome, Record};
 use serde::Serialize;
 
 use super::Place;
+use super::between_runs::{Allowance, BetweenRuns, Variances, allowances, widened};
 use crate::certainty::believed;
+use crate::roofs::on_processor;
 use crate::rows::grouped;
 
 /// Times within this factor of each other, either way, are the same.
@@ -38,6 +40,8 @@ pub struct Changes {
     pub wall: Agreement,
     /// How far they agree at equal clock: of the cells that both runs took the pace for.
     pub at_equal_clock: Agreement,
+    /// What the intervals allow for two runs being two, by what cells share with others.
+    pub between_runs: Vec<Allowance>,
     /// One per cell.
     pub changes: Vec<Change>,
 }
@@ -60,7 +64,8 @@ pub struct Agreement {
 pub struct Ratio {
     /// Of the medians.
     pub ratio: f64,
-    /// Of the ratio, widened by 10 % on both sides where a cell was measured in one process only.
+    /// Of the ratio: from the processes of both runs, and from what runs differ in beside them ([`Allowance`]);
+    /// widened by 10 % on both sides where a cell was measured in one process only.
     pub interval: Option<Interval>,
 }
 
@@ -188,7 +193,7 @@ pub fn diff(old: &[Record], new: &[Record]) -> Diff {
     let uncompared = pairs.iter().filter(|(o, n)| o.outcome != n.outcome || failed(o));
     Diff {
         notes: notes(&old, &new, foreign),
-        machines: machines(&pairs),
+        machines: machines(&pairs, &BetweenRuns::of(&old), &BetweenRuns::of(&new)),
         uncompared: uncompared
             .map(|(o, n)| Uncompared { cell: name(o), old: o.outcome, new: n.outcome })
             .collect(),
@@ -201,10 +206,10 @@ fn failed(record: &Record) -> bool {
     matches!(record.outcome, Outcome::Disagrees | Outcome::Error | Outcome::Timeout)
 }
 
-fn machines(pairs: &[(&Record, &Record)]) -> Vec<Changes> {
+fn machines(pairs: &[(&Record, &Record)], before: &BetweenRuns, now: &BetweenRuns) -> Vec<Changes> {
     let mut machines: Vec<Changes> = Vec::new();
     for (old, new) in pairs {
-        let Some(change) = change(old, new) else {
+        let Some(change) = change(old, new, before.variances(old) + now.variances(new)) else {
             continue;
         };
         match machines.iter_mut().find(|m| m.old == old.machine && m.new == new.machine) {
@@ -214,6 +219,7 @@ fn machines(pairs: &[(&Record, &Record)]) -> Vec<Changes> {
                 new: new.machine.clone(),
                 wall: Agreement::default(),
                 at_equal_clock: Agreement::default(),
+                between_runs: allowances((before, &old.machine), (now, &new.machine)),
                 changes: vec![change],
             }),
         }
@@ -226,32 +232,33 @@ fn machines(pairs: &[(&Record, &Record)]) -> Vec<Changes> {
     machines
 }
 
-fn change(old: &Record, new: &Record) -> Option<Change> {
+fn change(old: &Record, new: &Record, variances: Variances) -> Option<Change> {
     let (old_ns, new_ns) = (old.median_ns()?, new.median_ns()?);
     let interval = new.measurement()?.ratio_to(old.measurement()?);
-    let mut change = Change {
+    let wall = Ratio {
+        ratio: new_ns / old_ns,
+        interval: interval.map(|i| widened(&believed(&i), variances.wall)),
+    };
+    let at_equal_clock = at_equal_clock(old, new, variances.at_equal_clock);
+    Some(Change {
         case: old.case.clone(),
         backend: old.backend.clone(),
         model: old.model?,
         threads: old.threads,
         old_ns,
         new_ns,
-        wall: Ratio { ratio: new_ns / old_ns, interval: interval.map(|i| believed(&i)) },
-        at_equal_clock: at_equal_clock(old, new),
-        verdict: Verdict::Undecided,
-    };
-    change.verdict = Verdict::of(change.decisive().interval);
-    Some(change)
+        wall,
+        at_equal_clock,
+        verdict: Verdict::of(at_equal_clock.unwrap_or(wall).interval),
+    })
 }
 
-fn at_equal_clock(old: &Record, new: &Record) -> Option<Ratio> {
-    let on_processor =
-        |record: &Record| record.receipt.as_ref().is_some_and(|receipt| receipt.device == "cpu");
+fn at_equal_clock(old: &Record, new: &Record, variance: f64) -> Option<Ratio> {
     if !on_processor(old) || !on_processor(new) {
         return None;
     }
     let (ratio, interval) = new.measurement()?.ratio_at_equal_clock(old.measurement()?)?;
-    Some(Ratio { ratio, interval: Some(believed(&interval)) })
+    Some(Ratio { ratio, interval: Some(widened(&believed(&interval), variance)) })
 }
 
 /// What differs besides the times.
@@ -286,6 +293,10 @@ fn name(record: &Record) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_record::stats::normal_quantile;
+    use rand_core::{Rng as _, SeedableRng as _};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
     use super::*;
     use crate::fixture::{certain, ok, with_outcome};
 
@@ -382,6 +393,40 @@ mod tests {
             assert_eq!(found.changes[0].verdict, Verdict::Slower);
             assert_eq!((found.changes[0].at_equal_clock, found.at_equal_clock.cells), (None, 0));
         }
+    }
+
+    /// A run of cells of three processes. The machine disturbs each process by 1 %, and each cell once more in all three.
+    fn disturbed(seed: u64, cells: usize) -> Vec<Record> {
+        let mut bits = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut deviation =
+            || 0.01 * normal_quantile((bits.next_u64() >> 11) as f64 / (1u64 << 53) as f64);
+        let mut run = Vec::new();
+        for at in 0..cells {
+            let common = deviation();
+            let processes = [(); 3].map(|()| certain(1e9 * (common + deviation()).exp()).processes);
+            let mut record = cell(&format!("g/{at}"), 1.0);
+            let measurement = record.volatile.measurement.as_mut().unwrap();
+            measurement.processes = processes.map(|mut twice| twice.remove(0)).to_vec();
+            run.push(record);
+        }
+        run
+    }
+
+    #[test]
+    fn intervals_hold_as_often_as_they_claim() {
+        const CELLS: usize = 2000;
+        let (old, new) = (disturbed(1, CELLS), disturbed(2, CELLS));
+        let found = diff(&old, &new).machines.remove(0);
+        // 95 %, and four standard errors of it.
+        let share = found.wall.covering as f64 / CELLS as f64;
+        assert!((share - 0.95).abs() < 0.02, "{share}");
+        // What the processes alone say holds far less.
+        let alone = |(old, new): &(&Record, &Record)| {
+            let ratio = new.measurement().unwrap().ratio_to(old.measurement().unwrap());
+            ratio.unwrap().interval.contains(1.0)
+        };
+        let alone = old.iter().zip(&new).filter(alone).count() as f64 / CELLS as f64;
+        assert!(alone < 0.9, "{alone}");
     }
 
     #[test]

@@ -8,12 +8,14 @@
 //! | `shares` | how much of what the machine can do each gets |
 //! | `phases` | where the time of a call goes |
 //! | `diff` | what became faster or slower since another run |
+//! | `between_runs` | how far two runs of the same program lie apart |
 //!
 //! Only cells that ended `ok` are compared, and only within one machine, build, model and number of
 //! threads; what is left out is listed with the reason. A difference is a difference only where the
 //! interval of the ratio leaves out 1: one of a single process is widened by 10 % on both sides, because
 //! it knows nothing of other processes.
 
+mod between_runs;
 mod diff;
 mod leads;
 mod phases;
@@ -22,6 +24,7 @@ mod shares;
 mod side_by_side;
 
 pub use crate::place::Place;
+pub use between_runs::{Allowance, Kind};
 pub use diff::{Agreement, Change, Changes, Diff, Ratio, SAME, Uncompared, Verdict, diff};
 pub(crate) use leads::{Lead, leads};
 pub use phases::{Breakdown, phases};

@@ -66,16 +66,11 @@ fn interval(a: &Record, b: &Record) -> Option<Interval> {
 
 /// The largest cache of the machine that was outgrown.
 fn outgrown(a: &Record, b: &Record) -> Option<Outgrown> {
-    let (before, after) = (working_set(a)?, working_set(b)?);
+    let (before, after) = (a.working_set()?, b.working_set()?);
     let caches = b.machine.caches.iter();
     let left = caches.filter(|cache| before <= cache.bytes && cache.bytes < after);
     let &Cache { level, bytes } = left.max_by_key(|cache| cache.level)?;
     Some(Outgrown { level, cache_bytes: bytes, working_set: after })
-}
-
-/// Peak memory of a call, and inputs and output; `None` where memory was not counted.
-fn working_set(record: &Record) -> Option<u64> {
-    Some(record.peak_bytes()? + record.work.bytes.0)
 }
 
 #[cfg(test)]
