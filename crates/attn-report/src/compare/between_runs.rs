@@ -31,8 +31,8 @@ pub enum Kind {
 pub(super) struct Variances {
     /// Of times.
     pub(super) wall: f64,
-    /// Of times in units of the pace.
-    pub(super) at_equal_clock: f64,
+    /// Of times in units of the pace, of cells that took it on the processor.
+    pub(super) at_equal_clock: Option<f64>,
 }
 
 /// The variances of one run.
@@ -45,8 +45,15 @@ pub struct Allowance {
     pub kind: Kind,
     /// Half the width at 95 % that it alone would make, as a share of the ratio as timed.
     pub wall: f64,
-    /// The same of the ratio at equal clock.
-    pub at_equal_clock: f64,
+    /// The same of the ratio at equal clock, if there are any.
+    pub at_equal_clock: Option<f64>,
+}
+
+impl Allowance {
+    /// What is in the intervals that verdicts go by: at equal clock, where there is such a ratio.
+    pub fn decisive(&self) -> f64 {
+        self.at_equal_clock.unwrap_or(self.wall)
+    }
 }
 
 impl Kind {
@@ -86,16 +93,16 @@ impl<'a> BetweenRuns<'a> {
 }
 
 impl Variances {
-    /// The median over cells; 0 without any that has several processes.
+    /// The median over cells; none without any that has several processes.
     fn typical_of(cells: &[&Record]) -> Self {
-        let typical = |variance: fn(&Measurement) -> Option<f64>| {
-            let found: Vec<f64> =
-                cells.iter().filter_map(|cell| variance(cell.measurement()?)).collect();
-            stats::median(&found).unwrap_or(0.0)
+        let typical = |variance: fn(&Measurement) -> Option<f64>, counts: fn(&Record) -> bool| {
+            let cells = cells.iter().filter(|cell| counts(cell));
+            let found: Vec<f64> = cells.filter_map(|cell| variance(cell.measurement()?)).collect();
+            stats::median(&found)
         };
         Variances {
-            wall: typical(Measurement::process_variance),
-            at_equal_clock: typical(Measurement::process_variance_at_equal_clock),
+            wall: typical(Measurement::process_variance, |_| true).unwrap_or_default(),
+            at_equal_clock: typical(Measurement::process_variance_at_equal_clock, on_processor),
         }
     }
 }
@@ -106,7 +113,7 @@ impl std::ops::Add for Variances {
     fn add(self, other: Self) -> Self {
         Variances {
             wall: self.wall + other.wall,
-            at_equal_clock: self.at_equal_clock + other.at_equal_clock,
+            at_equal_clock: self.at_equal_clock.zip(other.at_equal_clock).map(|(a, b)| a + b),
         }
     }
 }
@@ -131,7 +138,7 @@ pub(super) fn allowances(
         Some(Allowance {
             kind,
             wall: half(variances.wall),
-            at_equal_clock: half(variances.at_equal_clock),
+            at_equal_clock: variances.at_equal_clock.map(half),
         })
     });
     kinds.collect()
@@ -139,6 +146,8 @@ pub(super) fn allowances(
 
 #[cfg(test)]
 mod tests {
+    use attn_core::Receipt;
+
     use super::*;
     use crate::fixture::{certain, elsewhere, ok, peak, refs};
 
@@ -182,7 +191,18 @@ mod tests {
         let between = BetweenRuns::of(&refs(&run));
         let found = between.variances(&run[0]);
         assert!((found.wall - 1.1f64.ln().powi(2) / 2.0).abs() < 1e-12, "{found:?}");
-        assert!(found.at_equal_clock < 1e-12, "{found:?}");
+        assert!(found.at_equal_clock.unwrap() < 1e-12, "{found:?}");
         assert_eq!(between.variances(&elsewhere(run[0].clone())), Variances::default());
+        // What the processor's pace says nothing about goes by its time.
+        let on_device = run.map(|mut record| {
+            record.receipt = record.receipt.map(|r| Receipt { device: "cuda:0".into(), ..r });
+            record
+        });
+        let between = BetweenRuns::of(&refs(&on_device));
+        let (on, now) = (&on_device[0].machine, &on_device[1].machine);
+        let found = allowances((&between, on), (&between, now));
+        assert_eq!((found.len(), found[0].kind, found[0].at_equal_clock), (1, Kind::Device, None));
+        assert_eq!(found[0].decisive(), found[0].wall);
+        assert!(found[0].wall > 0.1, "{found:?}");
     }
 }

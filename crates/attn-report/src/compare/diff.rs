@@ -59,6 +59,17 @@ pub struct Agreement {
     pub covering: usize,
 }
 
+/// New divided by old, in both of the ways that one cell has of telling time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Ratios {
+    /// Of the times.
+    #[serde(flatten)]
+    pub wall: Ratio,
+    /// Of the times in units of the processor's pace beside each sample: how the program changed, whatever the
+    /// processor's frequency did. `None` unless both cells ran on the processor and took its pace.
+    pub at_equal_clock: Option<Ratio>,
+}
+
 /// New divided by old.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ratio {
@@ -84,17 +95,14 @@ pub struct Change {
     pub old_ns: f64,
     /// Median nanoseconds per call, now.
     pub new_ns: f64,
-    /// Of the times.
+    /// How these compare.
     #[serde(flatten)]
-    pub wall: Ratio,
-    /// Of the times in units of the processor's pace beside each sample: how the program changed, whatever the
-    /// processor's frequency did. `None` unless both cells ran on the processor and took its pace.
-    pub at_equal_clock: Option<Ratio>,
+    pub ratios: Ratios,
     /// What that means.
     pub verdict: Verdict,
 }
 
-impl Change {
+impl Ratios {
     /// What the verdict goes by: the ratio at equal clock, where there is one.
     pub fn decisive(&self) -> Ratio {
         self.at_equal_clock.unwrap_or(self.wall)
@@ -225,8 +233,9 @@ fn machines(pairs: &[(&Record, &Record)], before: &BetweenRuns, now: &BetweenRun
         }
     }
     for machine in &mut machines {
-        machine.wall = Agreement::of(machine.changes.iter().map(|change| change.wall));
-        let at_equal_clock = machine.changes.iter().filter_map(|change| change.at_equal_clock);
+        let ratios = machine.changes.iter().map(|change| change.ratios);
+        machine.wall = Agreement::of(ratios.clone().map(|ratios| ratios.wall));
+        let at_equal_clock = ratios.filter_map(|ratios| ratios.at_equal_clock);
         machine.at_equal_clock = Agreement::of(at_equal_clock);
     }
     machines
@@ -239,7 +248,8 @@ fn change(old: &Record, new: &Record, variances: Variances) -> Option<Change> {
         ratio: new_ns / old_ns,
         interval: interval.map(|i| widened(&believed(&i), variances.wall)),
     };
-    let at_equal_clock = at_equal_clock(old, new, variances.at_equal_clock);
+    let at_equal_clock = at_equal_clock(old, new, variances.at_equal_clock.unwrap_or_default());
+    let ratios = Ratios { wall, at_equal_clock };
     Some(Change {
         case: old.case.clone(),
         backend: old.backend.clone(),
@@ -247,9 +257,8 @@ fn change(old: &Record, new: &Record, variances: Variances) -> Option<Change> {
         threads: old.threads,
         old_ns,
         new_ns,
-        wall,
-        at_equal_clock,
-        verdict: Verdict::of(at_equal_clock.unwrap_or(wall).interval),
+        ratios,
+        verdict: Verdict::of(ratios.decisive().interval),
     })
 }
 
@@ -381,8 +390,8 @@ mod tests {
         // As fast as before on a processor that is a tenth faster: the program is slower.
         let found = changed(paced(1100.0, 5500), paced(1100.0, 5000));
         assert_eq!(found.changes[0].verdict, Verdict::Slower);
-        assert!((found.changes[0].wall.ratio - 1.0).abs() < 1e-12);
-        assert!((found.changes[0].decisive().ratio - 1.1).abs() < 1e-12);
+        assert!((found.changes[0].ratios.wall.ratio - 1.0).abs() < 1e-12);
+        assert!((found.changes[0].ratios.decisive().ratio - 1.1).abs() < 1e-12);
         // What the processor's pace says nothing about goes by its time: a GPU, and where it was not taken.
         let mut gpu = (paced(1000.0, 5000), paced(1100.0, 5500));
         for cell in [&mut gpu.0, &mut gpu.1] {
@@ -391,7 +400,10 @@ mod tests {
         for (old, new) in [gpu, (cell("g/1", 1000.0), paced(1100.0, 5500))] {
             let found = changed(old, new);
             assert_eq!(found.changes[0].verdict, Verdict::Slower);
-            assert_eq!((found.changes[0].at_equal_clock, found.at_equal_clock.cells), (None, 0));
+            assert_eq!(
+                (found.changes[0].ratios.at_equal_clock, found.at_equal_clock.cells),
+                (None, 0)
+            );
         }
     }
 

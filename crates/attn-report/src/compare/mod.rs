@@ -25,7 +25,7 @@ mod side_by_side;
 
 pub use crate::place::Place;
 pub use between_runs::{Allowance, Kind};
-pub use diff::{Agreement, Change, Changes, Diff, Ratio, SAME, Uncompared, Verdict, diff};
+pub use diff::{Agreement, Change, Changes, Diff, Ratio, Ratios, SAME, Uncompared, Verdict, diff};
 pub(crate) use leads::{Lead, leads};
 pub use phases::{Breakdown, phases};
 pub(crate) use phases::{breakdowns, names};

@@ -204,22 +204,19 @@ fn agreement(found: &Agreement) -> String {
 
 /// `±0.9% in private caches, ±2.4% beyond them`, of the ratios that decide.
 fn allowed(machine: &Changes) -> String {
-    let steady = machine.at_equal_clock.cells > 0;
     let kinds = machine.between_runs.iter().map(|allowance| {
-        let clocked = steady && allowance.kind != Kind::Device;
-        let share = if clocked { allowance.at_equal_clock } else { allowance.wall };
         let cells = match allowance.kind {
             Kind::PrivateCaches => "in private caches",
             Kind::SharedMemory => "beyond them",
             Kind::Device => "on a device",
         };
-        format!("±{} {cells}", percent(share))
+        format!("±{} {cells}", percent(allowance.decisive()))
     });
     kinds.collect::<Vec<_>>().join(", ")
 }
 
 fn change(change: &Change) -> Vec<String> {
-    let decisive = change.decisive();
+    let decisive = change.ratios.decisive();
     vec![
         leaf(&change.case).to_owned(),
         change.backend.clone(),
