@@ -163,6 +163,46 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_killed_run_leaves_no_worker_behind() {
+    let root = tempfile::tempdir().unwrap();
+    let args = ["measure", "-b", "fault/hang", "-c", "tiny/full/n=8", "--timeout", "600"];
+    let mut killed = attn(&args).args(["--cases", &cases(root.path())]).spawn().unwrap();
+    let until = |happened: &dyn Fn() -> bool, what: &str| {
+        let give_up = Instant::now() + Duration::from_secs(60);
+        while !happened() {
+            assert!(Instant::now() < give_up, "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let harness = killed.id();
+    until(&|| !asleep(harness).is_empty(), "a worker hangs");
+    let workers = asleep(harness);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    until(
+        &|| workers.iter().all(|pid| state(pid).is_none_or(|(state, _)| state == 'Z')),
+        "they ended",
+    );
+}
+
+/// The workers of `harness` that are asleep: one that has only just been started is not.
+#[cfg(target_os = "linux")]
+fn asleep(harness: u32) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    pids.filter(|pid| state(pid).is_some_and(|found| found == ('S', harness))).collect()
+}
+
+/// The state of a process and its parent; `None` once it is gone.
+#[cfg(target_os = "linux")]
+fn state(pid: &str) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut after_name = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((after_name.next()?.parse().ok()?, after_name.next()?.parse().ok()?))
+}
+
+#[test]
 fn shards_merge_into_the_whole_suite() {
     let root = tempfile::tempdir().unwrap();
     let cases = cases(root.path());

@@ -13,11 +13,12 @@
 //! | [`host`] | what else may disturb a measurement: governor, load, stolen time |
 //! | [`limit`] | how much memory a process may use |
 //! | [`pages`] | large pages for large memory |
+//! | [`parent`] | the process that started this one |
 //! | [`sched`] | whether a process had to wait for a processor |
 //! | [`team`] | threads that do the same at the same time, each on a processor of its own |
 //! | [`vectors`] | instruction sets that the probes know |
 //!
-//! What asks the system (`affinity`, `cache`, `host`, `limit`, `pages`, `sched`) knows Linux alone; elsewhere it says that
+//! What asks the system (`affinity`, `cache`, `host`, `limit`, `pages`, `parent`, `sched`) knows Linux alone; elsewhere it says that
 //! it knows nothing.
 
 pub mod affinity;
@@ -31,6 +32,7 @@ pub mod guard;
 pub mod host;
 pub mod limit;
 pub mod pages;
+pub mod parent;
 pub mod sched;
 pub mod team;
 pub mod vectors;

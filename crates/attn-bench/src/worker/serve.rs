@@ -12,12 +12,14 @@ use crate::attn_case::AttnCase;
 use crate::cell::{CellError, Prepared};
 use crate::expected::Expected;
 
-/// Answers the one request on `input`. `find` is the registry of backends.
+/// Answers the one request on `input`, in a process that ends when its harness does. `find` is the registry of
+/// backends.
 pub fn serve<'r>(
     find: impl Fn(&str) -> Option<&'r dyn Backend>,
     input: &mut dyn BufRead,
     output: &mut dyn Write,
 ) -> std::io::Result<()> {
+    attn_sys::parent::die_with_it()?;
     let mut line = String::new();
     input.read_line(&mut line)?;
     let reply = match serde_json::from_str::<Request>(&line) {
