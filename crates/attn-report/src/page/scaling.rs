@@ -17,7 +17,8 @@ pub(super) fn section(scaling: &Scaling) -> Option<Section> {
         "Exponents are fitted to the medians on log-log axes, over the sizes from 512 on where these are \
          three or more. A local slope is that between one size and the one before; from N = 512 on it is marked \
          where it is more than 0.1 away from the exponent of the work. Where time grew faster than the work and \
-         the working set (peak memory, inputs and output) outgrew a cache of the machine, the cache is named.",
+         the working set (peak memory, inputs and output), or else the scores of a head, outgrew a cache of the \
+         machine, the cache is named.",
     );
     let sweeps: String = scaling.sweeps.iter().map(sweep).collect();
     let content = [intro, sweeps, speedups(&scaling.threads)].concat();

@@ -24,7 +24,7 @@ use serde::Serialize;
 
 pub use crossings::Crossing;
 pub use exponents::{Bound, Exponent};
-pub use slopes::{Outgrown, Slope};
+pub use slopes::{Held, Outgrown, Slope};
 pub use threads::{Speedup, Threads};
 
 use crate::place::Place;

@@ -68,9 +68,10 @@ impl Sweep {
     /// large sizes, none was.
     pub fn of_slope(&self, line: &Line, slope: &Slope) -> Option<String> {
         let why = match slope.outgrew {
-            Some(Outgrown { level, cache_bytes, working_set }) => format!(
-                "where the working set ({}) outgrew the L{level} cache ({})",
-                bytes(working_set),
+            Some(Outgrown { level, cache_bytes, what, bytes: held }) => format!(
+                "where {} ({}) outgrew the L{level} cache ({})",
+                what.name(),
+                bytes(held),
                 bytes(cache_bytes),
             ),
             None if self.is_marked(slope) => {

@@ -1,5 +1,6 @@
 //! The slope between neighbouring sizes.
 
+use attn_core::ProblemSpec;
 use attn_record::stats::Interval;
 use attn_record::{Cache, Record};
 use serde::Serialize;
@@ -24,8 +25,8 @@ pub struct Slope {
     pub interval: Option<Interval>,
     /// Whether it is more than 0.1 away from the expected exponent; `None` if none is expected.
     pub departs: Option<bool>,
-    /// The cache that held the working set at `from` and no longer does at `to`, where the slope is more than
-    /// 0.1 above the expected one.
+    /// The cache that held the working set at `from` and no longer does at `to`, or else one head's scores, where the
+    /// slope is more than 0.1 above the expected one.
     pub outgrew: Option<Outgrown>,
 }
 
@@ -36,8 +37,45 @@ pub struct Outgrown {
     pub level: u8,
     /// Its size.
     pub cache_bytes: u64,
-    /// The working set at the larger size: the peak memory that was counted, and inputs and output.
-    pub working_set: u64,
+    /// What it held.
+    pub what: Held,
+    /// Bytes of that at the larger size.
+    pub bytes: u64,
+}
+
+/// What a cache held, which a larger problem no longer fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// All that a call touches: the peak memory that was counted, and inputs and output.
+    WorkingSet,
+    /// The scores of one head, `len_q x len_k`, of a backend whose memory has room for them: what each
+    /// step of a composed attention passes over.
+    Scores,
+}
+
+impl Held {
+    /// As in sentences.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Held::WorkingSet => "the working set",
+            Held::Scores => "the scores of a head",
+        }
+    }
+
+    fn bytes(self, record: &Record) -> Option<u64> {
+        match self {
+            Held::WorkingSet => record.working_set(),
+            Held::Scores => scores_of_a_head(record),
+        }
+    }
+}
+
+/// In the type of the inputs.
+fn scores_of_a_head(record: &Record) -> Option<u64> {
+    let ProblemSpec { shape, dtype, .. } = &record.problem;
+    let bytes = (shape.len_q * shape.len_k * dtype.size()) as u64;
+    (bytes <= record.peak_bytes()?).then_some(bytes)
 }
 
 pub(super) fn all(points: &[Point<'_>], expected: Option<f64>) -> Vec<Slope> {
@@ -64,13 +102,16 @@ fn interval(a: &Record, b: &Record) -> Option<Interval> {
     Some(believed(&b.measurement()?.ratio_to(a.measurement()?)?))
 }
 
-/// The largest cache of the machine that was outgrown.
+/// The largest cache of the machine that was outgrown: by all, or else by the scores.
 fn outgrown(a: &Record, b: &Record) -> Option<Outgrown> {
-    let (before, after) = (a.working_set()?, b.working_set()?);
-    let caches = b.machine.caches.iter();
-    let left = caches.filter(|cache| before <= cache.bytes && cache.bytes < after);
-    let &Cache { level, bytes } = left.max_by_key(|cache| cache.level)?;
-    Some(Outgrown { level, cache_bytes: bytes, working_set: after })
+    let by = |what: Held| {
+        let (before, after) = (what.bytes(a)?, what.bytes(b)?);
+        let caches = b.machine.caches.iter();
+        let left = caches.filter(|cache| before <= cache.bytes && cache.bytes < after);
+        let &Cache { level, bytes } = left.max_by_key(|cache| cache.level)?;
+        Some(Outgrown { level, cache_bytes: bytes, what, bytes: after })
+    };
+    by(Held::WorkingSet).or_else(|| by(Held::Scores))
 }
 
 #[cfg(test)]
@@ -97,8 +138,19 @@ mod tests {
         assert_eq!(found[0].outgrew, None);
         assert!((found[1].slope - 3.0).abs() < 1e-12);
         assert!((found[1].interval.unwrap().low - 3.0).abs() < 1e-9);
-        let l2 = Outgrown { level: 2, cache_bytes: 2 << 20, working_set: 5 << 20 };
+        let l2 =
+            Outgrown { level: 2, cache_bytes: 2 << 20, what: Held::WorkingSet, bytes: 5 << 20 };
         assert_eq!(found[1].outgrew, Some(l2));
+    }
+
+    #[test]
+    fn where_all_was_too_large_before_the_scores_may_be_what_outgrew_a_cache() {
+        // Scores of 1024 tokens are 4 MiB and do not fit the L2 of 2 MiB, those of 512 do.
+        let found = slopes([1000.0, 4000.0, 32_000.0], [4096, 8192, 32_768]);
+        let l2 = Outgrown { level: 2, cache_bytes: 2 << 20, what: Held::Scores, bytes: 4 << 20 };
+        assert_eq!(found[1].outgrew, Some(l2));
+        // A backend without room for them holds none.
+        assert_eq!(slopes([1000.0, 4000.0, 32_000.0], [2048, 2048, 3072])[1].outgrew, None);
     }
 
     #[test]
