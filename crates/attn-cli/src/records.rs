@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use attn_core::DType;
-use attn_record::{Model, Record, read_records};
+use attn_record::{Model, Record, UNFINISHED, is_finished, read_records};
 use clap::Args;
 
 use crate::args::{BackendArgs, parse_model};
@@ -31,8 +31,12 @@ pub(crate) struct RecordArgs {
 }
 
 impl RecordArgs {
-    /// Reads the runs and keeps what is selected. A pattern has to select something in one of them.
+    /// Reads the runs and keeps what is selected. A pattern has to select something in one of them. Says on stderr
+    /// which of them are unfinished.
     pub(crate) fn read<P: AsRef<Path>>(&self, runs: &[P]) -> Result<Vec<Vec<Record>>, Failure> {
+        for run in runs.iter().map(AsRef::as_ref).filter(|run| !is_finished(run)) {
+            eprintln!("attn: {} {UNFINISHED}", run.display());
+        }
         let runs = runs.iter().map(|run| read_records(run.as_ref()));
         let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
         let (backends, case) = (self.backends.backend.as_deref(), self.case.as_deref());

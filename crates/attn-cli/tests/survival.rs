@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use attn_record::{Outcome, Record, read_limits, read_partial, read_records};
+use attn_record::{Outcome, Record, UNFINISHED, read_limits, read_partial, read_records};
 
 fn attn(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
@@ -133,7 +133,16 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
     partial.write_all(b"{\"schema\":\"attn-rec").unwrap();
     let said = read_partial(&run, &[]).unwrap();
     assert!(said.len() > 3);
-    assert_eq!(attn(&["report", run.to_str().unwrap()]).status().unwrap().code(), Some(0));
+    let page_says_so = || {
+        let shown = attn(&["report", "--markdown", run.to_str().unwrap()]).status().unwrap();
+        assert_eq!(shown.code(), Some(0));
+        let pages =
+            ["index.html", "report.md"].map(|name| fs::read_to_string(run.join(name)).unwrap());
+        pages.map(|page| page.contains(UNFINISHED))
+    };
+    assert_eq!(page_says_so(), [true; 2]);
+    let ranked = attn(&["rank", run.to_str().unwrap()]).output().unwrap();
+    assert!(stderr(&ranked).contains(UNFINISHED), "{}", stderr(&ranked));
 
     let output = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -149,6 +158,7 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
         assert!((3..=9).contains(&kept.len()), "and not measured again: {}", kept.len());
     }
     assert!(!file.exists() && !run.join("inputs").exists(), "nothing is left lying about");
+    assert_eq!(page_says_so(), [false; 2]);
     let measured = probes(&run);
     assert!(measured == 1 || measured == 3, "before, and around the rest if there was one");
     let file = run.join("records.jsonl");

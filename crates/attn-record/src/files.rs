@@ -33,9 +33,18 @@ pub enum ReadError {
 /// The file of a run folder with a record for each finished cell.
 pub const RECORDS: &str = "records.jsonl";
 
-/// The file of a run folder with a record for each process that ended, of the cells that are not finished. A run has it
-/// while it is under way or if it was cut short.
+/// The file of a run folder with a record for each process that ended, of the cells that are not finished. A run has it,
+/// though it may be empty, while it is under way or if it was cut short.
 pub const PARTIAL: &str = "partial.jsonl";
+
+/// What a run is of which [`is_finished`] is false, after its name.
+pub const UNFINISHED: &str = "is unfinished: it is under way or was cut short, so cells or some of their processes \
+                              are missing";
+
+/// Whether nobody is writing into the run folder `run` any more, and nothing cut it short.
+pub fn is_finished(run: &Path) -> bool {
+    !run.join(PARTIAL).exists()
+}
 
 /// The records of the run folder `run`: of its finished cells, then what [`PARTIAL`] knows of others.
 pub fn read_records(run: &Path) -> Result<Vec<Record>, ReadError> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use attn_record::limits::Limits;
-use attn_record::{Map, Record, Run, read_limits, read_map, read_records, read_run};
+use attn_record::{Map, Record, Run, is_finished, read_limits, read_map, read_records, read_run};
 
 use crate::ReportError;
 use crate::charts::{self, Chart};
@@ -18,6 +18,8 @@ pub struct Source<'a> {
     pub run: Run,
     /// The cells.
     pub records: Vec<Record>,
+    /// Whether that is all of them.
+    pub finished: bool,
     /// One head's attention weights.
     pub map: Option<Map>,
     /// What the machines can do at most.
@@ -31,7 +33,7 @@ impl<'a> Source<'a> {
     pub fn read(folder: &Path, known: &'a Known<'a>) -> Result<Self, ReportError> {
         let (run, records) = (read_run(folder)?, read_records(folder)?);
         let (map, limits) = (read_map(folder)?, read_limits(folder)?);
-        Ok(Source { run, records, map, limits, known })
+        Ok(Source { run, records, finished: is_finished(folder), map, limits, known })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use attn_record::Model;
+use attn_record::{Model, UNFINISHED};
 
 use crate::charts::{self, Chart};
 use crate::scaling::{Known, Scaling};
@@ -36,7 +36,7 @@ pub fn write_report(
 /// Reads the run folder `run_dir`, writes `report.md` into it (tables of the sweeps, rankings by kernel
 /// time, scaling) and returns its path.
 pub fn write_markdown(run_dir: &Path, known: &Known<'_>) -> Result<PathBuf, ReportError> {
-    let Source { run, records, .. } = Source::read(run_dir, known)?;
+    let Source { run, records, finished, .. } = Source::read(run_dir, known)?;
     let rankings = compare::rank(std::slice::from_ref(&records), Model::Kernel);
     let rankings: Vec<String> = table::rankings(&rankings).iter().map(Grid::markdown).collect();
     let parts = [
@@ -46,6 +46,9 @@ pub fn write_markdown(run_dir: &Path, known: &Known<'_>) -> Result<PathBuf, Repo
     ];
     let mut text =
         format!("# attn: {} run, {}\n\nMade by `{}`.\n", run.preset, run.started, run.command);
+    if !finished {
+        text += &["\nThis run ", UNFINISHED, ".\n"].concat();
+    }
     for (title, content) in parts.iter().filter(|(_, content)| !content.is_empty()) {
         text += &["\n## ", title, "\n\n", content].concat();
     }

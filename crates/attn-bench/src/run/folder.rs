@@ -14,7 +14,6 @@ use serde::Serialize;
 pub struct Folder {
     path: PathBuf,
     records: File,
-    partial: File,
 }
 
 /// What a run that was cut short left in its folder.
@@ -68,25 +67,21 @@ impl Folder {
             let file = path.join(name);
             File::options().append(true).create_new(true).open(&file).map_err(io_error(&file))
         };
-        let (records, partial) = (new(RECORDS)?, new(PARTIAL)?);
-        Folder { path, records, partial }.locked()
+        new(PARTIAL)?;
+        let records = new(RECORDS)?;
+        Folder { path, records }.locked()
     }
 
     /// Opens the folder of a run that was cut short, to go on with it. Half a line at the end of a file, of a
     /// process that was killed while it wrote, is cut off.
     pub fn reopen(path: &Path) -> Result<(Self, Left), FolderError> {
         let run = read_run(path)?;
-        let open = |name: &str, create: bool| {
-            let file = path.join(name);
-            let options = File::options().append(true).read(true).create(create).open(&file);
-            options.map_err(io_error(&file))
-        };
+        let (records, partial) = (path.join(RECORDS), path.join(PARTIAL));
+        let file = File::options().append(true).open(&records).map_err(io_error(&records))?;
+        let folder = Folder { path: path.into(), records: file }.locked()?;
         // A run that was finished, which nothing is left to do of, has no partial records.
-        let (records, partial) = (open(RECORDS, false)?, open(PARTIAL, true)?);
-        let folder = Folder { path: path.into(), records, partial }.locked()?;
-        for (name, file) in [(RECORDS, &folder.records), (PARTIAL, &folder.partial)] {
-            let name = path.join(name);
-            cut_half_a_line(&name, file).map_err(io_error(&name))?;
+        for file in [&records, &partial].into_iter().filter(|file| file.exists()) {
+            cut_half_a_line(file).map_err(io_error(file))?;
         }
         let finished = read_finished(path)?;
         let partial = read_partial(path, &finished)?;
@@ -123,7 +118,8 @@ impl Folder {
 
     /// Keeps what one process said, until its cell is finished.
     pub fn keep(&mut self, said: &Record) -> io::Result<()> {
-        self.partial.write_all(&line(said)?)
+        let partial = File::options().append(true).create(true).open(self.path.join(PARTIAL));
+        partial?.write_all(&line(said)?)
     }
 
     /// Appends whole lines to [`RECORDS`]; what single processes said is in them.
@@ -131,7 +127,7 @@ impl Folder {
         for record in records {
             self.records.write_all(&line(record)?)?;
         }
-        self.partial.set_len(0)
+        File::create(self.path.join(PARTIAL)).map(drop)
     }
 
     /// A folder for inputs; it goes with [`Folder::tidy`].
@@ -141,16 +137,18 @@ impl Folder {
         Ok(path)
     }
 
-    /// Removes what only a run that is under way needs; what single processes said stays as long as their cells
-    /// are not finished.
-    pub fn tidy(&self) -> Result<(), FolderError> {
+    /// Removes what only a run that is under way needs. Of one that is not `finished`, what single processes said
+    /// stays, and with it the mark that cells are missing.
+    pub fn tidy(&self, finished: bool) -> Result<(), FolderError> {
         let scratch = self.path.join(SCRATCH);
         if scratch.exists() {
             fs::remove_dir_all(&scratch).map_err(io_error(&scratch))?;
         }
         let partial = self.path.join(PARTIAL);
-        let left = self.partial.metadata().map_err(io_error(&partial))?.len();
-        if left == 0 { fs::remove_file(&partial).map_err(io_error(&partial)) } else { Ok(()) }
+        if finished && partial.exists() {
+            fs::remove_file(&partial).map_err(io_error(&partial))?;
+        }
+        Ok(())
     }
 
     /// Writes `name`, whole or not at all.
@@ -168,10 +166,13 @@ fn line(record: &Record) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-fn cut_half_a_line(path: &Path, file: &File) -> io::Result<()> {
+fn cut_half_a_line(path: &Path) -> io::Result<()> {
     let bytes = fs::read(path)?;
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-    if whole < bytes.len() { file.set_len(whole as u64) } else { Ok(()) }
+    if whole < bytes.len() {
+        File::options().write(true).open(path)?.set_len(whole as u64)?;
+    }
+    Ok(())
 }
 
 /// Writes a neighbour of `path` and renames it, so that nobody ever sees half a file.
@@ -188,6 +189,8 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
 
 #[cfg(test)]
 mod tests {
+    use attn_record::is_finished;
+
     use super::*;
 
     #[test]
@@ -197,8 +200,10 @@ mod tests {
         let scratch = folder.scratch().unwrap();
         assert!(scratch.starts_with(folder.path()) && folder.path().join("partial.jsonl").exists());
         folder.append(&[]).unwrap();
-        folder.tidy().unwrap();
-        assert!(!scratch.exists() && !folder.path().join("partial.jsonl").exists());
+        folder.tidy(false).unwrap();
+        assert!(!scratch.exists() && !is_finished(folder.path()));
+        folder.tidy(true).unwrap();
+        assert!(is_finished(folder.path()) && !folder.path().join("partial.jsonl").exists());
         assert!(folder.path().join("records.jsonl").exists());
     }
 
@@ -210,8 +215,10 @@ mod tests {
             "started":"","machine":{"cpu":"","cores":1,"isa":"","arch":"","os":""},"groups":[]}"#;
         fs::write(folder.path().join("run.json"), run).unwrap();
         let path = folder.path().to_path_buf();
+        folder.tidy(true).unwrap();
         drop(folder);
         assert!(Folder::reopen(&path).is_ok());
+        assert!(is_finished(&path), "one who looks at it does not begin it again");
         fs::remove_file(path.join("records.jsonl")).unwrap();
         let error = Folder::reopen(&path).unwrap_err().to_string();
         assert!(error.contains("records.jsonl") && !path.join("records.jsonl").exists(), "{error}");

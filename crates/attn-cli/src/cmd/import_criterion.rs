@@ -136,6 +136,6 @@ fn write(out: &Path, session: &Session, records: &[Record]) -> Result<Folder, Fa
         groups,
     })?;
     folder.append(records)?;
-    folder.tidy()?;
+    folder.tidy(true)?;
     Ok(folder)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use attn_bench::run::{Folder, Part, merge};
-use attn_record::{Limits, read_limits, read_map, read_records, read_run};
+use attn_record::{Limits, is_finished, read_limits, read_map, read_records, read_run};
 use attn_report::summary::Summary;
 use attn_report::write::write_report;
 use serde::Serialize;
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         folder.write_limits(&Limits::new(probes, devices))?;
     }
     folder.append(&records)?;
-    folder.tidy()?;
+    folder.tidy(args.runs.iter().all(|run| is_finished(run)))?;
     let files = write_report(folder.path(), &registry::SCORES, args.png)?;
     if args.output.json {
         let summary = Summary::of(&records);

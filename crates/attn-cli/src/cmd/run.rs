@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     };
     note_limits(&session, &folder)?;
     let executed = session.execute(Some(&mut folder))?;
-    folder.tidy()?;
+    folder.tidy(!executed.interrupted)?;
     if !executed.interrupted {
         note_limits(&session, &folder)?;
     }

@@ -17,6 +17,7 @@ pub mod maps;
 mod scaling;
 mod summary;
 
+use attn_record::UNFINISHED;
 use html::text;
 
 use crate::Source;
@@ -86,9 +87,10 @@ fn of_site(source: &Source<'_>, site: &Site<'_>) -> Vec<Section> {
     sections
 }
 
-/// What is known before any detail: the answers, or that there are several machines.
+/// What is known before any detail: that cells are missing, and the answers or that there are several machines.
 fn introduction(source: &Source<'_>, parts: &[Part]) -> String {
-    match parts {
+    let unfinished = html::paragraph(&html::strong(&format!("This run {UNFINISHED}.")));
+    let known = match parts {
         [] => html::paragraph("No cell was run."),
         [only] => only.answers.clone(),
         parts => html::paragraph(&format!(
@@ -97,7 +99,8 @@ fn introduction(source: &Source<'_>, parts: &[Part]) -> String {
             count(source.records.len(), "record"),
             parts.len(),
         )),
-    }
+    };
+    if source.finished { known } else { unfinished + &known }
 }
 
 fn document(title: &str, dark: &str, body: &str) -> String {

@@ -9,7 +9,7 @@ use crate::source::{Site, Source};
 const GROUP: &str = "sweep/seq-len/full";
 
 fn render(run: Run, records: Vec<Record>, map: Option<Map>) -> String {
-    let source = Source { run, records, map, limits: None, known: &[] };
+    let source = Source { run, records, finished: true, map, limits: None, known: &[] };
     let map = source.map.as_ref().and_then(attention_map);
     super::render(&source, &Site::all(&source), map.as_ref())
 }
