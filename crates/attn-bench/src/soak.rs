@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use attn_core::{Backend, ByRows, DType, Exec, Inputs, Problem, Verdict};
 use attn_record::stats;
@@ -12,6 +12,7 @@ use crate::attn_case::AttnCase;
 use crate::cell::{CellError, Prepared};
 use crate::expected::Expected;
 use crate::random::draw;
+use crate::share_out::share_out;
 
 /// What is drawn and who is asked.
 pub struct Soak<'a> {
@@ -100,20 +101,12 @@ pub fn case(seed: u64, number: u64) -> AttnCase {
 impl Soak<'_> {
     /// Checks every problem on every backend.
     pub fn run(&self) -> SoakReport {
-        let (next, answers) = (AtomicU64::new(0), Mutex::new(Vec::new()));
-        std::thread::scope(|scope| {
-            for _ in 0..self.threads.max(1) {
-                scope.spawn(|| {
-                    while !self.cancel.load(Ordering::Relaxed) {
-                        let number = next.fetch_add(1, Ordering::Relaxed);
-                        if number >= self.cases {
-                            break;
-                        }
-                        let answer = (self.first + number, self.problem(self.first + number));
-                        answers.lock().expect("no thread panics with the lock").push(answer);
-                    }
-                });
-            }
+        let answers = Mutex::new(Vec::new());
+        let numbers = self.first..self.first + self.cases;
+        let until_cancelled = numbers.take_while(|_| !self.cancel.load(Ordering::Relaxed));
+        share_out(self.threads, until_cancelled, |number| {
+            let answer = (number, self.problem(number));
+            answers.lock().expect("no thread panics with the lock").push(answer);
         });
         let mut answers = answers.into_inner().expect("no thread panics with the lock");
         answers.sort_by_key(|(number, _)| *number);
