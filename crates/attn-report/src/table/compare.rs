@@ -1,5 +1,6 @@
 //! Comparisons as tables.
 
+use attn_record::Outcome;
 use attn_record::stats::Interval;
 
 use super::Grid;
@@ -23,14 +24,20 @@ pub fn side_by_side(rows: &[SideBySide]) -> Vec<Grid> {
             title = [title, place.title()].join("; ");
         }
         let rivals: Vec<&Rival> = rows.iter().flat_map(|row| &row.rivals).collect();
-        let names: Vec<&str> =
-            by(&rivals, |rival| rival.backend.as_str()).into_iter().map(|(id, _)| id).collect();
-        grids.extend(tables(&rows, &names).into_iter().map(|rows| Grid {
-            title: title.clone(),
-            rows,
-            names: 1,
-            notes: Vec::new(),
-        }));
+        let (idle, columns): (Vec<_>, Vec<_>) = by(&rivals, |rival| rival.backend.as_str())
+            .into_iter()
+            .partition(|(_, cells)| cells.iter().all(|cell| not_run(cell.outcome)));
+        let names: Vec<&str> = columns.into_iter().map(|(id, _)| id).collect();
+        let grid = |rows, notes| Grid { title: title.clone(), rows, names: 1, notes };
+        grids.extend(tables(&rows, &names).into_iter().map(|rows| grid(rows, Vec::new())));
+        if names.is_empty() {
+            grids.push(grid(Vec::new(), Vec::new()));
+        }
+        let idle: Vec<String> =
+            idle.iter().map(|(id, cells)| format!("{id} ({})", outcomes(cells))).collect();
+        if let Some(last) = grids.last_mut().filter(|_| !idle.is_empty()) {
+            last.notes.push(format!("In no case: {}.", idle.join(", ")));
+        }
     }
     if let Some(last) = grids.last_mut() {
         let legend = "Time of the fastest, and each backend's ratio to it with the half width of its \
@@ -38,6 +45,17 @@ pub fn side_by_side(rows: &[SideBySide]) -> Vec<Grid> {
         last.notes.push(legend.into());
     }
     grids
+}
+
+/// Whether nothing went wrong, and yet there is no time.
+fn not_run(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Unavailable | Outcome::Unsupported | Outcome::Skipped)
+}
+
+/// `unsupported, skipped`.
+fn outcomes(cells: &[&&Rival]) -> String {
+    let different = by(cells, |cell| cell.outcome.name());
+    different.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
 }
 
 /// As many backends in each table as fit without shortening the names of the cases.
@@ -267,7 +285,7 @@ mod tests {
 
     use super::*;
     use crate::compare;
-    use crate::fixture::{certain, ok};
+    use crate::fixture::{certain, ok, with_outcome};
     use crate::table::Options;
 
     fn cell(case: &str, backend: &str, ns: f64) -> Record {
@@ -290,6 +308,29 @@ g, kernel, 1 thread
 ";
         let text = text(&side_by_side(&compare::side_by_side(&records)));
         assert!(text.starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn a_backend_that_ran_nowhere_has_no_column_and_one_that_failed_has() {
+        let ended = |id, outcome| with_outcome(cell("g/n=1", id, 1.0), outcome);
+        let records = [
+            cell("g/n=1", "a", 200.0),
+            ended("b", Outcome::Unsupported),
+            ended("c", Outcome::Error),
+            ended("d", Outcome::Skipped),
+        ];
+        let expected = "\
+g, kernel, 1 thread
+  case  fastest      a      c
+  n=1    200 ns  1.00x  error
+  In no case: b (unsupported), d (skipped).
+";
+        let text_of = |records: &[Record]| text(&side_by_side(&compare::side_by_side(records)));
+        let text = text_of(&records);
+        assert!(text.starts_with(expected), "{text}");
+        let nothing_ran = text_of(&records[1..2]);
+        let expected = "g, kernel, 1 thread\n  In no case: b (unsupported).\n";
+        assert!(nothing_ran.starts_with(expected), "{nothing_ran}");
     }
 
     #[test]
