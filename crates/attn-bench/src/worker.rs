@@ -7,8 +7,8 @@ mod client;
 mod serve;
 
 pub use client::{Launcher, Lost, wait};
-pub use serve::serve;
 pub(crate) use serve::{AnyError, open};
+pub use serve::{serve, work};
 
 use std::path::PathBuf;
 

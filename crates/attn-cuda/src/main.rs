@@ -7,7 +7,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use attn_bench::worker::serve;
+use attn_bench::worker::work;
 use attn_candle::{Cuda, Loads};
 use attn_core::Backend;
 use attn_cuda::{Effort, limits};
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         Some("limits") => say(&device_limits()),
         Some("worker") => {
             let find = |id: &str| (Cuda.id().as_str() == id).then_some(&Cuda as &dyn Backend);
-            serve(find, &mut io::stdin().lock(), &mut io::stdout().lock())
+            work(find)
         }
         _ => {
             eprintln!(

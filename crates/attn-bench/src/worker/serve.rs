@@ -1,6 +1,6 @@
 //! The worker's end.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::Path;
 
@@ -12,14 +12,19 @@ use crate::attn_case::AttnCase;
 use crate::cell::{CellError, Prepared};
 use crate::expected::Expected;
 
-/// Answers the one request on `input`, in a process that ends when its harness does. `find` is the registry of
+/// Is a worker: answers the one request on standard input, and ends when its harness does. `find` is the registry of
 /// backends.
+pub fn work<'r>(find: impl Fn(&str) -> Option<&'r dyn Backend>) -> io::Result<()> {
+    attn_sys::parent::die_with_it()?;
+    serve(find, &mut io::stdin().lock(), &mut io::stdout().lock())
+}
+
+/// Answers the one request on `input`. `find` is the registry of backends.
 pub fn serve<'r>(
     find: impl Fn(&str) -> Option<&'r dyn Backend>,
     input: &mut dyn BufRead,
     output: &mut dyn Write,
-) -> std::io::Result<()> {
-    attn_sys::parent::die_with_it()?;
+) -> io::Result<()> {
     let mut line = String::new();
     input.read_line(&mut line)?;
     let reply = match serde_json::from_str::<Request>(&line) {

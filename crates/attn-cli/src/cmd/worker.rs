@@ -1,6 +1,6 @@
 //! `attn worker`: one request on stdin, one reply on stdout. Hidden: the other commands start it.
 
-use attn_bench::worker::serve;
+use attn_bench::worker::work;
 
 use crate::exit::{Exit, Failure};
 use crate::registry;
@@ -11,6 +11,6 @@ pub(super) fn run() -> Result<Exit, Failure> {
         let entry = entries.iter().find(|entry| entry.backend.id().as_str() == id);
         entry.map(|entry| entry.backend.as_ref())
     };
-    serve(find, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
+    work(find)?;
     Ok(Exit::Success)
 }
