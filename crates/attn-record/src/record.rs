@@ -146,6 +146,11 @@ impl Outcome {
             Outcome::Skipped => "skipped",
         }
     }
+
+    /// Whether something went wrong; what was not run has no time either, but is no failure.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Outcome::Disagrees | Outcome::Error | Outcome::Timeout)
+    }
 }
 
 impl std::fmt::Display for Outcome {

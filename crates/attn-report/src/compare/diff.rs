@@ -198,7 +198,7 @@ pub fn diff(old: &[Record], new: &[Record]) -> Diff {
         let alone = these.iter().filter(|r| !those.iter().any(|other| same(r, other)));
         alone.map(|r| name(r)).collect()
     };
-    let uncompared = pairs.iter().filter(|(o, n)| o.outcome != n.outcome || failed(o));
+    let uncompared = pairs.iter().filter(|(o, n)| o.outcome != n.outcome || o.outcome.is_failure());
     Diff {
         notes: notes(&old, &new, foreign),
         machines: machines(&pairs, &BetweenRuns::of(&old), &BetweenRuns::of(&new)),
@@ -208,10 +208,6 @@ pub fn diff(old: &[Record], new: &[Record]) -> Diff {
         only_old: alone(&old, &new),
         only_new: alone(&new, &old),
     }
-}
-
-fn failed(record: &Record) -> bool {
-    matches!(record.outcome, Outcome::Disagrees | Outcome::Error | Outcome::Timeout)
 }
 
 fn machines(pairs: &[(&Record, &Record)], before: &BetweenRuns, now: &BetweenRuns) -> Vec<Changes> {

@@ -23,21 +23,7 @@ pub fn side_by_side(rows: &[SideBySide]) -> Vec<Grid> {
         if machines > 1 {
             title = [title, place.title()].join("; ");
         }
-        let rivals: Vec<&Rival> = rows.iter().flat_map(|row| &row.rivals).collect();
-        let (idle, columns): (Vec<_>, Vec<_>) = by(&rivals, |rival| rival.backend.as_str())
-            .into_iter()
-            .partition(|(_, cells)| cells.iter().all(|cell| not_run(cell.outcome)));
-        let names: Vec<&str> = columns.into_iter().map(|(id, _)| id).collect();
-        let grid = |rows, notes| Grid { title: title.clone(), rows, names: 1, notes };
-        grids.extend(tables(&rows, &names).into_iter().map(|rows| grid(rows, Vec::new())));
-        if names.is_empty() {
-            grids.push(grid(Vec::new(), Vec::new()));
-        }
-        let idle: Vec<String> =
-            idle.iter().map(|(id, cells)| format!("{id} ({})", outcomes(cells))).collect();
-        if let Some(last) = grids.last_mut().filter(|_| !idle.is_empty()) {
-            last.notes.push(format!("In no case: {}.", idle.join(", ")));
-        }
+        grids.extend(of_group(&title, &rows));
     }
     if let Some(last) = grids.last_mut() {
         let legend = "Time of the fastest, and each backend's ratio to it with the half width of its \
@@ -47,9 +33,26 @@ pub fn side_by_side(rows: &[SideBySide]) -> Vec<Grid> {
     grids
 }
 
-/// Whether nothing went wrong, and yet there is no time.
-fn not_run(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Unavailable | Outcome::Unsupported | Outcome::Skipped)
+/// One table after the other under the same title; below the last, the backends that were run in no case.
+fn of_group(title: &str, rows: &[&SideBySide]) -> Vec<Grid> {
+    let rivals: Vec<&Rival> = rows.iter().flat_map(|row| &row.rivals).collect();
+    let runs = |rival: &&&Rival| rival.outcome == Outcome::Ok || rival.outcome.is_failure();
+    let (columns, idle): (Vec<_>, Vec<_>) = by(&rivals, |rival| rival.backend.as_str())
+        .into_iter()
+        .partition(|(_, cells)| cells.iter().any(runs));
+    let names: Vec<&str> = columns.into_iter().map(|(id, _)| id).collect();
+    let mut tables = tables(rows, &names);
+    if tables.is_empty() {
+        tables.push(Vec::new());
+    }
+    let grid = |rows| Grid { title: title.into(), rows, names: 1, notes: Vec::new() };
+    let mut grids: Vec<Grid> = tables.into_iter().map(grid).collect();
+    let idle: Vec<String> =
+        idle.iter().map(|(id, cells)| format!("{id} ({})", outcomes(cells))).collect();
+    if let Some(last) = grids.last_mut().filter(|_| !idle.is_empty()) {
+        last.notes.push(format!("In no case: {}.", idle.join(", ")));
+    }
+    grids
 }
 
 /// `unsupported, skipped`.
