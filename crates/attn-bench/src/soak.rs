@@ -102,7 +102,7 @@ impl Soak<'_> {
     /// Checks every problem on every backend.
     pub fn run(&self) -> SoakReport {
         let answers = Mutex::new(Vec::new());
-        let numbers = self.first..self.first + self.cases;
+        let numbers = (0..self.cases).map(|number| self.first + number);
         let until_cancelled = numbers.take_while(|_| !self.cancel.load(Ordering::Relaxed));
         share_out(self.threads, until_cancelled, |number| {
             let answer = (number, self.problem(number));

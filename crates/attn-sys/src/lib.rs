@@ -18,8 +18,8 @@
 //! | [`team`] | threads that do the same at the same time, each on a processor of its own |
 //! | [`vectors`] | instruction sets that the probes know |
 //!
-//! What asks the system (`affinity`, `cache`, `host`, `limit`, `pages`, `parent`, `sched`) knows Linux alone; elsewhere it says that
-//! it knows nothing.
+//! What asks the system (`affinity`, `cache`, `host`, `limit`, `pages`, `parent`, `sched`) knows Linux alone; elsewhere
+//! it says that it knows nothing.
 
 pub mod affinity;
 pub mod alloc;

@@ -95,14 +95,14 @@ impl<'a> BetweenRuns<'a> {
 impl Variances {
     /// The median over cells; none without any that has several processes.
     fn typical_of(cells: &[&Record]) -> Self {
-        let typical = |variance: fn(&Measurement) -> Option<f64>, counts: fn(&Record) -> bool| {
-            let cells = cells.iter().filter(|cell| counts(cell));
-            let found: Vec<f64> = cells.filter_map(|cell| variance(cell.measurement()?)).collect();
-            stats::median(&found)
+        let typical = |cells: &[&Record], variance: fn(&Measurement) -> Option<f64>| {
+            let measured = cells.iter().filter_map(|cell| cell.measurement());
+            stats::median(&measured.filter_map(variance).collect::<Vec<_>>())
         };
+        let clocked: Vec<&Record> = cells.iter().filter(|c| on_processor(c)).copied().collect();
         Variances {
-            wall: typical(Measurement::process_variance, |_| true).unwrap_or_default(),
-            at_equal_clock: typical(Measurement::process_variance_at_equal_clock, on_processor),
+            wall: typical(cells, Measurement::process_variance).unwrap_or_default(),
+            at_equal_clock: typical(&clocked, Measurement::process_variance_at_equal_clock),
         }
     }
 }

@@ -89,7 +89,6 @@ fn of_site(source: &Source<'_>, site: &Site<'_>) -> Vec<Section> {
 
 /// What is known before any detail: that cells are missing, and the answers or that there are several machines.
 fn introduction(source: &Source<'_>, parts: &[Part]) -> String {
-    let unfinished = html::paragraph(&html::strong(&format!("This run {UNFINISHED}.")));
     let known = match parts {
         [] => html::paragraph("No cell was run."),
         [only] => only.answers.clone(),
@@ -100,7 +99,10 @@ fn introduction(source: &Source<'_>, parts: &[Part]) -> String {
             parts.len(),
         )),
     };
-    if source.finished { known } else { unfinished + &known }
+    if source.finished {
+        return known;
+    }
+    html::paragraph(&html::strong(&format!("This run {UNFINISHED}."))) + &known
 }
 
 fn document(title: &str, dark: &str, body: &str) -> String {
