@@ -100,16 +100,30 @@ impl<'b> Prepared<'b> {
         expected.judge(&self.problem, &self.receipt.arithmetic, out)
     }
 
-    /// What preparing allocated and one more call allocates; `None` where this program does not count.
+    /// What preparing allocated and one more call allocates; `None` where nobody counts.
     pub fn memory(&mut self) -> Result<Option<Memory>, BackendError> {
+        if self.receipt.on_processor() { self.heap() } else { self.device_memory() }
+    }
+
+    fn device_memory(&mut self) -> Result<Option<Memory>, BackendError> {
+        let peak = self.plan.device_peak()?;
+        Ok(peak.map(|peak| Memory {
+            prepared_bytes: 0,
+            peak_bytes: peak.0,
+            allocations: None,
+            allocated_bytes: None,
+        }))
+    }
+
+    fn heap(&mut self) -> Result<Option<Memory>, BackendError> {
         let (done, run) = attn_sys::alloc::measure(|| self.plan.run(NonZeroU32::MIN));
         done?;
         let counted = attn_sys::alloc::is_installed();
         Ok(counted.then(|| Memory {
             prepared_bytes: self.usage.held_bytes,
             peak_bytes: self.usage.peak_bytes.max(self.usage.held_bytes + run.peak_bytes),
-            allocations: run.allocations,
-            allocated_bytes: run.allocated_bytes,
+            allocations: Some(run.allocations),
+            allocated_bytes: Some(run.allocated_bytes),
         }))
     }
 

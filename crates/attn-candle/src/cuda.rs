@@ -2,7 +2,8 @@
 //!
 //! `load` transfers the operands to the device, where they and the result stay; `run` launches all calls of a
 //! sample and waits for the device once; `store` transfers the result back. So time is the host's clock around
-//! launches and one synchronisation: with few, short calls it contains the launches.
+//! launches and one synchronisation: with few, short calls it contains the launches. Memory is what the driver's pool
+//! says was in use of it, as candle allocates there.
 //!
 //! Products of f32 are f32: TF32 is switched off, and so are reduced-precision sums of half types, which
 //! are converted to f32 first anyway.
@@ -11,16 +12,19 @@
 //! kernels include, from GitHub with git. The package alone does not have them, so it cannot be built from the
 //! registry.
 
+use std::sync::OnceLock;
+
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, Exec, Plan, Problem, Receipt, ThreadPolicy,
-    Unavailable, Unsupported,
+    Arithmetic, Backend, BackendError, BackendId, Bytes, Exec, Plan, Problem, Receipt,
+    ThreadPolicy, Unavailable, Unsupported,
 };
-use candle_core::cuda::cudarc::driver::{result, sys};
+use attn_sys::device::Pool;
+use candle_core::cuda::cudarc::driver::{DriverError, sys};
 use candle_core::{Device, cuda};
 
 use crate::Composed;
 use crate::composed::{LIBRARIES, plan};
-use crate::plan::{checked, message};
+use crate::plan::{checked, failed, message, readable};
 
 /// The backend `candle/cuda`. Supports what [`Composed`] does.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,15 +36,15 @@ impl Backend for Cuda {
     }
 
     fn probe(&self) -> Result<Receipt, Unavailable> {
-        let device = device().map_err(|error| Unavailable { reason: message(&error) })?;
-        let described = describe(&device).map_err(|reason| Unavailable { reason })?;
+        let described = device().and_then(|device| describe(&device));
+        let described = described.map_err(|reason| Unavailable { reason })?;
         Ok(Receipt {
             library: LIBRARIES.into(),
             device: described,
-            isa: "cuBLAS products, TF32 off; time is the host's clock, device synchronised once \
-                  per sample"
+            isa: "cuBLAS products, TF32 off; time is the host's clock, the device synchronised \
+                  before it is read"
                 .into(),
-            threads: ThreadPolicy::PerProcess,
+            threads: ThreadPolicy::Device,
             arithmetic: Arithmetic::PLAIN,
         })
     }
@@ -54,29 +58,59 @@ impl Backend for Cuda {
         problem: &Problem,
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        Ok(plan(problem, &checked(device())?))
+        Ok(plan(problem, &device().map_err(failed)?))
     }
 }
 
-/// The first device, with products in the precision that the receipt states.
-pub(crate) fn device() -> candle_core::Result<Device> {
-    cuda::set_gemm_reduced_precision_f32(false);
-    cuda::set_gemm_reduced_precision_f16(false);
-    cuda::set_gemm_reduced_precision_bf16(false);
-    Device::new_cuda(0)
+/// The first device, with products in the precision that the receipt states; or why there is none. Opened once: every
+/// further one would load its own kernels and hold its own workspace for products.
+pub(crate) fn device() -> Result<Device, String> {
+    static FIRST: OnceLock<Result<Device, String>> = OnceLock::new();
+    let open = || {
+        cuda::set_gemm_reduced_precision_f32(false);
+        cuda::set_gemm_reduced_precision_f16(false);
+        cuda::set_gemm_reduced_precision_bf16(false);
+        Device::new_cuda(0).map_err(|error| message(&error))
+    };
+    FIRST.get_or_init(open).clone()
+}
+
+/// What `work` occupies of the device's memory at its peak, beyond what is in use before; `None` where the driver has no
+/// pool that counts (its memory pools are not supported).
+pub(crate) fn peak(
+    device: &Device,
+    work: impl FnOnce() -> Result<(), BackendError>,
+) -> Result<Option<Bytes>, BackendError> {
+    let stream = checked(device.as_cuda_device())?.cuda_stream();
+    checked(device.synchronize())?;
+    let begun = Pool::of(stream.context()).and_then(|pool| {
+        pool.forget_peak()?;
+        Ok((pool, pool.in_use()?))
+    });
+    work()?;
+    let Ok((pool, before)) = begun else {
+        return Ok(None);
+    };
+    let peak = pool.peak().ok().filter(|_| before > 0);
+    Ok(peak.map(|peak| Bytes(peak.saturating_sub(before))))
+}
+
+fn in_words(error: DriverError) -> String {
+    readable(&error.to_string())
 }
 
 /// Name, compute capability and driver of the device.
 fn describe(device: &Device) -> Result<String, String> {
     use sys::CUdevice_attribute_enum as Attribute;
-    let fail = |error: result::DriverError| error.to_string();
     let stream = device.as_cuda_device().map_err(|error| message(&error))?.cuda_stream();
     let context = stream.context();
-    let name = context.name().map_err(fail)?;
-    let major =
-        context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR).map_err(fail)?;
-    let minor =
-        context.attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR).map_err(fail)?;
+    let name = context.name().map_err(in_words)?;
+    let major = context
+        .attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
+        .map_err(in_words)?;
+    let minor = context
+        .attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)
+        .map_err(in_words)?;
     Ok(format!("{name}, compute capability {major}.{minor}{}", driver()))
 }
 

@@ -21,7 +21,7 @@ impl Loads {
     /// Of the device that [`Cuda`](crate::Cuda) computes on, with products in the same precision.
     #[cfg(feature = "cuda")]
     pub fn cuda() -> Result<Self, BackendError> {
-        Ok(Loads(checked(crate::cuda::device())?))
+        crate::cuda::device().map(Loads).map_err(crate::plan::failed)
     }
 
     /// Products of two `[size, size]` matrices, as many as it is told, then waits for the last.

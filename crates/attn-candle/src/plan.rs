@@ -111,6 +111,14 @@ impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
         }
     }
 
+    fn device_peak(&mut self) -> Result<Option<Bytes>, BackendError> {
+        match self.device.clone() {
+            #[cfg(feature = "cuda")]
+            device @ Device::Cuda(_) => crate::cuda::peak(&device, || self.run(NonZeroU32::MIN)),
+            _ => Ok(None),
+        }
+    }
+
     fn footprint(&self) -> Footprint {
         Footprint { scratch: Some(Bytes(self.kernel.scratch(&self.problem) as u64)) }
     }
@@ -177,14 +185,43 @@ pub(crate) fn bias(
 
 /// A failure in candle's own words, without the backtrace that it appends to them.
 pub(crate) fn message(error: &candle_core::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().into()
+    readable(error.to_string().lines().next().unwrap_or_default())
+}
+
+/// `out of memory (CUDA_ERROR_OUT_OF_MEMORY)` for what the CUDA driver's interface prints as
+/// `DriverError(CUDA_ERROR_OUT_OF_MEMORY, "out of memory")`.
+pub(crate) fn readable(error: &str) -> String {
+    let fields = error.strip_prefix("DriverError(").and_then(|rest| rest.strip_suffix("\")"));
+    match fields.and_then(|fields| fields.split_once(", \"")) {
+        Some((name, words)) => format!("{words} ({name})"),
+        None => error.into(),
+    }
 }
 
 /// The same as an error of the backend.
 pub(crate) fn checked<T>(result: candle_core::Result<T>) -> Result<T, BackendError> {
-    result.map_err(|error| BackendError::Library { library: "candle", message: message(&error) })
+    result.map_err(|error| failed(message(&error)))
+}
+
+/// The same of what was said already.
+pub(crate) const fn failed(message: String) -> BackendError {
+    BackendError::Library { library: "candle", message }
 }
 
 const fn wrong_type<T: Element>(found: DType) -> BackendError {
     BackendError::DType { expected: T::DTYPE, found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drivers_errors_are_told_in_words() {
+        let error = "DriverError(CUDA_ERROR_NO_DEVICE, \"no CUDA-capable device is detected\")";
+        assert_eq!(readable(error), "no CUDA-capable device is detected (CUDA_ERROR_NO_DEVICE)");
+        for other in ["shape mismatch", "DriverError(", "DriverError(CUDA_ERROR_UNKNOWN)"] {
+            assert_eq!(readable(other), other);
+        }
+    }
 }

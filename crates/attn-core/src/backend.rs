@@ -101,6 +101,12 @@ pub trait Plan {
         Ok(Vec::new())
     }
 
+    /// Computes once and says what that occupies of a device's memory at its peak, beyond what the plan occupied before;
+    /// `None` where no device computes, or it does not count.
+    fn device_peak(&mut self) -> Result<Option<Bytes>, BackendError> {
+        Ok(None)
+    }
+
     /// Memory beyond inputs and output, if known.
     fn footprint(&self) -> Footprint {
         Footprint::default()

@@ -20,6 +20,13 @@ pub struct Receipt {
     pub arithmetic: Arithmetic,
 }
 
+impl Receipt {
+    /// Whether the processor computes, in the memory of the process, and not another device.
+    pub fn on_processor(&self) -> bool {
+        self.device == "cpu"
+    }
+}
+
 /// When the number of threads is fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,6 +36,8 @@ pub enum ThreadPolicy {
     /// The library fixes its pool for the life of the process, from the environment:
     /// the harness starts a fresh process with that environment for every cell.
     PerProcess,
+    /// A device computes, with threads of its own: how many of the host wait for it changes nothing.
+    Device,
 }
 
 /// Precision and order of the intermediate results.

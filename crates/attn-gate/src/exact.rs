@@ -38,7 +38,9 @@ impl Facts {
         let verdicts = [ready.check.as_ref(), Some(finished)];
         let metrics = verdicts.into_iter().flatten().filter_map(|verdict| verdict.metrics);
         Facts {
-            memory: ready.memory.map(|m| [m.allocations, m.allocated_bytes, m.peak_bytes]),
+            memory: ready
+                .memory
+                .and_then(|m| Some([m.allocations?, m.allocated_bytes?, m.peak_bytes])),
             scratch: ready.footprint.scratch.map(|bytes| bytes.0),
             work: ready.work,
             accuracy_db: metrics.map(|metrics| decibels(metrics.nmse)).reduce(f64::min),

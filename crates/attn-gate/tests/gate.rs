@@ -74,8 +74,8 @@ impl Worker {
                 memory: Some(Memory {
                     prepared_bytes: 64,
                     peak_bytes: 128,
-                    allocations: 2,
-                    allocated_bytes: 64,
+                    allocations: Some(2),
+                    allocated_bytes: Some(64),
                 }),
             },
             finished: verdict(1e-14, Vec::new()),
@@ -252,7 +252,7 @@ fn one_more_allocation_and_three_decibels_are_named_before_anything_is_timed() {
     let base = Worker::new(&["a"]);
     let mut head = base.clone();
     let memory = head.ready.memory.unwrap();
-    head.ready.memory = Some(Memory { allocations: 3, ..memory });
+    head.ready.memory = Some(Memory { allocations: Some(3), ..memory });
     head.finished = verdict(2e-14, Vec::new());
     let bench = Bench::new();
     let gate = bench.gate(&base, &head);

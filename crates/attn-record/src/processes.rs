@@ -84,8 +84,12 @@ mod tests {
     fn every_process_of_a_cell_adds_its_samples() {
         let mut first = said("x", Outcome::Ok, 30);
         first.volatile.oracle_ns = Some(7);
-        let memory =
-            Memory { prepared_bytes: 1, peak_bytes: 2, allocations: 3, allocated_bytes: 4 };
+        let memory = Memory {
+            prepared_bytes: 1,
+            peak_bytes: 2,
+            allocations: Some(3),
+            allocated_bytes: Some(4),
+        };
         first.volatile.memory = Some(memory);
         let all = [first, said("y", Outcome::Ok, 1), said("x", Outcome::Ok, 20)];
         let [x, y] = &put_together(&all)[..] else { panic!("two cells") };

@@ -202,7 +202,8 @@ pub struct Volatile {
     pub measurement: Option<Measurement>,
 }
 
-/// What a computation allocates on the heap beyond its inputs and outputs, all threads together.
+/// What a computation allocates beyond its inputs and outputs: on the heap, all threads together, or on the device that
+/// computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
@@ -210,10 +211,12 @@ pub struct Memory {
     pub prepared_bytes: u64,
     /// Peak over `prepare` and one `run`: what the plan holds plus what the call needs on top.
     pub peak_bytes: u64,
-    /// Allocations in one call of `run`, the first being over.
-    pub allocations: u64,
-    /// Bytes that they ask for in total.
-    pub allocated_bytes: u64,
+    /// Allocations in one call of `run`, the first being over; absent on a device, which counts bytes in use alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocations: Option<u64>,
+    /// Bytes that they ask for in total; absent likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocated_bytes: Option<u64>,
 }
 
 /// Timed samples of every process of a cell. All are kept.

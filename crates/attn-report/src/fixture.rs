@@ -116,7 +116,12 @@ pub(crate) fn map(n: usize) -> Map {
 
 /// Memory of a call that needs `bytes`.
 pub(crate) fn peak(bytes: u64) -> Memory {
-    Memory { prepared_bytes: bytes, peak_bytes: bytes, allocations: 0, allocated_bytes: 0 }
+    Memory {
+        prepared_bytes: bytes,
+        peak_bytes: bytes,
+        allocations: Some(0),
+        allocated_bytes: Some(0),
+    }
 }
 
 /// The same cell, whose backend spent `phases` nanoseconds on its parts.

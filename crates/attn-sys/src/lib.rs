@@ -1,5 +1,5 @@
 //! What needs the machine. `unsafe` is allowed here, because a global allocator cannot be written without,
-//! nor can instructions be used that only some processors have.
+//! nor can instructions be used that only some processors have, nor a device's driver be asked.
 //!
 //! | module | room for |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | [`bandwidth`] | how many bytes a second: passes over a buffer |
 //! | [`cache`] | the sizes of the caches |
 //! | [`clock`] | how finely time is told, and what telling it costs |
+//! | `device` (feature `cuda`) | how much of a device's memory is in use |
 //! | [`fma`] | how many multiply-adds a second: loops of nothing else |
 //! | `guard` (Linux) | memory with pages around it that nobody may touch |
 //! | [`host`] | what else may disturb a measurement: governor, load, stolen time |
@@ -26,6 +27,8 @@ pub mod alloc;
 pub mod bandwidth;
 pub mod cache;
 pub mod clock;
+#[cfg(feature = "cuda")]
+pub mod device;
 pub mod fma;
 #[cfg(target_os = "linux")]
 pub mod guard;

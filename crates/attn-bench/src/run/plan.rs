@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use attn_core::ThreadPolicy;
 use attn_record::{Model, Record};
 
 use super::{Entry, Preset};
@@ -46,7 +47,8 @@ pub struct Selection {
     pub measure: bool,
 }
 
-/// All cells of `selection`, case by case, so that the backends of a case are measured side by side.
+/// All cells of `selection`, case by case, so that the backends of a case are measured side by side. What a device
+/// computes has one number of threads, the first.
 pub fn plan<'s>(
     suite: &'s Suite,
     entries: &[Entry],
@@ -55,10 +57,15 @@ pub fn plan<'s>(
     cores: usize,
 ) -> Vec<Cell<'s>> {
     let mut cells = Vec::new();
+    let backends = &selection.backends;
+    let threaded: Vec<usize> =
+        backends.iter().copied().filter(|&at| !on_device(&entries[at])).collect();
     for case in selection.cases.iter().map(|&at| &suite.cases()[at]) {
-        for threads in thread_counts(case, selection, cores) {
+        for (place, threads) in thread_counts(case, selection, cores).into_iter().enumerate() {
+            // A device would do the same again for every number of threads.
+            let backends = if place == 0 { backends } else { &threaded };
             for model in models(case, selection) {
-                for &backend in &selection.backends {
+                for &backend in backends {
                     let task = task(case, &entries[backend], model, preset);
                     cells.push(Cell { case, backend, threads, task });
                 }
@@ -66,6 +73,10 @@ pub fn plan<'s>(
         }
     }
     cells
+}
+
+fn on_device(entry: &Entry) -> bool {
+    entry.backend.probe().is_ok_and(|receipt| receipt.threads == ThreadPolicy::Device)
 }
 
 fn thread_counts(case: &Case, selection: &Selection, cores: usize) -> Vec<usize> {

@@ -48,8 +48,8 @@ fn the_messages_of_protocol_1() {
         memory: Some(Memory {
             prepared_bytes: 1,
             peak_bytes: 2,
-            allocations: 3,
-            allocated_bytes: 4,
+            allocations: Some(3),
+            allocated_bytes: Some(4),
         }),
     };
     let cell = CellId { case: "gate/x".into(), backend: "faer".into(), threads: 2 };

@@ -14,9 +14,8 @@ use crate::sweep::Sweep;
 pub(super) fn peak(sweep: &Sweep<'_>) -> Option<Chart> {
     let chart = Plot {
         title: format!("Peak scratch memory: {}", sweep.description()),
-        subtitle:
-            "Heap bytes beyond inputs and output, counted in an untimed call; lower is better"
-                .into(),
+        subtitle: "Bytes beyond inputs and output, counted in an untimed call; lower is better"
+            .into(),
         x_name: axis_name(sweep).into(),
         y_name: "Peak scratch".into(),
         sizes: sweep.sizes(),
@@ -56,9 +55,10 @@ fn curves<'a>(sweep: &Sweep<'a>) -> Vec<Curve<'a>> {
 }
 
 fn facts(record: &Record, place: &str, peak: u64) -> String {
-    let calls = record.volatile.memory.map(|memory| {
-        let allocations = count(memory.allocations as usize, "allocation");
-        format!("\n{allocations} in a call, {} in total", bytes(memory.allocated_bytes))
+    let calls = record.volatile.memory.and_then(|memory| {
+        let (allocations, total) = (memory.allocations?, memory.allocated_bytes?);
+        let allocations = count(allocations as usize, "allocation");
+        Some(format!("\n{allocations} in a call, {} in total", bytes(total)))
     });
     let calls = calls.unwrap_or_default();
     format!("{}, {place}\n{} at its peak{calls}", record.backend, bytes(peak))
@@ -88,8 +88,8 @@ mod tests {
             record.volatile.memory = Some(Memory {
                 prepared_bytes: 0,
                 peak_bytes,
-                allocations: 3,
-                allocated_bytes: peak_bytes,
+                allocations: Some(3),
+                allocated_bytes: Some(peak_bytes),
             });
         }
         records

@@ -118,7 +118,7 @@ impl Column {
                 Cell::value(memory.map(|m| m.peak_bytes as f64), |peak| bytes(peak as u64))
             }
             Column::Allocations => {
-                Cell::value(memory.map(|m| m.allocations as f64), |n| n.to_string())
+                Cell::value(memory.and_then(|m| m.allocations).map(|n| n as f64), |n| n.to_string())
             }
             Column::Error => Cell::value(record.budget_share(), percent),
         }
@@ -238,8 +238,8 @@ mod tests {
         record.volatile.memory = Some(Memory {
             prepared_bytes: 0,
             peak_bytes: 3 << 20,
-            allocations: 7,
-            allocated_bytes: 0,
+            allocations: Some(7),
+            allocated_bytes: Some(0),
         });
         let html = super::of_group(&[&record], &example());
         for part in ["of peak", ">50%<", "3 MiB", "data-value=\"7\""] {

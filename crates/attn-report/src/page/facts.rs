@@ -62,6 +62,7 @@ fn threads(policy: ThreadPolicy) -> &'static str {
     match policy {
         ThreadPolicy::PerCall => "per call",
         ThreadPolicy::PerProcess => "per process",
+        ThreadPolicy::Device => "the device's own",
     }
 }
 
