@@ -1,5 +1,8 @@
 //! One attn-case file, judged: its own result if it has one, and every backend's.
 
+use std::path::Path;
+use std::time::Duration;
+
 use attn_core::{Backend, ByRows, Exec, Verdict};
 use attn_oracle::{Budget, Reference, Rows, Rule, judge};
 use attn_record::Outcome;
@@ -8,6 +11,10 @@ use serde::Serialize;
 use crate::attn_case::{AttnCase, Tolerance};
 use crate::cell::{CellError, Prepared};
 use crate::expected::{Expected, ExpectedError};
+use crate::worker::{AnyError, Exercise, Launcher, Request};
+
+/// A program that has not computed a file by then never will.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What became of one file.
 #[derive(Clone, Debug, Serialize)]
@@ -71,6 +78,12 @@ fn judge_claim(case: &AttnCase) -> Result<Option<Judged>, ExpectedError> {
 
 fn judge_backend(backend: &dyn Backend, case: &AttnCase, expected: &Expected) -> Judged {
     let id = backend.id();
+    if let (Some(program), Ok(_)) = (backend.runner(), backend.probe()) {
+        let judged = judge_by(program, id.as_str(), case, expected);
+        let error = |reason: AnyError| (Outcome::Error, Some(reason.to_string()), None);
+        let (outcome, reason, verdict) = judged.unwrap_or_else(error);
+        return Judged { name: id.to_string(), outcome, reason, verdict };
+    }
     let checked = Prepared::new(backend, &case.problem, &Exec::SINGLE)
         .and_then(|mut cell| Ok(cell.check(&case.inputs, expected)?));
     let (outcome, error) = match checked {
@@ -80,4 +93,33 @@ fn judge_backend(backend: &dyn Backend, case: &AttnCase, expected: &Expected) ->
         Err(error @ CellError::Backend(_)) => (Outcome::Error, error),
     };
     Judged { name: id.to_string(), outcome, reason: Some(error.to_string()), verdict: None }
+}
+
+/// What the `worker` of `program` finds.
+fn judge_by(
+    program: &Path,
+    backend: &str,
+    case: &AttnCase,
+    expected: &Expected,
+) -> Result<(Outcome, Option<String>, Option<Verdict>), AnyError> {
+    let folder = tempfile::tempdir()?;
+    let [file, beside] = ["case", "expected"].map(|name| folder.path().join(name));
+    std::fs::write(&file, case.to_bytes())?;
+    expected.save(&beside)?;
+    let launcher = Launcher {
+        program: program.into(),
+        args: vec!["worker".into()],
+        thread_variables: Vec::new(),
+        timeout: PATIENCE,
+    };
+    let reply = launcher.run(&Request {
+        backend: backend.into(),
+        threads: 1,
+        cpu: None,
+        memory_limit: None,
+        a: None,
+        b: Exercise { case: file, expected: beside },
+        timed: None,
+    })?;
+    Ok((reply.outcome, reply.reason, reply.recheck))
 }

@@ -93,7 +93,10 @@ pub(crate) fn device_limits<'b>(
     mut backends: impl Iterator<Item = &'b dyn Backend>,
 ) -> Option<Result<DeviceLimits, String>> {
     backends.find(|backend| backend.runner().is_some() && backend.probe().is_ok())?;
-    Some(Cuda::beside_this_program().limits().map_err(|unavailable| unavailable.reason))
+    let limits = Cuda::beside_this_program().limits();
+    Some(limits.map_err(|unavailable| {
+        format!("the limits of the CUDA device are unknown: {}", unavailable.reason)
+    }))
 }
 
 /// Deliberately wrong backends: in no list and no default, but there for who asks by name.

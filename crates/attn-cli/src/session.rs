@@ -16,6 +16,7 @@ use attn_bench::run::{
 use attn_bench::select::Filter;
 use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
+use attn_core::Backend;
 use attn_record::limits::{DeviceLimits, Probe};
 use attn_record::{Build, Machine, Outcome, Record, Shard};
 
@@ -57,6 +58,23 @@ pub(crate) fn select_backends(
     let ids: Vec<_> = entries.iter().map(|entry| entry.backend.id().to_string()).collect();
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     select("backend", args.backend.as_deref(), &ids, &registry::aliases())
+}
+
+/// The selected backends that this process computes itself: a command that starts no other can use no more.
+pub(crate) fn in_process(args: &BackendArgs) -> Result<Vec<Box<dyn Backend>>, Failure> {
+    let entries = registry::entries_for(args.backend.as_deref());
+    let selected: BTreeSet<usize> = select_backends(&entries, args)?.into_iter().collect();
+    let backends = entries.into_iter().map(|entry| entry.backend).enumerate();
+    let selected = backends.filter(|(at, _)| selected.contains(at)).map(|(_, backend)| backend);
+    let (elsewhere, here): (Vec<_>, Vec<_>) = selected.partition(|b| b.runner().is_some());
+    if let ([], Some(backend)) = (&here[..], elsewhere.first()) {
+        return Err(Failure::usage(anyhow!(
+            "{} is computed by another program, which this command does not start: use attn check, measure, run or \
+             verify",
+            backend.id()
+        )));
+    }
+    Ok(here)
 }
 
 /// Positions of the `names` that the filter `list` selects; all without one.
@@ -316,10 +334,12 @@ impl Session {
         Some(probe(&Question { machine: &self.machine, threads: &threads, effort }))
     }
 
-    /// What the device of the selected backends can do, where one computes elsewhere than on the processor.
+    /// What the device of the selected backends can do, where one computes elsewhere than on the processor; says so on
+    /// stderr if that cannot be measured.
     pub(crate) fn device_limits(&self) -> Option<DeviceLimits> {
         let selected = self.selection.backends.iter().map(|&at| &*self.entries[at].backend);
-        registry::device_limits(selected)?.ok()
+        let found = registry::device_limits(selected)?;
+        found.inspect_err(|unknown| eprintln!("attn: {unknown}")).ok()
     }
 
     /// Cells of the whole run, those that are done included.

@@ -71,14 +71,19 @@ fn a_program_that_dies_is_unavailable_and_named() {
 }
 
 /// A device that computes `NaN` would be caught; this one answers every request with its own words.
+fn fake() -> String {
+    let receipt = r#"{"Ok":{"library":"candle-core 0.11.1","device":"Fake GPU","isa":"none","threads":"device","arithmetic":{"scores":"at-least-f32","weights":"at-least-f32","sums":"at-least-f32","order":"sequential","online":false}}}"#;
+    let reply = r#"{"outcome":"error","reason":"asked the fake device","receipt":null,"footprint":null,"check":null,"recheck":null,"memory":null,"phases":[],"clock_ns":0,"process":null}"#;
+    format!(
+        "case $1 in probe) echo '{receipt}';; limits) echo '{{\"Err\":\"fakes have none\"}}';; \
+         worker) read line; case $line in \
+         *'\"backend\":\"candle/cuda\"'*'\"memory_limit\":null'*) echo '{reply}';; esac;; esac"
+    )
+}
+
 #[test]
 fn cells_are_computed_by_the_program_that_answered() {
-    let receipt = r#"{"Ok":{"library":"candle-core 0.11.1","device":"Fake GPU","isa":"none","threads":"per-process","arithmetic":{"scores":"at-least-f32","weights":"at-least-f32","sums":"at-least-f32","order":"sequential","online":false}}}"#;
-    let reply = r#"{"outcome":"error","reason":"asked the fake device","receipt":null,"footprint":null,"check":null,"recheck":null,"memory":null,"phases":[],"clock_ns":0,"process":null}"#;
-    let script = format!(
-        "if [ \"$1\" = probe ]; then echo '{receipt}'; else read line; case $line in \
-         *'\"backend\":\"candle/cuda\"'*'\"memory_limit\":null'*) echo '{reply}';; esac; fi"
-    );
+    let script = fake();
     let listed = attn(Some(&script), &["list", "-b", "candle/cuda", "-c", "edge", "--json"]);
     let listed: serde_json::Value = serde_json::from_str(&stdout(&listed)).unwrap();
     assert_eq!(listed["backends"][0]["receipt"]["device"], "Fake GPU");
@@ -90,4 +95,57 @@ fn cells_are_computed_by_the_program_that_answered() {
     for record in records {
         assert_eq!(record["reason"], "asked the fake device");
     }
+}
+
+#[test]
+fn a_device_computes_with_one_number_of_threads() {
+    let arguments =
+        ["check", "-b", "naive,candle/cuda", "-c", "edge/shapes/len", "-t", "2,1", "--json"];
+    let output = attn(Some(&fake()), &arguments);
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let records = report["records"].as_array().unwrap();
+    let threads = |backend: &str| -> Vec<u64> {
+        let of = records.iter().filter(|record| record["backend"] == backend);
+        of.map(|record| record["threads"].as_u64().unwrap()).collect()
+    };
+    let (naive, cuda) = (threads("naive"), threads("candle/cuda"));
+    assert!(!cuda.is_empty() && naive.len() == 2 * cuda.len(), "{naive:?} {cuda:?}");
+    assert!(cuda.iter().all(|&threads| threads == 2), "{cuda:?}");
+}
+
+const FILE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/onnx/attention_4d.safetensors");
+
+#[test]
+fn a_file_is_computed_by_the_program_that_answered() {
+    let output = attn(Some(&fake()), &["verify", "-b", "naive,candle/cuda", FILE]);
+    assert_eq!(output.status.code(), Some(3), "an error is not a success");
+    assert!(stdout(&output).contains("candle/cuda error: asked the fake device"));
+    // Who does not ask for a device that is not there is not bothered with it.
+    let output = attn(None, &["verify", FILE]);
+    assert!(!stdout(&output).contains("cuda"), "{}", stdout(&output));
+    let output = attn(None, &["verify", "-b", "candle/cuda,naive", FILE]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains(&format!("unavailable candle/cuda: {BUILD}")));
+}
+
+#[test]
+fn commands_of_one_process_say_that_a_device_is_not_theirs() {
+    for command in [&["soak", "-b", "candle/cuda"][..], &["gate", "-b", "candle/cuda"]] {
+        let output = attn(Some(&fake()), command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("candle/cuda is computed by another program"), "{said}");
+    }
+}
+
+#[test]
+fn a_run_says_that_a_devices_limits_are_unknown() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    let arguments = ["run", "-b", "candle/cuda", "-c", "sweep/seq-len/full/n=64", "-o", folder];
+    let output = attn(Some(&fake()), &arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let expected = "attn: the limits of the CUDA device are unknown: fakes have none";
+    assert!(said.contains(expected), "{said}");
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::print_json;
 use crate::args::{BackendArgs, OutputArgs};
 use crate::exit::{Exit, Failure};
-use crate::{registry, session, threads};
+use crate::{session, threads};
 
 /// Run a sentence encoder with the attention of every backend and compare its embeddings
 #[derive(clap::Args)]
@@ -99,8 +99,7 @@ struct BackendRow {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     threads::fix(1);
-    let entries = registry::in_process(args.backends.backend.as_deref());
-    let selected = session::select_backends(&entries, &args.backends)?;
+    let backends = session::in_process(&args.backends)?;
     let Some(model) = args.model.load()? else {
         eprintln!("attn: model skipped: no weights; get them by {GET}");
         return Ok(Exit::Success);
@@ -111,9 +110,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let reference = reference::find(model.digest(), &text);
         let (tokens, referenced) = (Vec::new(), reference.is_some());
         let mut row = Row { text, tokens, referenced, backends: Vec::new(), refused: Vec::new() };
-        for &at in &selected {
-            let backend = entries[at].backend.as_ref();
-            let engines = Engines { backend, projection, exec: Exec::SINGLE };
+        for backend in &backends {
+            let engines = Engines { backend: backend.as_ref(), projection, exec: Exec::SINGLE };
             let runs = match embeddings(&model, &row.text, engines)? {
                 Ok(runs) => runs,
                 Err(refusal) => {

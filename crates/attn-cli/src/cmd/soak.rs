@@ -44,10 +44,8 @@ Exit code 1 if any result is wrong. Each failure is written as an attn-case file
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     threads::fix(1);
-    let entries = registry::in_process(args.backends.backend.as_deref());
-    let selected = session::select_backends(&entries, &args.backends)?;
-    let backends: Vec<&dyn Backend> =
-        selected.into_iter().map(|at| entries[at].backend.as_ref()).collect();
+    let backends = session::in_process(&args.backends)?;
+    let backends: Vec<&dyn Backend> = backends.iter().map(AsRef::as_ref).collect();
     session::listen_for_interrupts();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let soak = Soak {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use attn_bench::attn_case::AttnCase;
+use attn_bench::run::Entry;
 use attn_bench::verify::{Judged, Verified, verify};
 use attn_core::Backend;
 use attn_record::Outcome;
@@ -48,7 +49,12 @@ struct Row<'a> {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     threads::fix(1);
-    let entries = registry::in_process(args.backends.backend.as_deref());
+    let filter = args.backends.backend.as_deref();
+    let mut entries = registry::entries_for(filter);
+    // A device that is not there is worth a column only to who asks for it.
+    entries.retain(|Entry { backend, .. }| {
+        filter.is_some() || backend.runner().is_none() || backend.probe().is_ok()
+    });
     let selected = session::select_backends(&entries, &args.backends)?;
     let backends: Vec<_> = selected.iter().map(|&at| entries[at].backend.as_ref()).collect();
     let rows: Vec<_> = args.files.iter().map(|file| judge(file, &backends)).collect();
@@ -131,12 +137,12 @@ fn short(judged: &Judged) -> &'static str {
 }
 
 fn print_findings(rows: &[Row<'_>]) {
-    let mut refusals = std::collections::BTreeMap::<(&str, &str), usize>::new();
+    let mut refusals = std::collections::BTreeMap::<(Outcome, &str, &str), usize>::new();
     for row in rows {
         for judged in judged(row) {
             let Some(reason) = &judged.reason else { continue };
-            if judged.outcome == Outcome::Unsupported {
-                *refusals.entry((&judged.name, reason)).or_default() += 1;
+            if matches!(judged.outcome, Outcome::Unsupported | Outcome::Unavailable) {
+                *refusals.entry((judged.outcome, &judged.name, reason)).or_default() += 1;
                 continue;
             }
             println!("\n{}: {} {}: {reason}", row.file.display(), judged.name, judged.outcome);
@@ -149,8 +155,8 @@ fn print_findings(rows: &[Row<'_>]) {
     if !refusals.is_empty() {
         println!();
     }
-    for ((name, reason), files) in refusals {
+    for ((outcome, name, reason), files) in refusals {
         let times = if files == 1 { String::new() } else { format!(" ({files} files)") };
-        println!("unsupported {name}: {reason}{times}");
+        println!("{outcome} {name}: {reason}{times}");
     }
 }

@@ -107,9 +107,7 @@ impl Diagnosis {
         let entries = registry::entries();
         match registry::device_limits(entries.iter().map(|entry| &*entry.backend)) {
             Some(Ok(found)) => devices.push(found),
-            Some(Err(why)) => {
-                warnings.push(format!("the limits of the CUDA device are unknown: {why}"));
-            }
+            Some(Err(unknown)) => warnings.push(unknown),
             None => {}
         }
         Diagnosis {

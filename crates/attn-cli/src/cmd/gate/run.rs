@@ -76,6 +76,6 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
     let cases = CaseArgs { case: Some(config.gate.cases.clone()), dtype: None, cases: None };
     session::select_cases(&session::suite(&cases)?, &cases)?;
     let backends = BackendArgs { backend: config.gate.backends.clone() };
-    session::select_backends(&registry::entries_for(backends.backend.as_deref()), &backends)?;
+    session::in_process(&backends)?;
     Ok(config)
 }
