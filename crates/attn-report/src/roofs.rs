@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 use attn_core::DType;
-use attn_core::lse_dtype;
+use attn_core::{Receipt, lse_dtype};
 #[cfg(test)]
 use attn_record::limits::Rate;
 use attn_record::limits::{Access, Bandwidth, DeviceLimits, FmaPeak, Limits, Place, Probe};
@@ -39,6 +39,11 @@ impl Roofs {
     /// Every bandwidth.
     pub(crate) fn bandwidths(&self) -> &[Bandwidth] {
         &self.bandwidths
+    }
+
+    /// Of devices that computed cells.
+    pub(crate) fn devices(&self) -> &[DeviceLimits] {
+        &self.devices
     }
 
     /// The highest peak of the arithmetic and the number of threads of a cell that the processor computed, where
@@ -82,7 +87,7 @@ impl Roofs {
 
 /// Whether the limits of the processor are a cell's limits.
 pub(crate) fn on_processor(record: &Record) -> bool {
-    record.receipt.as_ref().is_none_or(|receipt| receipt.device == "cpu")
+    record.receipt.as_ref().is_none_or(Receipt::on_processor)
 }
 
 #[cfg(test)]
@@ -110,6 +115,19 @@ pub(crate) fn example() -> Roofs {
         bandwidths: vec![bandwidth(Place::L1, 200.0), bandwidth(Place::Memory, 10.0)],
         devices: Vec::new(),
     }
+}
+
+/// The same with a device.
+#[cfg(test)]
+pub(crate) fn example_with_device(name: &str) -> Roofs {
+    use attn_core::Bytes;
+    use attn_record::limits::{CopyRate, ProductPeak};
+
+    let rate = |best| Rate { best, median: best, samples: 9 };
+    let product = ProductPeak { dtype: DType::F32, size: 4096, gflops: rate(50_000.0) };
+    let copy = CopyRate { bytes: Bytes(1 << 28), gb_per_s: rate(2000.0) };
+    let device = DeviceLimits { device: name.into(), products: vec![product], copy };
+    Roofs { devices: vec![device], ..example() }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::curves::{Curve, Level, Mark, Plot, Slope, picture};
 use super::frame::Tick;
 use super::scale::{Scale, round_steps};
 use super::spot::facts;
-use crate::roofs::{Peak, Roofs};
+use crate::roofs::{Peak, Roofs, on_processor};
 use crate::sweep::Sweep;
 
 /// Samples outside these quantiles are not covered by the bars.
@@ -53,6 +53,7 @@ pub(super) fn time(sweep: &Sweep<'_>, roofs: &Roofs) -> Option<Chart> {
 
 /// Useful operations per time; `None` if nothing was measured.
 pub(super) fn rate(sweep: &Sweep<'_>, roofs: &Roofs) -> Option<Chart> {
+    let on_device = sweep.records.iter().any(|record| !on_processor(record));
     let chart = Plot {
         title: format!("Useful work per second: {}", sweep.description()),
         subtitle:
@@ -61,10 +62,11 @@ pub(super) fn rate(sweep: &Sweep<'_>, roofs: &Roofs) -> Option<Chart> {
         x_name: axis_name(sweep).into(),
         y_name: "GFLOP/s".into(),
         sizes: sweep.sizes(),
-        y: rates,
+        // A device may do a hundred times what the processor does.
+        y: if on_device { wide_rates } else { rates },
         curves: curves(sweep, roofs, |record, ns| Some(record.work.flops.0 as f64 / ns)),
         slopes: Vec::new(),
-        levels: sweep.records.first().and_then(|r| roofs.peak(r)).map(level).into_iter().collect(),
+        levels: levels(sweep, roofs),
     };
     let (svg, spots) = picture(&chart)?;
     Some(Chart {
@@ -85,8 +87,17 @@ fn slope(name: &'static str, exponent: i32) -> Slope {
     Slope { name, exponent }
 }
 
-fn level(peak: Peak<'_>) -> Level {
-    Level { name: format!("peak, {}", peak.isa), value: peak.gflops }
+/// The peak of the processor, and those of devices that computed cells.
+fn levels(sweep: &Sweep<'_>, roofs: &Roofs) -> Vec<Level> {
+    let mut levels: Vec<Level> = Vec::new();
+    for Peak { isa, gflops } in sweep.records.iter().filter_map(|record| roofs.peak(record)) {
+        // Of a device the name alone: the receipts have the rest.
+        let name = format!("peak, {}", isa.split(',').next().unwrap_or(isa));
+        if !levels.iter().any(|level| level.name == name) {
+            levels.push(Level { name, value: gflops });
+        }
+    }
+    levels
 }
 
 pub(super) fn axis_name(sweep: &Sweep<'_>) -> &'static str {
@@ -132,6 +143,12 @@ fn rates((_, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
     (Scale::linear(top, from, to), ticks)
 }
 
+fn wide_rates(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+    let scale = Scale::log(at_least_a_decade(ends), 0.05, from, to);
+    let ticks = scale.decades().into_iter().map(|rate| (rate, rate.to_string()));
+    (scale, ticks.collect())
+}
+
 /// A wider range with the same middle, so that noise does not fill the picture and there are ticks.
 pub(super) fn at_least_a_decade((low, high): (f64, f64)) -> (f64, f64) {
     let (middle, half) = ((low * high).sqrt(), 10f64.sqrt());
@@ -151,6 +168,7 @@ fn time_tick(ns: f64) -> String {
 mod tests {
     use super::*;
     use crate::fixture;
+    use crate::roofs::example_with_device;
 
     #[test]
     fn a_clock_that_stands_still_leaves_a_gap() {
@@ -162,6 +180,21 @@ mod tests {
         let curves = curves(&sweeps[0], &roofs, |_, ns| Some(ns));
         assert_eq!(curves[0].points.len(), 1);
         assert!(time(&sweeps[0], &roofs).is_some() && rate(&sweeps[0], &roofs).is_some());
+    }
+
+    #[test]
+    fn a_device_has_a_peak_of_its_own_and_room_beside_the_processor() {
+        let device = "a GPU, compute capability 9.0";
+        let mut records = fixture::sweep("sweep/seq-len/full", &["cpu", "gpu"], &[64, 128]);
+        for record in records.iter_mut().filter(|record| record.backend == "gpu") {
+            record.receipt.as_mut().unwrap().device = device.into();
+        }
+        let cells = fixture::refs(&records);
+        let sweep = &Sweep::all(&cells)[0];
+        let svg = rate(sweep, &example_with_device(device)).unwrap().svg;
+        for text in ["peak, avx512<", "peak, a GPU<", ">10000<"] {
+            assert!(svg.replace('\n', "").contains(text), "{text} in {svg}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the machine can do at most, and how far from it the cells are.
 
 use attn_record::Run;
-use attn_record::limits::Rate;
+use attn_record::limits::{DeviceLimits, Rate};
 
 use super::Section;
 use super::figure::figure;
@@ -20,29 +20,41 @@ pub(super) fn section(run: &Run, site: &Site<'_>) -> Option<Section> {
     let head: Vec<Cell> = head.chain(["best", "median"].map(Cell::number)).collect();
     let arithmetic = peaks.iter().map(|peak| {
         let what = format!("multiply-adds, {}", peak.dtype);
-        row(&what, &peak.isa, peak.threads, peak.gflops, "GFLOP/s")
+        row(&what, &peak.isa, Some(peak.threads), peak.gflops, "GFLOP/s")
     });
     let memory = bandwidths.iter().map(|found| {
         let place = format!("{}, {} a thread", found.place.name(), bytes(found.working_set.0));
-        row(found.access.name(), &place, found.threads, found.gb_per_s, "GB/s")
+        row(found.access.name(), &place, Some(found.threads), found.gb_per_s, "GB/s")
     });
+    let devices = site.roofs.devices().iter().flat_map(device);
     let note = "Measured before the first cell and after the last one; the best is the limit that shares \
                 refer to, the median says how calm the machine was.";
     let content = [
         roofline,
         heading("Limits of the machine"),
-        table(&head, arithmetic.chain(memory)),
+        table(&head, arithmetic.chain(memory).chain(devices)),
         paragraph(note),
     ];
     Some(Section { title: "How far from the limit".into(), content: content.concat() })
 }
 
-fn row(what: &str, of: &str, threads: usize, rate: Rate, unit: &str) -> Vec<Cell> {
+/// Products of matrices, and copies within the memory.
+fn device(limits: &DeviceLimits) -> Vec<Vec<Cell>> {
+    let name = &limits.device;
+    let products = limits.products.iter().map(|peak| {
+        let what = format!("products, {}, {size} x {size}", peak.dtype, size = peak.size);
+        row(&what, name, None, peak.gflops, "GFLOP/s")
+    });
+    let what = format!("copy, {}", bytes(limits.copy.bytes.0));
+    products.chain([row(&what, name, None, limits.copy.gb_per_s, "GB/s")]).collect()
+}
+
+fn row(what: &str, of: &str, threads: Option<usize>, rate: Rate, unit: &str) -> Vec<Cell> {
     let show = |value: f64| format!("{} {unit}", significant(value));
     vec![
         Cell::text(what),
         Cell::text(of),
-        Cell::value(Some(threads as f64), |n| n.to_string()),
+        Cell::value(threads.map(|n| n as f64), |n| n.to_string()),
         Cell::value(Some(rate.best), show),
         Cell::value(Some(rate.median), show).class("number muted"),
     ]
@@ -54,7 +66,7 @@ mod tests {
     use crate::charts;
     use crate::fixture::{refs, run, sweep};
     use crate::place::Place;
-    use crate::roofs::{Roofs, example};
+    use crate::roofs::{Roofs, example, example_with_device};
     use crate::scaling::Scaling;
 
     fn html(roofs: Roofs) -> Option<String> {
@@ -70,6 +82,15 @@ mod tests {
     fn limits_are_shown_where_they_were_measured() {
         let html = html(example()).unwrap();
         for part in ["<svg", "multiply-adds, f32", "160 GFLOP/s", "L1, 16 KiB a thread", "200 GB/s"]
+        {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn those_of_a_device_stand_below() {
+        let html = html(example_with_device("a GPU, compute capability 9.0")).unwrap();
+        for part in ["products, f32, 4096 x 4096", "a GPU, comp", "50000 GFLOP/s", "copy, 256 MiB"]
         {
             assert!(html.contains(part), "{part} in {html}");
         }
