@@ -238,6 +238,10 @@ fn shards_merge_into_the_whole_suite() {
         ["causal/n=8", "causal/n=16", "causal/n=24", "full/n=8", "full/n=16", "full/n=24"];
     assert_eq!(cases, expected.map(|case| format!("tiny/{case}")));
 
+    let resumed = attn(&["run", "--resume", merged.to_str().unwrap()]).output().unwrap();
+    assert_eq!(resumed.status.code(), Some(3));
+    assert!(stderr(&resumed).contains("not a run of its own"), "{}", stderr(&resumed));
+
     let twice = merge(&[&runs[0], &runs[0]]);
     assert_eq!(twice.status.code(), Some(3));
     assert!(stderr(&twice).contains("a merged run has each cell once per machine"));

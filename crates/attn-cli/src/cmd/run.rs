@@ -133,6 +133,12 @@ fn begin(args: &Args) -> Result<(Session, Folder), Failure> {
 /// The run in `path`, with the arguments it was begun with.
 fn go_on(path: &Path) -> Result<(Session, Folder), Failure> {
     let (folder, left) = Folder::reopen(path)?;
+    if !left.run.command.starts_with("attn run") {
+        let (path, command) = (path.display(), &left.run.command);
+        return Err(
+            anyhow!("{path}: not a run of its own, made by `{command}`: resume its parts").into()
+        );
+    }
     let words = ["attn", "run"].into_iter().map(String::from).chain(left.run.arguments.clone());
     let Ok(Cli { command: Command::Run(args) }) = Cli::try_parse_from(words) else {
         return Err(
