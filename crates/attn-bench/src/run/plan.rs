@@ -113,6 +113,11 @@ fn task(case: &Case, entry: &Entry, model: Option<Model>, preset: &Preset) -> Ta
     model.map_or(Task::Check, Task::Measure)
 }
 
+/// Until a worker computes: one that opens a device waits for its driver and its libraries.
+fn start(entry: &Entry) -> Duration {
+    Duration::from_millis(if entry.backend.runner().is_some() { 1000 } else { 15 })
+}
+
 /// Seconds that a library's tanh takes, whatever the rate of its products is.
 const TANH: f64 = 20e-9;
 
@@ -147,16 +152,16 @@ impl Cell<'_> {
 
     /// What the whole cell takes, roughly: its processes, their calls and their samples.
     pub fn predicted(&self, entries: &[Entry], preset: &Preset) -> Duration {
-        const PROCESS: Duration = Duration::from_millis(15);
-        let call = predicted_call(self.case, &entries[self.backend]);
+        let entry = &entries[self.backend];
+        let (process, call) = (start(entry), predicted_call(self.case, entry));
         let timing = &preset.timing;
         match self.task {
             Task::Skip(..) => Duration::ZERO,
-            Task::Check => PROCESS + call * 4,
+            Task::Check => process + call * 4,
             Task::Measure(_) => {
                 let budget = Duration::from_millis(timing.warmup_ms + timing.sampling_ms);
                 let samples = budget.max(call * (timing.min_samples + 1));
-                (PROCESS + call + samples) * preset.processes.expected()
+                (process + call + samples) * preset.processes.expected()
             }
         }
     }
