@@ -27,8 +27,8 @@ pub fn attention_map(map: &Map) -> Option<Chart> {
     Some(Chart {
         name: "attention-map".into(),
         group: None,
-        caption: "A row shows how the output for one token is mixed: the darker a cell, the more of that \
-                  key's value goes in; every row sums to 1."
+        caption: "A row shows how the output for one token is mixed: the stronger a cell's colour, the more \
+                  of that key's value goes in; every row sums to 1."
             .into(),
         again: String::new(),
         spots: Vec::new(),

@@ -13,7 +13,7 @@ use super::errors::LIMIT;
 use super::map::{HATCH_COLOR, STEPS};
 use super::palette::schemes;
 
-/// Rules for elements within `.card`, for the colours that occur in `pictures`.
+/// Rules for elements of pictures, for the colours that occur in `pictures`.
 pub(crate) fn dark(pictures: &[&str]) -> String {
     let mut rules = String::new();
     for (light, dark) in pairs() {
@@ -21,7 +21,7 @@ pub(crate) fn dark(pictures: &[&str]) -> String {
         for property in ["fill", "stroke"] {
             let attribute = format!("{property}=\"{light}\"");
             if pictures.iter().any(|svg| svg.contains(&attribute)) {
-                let _ = writeln!(rules, ".card [{attribute}] {{ {property}: {dark}; }}");
+                let _ = writeln!(rules, "svg [{attribute}] {{ {property}: {dark}; }}");
             }
         }
     }
@@ -49,7 +49,7 @@ fn pairs() -> Vec<(Color, Color)> {
     pairs
 }
 
-fn hex(RGBColor(r, g, b): Color) -> String {
+pub(super) fn hex(RGBColor(r, g, b): Color) -> String {
     format!("#{r:02X}{g:02X}{b:02X}")
 }
 
@@ -72,7 +72,7 @@ mod tests {
                 let attribute = format!("{property}=\"#");
                 let colors = chart.svg.split(&attribute).skip(1).map(|part| &part[..6]);
                 for color in colors {
-                    let rule = format!(".card [{property}=\"#{color}\"]");
+                    let rule = format!("svg [{property}=\"#{color}\"]");
                     assert!(rules.contains(&rule), "{} in {}", rule, chart.name);
                 }
             }

@@ -7,12 +7,15 @@ use std::fmt::Write as _;
 
 use attn_record::Map;
 
+use super::canvas::WHITE;
 use super::colors::blues;
+use super::map::HATCH_COLOR;
+use super::scheme::hex;
 
-/// Shades besides white.
-const SHADES: usize = 16;
+/// Shades besides white: some of those of a large map, so that they have counterparts on a dark page.
+const SHADES: usize = 20;
 
-/// The map as SVG, called `name`; `largest` is the weight that is darkest.
+/// The map as SVG, called `name`; `largest` is the weight that is drawn strongest.
 pub fn thumbnail(map: &Map, largest: f64, name: &str) -> String {
     let rows = map.weights.len();
     let columns = map.weights.iter().map(Vec::len).max().unwrap_or(0);
@@ -34,14 +37,15 @@ pub fn thumbnail(map: &Map, largest: f64, name: &str) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{name}\" \
          viewBox=\"0 0 {columns} {rows}\" shape-rendering=\"crispEdges\">\
-         <rect width=\"{columns}\" height=\"{rows}\" fill=\"#ffffff\"/>"
+         <rect width=\"{columns}\" height=\"{rows}\" fill=\"{}\"/>",
+        hex(WHITE)
     );
     if !masked.is_empty() {
-        let _ = write!(svg, "<path fill=\"#c8c8c8\" d=\"{masked}\"/>");
+        let _ = write!(svg, "<path fill=\"{}\" d=\"{masked}\"/>", hex(HATCH_COLOR));
     }
     for (shade, path) in shades.iter().enumerate().skip(1).filter(|(_, path)| !path.is_empty()) {
-        let plotters::style::RGBColor(r, g, b) = blues(shade as f64 / SHADES as f64);
-        let _ = write!(svg, "<path fill=\"#{r:02x}{g:02x}{b:02x}\" d=\"{path}\"/>");
+        let color = hex(blues(shade as f64 / SHADES as f64));
+        let _ = write!(svg, "<path fill=\"{color}\" d=\"{path}\"/>");
     }
     svg + "</svg>"
 }
@@ -56,11 +60,21 @@ mod tests {
         let map = fixture::map(5);
         let svg = thumbnail(&map, 1.0, "<head>");
         let masked = map.weights.iter().flatten().filter(|weight| weight.is_none()).count();
-        let grey = svg.split("#c8c8c8").nth(1).unwrap().split("/>").next().unwrap();
+        let grey = svg.split(&hex(HATCH_COLOR)).nth(1).unwrap().split("/>").next().unwrap();
         assert_eq!(grey.matches('M').count(), masked);
-        let drawn = map.weights.iter().flatten().flatten().filter(|w| **w >= 0.5 / 16.0).count();
+        let drawn =
+            map.weights.iter().flatten().flatten().filter(|w| **w >= 0.5 / SHADES as f64).count();
         assert_eq!(svg.matches('M').count(), masked + drawn);
         assert!(!svg.contains("<head>"));
         assert!(crate::png::parse(&svg).is_ok());
+    }
+
+    #[test]
+    fn every_colour_has_a_counterpart_on_a_dark_page() {
+        let svg = thumbnail(&fixture::map(9), 0.6, "small");
+        let rules = crate::charts::dark(&[&svg]);
+        for attribute in svg.split("fill=\"").skip(1).map(|rest| &rest[..7]) {
+            assert!(rules.contains(attribute), "{attribute} in {rules}");
+        }
     }
 }

@@ -21,8 +21,7 @@ pub fn render(source: &str, layers: &[LayerMaps], large: &Map) -> String {
     let title = "Attention maps";
     let mut body =
         format!("<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n", paragraph(&text(source)));
-    let large = attention_map(large);
-    if let Some(chart) = &large {
+    if let Some(chart) = attention_map(large) {
         let _ = writeln!(
             body,
             "<figure><div class=\"card\">{}</div><figcaption>{}</figcaption></figure>",
@@ -31,7 +30,7 @@ pub fn render(source: &str, layers: &[LayerMaps], large: &Map) -> String {
         );
     }
     body += &paragraph(
-        "Below, every head: a row is a query, a column a key, and the darkest blue is a weight of 1. \
+        "Below, every head: a row is a query, a column a key, and the strongest colour is a weight of 1. \
          Grey cells are not admitted.",
     );
     for layer in layers {
@@ -50,8 +49,8 @@ pub fn render(source: &str, layers: &[LayerMaps], large: &Map) -> String {
             text(&layer.name)
         );
     }
-    let large = large.map_or_else(String::new, |chart| dark(&[&chart.svg]));
-    document(title, &large, &(body + "</main>\n"))
+    let rules = dark(&[&body]);
+    document(title, &rules, &(body + "</main>\n"))
 }
 
 #[cfg(test)]
