@@ -28,7 +28,7 @@ impl Roofs {
     /// Of `machine` and its devices, as measured; `None` if it never was.
     pub(crate) fn of(limits: &Limits, machine: &Machine) -> Option<Self> {
         let Probe { fma: peaks, bandwidth: bandwidths, .. } = limits.of(machine)?;
-        Some(Roofs { peaks, bandwidths, devices: limits.devices.clone() })
+        Some(Roofs { peaks, bandwidths, devices: limits.of_devices() })
     }
 
     /// Every peak.

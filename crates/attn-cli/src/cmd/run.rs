@@ -101,9 +101,7 @@ fn note_limits(session: &Session, folder: &Folder) -> Result<(), Failure> {
         let known = read_limits(folder.path())?;
         let mut limits = known.unwrap_or_else(|| Limits::new(Vec::new(), Vec::new()));
         limits.probes.push(probe);
-        if limits.devices.is_empty() {
-            limits.devices.extend(session.device_limits());
-        }
+        limits.devices.extend(session.device_limits());
         folder.write_limits(&limits)?;
     }
     Ok(())

@@ -40,6 +40,17 @@ pub struct CopyRate {
 }
 
 impl DeviceLimits {
+    /// The larger of each rate.
+    pub(super) fn keep_best(&mut self, other: &DeviceLimits) {
+        for peak in &other.products {
+            match self.products.iter_mut().find(|own| own.dtype == peak.dtype) {
+                Some(own) => own.gflops = own.gflops.larger(peak.gflops),
+                None => self.products.push(*peak),
+            }
+        }
+        self.copy.gb_per_s = self.copy.gb_per_s.larger(other.copy.gb_per_s);
+    }
+
     /// The peak for problems stored as `dtype`, GFLOP/s. A kernel may well compute half types in f32; what the
     /// device could do is the scale nevertheless.
     pub fn peak_gflops(&self, dtype: DType) -> Option<f64> {

@@ -35,7 +35,7 @@ pub struct Limits {
     /// Every time that limits were measured, in order: before and after the cells, and again where a run
     /// was resumed; of several machines where runs were merged.
     pub probes: Vec<Probe>,
-    /// Of the devices that cells were computed on, other than the processor.
+    /// Of the devices that cells were computed on, other than the processor, every time that they were measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeviceLimits>,
 }
@@ -54,6 +54,18 @@ impl Limits {
     pub fn of(&self, machine: &Machine) -> Option<Probe> {
         let own = self.probes.iter().filter(|probe| probe.machine == *machine).cloned();
         own.reduce(Probe::best_of)
+    }
+
+    /// Every device once, with the larger of each rate.
+    pub fn of_devices(&self) -> Vec<DeviceLimits> {
+        let mut devices: Vec<DeviceLimits> = Vec::new();
+        for found in &self.devices {
+            match devices.iter_mut().find(|known| known.device == found.device) {
+                Some(known) => known.keep_best(found),
+                None => devices.push(found.clone()),
+            }
+        }
+        devices
     }
 }
 
@@ -131,6 +143,24 @@ mod tests {
         assert_eq!(found.bandwidth.len(), 2);
         assert_eq!(found.noise.pair_spread, 0.02);
         assert_eq!(limits.of(&machine("c")), None);
+    }
+
+    #[test]
+    fn a_device_that_was_measured_twice_is_one_device() {
+        let device = |name: &str, products: &[(DType, f64)], copy| DeviceLimits {
+            device: name.into(),
+            products: products
+                .iter()
+                .map(|&(dtype, best)| ProductPeak { dtype, size: 64, gflops: rate(best) })
+                .collect(),
+            copy: CopyRate { bytes: Bytes(1 << 20), gb_per_s: rate(copy) },
+        };
+        let before = device("a GPU", &[(DType::F32, 50.0), (DType::BF16, 400.0)], 20.0);
+        let after = device("a GPU", &[(DType::F32, 60.0), (DType::F16, 300.0)], 10.0);
+        let other = device("another", &[(DType::F32, 90.0)], 30.0);
+        let limits = Limits::new(Vec::new(), vec![before, other.clone(), after]);
+        let products = [(DType::F32, 60.0), (DType::BF16, 400.0), (DType::F16, 300.0)];
+        assert_eq!(limits.of_devices(), [device("a GPU", &products, 20.0), other]);
     }
 
     #[test]

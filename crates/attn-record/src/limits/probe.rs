@@ -188,7 +188,7 @@ impl Rate {
         }
     }
 
-    fn larger(self, other: Rate) -> Rate {
+    pub(super) fn larger(self, other: Rate) -> Rate {
         if other.best > self.best { other } else { self }
     }
 }
