@@ -28,6 +28,7 @@ pub use slopes::{Held, Outgrown, Slope};
 pub use threads::{Speedup, Threads};
 
 use crate::place::Place;
+use crate::roofs::on_processor;
 use series::Series;
 
 /// Sizes from here on are fitted once more on their own: below, the fixed costs of a call bend the line.
@@ -83,6 +84,8 @@ pub struct Sweep {
 pub struct Line {
     /// Path of the backend.
     pub backend: String,
+    /// Whether another device than the processor computed, of whose caches nothing is known.
+    pub on_device: bool,
     /// Of the time per call.
     pub time: Exponent,
     /// Of the peak memory.
@@ -120,6 +123,7 @@ fn sweep(series: &Series<'_>, known: &Known<'_>) -> Sweep {
         let memory = points.iter().filter_map(|p| Some((p.size, p.record.peak_bytes()? as f64)));
         Line {
             backend: backend.clone(),
+            on_device: points.iter().any(|point| !on_processor(point.record)),
             time: Exponent::of(points.iter().map(|p| (p.size, p.ns))),
             memory: Exponent::of(memory),
             memory_expected: scores.map(|scores| exponents::of_memory(series, scores)),

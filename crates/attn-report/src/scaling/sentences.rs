@@ -74,6 +74,9 @@ impl Sweep {
                 bytes(held),
                 bytes(cache_bytes),
             ),
+            None if self.is_marked(slope) && line.on_device => {
+                "on a device of whose caches nothing is known".into()
+            }
             None if self.is_marked(slope) => {
                 "where it is not known to have outgrown a cache".into()
             }

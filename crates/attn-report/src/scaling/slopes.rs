@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::series::Point;
 use crate::certainty::believed;
+use crate::roofs::on_processor;
 
 /// A slope this far from the expected one is worth a reason.
 const TOLERANCE: f64 = 0.1;
@@ -102,8 +103,11 @@ fn interval(a: &Record, b: &Record) -> Option<Interval> {
     Some(believed(&b.measurement()?.ratio_to(a.measurement()?)?))
 }
 
-/// The largest cache of the machine that was outgrown: by all, or else by the scores.
+/// The largest cache of the processor that was outgrown: by all, or else by the scores.
 fn outgrown(a: &Record, b: &Record) -> Option<Outgrown> {
+    if !on_processor(b) {
+        return None;
+    }
     let by = |what: Held| {
         let (before, after) = (what.bytes(a)?, what.bytes(b)?);
         let caches = b.machine.caches.iter();
@@ -151,6 +155,21 @@ mod tests {
         assert_eq!(found[1].outgrew, Some(l2));
         // A backend without room for them holds none.
         assert_eq!(slopes([1000.0, 4000.0, 32_000.0], [2048, 2048, 3072])[1].outgrew, None);
+    }
+
+    #[test]
+    fn a_device_has_no_part_in_the_processors_caches() {
+        let mut records = fixture::sweep("sweep/seq-len/full", &["a"], &[512, 1024]);
+        for ((record, ns), peak) in records.iter_mut().zip([1e3, 8e3]).zip([1, 4]) {
+            record.volatile.measurement = Some(fixture::certain(ns));
+            record.volatile.memory = Some(fixture::peak(peak << 20));
+            record.receipt.as_mut().unwrap().device = "a GPU".into();
+        }
+        let scaling = Scaling::of(&records, &[]);
+        let [sweep] = &scaling.sweeps[..] else { panic!("one sweep") };
+        assert_eq!(sweep.backends[0].slopes[0].outgrew, None);
+        let said = sweep.sentences().join(" ");
+        assert!(said.ends_with("on a device of whose caches nothing is known."), "{said}");
     }
 
     #[test]
