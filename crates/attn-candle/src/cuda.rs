@@ -20,7 +20,7 @@ use attn_core::{
 };
 use attn_sys::device::Pool;
 use candle_core::cuda::cudarc::driver::{DriverError, sys};
-use candle_core::{Device, cuda};
+use candle_core::{DType as TensorType, Device, Tensor, cuda};
 
 use crate::Composed;
 use crate::composed::{LIBRARIES, plan};
@@ -36,7 +36,10 @@ impl Backend for Cuda {
     }
 
     fn probe(&self) -> Result<Receipt, Unavailable> {
-        let described = device().and_then(|device| describe(&device));
+        let described = device().and_then(|device| {
+            try_out(&device)?;
+            describe(&device)
+        });
         let described = described.map_err(|reason| Unavailable { reason })?;
         Ok(Receipt {
             library: LIBRARIES.into(),
@@ -73,6 +76,20 @@ pub(crate) fn device() -> Result<Device, String> {
         Device::new_cuda(0).map_err(|error| message(&error))
     };
     FIRST.get_or_init(open).clone()
+}
+
+/// Whether it computes: a driver may open a device whose kernels it cannot load, being older than the toolkit that
+/// compiled them.
+fn try_out(device: &Device) -> Result<(), String> {
+    let sum = || {
+        let ones = Tensor::ones((2, 2), TensorType::F32, device)?;
+        (ones.matmul(&ones)? * 0.5)?.sum_all()?.to_scalar::<f32>()
+    };
+    match sum() {
+        Ok(4.0) => Ok(()),
+        Ok(other) => Err(format!("the device computes {other} where 4 is right")),
+        Err(error) => Err(message(&error)),
+    }
 }
 
 /// What `work` occupies of the device's memory at its peak, beyond what is in use before; `None` where the driver has no

@@ -18,6 +18,14 @@ pub enum ReadError {
         /// The operating system's words.
         source: std::io::Error,
     },
+    /// The folder is none of a run, or is not there.
+    #[error("{}: no {file} there, expected the folder of a run, as `attn run` makes it", run.display())]
+    NotARun {
+        /// The folder.
+        run: PathBuf,
+        /// What every run has.
+        file: &'static str,
+    },
     /// A line is not what its schema says.
     #[error("{}:{line}: {message}", path.display())]
     Malformed {
@@ -29,6 +37,9 @@ pub enum ReadError {
         message: String,
     },
 }
+
+/// The file of a run folder that says what the run is.
+pub const HEAD: &str = "run.json";
 
 /// The file of a run folder with a record for each finished cell.
 pub const RECORDS: &str = "records.jsonl";
@@ -56,8 +67,7 @@ pub fn read_records(run: &Path) -> Result<Vec<Record>, ReadError> {
 
 /// Reads [`RECORDS`] of the run folder `run`.
 pub fn read_finished(run: &Path) -> Result<Vec<Record>, ReadError> {
-    let path = run.join(RECORDS);
-    lines(&path, &read(&path)?)
+    lines(&run.join(RECORDS), &read_own(run, RECORDS)?)
 }
 
 /// Reads [`PARTIAL`] of the run folder `run`, if it is there, without what it says of cells in `finished`: a harness that was
@@ -81,10 +91,9 @@ fn lines(path: &Path, text: &str) -> Result<Vec<Record>, ReadError> {
     lines.map(|(at, line)| parse(path, at + 1, line, SCHEMA)).collect()
 }
 
-/// Reads `run.json` of the run folder `run`.
+/// Reads [`HEAD`] of the run folder `run`.
 pub fn read_run(run: &Path) -> Result<Run, ReadError> {
-    let path = run.join("run.json");
-    parse(&path, 1, &read(&path)?, Run::SCHEMA)
+    parse(&run.join(HEAD), 1, &read_own(run, HEAD)?, Run::SCHEMA)
 }
 
 /// Reads `map.json` of the run folder `run`; `None` if the run has none.
@@ -99,6 +108,12 @@ pub fn read_limits(run: &Path) -> Result<Option<Limits>, ReadError> {
 
 fn read_if_there<T: DeserializeOwned>(path: &Path, schema: &str) -> Result<Option<T>, ReadError> {
     if path.exists() { parse(path, 1, &read(path)?, schema).map(Some) } else { Ok(None) }
+}
+
+/// Reads a file that every run folder has.
+fn read_own(run: &Path, file: &'static str) -> Result<String, ReadError> {
+    let path = run.join(file);
+    if path.exists() { read(&path) } else { Err(ReadError::NotARun { run: run.into(), file }) }
 }
 
 fn read(path: &Path) -> Result<String, ReadError> {
@@ -142,6 +157,15 @@ mod tests {
         assert!(message("{}").ends_with("no schema, expected `attn-record/1`"));
         assert!(message(r#"{"schema":"#).contains("not JSON"));
         assert!(message(r#"{"schema":"attn-record/1","case":"x"}"#).contains("missing field"));
+    }
+
+    #[test]
+    fn a_folder_without_a_run_is_named_and_so_is_what_makes_one() {
+        let expected =
+            "nowhere: no run.json there, expected the folder of a run, as `attn run` makes it";
+        assert_eq!(read_run(Path::new("nowhere")).unwrap_err().to_string(), expected);
+        let error = read_records(Path::new("nowhere")).unwrap_err().to_string();
+        assert!(error.starts_with("nowhere: no records.jsonl there"), "{error}");
     }
 
     proptest::proptest! {

@@ -24,8 +24,8 @@ mod run;
 pub mod stats;
 
 pub use files::{
-    PARTIAL, RECORDS, ReadError, UNFINISHED, is_finished, read_finished, read_limits, read_map,
-    read_partial, read_records, read_run,
+    HEAD, PARTIAL, RECORDS, ReadError, UNFINISHED, is_finished, read_finished, read_limits,
+    read_map, read_partial, read_records, read_run,
 };
 pub use limits::Limits;
 pub use map::Map;

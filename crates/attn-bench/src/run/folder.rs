@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use attn_record::{
-    Limits, Map, PARTIAL, RECORDS, ReadError, Record, Run, read_finished, read_partial, read_run,
+    HEAD, Limits, Map, PARTIAL, RECORDS, ReadError, Record, Run, read_finished, read_partial,
+    read_run,
 };
 use serde::Serialize;
 
@@ -103,7 +104,7 @@ impl Folder {
 
     /// Writes `run.json`.
     pub fn write_run(&self, run: &Run) -> Result<(), FolderError> {
-        self.write_json("run.json", run)
+        self.write_json(HEAD, run)
     }
 
     /// Writes `map.json`.

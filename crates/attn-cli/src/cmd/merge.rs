@@ -79,7 +79,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let summary = Summary::of(&records);
         print_json(&Report { run: folder.path(), files: &files, summary })?;
     } else {
-        println!("{} records, {}", records.len(), folder.path().join("index.html").display());
+        let page = folder.path().join("index.html");
+        let records = match records.len() {
+            1 => "1 record".into(),
+            n => format!("{n} records"),
+        };
+        println!("{records}, {}", page.display());
     }
     Ok(Exit::of(&records))
 }
