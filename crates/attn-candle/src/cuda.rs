@@ -73,9 +73,18 @@ pub(crate) fn device() -> Result<Device, String> {
         cuda::set_gemm_reduced_precision_f32(false);
         cuda::set_gemm_reduced_precision_f16(false);
         cuda::set_gemm_reduced_precision_bf16(false);
-        Device::new_cuda(0).map_err(|error| message(&error))
+        let device = Device::new_cuda(0).map_err(|error| message(&error))?;
+        keep_freed(&device)?;
+        Ok(device)
     };
     FIRST.get_or_init(open).clone()
+}
+
+/// Freed memory stays with the process, as it does between the layers of a model: otherwise every sample would begin by
+/// getting its memory from the system. Without memory pools there is none to keep.
+fn keep_freed(device: &Device) -> Result<(), String> {
+    let stream = device.as_cuda_device().map_err(|error| message(&error))?.cuda_stream();
+    Pool::of(stream.context()).map_or(Ok(()), Pool::keep_freed).map_err(in_words)
 }
 
 /// Whether it computes: a driver may open a device whose kernels it cannot load, being older than the toolkit that

@@ -30,16 +30,24 @@ impl Pool {
     /// From now on the peak is that of what follows.
     pub fn forget_peak(self) -> Result<(), DriverError> {
         // The one value that the driver takes.
-        let mut value = 0_u64;
-        let attribute = Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH;
+        self.set(Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, 0)
+    }
+
+    /// From now on freed memory stays in the pool. By default it goes back to the system whenever somebody waits for the
+    /// device, and what comes next waits for memory again.
+    pub fn keep_freed(self) -> Result<(), DriverError> {
+        self.set(Attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, u64::MAX)
+    }
+
+    fn set(self, attribute: Attribute, mut value: u64) -> Result<(), DriverError> {
         // SAFETY: the current pool of a device lives as long as the process unless it is destroyed, which nothing here
-        // does; the attribute is a 64-bit integer, as `value` is.
+        // does; every attribute that is set or asked here is a 64-bit integer, as `value` is.
         unsafe { mem_pool::set_attribute(self.0, attribute, (&raw mut value).cast()) }
     }
 
     fn get(self, attribute: Attribute) -> Result<u64, DriverError> {
         let mut value = 0_u64;
-        // SAFETY: as in `forget_peak`, of which both attributes have the type.
+        // SAFETY: as in `set`.
         unsafe { mem_pool::get_attribute(self.0, attribute, (&raw mut value).cast()) }?;
         Ok(value)
     }
