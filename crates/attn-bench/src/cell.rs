@@ -82,6 +82,16 @@ impl<'b> Prepared<'b> {
         self.plan.run(reps)
     }
 
+    /// Computes once where a device does: its libraries load what they need when they are first called, which no warm-up
+    /// of milliseconds outlasts.
+    pub fn wake(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
+        if self.receipt.on_processor() {
+            return Ok(());
+        }
+        self.load(inputs)?;
+        self.run(NonZeroU32::MIN)
+    }
+
     /// The last result, in a buffer that was poisoned and fenced.
     pub fn store(&mut self) -> Result<Output, BackendError> {
         let mut out = Output::poisoned(&self.problem);

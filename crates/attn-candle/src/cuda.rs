@@ -18,15 +18,15 @@ use attn_core::{
     Arithmetic, Backend, BackendError, BackendId, Bytes, Exec, Plan, Problem, Receipt,
     ThreadPolicy, Unavailable, Unsupported,
 };
-use attn_sys::device::Pool;
+use attn_sys::device::{Pool, cublas_version, driver_version};
 use candle_core::cuda::cudarc::driver::{DriverError, sys};
-use candle_core::{DType as TensorType, Device, Tensor, cuda};
+use candle_core::{CudaDevice, DType as TensorType, Device, Tensor, cuda};
 
-use crate::Composed;
 use crate::composed::{LIBRARIES, plan};
+use crate::indices::countable;
 use crate::plan::{checked, failed, message, readable};
 
-/// The backend `candle/cuda`. Supports what [`Composed`] does.
+/// The backend `candle/cuda`. Supports every problem that its kernels can count.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cuda;
 
@@ -36,14 +36,15 @@ impl Backend for Cuda {
     }
 
     fn probe(&self) -> Result<Receipt, Unavailable> {
-        let described = device().and_then(|device| {
+        let found = device().and_then(|device| {
             try_out(&device)?;
-            describe(&device)
+            let device = device.as_cuda_device().map_err(|error| message(&error))?;
+            Ok((libraries(device), describe(device)?))
         });
-        let described = described.map_err(|reason| Unavailable { reason })?;
+        let (library, device) = found.map_err(|reason| Unavailable { reason })?;
         Ok(Receipt {
-            library: LIBRARIES.into(),
-            device: described,
+            library,
+            device,
             isa: "cuBLAS products, TF32 off; time is the host's clock, the device synchronised \
                   before it is read"
                 .into(),
@@ -53,7 +54,7 @@ impl Backend for Cuda {
     }
 
     fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
-        Composed.supports(problem)
+        countable(problem)
     }
 
     fn prepare<'b>(
@@ -87,18 +88,22 @@ fn keep_freed(device: &Device) -> Result<(), String> {
     Pool::of(stream.context()).map_or(Ok(()), Pool::keep_freed).map_err(in_words)
 }
 
-/// Whether it computes: a driver may open a device whose kernels it cannot load, being older than the toolkit that
-/// compiled them.
+/// Whether it computes, and f32 products are f32. A driver may open a device whose kernels it cannot load, being older
+/// than the toolkit that compiled them; and `NVIDIA_TF32_OVERRIDE` in the environment switches TF32 on in spite of all.
 fn try_out(device: &Device) -> Result<(), String> {
-    let sum = || {
-        let ones = Tensor::ones((2, 2), TensorType::F32, device)?;
-        (ones.matmul(&ones)? * 0.5)?.sum_all()?.to_scalar::<f32>()
+    const SIZE: usize = 256;
+    // TF32, of 10 bits after the point, makes 1 of it.
+    let fine = 1.0 + (-12_f32).exp2();
+    let smallest = || {
+        let rows = Tensor::full(fine, (SIZE, SIZE), device)?;
+        let ones = Tensor::ones((SIZE, SIZE), TensorType::F32, device)?;
+        rows.matmul(&ones)?.flatten_all()?.min(0)?.to_scalar::<f32>()
     };
-    match sum() {
-        Ok(4.0) => Ok(()),
-        Ok(other) => Err(format!("the device computes {other} where 4 is right")),
-        Err(error) => Err(message(&error)),
+    let (found, right) = (smallest().map_err(|error| message(&error))?, fine * SIZE as f32);
+    if found == right {
+        return Ok(());
     }
+    Err(format!("a product of f32 is {found} where {right} is exact: is NVIDIA_TF32_OVERRIDE set?"))
 }
 
 /// What `work` occupies of the device's memory at its peak, beyond what is in use before; `None` where the driver has no
@@ -126,25 +131,26 @@ fn in_words(error: DriverError) -> String {
 }
 
 /// Name, compute capability and driver of the device.
-fn describe(device: &Device) -> Result<String, String> {
+fn describe(device: &CudaDevice) -> Result<String, String> {
     use sys::CUdevice_attribute_enum as Attribute;
-    let stream = device.as_cuda_device().map_err(|error| message(&error))?.cuda_stream();
-    let context = stream.context();
-    let name = context.name().map_err(in_words)?;
-    let major = context
-        .attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
-        .map_err(in_words)?;
-    let minor = context
-        .attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)
-        .map_err(in_words)?;
-    Ok(format!("{name}, compute capability {major}.{minor}{}", driver()))
+    let stream = device.cuda_stream();
+    let attribute = |attribute| stream.context().attribute(attribute).map_err(in_words);
+    let name = stream.context().name().map_err(in_words)?;
+    let major = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+    let minor = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
+    let (cuda, of_cuda) = driver_version().map_err(in_words)?;
+    let driver = std::fs::read_to_string("/sys/module/nvidia/version").unwrap_or_default();
+    let driver = match driver.trim() {
+        "" => "driver".into(),
+        version => format!("driver {version}"),
+    };
+    Ok(format!("{name}, compute capability {major}.{minor}, {driver} for CUDA {cuda}.{of_cuda}"))
 }
 
-/// Version of the driver, where the kernel module tells.
-fn driver() -> String {
-    let version = std::fs::read_to_string("/sys/module/nvidia/version").unwrap_or_default();
-    match version.trim() {
-        "" => ", driver version unknown".into(),
-        version => format!(", driver {version}"),
+/// What the operations are linked from; the products are cuBLAS's.
+fn libraries(device: &CudaDevice) -> String {
+    match cublas_version(&device.cublas_handle()) {
+        Some((major, minor, patch)) => format!("{LIBRARIES}, cuBLAS {major}.{minor}.{patch}"),
+        None => format!("{LIBRARIES}, cuBLAS of unknown version"),
     }
 }

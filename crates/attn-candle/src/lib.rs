@@ -5,7 +5,7 @@
 //! - `Cuda`, `candle/cuda`, with the feature `cuda`: the operations of [`Composed`] on a GPU. Not yet run on
 //!   hardware.
 //!
-//! [`Loads`] is what a device's limits are measured with.
+//! [`countable`] says which problems its kernels can count; [`Loads`] is what a device's limits are measured with.
 //!
 //! The first two run on pools that are fixed for the life of a process: rayon's global one
 //! (`RAYON_NUM_THREADS`), and candle's spinning one (`CANDLE_NUM_THREADS`).
@@ -15,6 +15,7 @@ mod composed;
 mod cuda;
 mod device;
 mod fused;
+mod indices;
 mod plan;
 mod scores;
 
@@ -23,3 +24,4 @@ pub use composed::Composed;
 pub use cuda::Cuda;
 pub use device::Loads;
 pub use fused::Fused;
+pub use indices::countable;

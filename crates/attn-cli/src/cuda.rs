@@ -89,7 +89,7 @@ impl Backend for Cuda {
     }
 
     fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
-        attn_candle::Composed.supports(problem)
+        attn_candle::countable(problem)
     }
 
     fn prepare<'b>(&'b self, _: &Problem, _: &Exec) -> Result<Box<dyn Plan + 'b>, BackendError> {

@@ -206,6 +206,8 @@ pub enum Feature {
     Sinks,
     /// The log-sum-exp as a second output.
     Lse,
+    /// More elements than can be counted.
+    Size,
 }
 
 impl std::fmt::Display for Feature {
@@ -226,6 +228,7 @@ impl std::fmt::Display for Feature {
             Feature::Alibi => f.write_str("alibi"),
             Feature::Sinks => f.write_str("sinks"),
             Feature::Lse => f.write_str("lse"),
+            Feature::Size => f.write_str("size"),
         }
     }
 }

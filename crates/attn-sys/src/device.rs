@@ -1,10 +1,31 @@
-//! What is in use of a CUDA device's memory.
+//! What a CUDA device's driver and libraries say: their versions, and what is in use of the memory.
 
 #![expect(unsafe_code, reason = "the driver is asked through pointers")]
 
+use std::ffi::c_int;
+
+use cudarc::cublas::CudaBlas;
+use cudarc::cublas::sys::{cublasGetVersion_v2, cublasStatus_t};
 use cudarc::driver::result::{device, mem_pool};
 use cudarc::driver::sys::{self, CUmemPool_attribute_enum as Attribute};
 use cudarc::driver::{CudaContext, DriverError};
+
+/// Major and minor version of the CUDA that the driver is for.
+pub fn driver_version() -> Result<(i32, i32), DriverError> {
+    let mut version: c_int = 0;
+    // SAFETY: the driver writes one integer.
+    unsafe { sys::cuDriverGetVersion(&raw mut version) }.result()?;
+    Ok((version / 1000, version % 1000 / 10))
+}
+
+/// Major, minor and patch version of the cuBLAS that `blas` is a handle of, if it says so.
+pub fn cublas_version(blas: &CudaBlas) -> Option<(i32, i32, i32)> {
+    let mut version: c_int = 0;
+    // SAFETY: the handle is valid while `blas` lives; cuBLAS writes one integer.
+    let status = unsafe { cublasGetVersion_v2(*blas.handle(), &raw mut version) };
+    let known = status == cublasStatus_t::CUBLAS_STATUS_SUCCESS;
+    known.then_some((version / 10_000, version % 10_000 / 100, version % 100))
+}
 
 /// The pool that stream-ordered allocations (`cuMemAllocAsync`) of a device come from.
 #[derive(Clone, Copy, Debug)]

@@ -82,6 +82,9 @@ fn execute(backend: &dyn Backend, request: &Request) -> Result<Reply, AnyError> 
             (None, cell.store()?)
         }
         Some(timed) => {
+            if request.a.is_none() {
+                cell.wake(&case.inputs)?;
+            }
             let (process, out) = cell.measure(timed, &case.inputs)?;
             (Some(Process { cpu: pinned, ..process }), out)
         }
