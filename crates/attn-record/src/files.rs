@@ -88,7 +88,19 @@ pub fn read_partial(run: &Path, finished: &[Record]) -> Result<Vec<Record>, Read
 
 fn lines(path: &Path, text: &str) -> Result<Vec<Record>, ReadError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(at, line)| parse(path, at + 1, line, SCHEMA)).collect()
+    lines
+        .map(|(at, line)| parse(path, at + 1, line, SCHEMA).and_then(|r| timed(path, at + 1, r)))
+        .collect()
+}
+
+/// Refuses a sample of no calls: its time is no time of a call.
+fn timed(path: &Path, line: usize, record: Record) -> Result<Record, ReadError> {
+    let processes = record.measurement().map_or(&[][..], |measured| &measured.processes);
+    if processes.iter().any(|process| process.reps == 0) {
+        let message = "`reps` is 0, expected at least one call in a sample".into();
+        return Err(ReadError::Malformed { path: path.into(), line, message });
+    }
+    Ok(record)
 }
 
 /// Reads [`HEAD`] of the run folder `run`.

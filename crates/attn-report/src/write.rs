@@ -164,4 +164,17 @@ mod tests {
         let error = write_report(folder.path(), &[], false).unwrap_err().to_string();
         assert!(error.contains("run.json"), "{error}");
     }
+
+    #[test]
+    fn a_sample_of_no_calls_is_refused_with_its_line() {
+        let folder = run_folder();
+        let path = folder.path().join("records.jsonl");
+        let text = fs::read_to_string(&path).unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        let broken = rest.replacen("\"reps\":1,", "\"reps\":0,", 1);
+        assert_ne!(broken, rest);
+        fs::write(&path, format!("{first}\n{broken}")).unwrap();
+        let error = write_report(folder.path(), &[], false).unwrap_err().to_string();
+        assert!(error.contains("records.jsonl:2: `reps` is 0"), "{error}");
+    }
 }

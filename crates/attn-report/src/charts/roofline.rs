@@ -35,6 +35,7 @@ pub(super) fn roofline(records: &[&Record], roofs: &Roofs) -> Option<Chart> {
             && r.threads == 1
             && r.dtype() == DType::F32
             && r.gflops().is_some_and(f64::is_normal)
+            && intensity(r).is_normal()
     };
     let cells: Vec<&Record> = records.iter().filter(|r| shown(r)).copied().collect();
     let peak = roofs.peak(cells.first()?)?;
@@ -192,6 +193,13 @@ mod tests {
         }
         assert!(chart.spots[0].text.contains("% of peak"), "{}", chart.spots[0].text);
         assert!(crate::png::parse(&chart.svg).is_ok());
+    }
+
+    #[test]
+    fn what_moves_no_byte_has_no_place() {
+        let mut records = sweep("sweep/seq-len/full", &["naive"], &[64, 128]);
+        records[0].work.bytes.0 = 0;
+        assert_eq!(roofline(&refs(&records), &example()).unwrap().spots.len(), 1);
     }
 
     #[test]
