@@ -30,6 +30,13 @@ pub struct Entry {
     pub measured: Measured,
 }
 
+impl Entry {
+    /// Whether another program computes it: on a device, of which there is one for all.
+    pub fn on_device(&self) -> bool {
+        self.backend.runner().is_some()
+    }
+}
+
 /// When a backend is measured. It is checked in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measured {

@@ -19,6 +19,7 @@ use attn_core::{
     ThreadPolicy, Unavailable, Unsupported,
 };
 use attn_sys::device::{Pool, cublas_version, driver_version};
+use candle_core::backend::BackendDevice as _;
 use candle_core::cuda::cudarc::driver::{DriverError, sys};
 use candle_core::{CudaDevice, DType as TensorType, Device, Tensor, cuda};
 
@@ -75,7 +76,8 @@ pub(crate) fn device() -> Result<Device, String> {
         cuda::set_gemm_reduced_precision_f16(false);
         cuda::set_gemm_reduced_precision_bf16(false);
         let device = Device::new_cuda(0).map_err(|error| message(&error))?;
-        keep_freed(&device)?;
+        let cuda = device.as_cuda_device().map_err(|error| message(&error))?;
+        keep_freed(cuda).map_err(in_words)?;
         Ok(device)
     };
     FIRST.get_or_init(open).clone()
@@ -83,9 +85,12 @@ pub(crate) fn device() -> Result<Device, String> {
 
 /// Freed memory stays with the process, as it does between the layers of a model: otherwise every sample would begin by
 /// getting its memory from the system. Without memory pools there is none to keep.
-fn keep_freed(device: &Device) -> Result<(), String> {
-    let stream = device.as_cuda_device().map_err(|error| message(&error))?.cuda_stream();
-    Pool::of(stream.context()).map_or(Ok(()), Pool::keep_freed).map_err(in_words)
+fn keep_freed(device: &CudaDevice) -> Result<(), DriverError> {
+    pool(device).map_or(Ok(()), Pool::keep_freed)
+}
+
+fn pool(device: &CudaDevice) -> Result<Pool, DriverError> {
+    Pool::of(device.cuda_stream().context())
 }
 
 /// Whether it computes, and f32 products are f32. A driver may open a device whose kernels it cannot load, being older
@@ -109,12 +114,11 @@ fn try_out(device: &Device) -> Result<(), String> {
 /// What `work` occupies of the device's memory at its peak, beyond what is in use before; `None` where the driver has no
 /// pool that counts (its memory pools are not supported).
 pub(crate) fn peak(
-    device: &Device,
+    device: &CudaDevice,
     work: impl FnOnce() -> Result<(), BackendError>,
 ) -> Result<Option<Bytes>, BackendError> {
-    let stream = checked(device.as_cuda_device())?.cuda_stream();
     checked(device.synchronize())?;
-    let begun = Pool::of(stream.context()).and_then(|pool| {
+    let begun = pool(device).and_then(|pool| {
         pool.forget_peak()?;
         Ok((pool, pool.in_use()?))
     });

@@ -114,7 +114,7 @@ impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
     fn device_peak(&mut self) -> Result<Option<Bytes>, BackendError> {
         match self.device.clone() {
             #[cfg(feature = "cuda")]
-            device @ Device::Cuda(_) => crate::cuda::peak(&device, || self.run(NonZeroU32::MIN)),
+            Device::Cuda(device) => crate::cuda::peak(&device, || self.run(NonZeroU32::MIN)),
             _ => Ok(None),
         }
     }

@@ -114,7 +114,7 @@ pub fn faults() -> Vec<Entry> {
 /// Those of [`entries_for`] that this program computes itself.
 pub fn in_process(filter: Option<&str>) -> Vec<Entry> {
     let mut entries = entries_for(filter);
-    entries.retain(|entry| entry.backend.runner().is_none());
+    entries.retain(|entry| !entry.on_device());
     entries
 }
 

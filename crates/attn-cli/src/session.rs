@@ -64,17 +64,17 @@ pub(crate) fn select_backends(
 pub(crate) fn in_process(args: &BackendArgs) -> Result<Vec<Box<dyn Backend>>, Failure> {
     let entries = registry::entries_for(args.backend.as_deref());
     let selected: BTreeSet<usize> = select_backends(&entries, args)?.into_iter().collect();
-    let backends = entries.into_iter().map(|entry| entry.backend).enumerate();
-    let selected = backends.filter(|(at, _)| selected.contains(at)).map(|(_, backend)| backend);
-    let (elsewhere, here): (Vec<_>, Vec<_>) = selected.partition(|b| b.runner().is_some());
-    if let ([], Some(backend)) = (&here[..], elsewhere.first()) {
+    let entries = entries.into_iter().enumerate();
+    let selected = entries.filter(|(at, _)| selected.contains(at)).map(|(_, entry)| entry);
+    let (elsewhere, here): (Vec<_>, Vec<_>) = selected.partition(Entry::on_device);
+    if let ([], Some(entry)) = (&here[..], elsewhere.first()) {
         return Err(Failure::usage(anyhow!(
             "{} is computed by another program, which this command does not start: use attn check, measure, run or \
              verify",
-            backend.id()
+            entry.backend.id()
         )));
     }
-    Ok(here)
+    Ok(here.into_iter().map(|entry| entry.backend).collect())
 }
 
 /// Positions of the `names` that the filter `list` selects; all without one.

@@ -79,7 +79,7 @@ impl Harness<'_> {
             if self.stops(shared) {
                 return Ok(());
             }
-            let on_device = self.entries[cell.backend].backend.runner().is_some();
+            let on_device = self.entries[cell.backend].on_device();
             let _device = on_device.then(|| shared.device.lock().expect(NO_PANIC));
             shared.observer().started(cell, 0);
             let said = self.process(cell, &exercises, attempt);

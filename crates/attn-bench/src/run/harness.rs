@@ -15,15 +15,12 @@ use super::turn::Turn;
 use super::windows::{same_case, windows};
 use super::{Cell, Entry, Preset, Processes, Task};
 use crate::cell::measure::rotation;
-use crate::cell::sampling::{Timing, nanos};
+use crate::cell::sampling::nanos;
 use crate::suite::{Case, Suite};
 use crate::worker::{Launcher, Lost, Reply, Request, Timed};
 
 /// Twice the largest cache of a device that there is, 126 MiB on a B200.
 const DEVICE_COLD: u64 = 256 << 20;
-
-/// An idle device runs at a fraction of its clock, and takes longer than a processor to get up.
-const DEVICE_WARMUP_MS: u64 = 200;
 
 /// A cold kernel that would need more plans than this to outgrow the caches is skipped.
 const MAX_PLANS: usize = 512;
@@ -262,33 +259,27 @@ impl Harness<'_> {
 
     /// Bytes that outgrow the caches of what computes the cell.
     fn cold_bytes(&self, cell: &Cell<'_>) -> u64 {
-        let on_device = self.entries[cell.backend].backend.runner().is_some();
-        if on_device { self.limits.cold_bytes.max(DEVICE_COLD) } else { self.limits.cold_bytes }
-    }
-
-    fn timing(&self, on_device: bool) -> Timing {
-        let timing = self.preset.timing;
-        let warmup_ms = if on_device { DEVICE_WARMUP_MS } else { 0 }.max(timing.warmup_ms);
-        Timing { warmup_ms, ..timing }
+        let least = if self.entries[cell.backend].on_device() { DEVICE_COLD } else { 0 };
+        self.limits.cold_bytes.max(least)
     }
 
     fn ask(&self, cell: &Cell<'_>, exercises: &Exercises, first: bool) -> Reply {
-        let backend = &self.entries[cell.backend].backend;
-        let runner = backend.runner();
+        let entry = &self.entries[cell.backend];
+        let runner = entry.backend.runner();
         // The threads of a device's driver are not the backend's: they stay where they are.
         let cpus = if runner.is_some() { &[] } else { &self.limits.cpus[..] };
         let cpus = &cpus[cpus.len().saturating_sub(cell.threads)..];
         let timed = match cell.task {
             Task::Measure(model) => Some(Timed {
                 model,
-                timing: self.timing(runner.is_some()),
+                timing: self.preset.timing_of(entry),
                 cold_bytes: self.cold_bytes(cell),
                 spread: if cell.threads > 1 { cpus.to_vec() } else { Vec::new() },
             }),
             Task::Check | Task::Skip(..) => None,
         };
         let request = Request {
-            backend: backend.id().to_string(),
+            backend: entry.backend.id().to_string(),
             threads: cell.threads,
             cpu: cpus.last().copied().filter(|_| cell.threads == 1 && cell.is_measured()),
             // A GPU's driver reserves address space far beyond any limit.

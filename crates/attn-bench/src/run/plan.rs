@@ -59,7 +59,7 @@ pub fn plan<'s>(
     let mut cells = Vec::new();
     let backends = &selection.backends;
     let threaded: Vec<usize> =
-        backends.iter().copied().filter(|&at| !on_device(&entries[at])).collect();
+        backends.iter().copied().filter(|&at| !ignores_threads(&entries[at])).collect();
     for case in selection.cases.iter().map(|&at| &suite.cases()[at]) {
         for (place, threads) in thread_counts(case, selection, cores).into_iter().enumerate() {
             // A device would do the same again for every number of threads.
@@ -75,7 +75,7 @@ pub fn plan<'s>(
     cells
 }
 
-fn on_device(entry: &Entry) -> bool {
+fn ignores_threads(entry: &Entry) -> bool {
     entry.backend.probe().is_ok_and(|receipt| receipt.threads == ThreadPolicy::Device)
 }
 
@@ -115,7 +115,7 @@ fn task(case: &Case, entry: &Entry, model: Option<Model>, preset: &Preset) -> Ta
 
 /// Until a worker computes: one that opens a device waits for its driver and its libraries.
 fn start(entry: &Entry) -> Duration {
-    Duration::from_millis(if entry.backend.runner().is_some() { 1000 } else { 15 })
+    Duration::from_millis(if entry.on_device() { 1000 } else { 15 })
 }
 
 /// Seconds that a library's tanh takes, whatever the rate of its products is.
@@ -154,7 +154,7 @@ impl Cell<'_> {
     pub fn predicted(&self, entries: &[Entry], preset: &Preset) -> Duration {
         let entry = &entries[self.backend];
         let (process, call) = (start(entry), predicted_call(self.case, entry));
-        let timing = &preset.timing;
+        let timing = preset.timing_of(entry);
         match self.task {
             Task::Skip(..) => Duration::ZERO,
             Task::Check => process + call * 4,

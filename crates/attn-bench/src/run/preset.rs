@@ -5,6 +5,7 @@ use std::time::Duration;
 use attn_record::Measurement;
 use attn_record::stats::Interval;
 
+use super::Entry;
 use crate::cell::sampling::Timing;
 use crate::suite::Tier;
 
@@ -23,9 +24,12 @@ pub struct Preset {
     pub processes: Processes,
     /// Processes beyond the least that a cell has are started this long, from the start of the first.
     pub time: Duration,
-    /// Of each process.
+    /// Of each process; see [`Preset::timing_of`].
     pub timing: Timing,
 }
+
+/// An idle device runs at a fraction of its clock, and takes longer than a processor to get up.
+const DEVICE_WARMUP_MS: u64 = 200;
 
 /// How many fresh processes measure a cell: as many as its interval needs to become narrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +87,12 @@ impl Preset {
         time: Duration::from_secs(27 * 60),
         timing: Timing { warmup_ms: 50, sampling_ms: 250, min_samples: 3, min_sample_us: 500 },
     };
+
+    /// Of each process that measures `entry`.
+    pub fn timing_of(&self, entry: &Entry) -> Timing {
+        let warmup_ms = if entry.on_device() { DEVICE_WARMUP_MS } else { 0 };
+        Timing { warmup_ms: self.timing.warmup_ms.max(warmup_ms), ..self.timing }
+    }
 
     /// The largest amount of work that `predict` says to fit into four fifths of `budget` (the rest is
     /// for oracles and for what no prediction knows); the smallest there is if none fits.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use attn_bench::attn_case::AttnCase;
-use attn_bench::run::Entry;
 use attn_bench::verify::{Judged, Verified, verify};
 use attn_core::Backend;
 use attn_record::Outcome;
@@ -52,9 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let filter = args.backends.backend.as_deref();
     let mut entries = registry::entries_for(filter);
     // A device that is not there is worth a column only to who asks for it.
-    entries.retain(|Entry { backend, .. }| {
-        filter.is_some() || backend.runner().is_none() || backend.probe().is_ok()
-    });
+    entries.retain(|entry| filter.is_some() || !entry.on_device() || entry.backend.probe().is_ok());
     let selected = session::select_backends(&entries, &args.backends)?;
     let backends: Vec<_> = selected.iter().map(|&at| entries[at].backend.as_ref()).collect();
     let rows: Vec<_> = args.files.iter().map(|file| judge(file, &backends)).collect();

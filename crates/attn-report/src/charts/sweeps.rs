@@ -131,9 +131,7 @@ fn curves<'a>(
 }
 
 pub(super) fn times(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
-    let scale = Scale::log(at_least_a_decade(ends), 0.05, from, to);
-    let ticks = scale.decades().into_iter().map(|ns| (ns, time_tick(ns)));
-    (scale, ticks.collect())
+    logarithmic(ends, (from, to), time_tick)
 }
 
 fn rates((_, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
@@ -144,8 +142,16 @@ fn rates((_, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
 }
 
 fn wide_rates(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+    logarithmic(ends, (from, to), |rate| rate.to_string())
+}
+
+fn logarithmic(
+    ends: (f64, f64),
+    (from, to): (f64, f64),
+    label: impl Fn(f64) -> String,
+) -> (Scale, Vec<Tick>) {
     let scale = Scale::log(at_least_a_decade(ends), 0.05, from, to);
-    let ticks = scale.decades().into_iter().map(|rate| (rate, rate.to_string()));
+    let ticks = scale.decades().into_iter().map(|value| (value, label(value)));
     (scale, ticks.collect())
 }
 
