@@ -16,12 +16,17 @@
 //! ```json
 //! {"schema":"attn-case/1","score":"scaled-dot","scale":null,"causal":null,"align":null,
 //!  "window":{"left":3,"right":null},"softcap":null,"out":{"rtol":1e-3,"atol":1e-7},
+//!  "arithmetic":{"scores":"bf16","weights":"bf16","sums":"f32"},"lse_base":2,
 //!  "tokens":{"q":["a"],"k":["a"]},"source":null}
 //! ```
 //!
 //! Absent keys are null. `causal` and `align` are null, `"top-left"`, `"bottom-right"` or
 //! `{"offset":n}`. With `out.rtol` and `out.atol` the rule for `out` is
-//! `|out - truth| <= atol + rtol |truth|`, without them the budget of its type. `score` is
+//! `|out - truth| <= atol + rtol |truth|`, without them the budget of its arithmetic. `arithmetic` says how `out` and `lse`
+//! were computed: `scores` is `f64`, `f32`, `tf32`, `bf16`, `f16` or `int8` (q and k quantised to -127..=127 with a factor per row
+//! or per head; scaled-dot only), `weights` is one of these but int8, `sums` is a storage type. What is not declared is taken as the
+//! strictest that is usual: weights in the type of q, everything else in it or in f32 for the half types. `lse_base` 2
+//! says that `lse` is in base 2. A file may have `lse` without `out`. `score` is
 //! `scaled-dot`, `general` or `additive` ([`attn_core::Score`] has the formulas); a matrix that is absent is the identity,
 //! an absent `w` of an additive score all ones. Unknown keys and unknown tensors are refused by name,
 //! never ignored.
@@ -32,8 +37,8 @@ mod tensors;
 use std::collections::HashMap;
 
 use attn_core::{
-    Alignment, InputParts, Inputs, InvalidInputs, InvalidProblem, Mask, Problem, ProblemSpec,
-    Score, Shape, Tensor, Window,
+    Alignment, ClaimArithmetic, DType, Format, InputParts, Inputs, InvalidInputs, InvalidProblem,
+    Mask, Problem, ProblemSpec, Score, Shape, Tensor, Window,
 };
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -54,15 +59,55 @@ pub struct AttnCase {
     pub source: Option<String>,
 }
 
-/// A result that somebody else computed.
-#[derive(Clone, Debug, PartialEq)]
+/// A result that was computed elsewhere: an output, a log-sum-exp, or both.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claim {
     /// `[B, Hq, Nq, Dv]`.
-    pub out: Tensor,
+    pub out: Option<Tensor>,
     /// `[B, Hq, Nq, 1]`.
     pub lse: Option<Tensor>,
+    /// Whether the log-sum-exp is in base 2.
+    pub lse_base_two: bool,
     /// The rule that the file asks for, instead of the budget.
     pub tolerance: Option<Tolerance>,
+    /// How it was computed, if the file says so.
+    pub arithmetic: Option<ClaimArithmetic>,
+}
+
+/// The arithmetic of a claim as a file declares it.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    scores: Option<Format>,
+    weights: Option<Format>,
+    sums: Option<DType>,
+}
+
+impl Declared {
+    /// With what is assumed where nothing is declared.
+    fn complete(self, problem: &Problem) -> Result<ClaimArithmetic, FormatError> {
+        let assumed = ClaimArithmetic::assumed(problem.dtype());
+        if self.scores == Some(Format::Int8) && problem.score() != Score::ScaledDot {
+            let message = "arithmetic.scores int8 is for scaled-dot scores";
+            return Err(FormatError::Metadata(message.into()));
+        }
+        if self.weights == Some(Format::Int8) {
+            let message = "arithmetic.weights int8, expected f64, f32, tf32, bf16 or f16";
+            return Err(FormatError::Metadata(message.into()));
+        }
+        Ok(ClaimArithmetic {
+            scores: self.scores.unwrap_or(assumed.scores),
+            weights: self.weights.unwrap_or(assumed.weights),
+            sums: self.sums.unwrap_or(assumed.sums),
+        })
+    }
+}
+
+impl From<ClaimArithmetic> for Declared {
+    fn from(arithmetic: ClaimArithmetic) -> Self {
+        let ClaimArithmetic { scores, weights, sums } = arithmetic;
+        Declared { scores: Some(scores), weights: Some(weights), sums: Some(sums) }
+    }
 }
 
 /// `|out - truth| <= atol + rtol |truth|`.
@@ -129,11 +174,28 @@ pub enum FormatError {
         expected: String,
     },
     /// The shapes state no problem.
-    #[error("{0}")]
+    #[error(transparent)]
     Problem(#[from] InvalidProblem),
     /// The tensors do not fit the problem.
-    #[error("{0}")]
+    #[error(transparent)]
     Inputs(#[from] InvalidInputs),
+}
+
+/// Refuses lists where an object with named fields belongs: they would be taken in the order of the fields.
+fn named_fields(text: &str) -> Result<(), FormatError> {
+    let json: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| FormatError::Metadata(error.to_string()))?;
+    let names = ["window", "out", "arithmetic", "tokens"];
+    let list = |value: &serde_json::Value| value.is_array();
+    if list(&json) {
+        return Err(FormatError::Metadata("a list, expected an object".into()));
+    }
+    match names.into_iter().find(|name| json.get(name).is_some_and(list)) {
+        None => Ok(()),
+        Some(name) => {
+            Err(FormatError::Metadata(format!("{name} is a list, expected an object or null")))
+        }
+    }
 }
 
 /// The metadata as it is written.
@@ -148,6 +210,10 @@ struct Metadata {
     window: Option<Window>,
     softcap: Option<f64>,
     out: Option<Tolerance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arithmetic: Option<Declared>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lse_base: Option<f64>,
     tokens: Option<Tokens>,
     source: Option<String>,
 }
@@ -179,11 +245,7 @@ impl AttnCase {
         let score = score::score(kind, &parts);
         let problem = metadata.problem(&parts, score, file.kv_len()?, lse.is_some())?;
         let inputs = Inputs::new(&problem, parts)?;
-        let out = file.optional("out")?;
-        let claim = out.map(|out| Claim { out, lse, tolerance: metadata.out });
-        if let Some(claim) = &claim {
-            claim.fit(&problem)?;
-        }
+        let claim = metadata.claim(file.optional("out")?, lse, &problem)?;
         let Metadata { tokens, source, .. } = metadata;
         if let Some(tokens) = &tokens {
             tokens.fit(problem.shape())?;
@@ -203,6 +265,8 @@ impl AttnCase {
             window: spec.window,
             softcap: spec.softcap,
             out: self.claim.as_ref().and_then(|claim| claim.tolerance),
+            arithmetic: self.claim.as_ref().and_then(|claim| claim.arithmetic).map(Declared::from),
+            lse_base: self.claim.as_ref().filter(|claim| claim.lse_base_two).map(|_| 2.0),
             tokens: self.tokens.clone(),
             source: self.source.clone(),
         };
@@ -224,11 +288,12 @@ impl AttnCase {
                 tensors.floats(name, values);
             }
         }
-        if let Some(Claim { out, lse, .. }) = &self.claim {
+        let claim = self.claim.as_ref();
+        if let Some(out) = claim.and_then(|claim| claim.out.as_ref()) {
             tensors.tensor("out", out);
-            if let Some(lse) = lse {
-                tensors.shaped("lse", lse, lse.dims()[..3].to_vec());
-            }
+        }
+        if let Some(lse) = claim.and_then(|claim| claim.lse.as_ref()) {
+            tensors.shaped("lse", lse, lse.dims()[..3].to_vec());
         }
         let json = serde_json::to_string(&metadata).expect("strings and numbers are JSON");
         tensors.into_bytes(HashMap::from([(KEY.to_string(), json)]))
@@ -237,35 +302,38 @@ impl AttnCase {
 
 impl Claim {
     fn fit(&self, problem: &Problem) -> Result<(), FormatError> {
-        let [batch, heads, len, width] = problem.shape().out();
-        let out = format!("{:?}", [batch, heads, len, width]);
-        if self.out.dims() != problem.shape().out() {
-            let found = format!("{} {:?}", self.out.dtype(), self.out.dims());
-            return Err(FormatError::Tensor { tensor: "out", found, expected: out });
+        let (own, out) = (problem.dtype(), problem.shape().out());
+        if let Some(found) = &self.out {
+            let fits = found.dims() == out && [own, DType::F32].contains(&found.dtype());
+            let types = if own == DType::F32 { "f32".into() } else { format!("{own} or f32") };
+            expect(fits, "out", found, 4, || format!("{types} {out:?}"))?;
         }
-        let own = [problem.dtype(), attn_core::DType::F32];
-        if !own.contains(&self.out.dtype()) {
-            let expected = format!("{} or f32", problem.dtype());
-            return Err(FormatError::Tensor {
-                tensor: "out",
-                found: self.out.dtype().to_string(),
-                expected,
-            });
+        if let Some(lse) = &self.lse {
+            let [batch, heads, len, _] = out;
+            let dtype = attn_core::lse_dtype(own);
+            let fits = (lse.dtype(), lse.dims()) == (dtype, [batch, heads, len, 1]);
+            expect(fits, "lse", lse, 3, || format!("{dtype} {:?}", [batch, heads, len]))?;
         }
-        let want = (attn_core::lse_dtype(problem.dtype()), [batch, heads, len, 1]);
-        match &self.lse {
-            Some(lse) if (lse.dtype(), lse.dims()) != want => Err(FormatError::Tensor {
-                tensor: "lse",
-                found: format!("{} {:?}", lse.dtype(), &lse.dims()[..3]),
-                expected: format!("{} {:?}", want.0, &want.1[..3]),
-            }),
-            _ => Ok(()),
-        }
+        Ok(())
     }
+}
+
+/// Refuses `found`, of which so many axes are in the file, unless it fits.
+fn expect(
+    fits: bool,
+    tensor: &'static str,
+    found: &Tensor,
+    rank: usize,
+    expected: impl Fn() -> String,
+) -> Result<(), FormatError> {
+    let text = || format!("{} {:?}", found.dtype(), &found.dims()[..rank]);
+    let wrong = || FormatError::Tensor { tensor, found: text(), expected: expected() };
+    if fits { Ok(()) } else { Err(wrong()) }
 }
 
 impl Metadata {
     fn parse(text: &str) -> Result<Self, FormatError> {
+        named_fields(text)?;
         let metadata: Metadata =
             serde_json::from_str(text).map_err(|error| FormatError::Metadata(error.to_string()))?;
         if metadata.schema != SCHEMA {
@@ -277,7 +345,28 @@ impl Metadata {
             let message = "out.rtol and out.atol must be numbers from 0 up";
             return Err(FormatError::Metadata(message.into()));
         }
+        if let Some(base) = metadata.lse_base.filter(|&base| base != 2.0) {
+            let message = format!("lse_base {base}, expected 2, or null for natural logarithms");
+            return Err(FormatError::Metadata(message));
+        }
         Ok(metadata)
+    }
+
+    /// What the file claims, if anything.
+    fn claim(
+        &self,
+        out: Option<Tensor>,
+        lse: Option<Tensor>,
+        problem: &Problem,
+    ) -> Result<Option<Claim>, FormatError> {
+        if out.is_none() && lse.is_none() {
+            return Ok(None);
+        }
+        let arithmetic = self.arithmetic.map(|declared| declared.complete(problem)).transpose()?;
+        let lse_base_two = self.lse_base.is_some();
+        let claim = Claim { out, lse, lse_base_two, tolerance: self.out, arithmetic };
+        claim.fit(problem)?;
+        Ok(Some(claim))
     }
 
     fn problem(

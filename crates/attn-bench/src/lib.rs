@@ -36,7 +36,7 @@ pub mod random;
 pub mod rules;
 pub mod run;
 pub mod select;
-mod share_out;
+pub mod share_out;
 pub mod slots;
 pub mod soak;
 pub mod suite;

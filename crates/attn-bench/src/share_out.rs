@@ -5,7 +5,7 @@ use std::thread;
 
 /// Does `work` on all `items`, on so many threads (at least one): each takes the next item, in order, when it is done
 /// with one.
-pub(crate) fn share_out<T>(
+pub fn share_out<T>(
     threads: usize,
     items: impl Iterator<Item = T> + Send,
     work: impl Fn(T) + Sync,

@@ -1,6 +1,7 @@
 //! False alarms: honest backends on many random problems.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +14,7 @@ use crate::cell::{CellError, Prepared};
 use crate::expected::Expected;
 use crate::random::draw;
 use crate::share_out::share_out;
+use crate::verify::obeyed;
 
 /// What is drawn and who is asked.
 pub struct Soak<'a> {
@@ -54,8 +56,12 @@ pub struct Tally {
     pub backend: String,
     /// Results that agree.
     pub agree: u64,
+    /// Results that agree as far as they can be judged: some of their rows are undetermined.
+    pub undetermined: u64,
     /// Problems that it refuses.
     pub unsupported: u64,
+    /// Problems that it cannot compute on this machine.
+    pub unavailable: u64,
     /// Largest share of the budget that a right result used.
     pub worst_share: f64,
     /// The problem of that share.
@@ -125,8 +131,9 @@ impl Soak<'_> {
             let mut shares = BTreeMap::<DType, Vec<[f64; 2]>>::new();
             for (number, answers) in problems {
                 match &answers[at] {
-                    Answer::Agrees(dtype, share) => {
-                        tally.agree += 1;
+                    Answer::Agrees { dtype, share, undetermined } => {
+                        *if *undetermined { &mut tally.undetermined } else { &mut tally.agree } +=
+                            1;
                         shares.entry(*dtype).or_default().push(*share);
                         let worst = share[0].max(share[1]);
                         if worst > tally.worst_share {
@@ -134,6 +141,7 @@ impl Soak<'_> {
                         }
                     }
                     Answer::Unsupported => tally.unsupported += 1,
+                    Answer::Unavailable => tally.unavailable += 1,
                     Answer::Alarm(problem, reason) => report.alarms.push(Alarm {
                         number: *number,
                         backend: backend.clone(),
@@ -163,19 +171,23 @@ impl Soak<'_> {
             // Whatever the oracle or the yardstick says, nobody could be judged.
             Err(error) => return vec![Answer::Alarm(what, error.to_string()); self.backends.len()],
         };
-        let ask = |backend: &&dyn Backend| match check(*backend, &problem, &inputs, &expected) {
-            Err(CellError::Unsupported(_) | CellError::Unavailable(_)) => Answer::Unsupported,
-            Err(error) => Answer::Alarm(what.clone(), error.to_string()),
-            Ok(verdict) => match verdict.findings.first() {
-                None => {
-                    let shares = verdict.metrics.map_or([0.0; 2], |metrics| {
-                        [metrics.bound_share, metrics.yardstick_share.unwrap_or(0.0)]
-                    });
-                    Answer::Agrees(problem.dtype(), shares)
-                }
-                Some(finding) => Answer::Alarm(what.clone(), finding.to_string()),
-            },
-        };
+        let exec = exec(number);
+        let ask =
+            |backend: &&dyn Backend| match check(*backend, &problem, exec, (&inputs, &expected)) {
+                Err(CellError::Unsupported(_)) => Answer::Unsupported,
+                Err(CellError::Unavailable(_)) => Answer::Unavailable,
+                Err(error) => Answer::Alarm(what.clone(), error.to_string()),
+                Ok(verdict) => match verdict.findings.first() {
+                    None => {
+                        let shares = verdict.metrics.map_or([0.0; 2], |metrics| {
+                            [metrics.bound_share, metrics.yardstick_share.unwrap_or(0.0)]
+                        });
+                        let undetermined = verdict.undetermined > 0;
+                        Answer::Agrees { dtype: problem.dtype(), share: shares, undetermined }
+                    }
+                    Some(finding) => Answer::Alarm(what.clone(), finding.to_string()),
+                },
+            };
         self.backends.iter().map(ask).collect()
     }
 }
@@ -183,8 +195,13 @@ impl Soak<'_> {
 #[derive(Clone)]
 enum Answer {
     /// With the shares of bound and yardstick that were used.
-    Agrees(DType, [f64; 2]),
+    Agrees {
+        dtype: DType,
+        share: [f64; 2],
+        undetermined: bool,
+    },
     Unsupported,
+    Unavailable,
     /// The problem, and what is wrong.
     Alarm(String, String),
 }
@@ -195,13 +212,19 @@ fn spread(shares: impl Iterator<Item = f64>) -> [f64; 3] {
     [0.5, 0.95, 1.0].map(|q| stats::quantile(&shares, q).unwrap_or(0.0))
 }
 
+/// One to four threads, the same for a problem in every run.
+fn exec(number: u64) -> Exec {
+    let threads = 1 + number as usize % 4;
+    Exec { threads: NonZeroUsize::new(threads).expect("at least one") }
+}
+
 fn check(
     backend: &dyn Backend,
     problem: &Problem,
-    inputs: &Inputs,
-    expected: &Expected,
+    exec: Exec,
+    (inputs, expected): (&Inputs, &Expected),
 ) -> Result<Verdict, CellError> {
-    let mut cell = Prepared::new(backend, problem, &Exec::SINGLE)?;
+    let mut cell = Prepared::new(backend, problem, &obeyed(backend, exec))?;
     Ok(cell.check(inputs, expected)?)
 }
 
@@ -227,7 +250,8 @@ mod tests {
             .run()
         };
         let (one, two) = (soak(1), soak(2));
-        assert_eq!((one.problems, one.backends[0].agree), (60, 60), "{:?}", one.alarms);
+        let tally = &one.backends[0];
+        assert_eq!((one.problems, tally.agree + tally.undetermined), (60, 60), "{:?}", one.alarms);
         assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&two).unwrap());
     }
 }

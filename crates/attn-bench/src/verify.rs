@@ -3,18 +3,37 @@
 use std::path::Path;
 use std::time::Duration;
 
-use attn_core::{Backend, ByRows, Exec, Verdict};
-use attn_oracle::{Budget, Reference, Rows, Rule, judge};
+use attn_core::{Backend, ByRows, ClaimArithmetic, Exec, Tensor, ThreadPolicy, Verdict, Work};
+use attn_oracle::{Budget, Candidate, Effort, Reference, Rows, Rule, judge};
 use attn_record::Outcome;
 use serde::Serialize;
 
-use crate::attn_case::{AttnCase, Tolerance};
+use crate::attn_case::{AttnCase, Claim, Tolerance};
 use crate::cell::{CellError, Prepared};
 use crate::expected::{Expected, ExpectedError};
 use crate::worker::{AnyError, Exercise, Launcher, Request};
 
 /// A program that has not computed a file by then never will.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Multiplications that judging a claim may cost before rows are chosen: about half a minute on two cores.
+const MAX_PRODUCTS: u64 = 1 << 38;
+
+/// Who judges, and how.
+#[derive(Clone, Copy)]
+pub struct Jury<'a> {
+    /// Whose results are judged beside the file's own.
+    pub backends: &'a [&'a dyn Backend],
+    /// The yardstick.
+    pub naive: &'a dyn ByRows,
+    /// Threads of the backends that obey every call.
+    pub exec: Exec,
+    /// Threads of the oracle, and who watches.
+    pub effort: Effort<'a>,
+    /// Whether the file's own result is judged on every row, whatever that costs.
+    pub all_rows: bool,
+    /// Floating-point operations beyond which a backend is skipped.
+    pub max_flops: u64,
+}
 
 /// What became of one file.
 #[derive(Clone, Debug, Serialize)]
@@ -32,59 +51,100 @@ pub struct Verified {
 pub struct Judged {
     /// `out` or the backend.
     pub name: String,
-    /// `ok`, `disagrees`, `unsupported`, `unavailable` or `error`.
+    /// `ok`, `disagrees`, `unsupported`, `unavailable`, `skipped` or `error`.
     pub outcome: Outcome,
     /// Why, unless it is `ok`.
     pub reason: Option<String>,
     /// The numbers behind it.
     pub verdict: Option<Verdict>,
+    /// Where the wrong elements are, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// Which other statement of the problem, or which known mistake, it agrees with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl Judged {
     fn of(name: &str, verdict: Verdict) -> Self {
         let reason = verdict.findings.first().map(ToString::to_string);
         let outcome = if verdict.agrees() { Outcome::Ok } else { Outcome::Disagrees };
-        Judged { name: name.into(), outcome, reason, verdict: Some(verdict) }
+        let (name, verdict) = (name.into(), Some(verdict));
+        Judged { name, outcome, reason, verdict, place: None, hint: None }
+    }
+
+    fn without(name: &str, outcome: Outcome, reason: String) -> Self {
+        let (name, reason) = (name.into(), Some(reason));
+        Judged { name, outcome, reason, verdict: None, place: None, hint: None }
     }
 }
 
 /// Judges `case`. Fails if there is nothing to judge by.
-pub fn verify(
-    case: &AttnCase,
-    backends: &[&dyn Backend],
-    naive: &dyn ByRows,
-) -> Result<Verified, ExpectedError> {
-    let expected = Expected::compute(&case.problem, &case.inputs, naive)?;
-    Ok(Verified {
-        problem: case.problem.to_string(),
-        out: judge_claim(case)?,
-        backends: backends.iter().map(|backend| judge_backend(*backend, case, &expected)).collect(),
-    })
+pub fn verify(case: &AttnCase, jury: &Jury<'_>) -> Result<Verified, ExpectedError> {
+    let out = case.claim.as_ref().map(|claim| judge_claim(case, claim, jury)).transpose()?;
+    Ok(Verified { problem: case.problem.statement(), out, backends: judge_backends(case, jury)? })
 }
 
-/// The file's own result against the oracle on every row.
-fn judge_claim(case: &AttnCase) -> Result<Option<Judged>, ExpectedError> {
-    let Some(claim) = &case.claim else { return Ok(None) };
-    let (problem, rows) = (&case.problem, Rows::all(&case.problem));
-    let reference = Reference::compute(problem, &case.inputs, rows)?;
-    let budget = Budget::foreign(problem, claim.out.dtype());
+/// The file's own result against the oracle.
+fn judge_claim(case: &AttnCase, claim: &Claim, jury: &Jury<'_>) -> Result<Judged, ExpectedError> {
+    let problem = &case.problem;
+    let rows = if jury.all_rows { Rows::all(problem) } else { Rows::choose(problem, MAX_PRODUCTS) };
+    let arithmetic = claim.arithmetic.unwrap_or(ClaimArithmetic::assumed(problem.dtype()));
+    let stored = claim.out.as_ref().map_or(problem.dtype(), Tensor::dtype);
+    let reference =
+        Reference::of_claim(problem, &case.inputs, rows, (&arithmetic, stored), jury.effort)?;
+    let budget = Budget::of_claim(&arithmetic, stored);
     let rule = match claim.tolerance {
         None => Rule::Budget(&budget, None),
         Some(Tolerance { rtol, atol }) => Rule::Tolerance { rtol, atol, budget: &budget },
     };
-    let verdict = judge(problem, &reference, rule, &claim.out, claim.lse.as_ref());
-    Ok(Some(Judged::of("out", verdict)))
+    let verdict = judge(problem, &reference, rule, claim.candidate());
+    Ok(Judged::of("out", verdict))
 }
 
-fn judge_backend(backend: &dyn Backend, case: &AttnCase, expected: &Expected) -> Judged {
+impl Claim {
+    /// As the oracle takes it.
+    fn candidate(&self) -> Candidate<'_> {
+        let lse_factor = if self.lse_base_two { std::f64::consts::LN_2 } else { 1.0 };
+        Candidate { o: self.out.as_ref(), lse: self.lse.as_ref(), lse_factor }
+    }
+}
+
+fn judge_backends(case: &AttnCase, jury: &Jury<'_>) -> Result<Vec<Judged>, ExpectedError> {
+    let flops = Work::of(&case.problem, case.inputs.mask()).flops.0;
+    if flops > jury.max_flops {
+        let reason = format!(
+            "{:.0} GFLOP are more than {:.0}: name the backend to have it computed",
+            flops as f64 / 1e9,
+            jury.max_flops as f64 / 1e9
+        );
+        let skipped = |backend: &&dyn Backend| {
+            Judged::without(backend.id().as_str(), Outcome::Skipped, reason.clone())
+        };
+        return Ok(jury.backends.iter().map(skipped).collect());
+    }
+    if jury.backends.is_empty() {
+        return Ok(Vec::new());
+    }
+    let expected = Expected::compute(&case.problem, &case.inputs, jury.naive)?;
+    let judged = |backend: &&dyn Backend| judge_backend(*backend, case, &expected, jury.exec);
+    Ok(jury.backends.iter().map(judged).collect())
+}
+
+fn judge_backend(
+    backend: &dyn Backend,
+    case: &AttnCase,
+    expected: &Expected,
+    exec: Exec,
+) -> Judged {
     let id = backend.id();
     if let (Some(program), Ok(_)) = (backend.runner(), backend.probe()) {
         let judged = judge_by(program, id.as_str(), case, expected);
         let error = |reason: AnyError| (Outcome::Error, Some(reason.to_string()), None);
         let (outcome, reason, verdict) = judged.unwrap_or_else(error);
-        return Judged { name: id.to_string(), outcome, reason, verdict };
+        return Judged { name: id.to_string(), outcome, reason, verdict, place: None, hint: None };
     }
-    let checked = Prepared::new(backend, &case.problem, &Exec::SINGLE)
+    let checked = Prepared::new(backend, &case.problem, &obeyed(backend, exec))
         .and_then(|mut cell| Ok(cell.check(&case.inputs, expected)?));
     let (outcome, error) = match checked {
         Ok(verdict) => return Judged::of(id.as_str(), verdict),
@@ -92,7 +152,13 @@ fn judge_backend(backend: &dyn Backend, case: &AttnCase, expected: &Expected) ->
         Err(error @ CellError::Unavailable(_)) => (Outcome::Unavailable, error),
         Err(error @ CellError::Backend(_)) => (Outcome::Error, error),
     };
-    Judged { name: id.to_string(), outcome, reason: Some(error.to_string()), verdict: None }
+    Judged::without(id.as_str(), outcome, error.to_string())
+}
+
+/// `exec` where the backend obeys it in every call; one thread where the process decides.
+pub(crate) fn obeyed(backend: &dyn Backend, exec: Exec) -> Exec {
+    let per_call = backend.probe().is_ok_and(|receipt| receipt.threads == ThreadPolicy::PerCall);
+    if per_call { exec } else { Exec::SINGLE }
 }
 
 /// What the `worker` of `program` finds.

@@ -124,6 +124,8 @@ fn millis(time: Duration) -> u64 {
 pub(crate) struct Steps {
     what: &'static str,
     bar: Option<ProgressBar>,
+    /// Without a terminal, when the last line was written; `None` if one line says it all.
+    line: Option<Instant>,
 }
 
 impl Steps {
@@ -133,13 +135,25 @@ impl Steps {
         if bar.is_none() {
             eprintln!("attn: {what}");
         }
-        Steps { what, bar }
+        Steps { what, bar, line: None }
+    }
+
+    /// Of what is mostly over at once: without a terminal, nothing in the first seconds, then a line now and then.
+    pub(crate) fn patient(what: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant template");
+        let bar = io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_style(style));
+        Steps { what, bar, line: Some(Instant::now()) }
     }
 
     pub(crate) fn say(&mut self, step: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{}: {step}", self.what));
             bar.tick();
+        } else if let Some(line) = &mut self.line
+            && line.elapsed() >= BETWEEN_LINES
+        {
+            *line = Instant::now();
+            eprintln!("attn: {}: {step}", self.what);
         }
     }
 }

@@ -34,7 +34,8 @@ fn attention(problem: &Problem, inputs: &Inputs) -> Tensor {
 fn dump(causal: Alignment) -> Vec<u8> {
     let declared = problem(Alignment::BottomRight);
     let inputs = Inputs::generate(&declared, Family::Normal, 1);
-    let claim = Claim { out: attention(&problem(causal), &inputs), lse: None, tolerance: None };
+    let out = Some(attention(&problem(causal), &inputs));
+    let claim = Claim { out, ..Claim::default() };
     let (tokens, source) = (None, None);
     AttnCase { problem: declared, inputs, claim: Some(claim), tokens, source }.to_bytes()
 }

@@ -30,7 +30,10 @@ pub use inputs::{InputParts, Inputs, InvalidInputs};
 pub use mask::Mask;
 pub use output::{Fenced, Output, lse_dtype};
 pub use problem::{Alignment, InvalidProblem, MaskKind, MaskSpec, Problem, ProblemSpec, Window};
-pub use receipt::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy, target_features};
+pub use receipt::{
+    Arithmetic, ClaimArithmetic, Format, Precision, Receipt, SumOrder, ThreadPolicy,
+    target_features,
+};
 pub use score::{Score, ScoreKind, ScoreWeights, Span};
 pub use shape::Shape;
 pub use tensor::{Tensor, WrongLength};

@@ -345,6 +345,48 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The problem in one line for people: `B2 H4 N65 D40 f32, causal none, scale 1/sqrt(40)`.
+    pub fn statement(&self) -> String {
+        let ProblemSpec { shape, dtype, causal, align, window, softcap, mask, kv_len, .. } =
+            &self.spec;
+        let diagonal = |alignment: Alignment| match alignment {
+            Alignment::TopLeft => "top-left".to_string(),
+            Alignment::BottomRight => "bottom-right".to_string(),
+            Alignment::Offset(n) => format!("offset {n}"),
+        };
+        let side = |keys: Option<u64>| keys.map_or("all".to_string(), |n| n.to_string());
+        let scale = match (self.spec.scale, self.spec.score) {
+            (Some(scale), _) => format!("scale {scale}"),
+            (None, Score::ScaledDot) => format!("scale 1/sqrt({})", shape.dim),
+            (None, _) => "scale 1".to_string(),
+        };
+        let score =
+            (self.spec.score != Score::ScaledDot).then(|| format!("{} score", self.spec.score));
+        let mask = mask.map(|MaskSpec { kind, dims: [b, h, i, j] }| {
+            let kind = if kind == MaskKind::Bool { "boolean" } else { "additive" };
+            format!("{kind} mask [{b},{h},{i},{j}]")
+        });
+        let parts = [
+            Some(format!("{shape} {dtype}")),
+            score,
+            Some(format!("causal {}", causal.map_or("none".to_string(), diagonal))),
+            align.map(|align| format!("diagonal {}", diagonal(align))),
+            window.map(|Window { left, right }| {
+                format!("window {} to the left, {} to the right", side(left), side(right))
+            }),
+            Some(scale),
+            softcap.map(|cap| format!("softcap {cap}")),
+            mask,
+            kv_len.as_ref().map(|lengths| format!("kv_len {lengths:?}")),
+            self.spec.alibi.then(|| "ALiBi".to_string()),
+            self.spec.sinks.then(|| "sinks".to_string()),
+            self.spec.lse.then(|| "with lse".to_string()),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
 fn check_shape(shape: &Shape) -> Result<(), InvalidProblem> {
     if let Some((size, _)) = shape.named().into_iter().find(|(_, n)| *n == 0) {
         return Err(InvalidProblem::ZeroSize { size });

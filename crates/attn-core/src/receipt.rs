@@ -93,6 +93,108 @@ impl Precision {
     }
 }
 
+/// The arithmetic of a result that was computed elsewhere, as far as its error depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimArithmetic {
+    /// How exact the scores are.
+    pub scores: Format,
+    /// The format of the weights as they multiply v; with TF32, v is rounded too.
+    pub weights: Format,
+    /// The type in which l and o are accumulated, over keys one after another.
+    pub sums: DType,
+}
+
+impl ClaimArithmetic {
+    /// What is assumed of a result that says nothing: the weights are stored as q, k and v are, everything
+    /// else is in the storage type or in f32 for the half types.
+    pub const fn assumed(storage: DType) -> Self {
+        let sums = lse_dtype(storage);
+        ClaimArithmetic { scores: Format::of(sums), weights: Format::of(storage), sums }
+    }
+}
+
+/// A format that factors of matrix products are rounded to. Dot products of all but `f64` are accumulated in f32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// binary64 throughout.
+    F64,
+    /// binary32 throughout.
+    F32,
+    /// The factors are rounded to the eleven bits of TF32.
+    Tf32,
+    /// The factors, or the scores, are rounded to f16.
+    F16,
+    /// The factors, or the scores, are rounded to bf16.
+    BF16,
+    /// The factors are quantised to -127..=127 with one factor per row or per head.
+    Int8,
+}
+
+impl Format {
+    /// The format of a storage type.
+    pub const fn of(dtype: DType) -> Self {
+        match dtype {
+            DType::F64 => Format::F64,
+            DType::F32 => Format::F32,
+            DType::BF16 => Format::BF16,
+            DType::F16 => Format::F16,
+        }
+    }
+
+    /// The type that dot products are accumulated in.
+    pub const fn accumulator(self) -> DType {
+        match self {
+            Format::F64 => DType::F64,
+            _ => DType::F32,
+        }
+    }
+
+    /// Unit roundoff; that of int8 depends on what is quantised and is none.
+    pub const fn unit_roundoff(self) -> f64 {
+        match self {
+            Format::F64 => DType::F64.unit_roundoff(),
+            Format::F32 => DType::F32.unit_roundoff(),
+            Format::Tf32 | Format::F16 => DType::F16.unit_roundoff(),
+            Format::BF16 => DType::BF16.unit_roundoff(),
+            Format::Int8 => 0.0,
+        }
+    }
+
+    /// Unit roundoff of factors where it is coarser than the accumulator's; 0 elsewhere.
+    pub const fn coarse_roundoff(self) -> f64 {
+        match self {
+            Format::F64 | Format::F32 | Format::Int8 => 0.0,
+            coarse => coarse.unit_roundoff(),
+        }
+    }
+
+    /// The smallest positive normal number.
+    pub const fn min_positive(self) -> f64 {
+        match self {
+            Format::F64 => DType::F64.min_positive(),
+            Format::F16 => DType::F16.min_positive(),
+            _ => DType::F32.min_positive(),
+        }
+    }
+
+    /// `x` rounded to nearest; int8 rounds nothing here.
+    pub fn round(self, x: f64) -> f64 {
+        match self {
+            Format::F64 | Format::Int8 => x,
+            Format::F32 => DType::F32.round(x),
+            Format::BF16 => DType::BF16.round(x),
+            Format::F16 => DType::F16.round(x),
+            // Thirteen bits fewer than f32.
+            Format::Tf32 => {
+                let bits = (x as f32).to_bits();
+                f64::from(f32::from_bits((bits + 0x0fff + (bits >> 13 & 1)) & !0x1fff))
+            }
+        }
+    }
+}
+
 /// The order in which a sum over keys is accumulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,6 +236,14 @@ pub fn target_features() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tf32_has_the_bits_of_f16_and_the_range_of_f32() {
+        for x in [1.0, 1.0 / 3.0, -0.7, 3.999, 1.0 + 1.0 / 2048.0, 1.0 + 3.0 / 2048.0] {
+            assert_eq!(Format::Tf32.round(x), DType::F16.round(x), "{x}");
+        }
+        assert_eq!(Format::Tf32.round(1e-30), f64::from(f32::from_bits(0x0da2_4000)));
+    }
 
     #[test]
     fn depth_counts_the_longest_chain() {

@@ -59,6 +59,38 @@ pub enum Finding {
         /// Largest error of naive.
         naive: f64,
     },
+    /// The errors of some part of the output are larger together than rounding explains.
+    #[error(
+        "the errors of {part} are {share:.1} times what rounding explains (root mean square {error:.3e}, allowed {allowed:.3e})"
+    )]
+    BeyondNoise {
+        /// Which elements.
+        part: String,
+        /// Root mean square of their errors.
+        error: f64,
+        /// What it may be.
+        allowed: f64,
+        /// `error / allowed`.
+        share: f64,
+    },
+    /// Elements of undetermined rows that no weights can explain.
+    #[error(
+        "{count} of {total} elements of undetermined rows lie outside the values that they average, the first {worst}"
+    )]
+    OutsideValues {
+        /// How many.
+        count: usize,
+        /// Out of how many elements of undetermined rows.
+        total: usize,
+        /// The first; its bound is the distance from the truth to the values' smallest or largest.
+        worst: Worst,
+    },
+    /// A part of the output that the problem asks for is not there.
+    #[error("{what} is missing")]
+    Missing {
+        /// `out` or `lse`.
+        what: String,
+    },
     /// The log-sum-exp is wrong.
     #[error("lse: {finding}")]
     Lse {
@@ -114,6 +146,10 @@ pub struct Metrics {
     pub bound_share: f64,
     /// `max |err| / allowed`, the share of the yardstick's budget that is used.
     pub yardstick_share: Option<f64>,
+    /// The largest share of what rounding explains that any part of the output uses; only of results that
+    /// were computed elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_share: Option<f64>,
     /// The element with the largest share of its bound.
     pub worst: Worst,
 }
@@ -130,6 +166,15 @@ pub struct Verdict {
     pub rows_checked: usize,
     /// Query rows of the problem.
     pub rows_total: usize,
+    /// Rows, over all batches and heads, whose scores are so large that rounding alone decides the weights:
+    /// of them it is only asked that they lie within the values that they average.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undetermined: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl Verdict {
@@ -138,10 +183,11 @@ impl Verdict {
         self.findings.is_empty()
     }
 
-    /// The larger share of the two budgets.
+    /// The largest share of the budgets.
     pub fn budget_share(&self) -> Option<f64> {
         let metrics = self.metrics?;
-        Some(metrics.bound_share.max(metrics.yardstick_share.unwrap_or(0.0)))
+        let shares = [metrics.yardstick_share, metrics.noise_share].into_iter().flatten();
+        Some(shares.fold(metrics.bound_share, f64::max))
     }
 }
 

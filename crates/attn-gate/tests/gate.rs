@@ -49,9 +49,10 @@ fn verdict(nmse: f64, findings: Vec<Finding>) -> Judged {
         max_ulp: 0.0,
         bound_share: 0.1,
         yardstick_share: None,
+        noise_share: None,
         worst,
     };
-    Judged { findings, metrics: Some(metrics), rows_checked: 1, rows_total: 1 }
+    Judged { findings, metrics: Some(metrics), rows_checked: 1, rows_total: 1, undetermined: 0 }
 }
 
 impl Worker {

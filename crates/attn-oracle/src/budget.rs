@@ -56,18 +56,44 @@
 //! dl    = A u ē + R u                                     relative error of l, ē = sum_j w_j E_j
 //! bound = (A u sensitivity + (R u + u_p) magnitude + |o| dl) / (1 - dl)  +  2 u_out |o|  +  underflow
 //! A     = expm1(u max_j E_j) / (u max_j E_j)              makes the first order exact
-//! underflow = (2 tiny + exp(-200)) keys max|v| + tiny_out     flushed weights, far keys, flushed result
+//! underflow = lost + exp(-200) keys max|v| + tiny_out         flushed weights, far keys, flushed result
 //! ```
+//!
+//! **Lost weights.** Below the smallest normal number `tiny` of their type, weights have no relative precision.
+//! Of `p_j = exp(s_j - m)`, held as they are, flushing loses all of `p_j`, and rounding to a subnormal number
+//! no more than that; of weights that are divided by l before they are stored, rounding loses at most half a step
+//! `tiny u`, and no more than the weight. So, with a factor 2 on tiny for keys that errors of the scores carry across,
+//!
+//! ```text
+//! lost = max( sum w_j |v_j| over p_j < 2 tiny,   sum min(w_j, tiny u) |v_j| over w_j < 2 tiny ),   |v_j| = max_c |v_jc|
+//! ```
+//!
+//! For f16, `tiny = 2^-14`, the sums are taken. The other types have `tiny < 2^-125`, and `4 tiny keys max|v|` bounds both.
+//! A kernel whose maximum is a stale, smaller one has larger `p_j` and loses less. Not covered: weights that are
+//! divided first and then flushed, which is no attention any more where a row has more than 2^14 keys.
+//!
+//! **Coarse scores.** Where a file declares that scores are rounded to a type of unit roundoff `u_s` above that of
+//! their accumulator (bf16, f16, TF32), `|ds_j|` grows by `2 u_s |scale| sum_d |q_d k_jd| + u_s (4 c + 2 (|bias_j| + |s_j|))`: both
+//! operands rounded, or the score once before and once after its scale. With int8 q and k, of half steps `h_q` and `h_k`
+//! (one factor per head: `max|x| / 254`; one per row is finer), by
+//! `|scale| (h_k sum_d |q_d| + h_q sum_d |k_jd| + D h_q h_k)`.
+//!
+//! **Loose rows.** Where `A u ē` is not small, first order says nothing; `loose.rs` bounds these rows by what
+//! averages can do.
 //!
 //! **Log-sum-exp.** `lse = m + ln l` moves with the scores by `sum_j w_j ds_j`, which `ē` covers:
 //!
 //! ```text
-//! bound = A u ē + R u + 3 u (|m| + |lse - m|) + 2 u_out |lse|
+//! bound = u min(A ē, max_j E_j) + R u + 3 u (|m| + |lse - m|) + 2 u_out |lse|
 //! ```
+//!
+//! The second of the two holds however large the errors are: no sum of exponentials moves by more than
+//! its terms.
 
-use attn_core::{Arithmetic, DType, Precision, Problem, SumOrder, lse_dtype};
+use attn_core::{Arithmetic, ClaimArithmetic, DType, Format, Problem, SumOrder, lse_dtype};
 
-use crate::RowStats;
+use crate::loose::LooseRow;
+use crate::reference::RowStats;
 
 /// Factor on the square root in the probabilistic bound.
 const LAMBDA: f64 = 6.0;
@@ -86,6 +112,7 @@ pub(crate) const TANH: f64 = 4.0;
 const BIAS: f64 = 2.0;
 
 /// A final score and what its rounding depends on.
+#[derive(Clone, Copy)]
 pub(crate) struct Score {
     /// The score.
     pub(crate) value: f64,
@@ -95,6 +122,15 @@ pub(crate) struct Score {
     pub(crate) walk: f64,
     /// Sum of the absolute values of its biases.
     pub(crate) biases: f64,
+    /// Unit roundoff of the scores in units of the accumulator's, where it is coarser; else 0.
+    pub(crate) coarse: f64,
+}
+
+impl Score {
+    /// A score that is given, not computed: a sink.
+    pub(crate) const fn given(value: f64) -> Self {
+        Score { value, error: 0.0, walk: 0.0, biases: 0.0, coarse: 0.0 }
+    }
 }
 
 /// `G(n)`.
@@ -108,7 +144,9 @@ pub(crate) fn relative_error(problem: &Problem, score: &Score, distance: f64) ->
     let softcap = problem.softcap().map_or(0.0, |c| SOFTCAP * c);
     let biased = score.biases > 0.0;
     let biases = if biased { BIAS * (score.biases + score.value.abs()) } else { 0.0 };
-    score.error + softcap + biases + ARGUMENT * distance + EXP
+    let error = score.error + (1.0 + score.coarse) * (softcap + biases) + ARGUMENT * distance + EXP;
+    // Finite also where biases are as large as numbers get.
+    error.min(f64::MAX)
 }
 
 /// Twice the weight at which keys are far enough to be 0 in every arithmetic, per unit of value.
@@ -119,7 +157,7 @@ const FAR_WEIGHT: f64 = 1.4e-87;
 pub struct Budget {
     storage: DType,
     scores: DType,
-    weights: DType,
+    weights: Format,
     sums: DType,
     order: SumOrder,
     online: bool,
@@ -132,32 +170,43 @@ impl Budget {
         Budget {
             storage,
             scores: arithmetic.scores.of(storage),
-            weights: arithmetic.weights.of(storage),
+            weights: Format::of(arithmetic.weights.of(storage)),
             sums: arithmetic.sums.of(storage),
             order: arithmetic.order,
             online: arithmetic.online,
         }
     }
 
-    /// The budget of a result that somebody else computed and stored as `out`: scores and sums in at
-    /// least f32, weights as q, k and v are stored, keys summed one after another.
-    pub fn foreign(problem: &Problem, out: DType) -> Self {
-        let arithmetic = Arithmetic { weights: Precision::Storage, ..Arithmetic::PLAIN };
-        Budget { storage: out, ..Budget::new(problem, &arithmetic) }
+    /// The budget of a result that was computed elsewhere and stored as `out`: keys summed one after another.
+    pub fn of_claim(arithmetic: &ClaimArithmetic, out: DType) -> Self {
+        Budget {
+            storage: out,
+            scores: arithmetic.scores.accumulator(),
+            weights: arithmetic.weights,
+            sums: arithmetic.sums,
+            order: SumOrder::Sequential,
+            online: false,
+        }
     }
 
-    /// What bounds the elements of one row.
-    pub fn row(&self, row: &RowStats) -> RowBudget {
+    /// What bounds the elements of one row, with what bounds it beyond first order.
+    pub fn row<'a>(&self, row: &RowStats, loose: Option<&'a LooseRow>) -> RowBudget<'a> {
         let (amplified, roundings) = (self.amplified(row), self.roundings(row.keys));
         let values = row.keys as f64 * row.max_value;
-        let lost_weights = 2.0 * self.weights.min_positive() * values + FAR_WEIGHT * values;
+        let lost_weights = match self.weights {
+            Format::F16 => row.lost,
+            other => 4.0 * other.min_positive() * values,
+        };
         RowBudget {
             empty: row.keys == 0,
             amplified,
-            rounded_weights: roundings + self.weights.unit_roundoff(),
+            roundings,
+            rounded_weights: roundings + weights_unit(self.weights),
             denominator: amplified * row.mean_error + roundings,
             stored: 2.0 * self.storage.unit_roundoff(),
-            underflow: lost_weights + self.smallest_step(),
+            underflow: lost_weights + FAR_WEIGHT * values + self.smallest_step(),
+            max_value: row.max_value,
+            loose,
         }
     }
 
@@ -166,10 +215,22 @@ impl Budget {
         if row.lse == f64::NEG_INFINITY {
             return 0.0;
         }
-        let relative = self.amplified(row) * row.mean_error + self.roundings(row.keys);
-        let parts = ARGUMENT * (row.max.abs() + (row.lse - row.max).abs());
+        let u = self.scores.unit_roundoff();
+        let scores = (self.amplified(row) * row.mean_error).min(u * row.max_error);
+        let parts = ARGUMENT * u * row.max.abs() + ARGUMENT * u * (row.lse - row.max).abs();
         let stored = lse_dtype(self.storage).unit_roundoff();
-        relative + parts * self.scores.unit_roundoff() + 2.0 * stored * row.lse.abs()
+        scores + self.roundings(row.keys) + parts + 2.0 * stored * row.lse.abs()
+    }
+
+    /// Standard deviations of what rounding does beside the scores: of the weights and of the result, relative.
+    pub(crate) fn noise_units(&self) -> NoiseUnits {
+        NoiseUnits {
+            scores: self.scores.unit_roundoff(),
+            weights: self.weights,
+            sums: self.sums.unit_roundoff(),
+            stored: self.storage.unit_roundoff(),
+            step: self.smallest_step() / 2.0,
+        }
     }
 
     /// The largest absolute error of storing a number below the normal range: f32 and f64 may be
@@ -199,12 +260,29 @@ impl Budget {
     }
 }
 
+/// What the expected size of an error is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoiseUnits {
+    /// Unit roundoff of the scores.
+    pub(crate) scores: f64,
+    /// Format of the weights.
+    pub(crate) weights: Format,
+    /// Unit roundoff of the sums.
+    pub(crate) sums: f64,
+    /// Unit roundoff of the stored result.
+    pub(crate) stored: f64,
+    /// Largest absolute error of storing a number below the normal range.
+    pub(crate) step: f64,
+}
+
 /// What the bounds of a row's elements share.
 #[derive(Clone, Copy, Debug)]
-pub struct RowBudget {
+pub struct RowBudget<'a> {
     empty: bool,
     /// `A u`.
     amplified: f64,
+    /// `R u`.
+    roundings: f64,
     /// `R u + u_p`.
     rounded_weights: f64,
     /// `dl`.
@@ -212,11 +290,13 @@ pub struct RowBudget {
     /// `2 u_out`.
     stored: f64,
     underflow: f64,
+    max_value: f64,
+    loose: Option<&'a LooseRow>,
 }
 
-impl RowBudget {
-    /// The largest error that an element may have; `o`, `magnitude` and `sensitivity` are its entries
-    /// of [`Reference`](crate::Reference).
+impl RowBudget<'_> {
+    /// The largest error that an element of an ordinary row may have; `o`, `magnitude` and `sensitivity` are its
+    /// entries of [`Reference`](crate::Reference).
     pub fn bound(&self, [o, magnitude, sensitivity]: [f64; 3]) -> f64 {
         if self.empty {
             return 0.0;
@@ -229,10 +309,40 @@ impl RowBudget {
             + o.abs() * self.denominator;
         numerator / (1.0 - self.denominator) + self.stored * o.abs() + self.underflow
     }
+
+    /// The largest error that column `c` may have if it is above the truth, or below it.
+    pub fn allowed(&self, c: usize, element: [f64; 3], above: bool) -> f64 {
+        let Some(loose) = self.loose else {
+            return self.bound(element);
+        };
+        let o = element[0];
+        // Written so that NaN is no bound.
+        if !(self.roundings < 0.5) {
+            return f64::INFINITY;
+        }
+        let sums = 2.0 * (self.roundings + self.rounded_weights) * self.max_value;
+        let stored = sums + self.stored * self.max_value + self.underflow;
+        let to_values = if above { loose.upper[c] - o } else { o - loose.lower[c] };
+        let to_values = to_values.max(0.0);
+        if loose.undetermined { to_values + stored } else { loose.bound[c].min(to_values) + stored }
+    }
+
+    /// Whether rounding alone decides the weights of the row.
+    pub fn is_undetermined(&self) -> bool {
+        self.loose.is_some_and(|loose| loose.undetermined)
+    }
+}
+
+/// `u_p`: the relative error of a product of weight and value before it is summed. TF32 rounds both.
+pub(crate) const fn weights_unit(weights: Format) -> f64 {
+    match weights {
+        Format::Tf32 => 2.0 * Format::Tf32.unit_roundoff(),
+        other => other.unit_roundoff(),
+    }
 }
 
 /// `expm1(x) / x`, 1 at 0.
-fn amplification(x: f64) -> f64 {
+pub(crate) fn amplification(x: f64) -> f64 {
     if x == 0.0 { 1.0 } else { x.exp_m1() / x }
 }
 
@@ -253,13 +363,14 @@ mod tests {
         mean_error: 10.0,
         max_error: 40.0,
         max_value: 1.0,
+        lost: 0.0,
     };
 
     #[test]
     fn grows_with_the_depth_of_the_sums() {
         let element = [0.5, 0.5, 5.0];
         let of = |order, online| {
-            budget(Arithmetic { order, online, ..Arithmetic::PLAIN }).row(&ROW).bound(element)
+            budget(Arithmetic { order, online, ..Arithmetic::PLAIN }).row(&ROW, None).bound(element)
         };
         let blocked = of(SumOrder::Blocked(32), false);
         let sequential = of(SumOrder::Sequential, false);
@@ -274,12 +385,12 @@ mod tests {
     #[test]
     fn an_empty_row_has_no_budget() {
         let nothing = RowStats { lse: f64::NEG_INFINITY, ..RowStats::default() };
-        assert_eq!(budget(Arithmetic::PLAIN).row(&nothing).bound([0.0; 3]), 0.0);
+        assert_eq!(budget(Arithmetic::PLAIN).row(&nothing, None).bound([0.0; 3]), 0.0);
     }
 
     #[test]
     fn scores_beyond_the_precision_have_an_infinite_budget() {
         let wild = RowStats { mean_error: 1e9, max_error: 1e9, ..ROW };
-        assert_eq!(budget(Arithmetic::PLAIN).row(&wild).bound([1.0; 3]), f64::INFINITY);
+        assert_eq!(budget(Arithmetic::PLAIN).row(&wild, None).bound([1.0; 3]), f64::INFINITY);
     }
 }

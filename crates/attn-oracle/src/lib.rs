@@ -10,18 +10,24 @@
 //! A result agrees if it is within both budgets. This crate shares no numeric code with any backend.
 
 mod budget;
+mod columns;
 mod exact;
+mod loose;
 mod noise;
+mod norms;
 mod operands;
 mod reference;
 mod row;
 mod rows;
 mod score;
+mod typical;
 mod verdict;
 mod yardstick;
 
 pub use budget::{Budget, RowBudget};
-pub use reference::{OracleError, Reference, RowStats, weights};
+pub use loose::LooseRow;
+pub use reference::{Effort, OracleError, Reference, RowStats, weights};
 pub use rows::Rows;
-pub use verdict::{Rule, judge, judge_output};
+pub use typical::Typical;
+pub use verdict::{Candidate, Rule, judge, judge_output};
 pub use yardstick::Yardstick;

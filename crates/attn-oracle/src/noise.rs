@@ -21,6 +21,7 @@
 use attn_core::{Problem, lse_dtype};
 
 use crate::budget::Score;
+use crate::columns::sums;
 use crate::operands::Operands;
 use crate::row::Row;
 
@@ -39,17 +40,14 @@ pub(crate) fn largest(operands: &Operands<'_>, row: &Row, at: [usize; 3]) -> f64
     let walk_keys = WALK * (row.keys.len() as f64).sqrt();
     let sigmas: Vec<f64> = row.scores.iter().map(|score| sigma(problem, row, score, u)).collect();
     let width = row.o.len();
-    let (mut scores, mut shared, mut squares) =
-        (vec![0.0; width], vec![0.0; width], vec![0.0; width]);
-    for (key, &j) in row.keys.iter().enumerate() {
+    let [mut scores, mut shared, mut squares] = [const { Vec::new() }; 3];
+    let terms = |key: usize, c: usize, v: f64| {
         let (weight, distance) = (row.weights[key], row.stats.max - row.scores[key].value);
-        for (c, &v) in operands.value(at, j).iter().enumerate() {
-            let lever = weight * (v - row.o[c]).abs();
-            scores[c] += (lever * sigmas[key]).powi(2);
-            shared[c] += lever * distance;
-            squares[c] += (weight * v).powi(2);
-        }
-    }
+        let lever = weight * (v - row.o[c]).abs();
+        [(lever * sigmas[key]).powi(2), lever * distance, (weight * v).powi(2)]
+    };
+    let out = [&mut scores, &mut shared, &mut squares];
+    sums(operands.values(at), width, &row.keys, terms, out);
     let u_out = problem.dtype().unit_roundoff();
     let noise = |c: usize| {
         let o = row.o[c].abs();

@@ -1,12 +1,13 @@
 //! The inputs in f64, and where each row of each head is.
 
-use attn_core::{Inputs, Mask, Problem, Score, ScoreWeights, Shape};
+use attn_core::{DType, Format, Inputs, Mask, Problem, Score, ScoreWeights, Shape};
 
-use crate::score::{Pair, Projected, project};
+use crate::score::{Pair, Projected, Rounding, project};
 
 /// Everything that scores and values are computed from.
 pub(crate) struct Operands<'a> {
     problem: &'a Problem,
+    scores: Format,
     q: Vec<f64>,
     k: Vec<f64>,
     v: Vec<f64>,
@@ -17,17 +18,42 @@ pub(crate) struct Operands<'a> {
     mask: Option<&'a Mask>,
     slopes: Option<Vec<f64>>,
     sinks: Option<Vec<f64>>,
+    /// `max_c |v_jc|`, one per `[B, Hkv, Nk]`.
+    largest_values: Vec<f64>,
+    /// Half a step of int8 for q, one per `[B, Hq]`, and k, one per `[B, Hkv]`.
+    half_steps: Option<[Vec<f64>; 2]>,
 }
 
 impl<'a> Operands<'a> {
-    pub(crate) fn new(problem: &'a Problem, inputs: &'a Inputs) -> Self {
+    /// The operands, and how exact the scores are whose errors are bounded.
+    pub(crate) fn new(problem: &'a Problem, inputs: &'a Inputs, scores: Format) -> Self {
         let [q, k, v] = [inputs.q(), inputs.k(), inputs.v()].map(|t| t.data().to_f64());
         let widen = |x: Option<&[f32]>| x.map(|x| x.iter().map(|&x| f64::from(x)).collect());
         let (slopes, sinks) = (widen(inputs.slopes()), widen(inputs.sinks()));
         let weights = inputs.weights().as_ref().map(|_, tensor| tensor.data().to_f64());
         let mask = inputs.mask();
+        let shape = problem.shape();
+        let largest = |row: &[f64]| row.iter().fold(0.0f64, |max, x| max.max(x.abs()));
+        let largest_values = v.chunks_exact(shape.dim_v).map(largest).collect();
+        let half_steps = (scores == Format::Int8).then(|| {
+            let heads = [(&q, shape.len_q * shape.dim), (&k, shape.len_k * shape.dim_k())];
+            heads.map(|(x, size)| x.chunks_exact(size).map(half_step).collect())
+        });
         let projected_k = Vec::new();
-        let mut operands = Operands { problem, q, k, v, weights, projected_k, mask, slopes, sinks };
+        let mut operands = Operands {
+            problem,
+            scores,
+            q,
+            k,
+            v,
+            weights,
+            projected_k,
+            mask,
+            slopes,
+            sinks,
+            largest_values,
+            half_steps,
+        };
         operands.project_keys();
         operands
     }
@@ -100,6 +126,24 @@ impl<'a> Operands<'a> {
         self.problem
     }
 
+    /// Unit roundoff of the type that dot products are accumulated in.
+    pub(crate) fn unit(&self) -> f64 {
+        self.scores.accumulator().unit_roundoff()
+    }
+
+    /// How the scores of query head `h` of batch `b` are rounded.
+    pub(crate) fn rounding(&self, b: usize, h: usize) -> Rounding {
+        let Shape { heads_q, heads_kv, .. } = *self.problem.shape();
+        Rounding {
+            doubled: self.problem.dtype() == DType::F64,
+            coarse: self.scores.coarse_roundoff() / self.unit(),
+            half_steps: self.half_steps.as_ref().map(|[q, k]| {
+                let kv = b * heads_kv + self.problem.shape().kv_head(h);
+                [q[b * heads_q + h], k[kv]].map(|step| step / self.unit())
+            }),
+        }
+    }
+
     pub(crate) fn query(&self, [b, h, i]: [usize; 3]) -> &[f64] {
         let Shape { heads_q, len_q, dim, .. } = *self.problem.shape();
         &self.q[((b * heads_q + h) * len_q + i) * dim..][..dim]
@@ -110,9 +154,15 @@ impl<'a> Operands<'a> {
         &self.k[(self.first_key(b, h) + j) * dim..][..dim]
     }
 
-    pub(crate) fn value(&self, [b, h, _]: [usize; 3], j: usize) -> &[f64] {
-        let width = self.problem.shape().dim_v;
-        &self.v[(self.first_key(b, h) + j) * width..][..width]
+    /// The values of a head, `[Nk, Dv]`.
+    pub(crate) fn values(&self, [b, h, _]: [usize; 3]) -> &[f64] {
+        let Shape { len_k, dim_v, .. } = *self.problem.shape();
+        &self.v[self.first_key(b, h) * dim_v..][..len_k * dim_v]
+    }
+
+    /// `max_c |v_jc|` of a head, one per key.
+    pub(crate) fn largest_values(&self, [b, h, _]: [usize; 3]) -> &[f64] {
+        &self.largest_values[self.first_key(b, h)..][..self.problem.shape().len_k]
     }
 
     /// Row of k and v at which the key/value head of query head `h` begins: `h Hkv / Hq`.
@@ -132,4 +182,10 @@ impl<'a> Operands<'a> {
     pub(crate) fn sink(&self, h: usize) -> Option<f64> {
         self.sinks.as_ref().map(|sinks| sinks[h])
     }
+}
+
+/// Half a step of numbers that are quantised to -127..=127 with one factor for all of them.
+fn half_step(x: &[f64]) -> f64 {
+    let finite = x.iter().filter(|x| x.is_finite());
+    finite.fold(0.0f64, |max, x| max.max(x.abs())) / 127.0 / 2.0
 }

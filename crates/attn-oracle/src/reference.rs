@@ -1,11 +1,20 @@
 //! Attention in f64 with a two-pass softmax, and the sums that its error bound is made of.
 
-use attn_core::{Data, Inputs, Problem};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::Rows;
+use attn_core::{ClaimArithmetic, DType, Data, Format, Inputs, Problem, lse_dtype};
+
+use crate::budget::{Budget, NoiseUnits};
+use crate::loose::LooseRow;
 use crate::noise;
 use crate::operands::Operands;
 use crate::row::Row;
+use crate::rows::Rows;
+use crate::typical::Typical;
+
+/// Rows that a thread computes at a time.
+const PIECE: usize = 16;
 
 /// The true output on a set of query rows.
 ///
@@ -30,8 +39,12 @@ pub struct Reference {
     pub sensitivity: Vec<f64>,
     /// One per `[B, Hq, R]`.
     pub stats: Vec<RowStats>,
+    /// What bounds the rows beyond first order, by their place in `stats`.
+    pub loose: BTreeMap<usize, LooseRow>,
     /// The largest error that is to be expected of a correct result, see `noise.rs`.
     pub noise: f64,
+    /// How large errors typically are, element by element: of a claim only.
+    pub typical: Option<Typical>,
 }
 
 /// What the bound needs to know of a row.
@@ -49,6 +62,22 @@ pub struct RowStats {
     pub max_error: f64,
     /// `max_jc |v_jc|` over admitted keys.
     pub max_value: f64,
+    /// What weights that are held in f16 may lose below its normal range.
+    pub lost: f64,
+}
+
+/// How much of the machine the oracle may use, and who watches.
+#[derive(Clone, Copy)]
+pub struct Effort<'a> {
+    /// Threads, the caller's included.
+    pub threads: usize,
+    /// Told from time to time how many rows are done, of how many.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl Effort<'_> {
+    /// One thread, unwatched.
+    pub const SINGLE: Effort<'static> = Effort { threads: 1, progress: &|_, _| {} };
 }
 
 /// The oracle itself failed: an error of the harness, never a verdict about a backend.
@@ -65,45 +94,67 @@ pub enum OracleError {
 }
 
 impl Reference {
-    /// Computes the given rows of every batch and head.
+    /// Computes the given rows of every batch and head, for results whose scores are in the storage type or in f32
+    /// for the half types.
     pub fn compute(problem: &Problem, inputs: &Inputs, rows: Rows) -> Result<Self, OracleError> {
-        let shape = *problem.shape();
-        let operands = Operands::new(problem, inputs);
-        let len = shape.batch * shape.heads_q * rows.len();
-        let mut reference = Reference {
-            o: Vec::with_capacity(len * shape.dim_v),
-            magnitude: Vec::with_capacity(len * shape.dim_v),
-            sensitivity: Vec::with_capacity(len * shape.dim_v),
-            stats: Vec::with_capacity(len),
-            noise: 0.0,
-            rows,
-        };
-        let mut row = Row::default();
-        for b in 0..shape.batch {
-            for h in 0..shape.heads_q {
-                for at in 0..reference.rows.len() {
-                    let i = reference.rows.indices()[at];
-                    row.compute(&operands, [b, h, i]);
-                    if let Some(c) = row.o.iter().position(|o| !o.is_finite()) {
-                        return Err(OracleError::NotFinite {
-                            value: row.o[c],
-                            index: [b, h, i, c],
-                        });
-                    }
-                    reference.noise =
-                        reference.noise.max(noise::largest(&operands, &row, [b, h, i]));
-                    reference.push(&row);
-                }
-            }
-        }
-        Ok(reference)
+        let scores = Format::of(lse_dtype(problem.dtype()));
+        let operands = Operands::new(problem, inputs, scores);
+        Pass { operands: &operands, rows: &rows, claim: None }.run(Effort::SINGLE)
     }
 
-    fn push(&mut self, row: &Row) {
+    /// The same for a result of the given arithmetic that was computed elsewhere and stored as `out`, with the sizes
+    /// of its typical errors.
+    pub fn of_claim(
+        problem: &Problem,
+        inputs: &Inputs,
+        rows: Rows,
+        (arithmetic, out): (&ClaimArithmetic, DType),
+        effort: Effort<'_>,
+    ) -> Result<Self, OracleError> {
+        let operands = Operands::new(problem, inputs, arithmetic.scores);
+        let units = Budget::of_claim(arithmetic, out).noise_units();
+        Pass { operands: &operands, rows: &rows, claim: Some(&units) }.run(effort)
+    }
+
+    fn empty(rows: Rows, claim: bool) -> Self {
+        Reference {
+            rows,
+            o: Vec::new(),
+            magnitude: Vec::new(),
+            sensitivity: Vec::new(),
+            stats: Vec::new(),
+            loose: BTreeMap::new(),
+            noise: 0.0,
+            typical: claim.then(Typical::default),
+        }
+    }
+
+    fn push(&mut self, row: &mut Row) {
         self.o.extend(&row.o);
         self.magnitude.extend(&row.magnitude);
         self.sensitivity.extend(&row.sensitivity);
+        if let Some(loose) = row.loose.take() {
+            self.loose.insert(self.stats.len(), loose);
+        }
         self.stats.push(row.stats);
+    }
+
+    fn append(&mut self, mut part: Reference) {
+        let first = self.stats.len();
+        self.o.append(&mut part.o);
+        self.magnitude.append(&mut part.magnitude);
+        self.sensitivity.append(&mut part.sensitivity);
+        self.loose.extend(part.loose.into_iter().map(|(at, loose)| (first + at, loose)));
+        self.stats.append(&mut part.stats);
+        self.noise = self.noise.max(part.noise);
+        if let (Some(all), Some(more)) = (&mut self.typical, &mut part.typical) {
+            all.append(more);
+        }
+    }
+
+    /// Whether rounding alone decides the weights of the row at this place in `stats`.
+    pub fn is_undetermined(&self, row: usize) -> bool {
+        self.loose.get(&row).is_some_and(|row| row.undetermined)
     }
 
     /// Every checked row: its place `[b, h, i]` in the full output and its place in `stats`.
@@ -131,9 +182,88 @@ impl Reference {
     }
 }
 
+/// One computation of a reference, cut into pieces of rows.
+struct Pass<'a> {
+    operands: &'a Operands<'a>,
+    rows: &'a Rows,
+    /// Of a claim, what its typical errors are made of.
+    claim: Option<&'a NoiseUnits>,
+}
+
+impl Pass<'_> {
+    /// Pieces in order, each computed by whichever thread is free.
+    fn run(&self, effort: Effort<'_>) -> Result<Reference, OracleError> {
+        let pieces = self.total().div_ceil(PIECE);
+        let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let work = || {
+            let mut parts = Vec::new();
+            loop {
+                let piece = next.fetch_add(1, Ordering::Relaxed);
+                if piece >= pieces {
+                    return parts;
+                }
+                let part = self.piece(piece * PIECE..self.total().min((piece + 1) * PIECE));
+                // One row that cannot be judged ends it all.
+                if part.is_err() {
+                    next.store(pieces, Ordering::Relaxed);
+                }
+                parts.push((piece, part));
+                (effort.progress)(1 + done.fetch_add(1, Ordering::Relaxed), pieces);
+            }
+        };
+        let mut parts = std::thread::scope(|scope| {
+            let helpers: Vec<_> =
+                (1..effort.threads.min(pieces)).map(|_| scope.spawn(work)).collect();
+            let mut parts = work();
+            for helper in helpers {
+                parts
+                    .extend(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            parts
+        });
+        parts.sort_by_key(|(piece, _)| *piece);
+        let mut whole = Reference::empty(self.rows.clone(), self.claim.is_some());
+        for (_, part) in parts {
+            whole.append(part?);
+        }
+        Ok(whole)
+    }
+
+    /// Rows of all batches and heads.
+    fn total(&self) -> usize {
+        let shape = self.operands.problem().shape();
+        shape.batch * shape.heads_q * self.rows.len()
+    }
+
+    fn piece(&self, rows: std::ops::Range<usize>) -> Result<Reference, OracleError> {
+        let heads = self.operands.problem().shape().heads_q;
+        let mut part = Reference::empty(Rows::from_indices(Vec::new()), self.claim.is_some());
+        let mut row = Row::default();
+        for at in rows {
+            let (head, i) = (at / self.rows.len(), self.rows.indices()[at % self.rows.len()]);
+            let at = [head / heads, head % heads, i];
+            row.compute(self.operands, at);
+            if let Some(c) = row.o.iter().position(|o| !o.is_finite()) {
+                let [b, h, i] = at;
+                return Err(OracleError::NotFinite { value: row.o[c], index: [b, h, i, c] });
+            }
+            match (&mut part.typical, self.claim) {
+                (Some(typical), Some(units)) => typical.push(self.operands, &row, at, units),
+                _ if !row.is_undetermined() => {
+                    part.noise = part.noise.max(noise::largest(self.operands, &row, at));
+                }
+                _ => {}
+            }
+            part.push(&mut row);
+        }
+        Ok(part)
+    }
+}
+
 /// The weights of every row of one head: `[i][j]`, `None` where query i does not admit key j.
 pub fn weights(problem: &Problem, inputs: &Inputs, b: usize, h: usize) -> Vec<Vec<Option<f64>>> {
-    let operands = Operands::new(problem, inputs);
+    let scores = Format::of(lse_dtype(problem.dtype()));
+    let operands = Operands::new(problem, inputs, scores);
     let mut row = Row::default();
     let of_row = |i| {
         row.compute(&operands, [b, h, i]);
@@ -149,8 +279,8 @@ pub fn weights(problem: &Problem, inputs: &Inputs, b: usize, h: usize) -> Vec<Ve
 #[cfg(test)]
 mod tests {
     use attn_core::{
-        Alignment, DType, Family, InputParts, MaskKind, MaskSpec, ProblemSpec, Score, ScoreWeights,
-        Shape, Tensor,
+        Alignment, Family, InputParts, MaskKind, MaskSpec, ProblemSpec, Score, ScoreWeights, Shape,
+        Tensor,
     };
 
     use super::*;

@@ -1,14 +1,20 @@
 //! One row of attention in f64: weights, their error sensitivities, and the weighted sums.
 
+use attn_core::DType;
+
 use crate::RowStats;
-use crate::budget::{Score, relative_error};
+use crate::budget::{Score, amplification, relative_error};
+use crate::columns::sums;
 use crate::exact::Sum;
+use crate::loose::LooseRow;
 use crate::operands::Operands;
 use crate::score::Projected;
 
-/// Keys whose score lies further below the largest have weight `exp(-400)` or less: they are 0 in
-/// every arithmetic, whatever the rounding of their scores, and get no share in the error.
+/// Keys whose score lies further below the largest, rounding errors taken off, have weight `exp(-400)` or
+/// less: they are 0 in every arithmetic, and get no share in the error.
 const FAR: f64 = 400.0;
+/// Weights errors of this size, relative, are beyond first order: the row gets a bound of its own.
+const LOOSE: f64 = 0.02;
 
 /// Working memory of one row, reused.
 #[derive(Default)]
@@ -22,12 +28,15 @@ pub(crate) struct Row {
     /// Scores as they come, with what their rounding depends on.
     pub(crate) scores: Vec<Score>,
     /// Relative errors `E_j` of the weights.
-    errors: Vec<f64>,
-    sums: Vec<Sum>,
+    pub(crate) errors: Vec<f64>,
+    /// Score, weight and `E` of the sink, if there is one.
+    pub(crate) sink: Option<[f64; 3]>,
     pub(crate) o: Vec<f64>,
     pub(crate) magnitude: Vec<f64>,
     pub(crate) sensitivity: Vec<f64>,
     pub(crate) stats: RowStats,
+    /// What bounds the row where its weights may be off by more than first order covers.
+    pub(crate) loose: Option<LooseRow>,
 }
 
 impl Row {
@@ -35,7 +44,18 @@ impl Row {
     pub(crate) fn compute(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
         self.score(operands, at);
         self.weigh(operands, operands.sink(at[1]));
+        self.lose(operands, at);
         self.sum(operands, at);
+        let unit = operands.unit();
+        let relative = amplification(unit * self.stats.max_error) * unit * self.stats.mean_error;
+        // Written so that NaN is loose.
+        let tight = relative <= LOOSE || self.keys.is_empty();
+        self.loose = (!tight).then(|| LooseRow::new(self, operands, at));
+    }
+
+    /// Whether rounding alone decides the weights.
+    pub(crate) fn is_undetermined(&self) -> bool {
+        self.loose.as_ref().is_some_and(|loose| loose.undetermined)
     }
 
     /// Final scores of all admitted keys: scale, softcap, ALiBi and mask.
@@ -43,12 +63,13 @@ impl Row {
         self.keys.clear();
         self.scores.clear();
         let problem = operands.problem();
+        let rounding = operands.rounding(at[0], at[1]);
         operands.project_query(at, &mut self.query);
         for j in problem.admitted(at[0], at[2]) {
             let Some([alibi, mask]) = operands.biases(at, j) else {
                 continue;
             };
-            let raw = operands.pair(at, &self.query, j).score(problem);
+            let raw = operands.pair(at, &self.query, j).score(problem, &rounding);
             let capped = problem.softcap().map_or(raw.value, |c| c * (raw.value / c).tanh());
             self.keys.push(j);
             self.scores.push(Score {
@@ -56,6 +77,7 @@ impl Row {
                 error: raw.error,
                 walk: raw.walk,
                 biases: alibi.abs() + mask.abs(),
+                coarse: rounding.coarse,
             });
         }
     }
@@ -64,31 +86,36 @@ impl Row {
     fn weigh(&mut self, operands: &Operands<'_>, sink: Option<f64>) {
         self.weights.clear();
         self.errors.clear();
-        let problem = operands.problem();
-        let values = self.scores.iter().map(|score| score.value).chain(sink);
+        let (problem, unit) = (operands.problem(), operands.unit());
+        let sink = sink.map(Score::given);
+        let values = self.scores.iter().chain(&sink).map(|score| score.value);
         let max = values.fold(f64::NEG_INFINITY, f64::max);
-        let (mut total, mut mean_error, mut max_error) = (Sum::default(), 0.0, 0.0f64);
-        for score in &self.scores {
-            let distance = max - score.value;
-            let weight = (-distance).exp();
-            let near = distance <= FAR;
-            let error = if near { relative_error(problem, score, distance) } else { 0.0 };
-            self.weights.push(weight);
+        let mut largest_error = 0.0f64;
+        for score in self.scores.iter().chain(&sink) {
+            let error = relative_error(problem, score, max - score.value);
+            if score.value == max {
+                largest_error = largest_error.max(error);
+            }
             self.errors.push(error);
-            total.add(weight);
-            mean_error += weight * error;
-            max_error = max_error.max(error);
         }
-        if let Some(sink) = sink {
-            let weight = (sink - max).exp();
-            let score = Score { value: sink, error: 0.0, walk: 0.0, biases: 0.0 };
-            let error = relative_error(problem, &score, (max - sink).min(FAR));
+        let (mut total, mut mean_error, mut max_error) = (Sum::default(), 0.0, 0.0f64);
+        for (score, error) in self.scores.iter().chain(&sink).zip(&mut self.errors) {
+            let distance = max - score.value;
+            if distance > FAR + unit * (*error + largest_error) {
+                *error = 0.0;
+            }
+            let weight = (-distance).exp();
+            self.weights.push(weight);
             total.add(weight);
-            mean_error += weight * error;
-            max_error = max_error.max(error);
+            mean_error += weight * *error;
+            max_error = max_error.max(*error);
         }
         let total = total.value();
         self.weights.iter_mut().for_each(|weight| *weight /= total);
+        self.sink = sink.and_then(|sink| {
+            let (weight, error) = (self.weights.pop()?, self.errors.pop()?);
+            Some([sink.value, weight, error])
+        });
         let empty = self.scores.is_empty() && sink.is_none();
         self.stats = RowStats {
             keys: self.keys.len(),
@@ -97,28 +124,53 @@ impl Row {
             mean_error: if empty { 0.0 } else { mean_error / total },
             max_error,
             max_value: 0.0,
+            lost: 0.0,
         };
+    }
+
+    /// The largest value, and what storing the weights in f16 may lose: see `budget.rs`.
+    fn lose(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
+        let largest = operands.largest_values(at);
+        let (tiny, half_step) = (2.0 * DType::F16.min_positive(), half_step_of_f16());
+        let (mut flushed, mut rounded) = (0.0, 0.0);
+        for ((&j, &weight), score) in self.keys.iter().zip(&self.weights).zip(&self.scores) {
+            let value = largest[j];
+            self.stats.max_value = self.stats.max_value.max(value);
+            if (score.value - self.stats.max).exp() < tiny {
+                flushed += weight * value;
+            }
+            if weight < tiny {
+                rounded += weight.min(half_step) * value;
+            }
+        }
+        self.stats.lost = flushed.max(rounded);
     }
 
     /// Weighted sums of the values.
     fn sum(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
         let width = operands.problem().shape().dim_v;
-        self.sums.clear();
-        self.sums.resize(width, Sum::default());
-        for sums in [&mut self.magnitude, &mut self.sensitivity] {
-            sums.clear();
-            sums.resize(width, 0.0);
-        }
-        for ((&j, &weight), &error) in self.keys.iter().zip(&self.weights).zip(&self.errors) {
-            for (c, &v) in operands.value(at, j).iter().enumerate() {
-                let term = (weight * v).abs();
-                self.sums[c].add_product(weight, v);
-                self.magnitude[c] += term;
-                self.sensitivity[c] += term * error;
-                self.stats.max_value = self.stats.max_value.max(v.abs());
+        let values = operands.values(at);
+        let (weights, errors) = (&self.weights, &self.errors);
+        let doubled = operands.rounding(at[0], at[1]).doubled;
+        let of_value = |key: usize, _: usize, v: f64| {
+            let term = weights[key] * v;
+            [if doubled { 0.0 } else { term }, term.abs(), term.abs() * errors[key]]
+        };
+        let [o, magnitude, sensitivity] = [&mut self.o, &mut self.magnitude, &mut self.sensitivity];
+        sums(values, width, &self.keys, of_value, [&mut *o, magnitude, sensitivity]);
+        if doubled {
+            for (c, o) in o.iter_mut().enumerate() {
+                let mut sum = Sum::default();
+                for (&j, &weight) in self.keys.iter().zip(weights) {
+                    sum.add_product(weight, values[j * width + c]);
+                }
+                *o = sum.value();
             }
         }
-        self.o.clear();
-        self.o.extend(self.sums.iter().map(|sum| sum.value()));
     }
+}
+
+/// Half a step of f16 below its normal range.
+pub(crate) const fn half_step_of_f16() -> f64 {
+    DType::F16.min_positive() * DType::F16.unit_roundoff()
 }

@@ -5,12 +5,14 @@ use attn_core::{
     DType, Fenced, Finding, Metrics, Output, Problem, Tensor, Verdict, Worst, lse_dtype,
 };
 
+use crate::norms::Norms;
 use crate::{Budget, Reference, Yardstick};
 
 /// What decides whether an element of the result is right.
 #[derive(Clone, Copy, Debug)]
 pub enum Rule<'a> {
-    /// The a-priori bound, and the yardstick where there is one.
+    /// The a-priori bound, and the yardstick where there is one; with the reference of a claim, also what
+    /// rounding explains of the errors taken together.
     Budget(&'a Budget, Option<&'a Yardstick>),
     /// `|out - truth| <= atol + rtol |truth|`. The log-sum-exp still has its bound.
     Tolerance {
@@ -23,6 +25,17 @@ pub enum Rule<'a> {
     },
 }
 
+/// A result: tensors that claim to be the output of a problem.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// The output, in the problem's storage type or in f32; `None` if it is not to be judged.
+    pub o: Option<&'a Tensor>,
+    /// The log-sum-exp.
+    pub lse: Option<&'a Tensor>,
+    /// What turns the log-sum-exp into natural logarithms: 1, or ln 2 for one in base 2.
+    pub lse_factor: f64,
+}
+
 /// Judges what a backend stored: fences and unwritten elements first, then the values.
 pub fn judge_output(
     problem: &Problem,
@@ -31,9 +44,10 @@ pub fn judge_output(
     yardstick: Option<&Yardstick>,
     out: &Output,
 ) -> Verdict {
-    let lse = out.lse().map(Fenced::tensor);
+    let (o, lse) = (out.o().tensor(), out.lse().map(Fenced::tensor));
     let rule = Rule::Budget(budget, yardstick);
-    let mut verdict = judge(problem, reference, rule, &out.o().tensor(), lse.as_ref());
+    let candidate = Candidate { o: Some(&o), lse: lse.as_ref(), lse_factor: 1.0 };
+    let mut verdict = judge(problem, reference, rule, candidate);
     let o_findings = written(out.o());
     let lse_findings = out.lse().map(written).unwrap_or_default();
     // Poison is NaN: where something was not written, the values' own finding says the same less
@@ -51,16 +65,14 @@ pub fn judge_output(
     verdict
 }
 
-/// Judges tensors that claim to be the output of `problem`: `o` in the problem's storage type or in
-/// f32.
+/// Judges tensors that claim to be the output of `problem`. One that asks for a log-sum-exp is not complete without.
 pub fn judge(
     problem: &Problem,
     reference: &Reference,
     rule: Rule<'_>,
-    o: &Tensor,
-    lse: Option<&Tensor>,
+    candidate: Candidate<'_>,
 ) -> Verdict {
-    Judge { problem, reference, rule }.tensors(o, lse)
+    Judge { problem, reference, rule }.tensors(candidate)
 }
 
 fn of_lse(finding: Finding) -> Finding {
@@ -89,26 +101,34 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn tensors(&self, o: &Tensor, lse: Option<&Tensor>) -> Verdict {
+    fn tensors(&self, candidate: Candidate<'_>) -> Verdict {
+        let Candidate { o, lse, lse_factor } = candidate;
         let mut verdict = Verdict {
             findings: Vec::new(),
             metrics: None,
             rows_checked: self.reference.rows.len(),
             rows_total: self.problem.shape().len_q,
+            undetermined: self.reference.loose.values().filter(|row| row.undetermined).count(),
         };
-        match self.o(o) {
-            Ok((metrics, findings)) => {
+        match o.map(|o| self.o(o)) {
+            Some(Ok((metrics, findings))) => {
                 verdict.metrics = metrics;
                 verdict.findings = findings;
             }
-            Err(finding) => verdict.findings.push(finding),
+            Some(Err(finding)) => verdict.findings.push(finding),
+            None => {}
         }
-        if let Some(lse) = lse {
-            let findings = match self.lse(lse) {
-                Ok((_, findings)) => findings,
-                Err(finding) => vec![finding],
-            };
-            verdict.findings.extend(findings.into_iter().map(of_lse));
+        let of_lse_findings = match lse.map(|lse| self.lse(lse, lse_factor)) {
+            Some(Ok((metrics, findings))) => {
+                verdict.metrics = verdict.metrics.or(metrics);
+                findings
+            }
+            Some(Err(finding)) => vec![finding],
+            None => Vec::new(),
+        };
+        verdict.findings.extend(of_lse_findings.into_iter().map(of_lse));
+        if lse.is_none() && self.problem.spec().lse {
+            verdict.findings.push(Finding::Missing { what: "lse".into() });
         }
         verdict
     }
@@ -119,27 +139,47 @@ impl Judge<'_> {
         expect_form(o, dtype, problem.shape().out())?;
         expect_numbers(o, f64::is_finite)?;
         let mut tally = Tally::new(dtype);
+        let mut outside = Outside::default();
         let (budget, tolerance, yardstick) = match self.rule {
             Rule::Budget(budget, yardstick) => (budget, None, yardstick),
             Rule::Tolerance { rtol, atol, budget } => (budget, Some((rtol, atol)), None),
         };
+        let typical = reference.typical.as_ref().filter(|_| tolerance.is_none());
+        let mut norms = typical.map(|typical| (typical, Norms::new(problem, reference)));
         let width = problem.shape().dim_v;
         for ([b, h, i], row) in reference.rows_of(problem) {
-            let of_row = budget.row(&reference.stats[row]);
+            let loose = reference.loose.get(&row);
+            let of_row = budget.row(&reference.stats[row], loose);
             for c in 0..width {
                 let (index, at) = ([b, h, i, c], row * width + c);
                 let sums = [reference.o[at], reference.magnitude[at], reference.sensitivity[at]];
+                let (got, want) = (o.data().get(o.index(index)), sums[0]);
                 let bound = match tolerance {
-                    None => of_row.bound(sums),
-                    Some((rtol, atol)) => atol + rtol * sums[0].abs(),
+                    Some((rtol, atol)) if !of_row.is_undetermined() => atol + rtol * want.abs(),
+                    _ => of_row.allowed(c, sums, got > want),
                 };
-                tally.add(Worst { index, got: o.data().get(o.index(index)), want: sums[0], bound });
+                let element = Worst { index, got, want, bound };
+                if of_row.is_undetermined() {
+                    outside.add(element);
+                    continue;
+                }
+                tally.add(element);
+                if let Some((typical, norms)) = &mut norms {
+                    norms.add(typical, row, c, got - want);
+                }
             }
         }
-        Ok(tally.conclude(yardstick))
+        let (mut metrics, mut findings) = tally.conclude(yardstick);
+        findings.extend(outside.finding());
+        let largest = norms.and_then(|(_, norms)| norms.largest());
+        if let (Some(metrics), Some(largest)) = (&mut metrics, &largest) {
+            metrics.noise_share = Some(largest.share.min(f64::MAX));
+            findings.extend(largest.finding());
+        }
+        Ok((metrics, findings))
     }
 
-    fn lse(&self, lse: &Tensor) -> Result<(Option<Metrics>, Vec<Finding>), Finding> {
+    fn lse(&self, lse: &Tensor, factor: f64) -> Result<(Option<Metrics>, Vec<Finding>), Finding> {
         let (Rule::Budget(budget, _) | Rule::Tolerance { budget, .. }) = self.rule;
         let dtype = lse_dtype(self.problem.dtype());
         let [batch, heads, len, _] = self.problem.shape().out();
@@ -150,7 +190,7 @@ impl Judge<'_> {
         for ([b, h, i], at) in self.reference.rows_of(self.problem) {
             let row = &self.reference.stats[at];
             let index = [b, h, i, 0];
-            let got = lse.data().get(lse.index(index));
+            let got = factor * lse.data().get(lse.index(index));
             tally.add(Worst { index, got, want: row.lse, bound: budget.lse_bound(row) });
         }
         Ok(tally.conclude(None))
@@ -176,6 +216,29 @@ fn expect_numbers(out: &Tensor, good: impl Fn(f64) -> bool) -> Result<(), Findin
         value: data.get(at).to_string(),
         first: unravel(at, out.dims()),
     })
+}
+
+/// Elements of undetermined rows.
+#[derive(Default)]
+struct Outside {
+    total: usize,
+    beyond: usize,
+    first: Option<Worst>,
+}
+
+impl Outside {
+    fn add(&mut self, element: Worst) {
+        self.total += 1;
+        if !within((element.got - element.want).abs(), element.bound) {
+            self.beyond += 1;
+            self.first.get_or_insert(element);
+        }
+    }
+
+    fn finding(self) -> Option<Finding> {
+        let Outside { total, beyond: count, first } = self;
+        first.map(|worst| Finding::OutsideValues { count, total, worst })
+    }
 }
 
 /// Running sums over the compared elements.
@@ -257,6 +320,7 @@ impl Tally {
             max_ulp: self.max_ulp,
             bound_share,
             yardstick_share: yardstick.map(|y| share(self.max_abs, y.allowed)),
+            noise_share: None,
             worst,
         };
         (Some(metrics), findings)

@@ -161,9 +161,16 @@ fn verdict(share: f64) -> Verdict {
         max_ulp: 2.0,
         bound_share: share,
         yardstick_share: None,
+        noise_share: None,
         worst: Worst { index: [0; 4], got: 1.0, want: 1.0, bound: 1e-6 },
     };
-    Verdict { findings: Vec::new(), metrics: Some(metrics), rows_checked: 64, rows_total: 64 }
+    Verdict {
+        findings: Vec::new(),
+        metrics: Some(metrics),
+        rows_checked: 64,
+        rows_total: 64,
+        undetermined: 0,
+    }
 }
 
 fn receipt(backend: &str) -> Receipt {

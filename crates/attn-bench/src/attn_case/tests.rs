@@ -30,9 +30,15 @@ fn scored(dtype: DType, kind: MaskKind, score: Score, dim_k: Option<usize>) -> A
         Tensor::new(dims, Data::filled(dtype, dims.iter().product(), 0.5)).unwrap()
     };
     let claim = Claim {
-        out: tensor(dtype, shape.out()),
+        out: Some(tensor(dtype, shape.out())),
         lse: Some(tensor(attn_core::lse_dtype(dtype), [1, 2, 3, 1])),
+        lse_base_two: true,
         tolerance: Some(Tolerance { rtol: 1e-3, atol: 0.0 }),
+        arithmetic: Some(ClaimArithmetic {
+            scores: Format::Tf32,
+            weights: Format::BF16,
+            sums: DType::F32,
+        }),
     };
     AttnCase {
         problem,
@@ -226,4 +232,40 @@ proptest! {
     fn arbitrary_metadata_never_panics(json in ".{0,200}") {
         let _ = AttnCase::parse(&file(&json, None));
     }
+}
+
+#[test]
+fn a_log_sum_exp_alone_round_trips() {
+    let mut case = sample(DType::F32, MaskKind::Bool);
+    case.claim.as_mut().unwrap().out = None;
+    assert_eq!(AttnCase::parse(&case.to_bytes()).unwrap(), case);
+}
+
+#[test]
+fn arithmetic_and_base_are_complete_or_refused() {
+    let lse = (1f32).to_le_bytes();
+    let parse = |more: &str| {
+        let extra = Some(("lse", FileType::F32, vec![1, 1, 1], &lse[..]));
+        AttnCase::parse(&file(&format!("{BASE}{more}}}"), extra))
+    };
+    let claim = parse(r#","arithmetic":{"scores":"int8"},"lse_base":2"#).unwrap().claim.unwrap();
+    let assumed = ClaimArithmetic::assumed(DType::F32);
+    let declared = ClaimArithmetic { scores: Format::Int8, ..assumed };
+    assert_eq!((claim.arithmetic, claim.lse_base_two), (Some(declared), true));
+    for (more, says) in [
+        (r#","lse_base":10"#, "lse_base 10, expected 2"),
+        (r#","arithmetic":["f32","f32","f32"]"#, "arithmetic is a list, expected an object"),
+        (r#","window":[1,2]"#, "window is a list, expected an object"),
+        (r#","arithmetic":{"weights":"int8"}"#, "arithmetic.weights int8, expected"),
+        (r#","arithmetic":{"scores":"fp8"}"#, "unknown variant `fp8`"),
+        (r#","arithmetic":{"score":"f32"}"#, "unknown field `score`"),
+    ] {
+        let message = parse(more).unwrap_err().to_string();
+        assert!(message.contains(says), "{message}");
+    }
+    let general = BASE.replace("scaled-dot", "general");
+    let general = format!(r#"{general},"arithmetic":{{"scores":"int8"}}}}"#);
+    let extra = Some(("lse", FileType::F32, vec![1, 1, 1], &lse[..]));
+    let message = AttnCase::parse(&file(&general, extra)).unwrap_err().to_string();
+    assert!(message.contains("int8 is for scaled-dot"), "{message}");
 }

@@ -101,6 +101,12 @@ pub enum FindingKind {
     Bound,
     /// Beyond the yardstick.
     Yardstick,
+    /// Larger together than rounding explains.
+    Noise,
+    /// Outside the values of an undetermined row.
+    Outside,
+    /// A part of the output is missing.
+    Missing,
     /// Something about the log-sum-exp.
     Lse,
     /// No bound exists.
@@ -117,6 +123,9 @@ impl FindingKind {
             FindingKind::Finite => "finite",
             FindingKind::Bound => "bound",
             FindingKind::Yardstick => "yardstick",
+            FindingKind::Noise => "noise",
+            FindingKind::Outside => "outside",
+            FindingKind::Missing => "missing",
             FindingKind::Lse => "lse",
             FindingKind::NoBound => "no bound",
         }
@@ -132,6 +141,9 @@ impl From<&Finding> for FindingKind {
             Finding::NotFinite { .. } => FindingKind::Finite,
             Finding::BeyondBound { .. } => FindingKind::Bound,
             Finding::BeyondYardstick { .. } => FindingKind::Yardstick,
+            Finding::BeyondNoise { .. } => FindingKind::Noise,
+            Finding::OutsideValues { .. } => FindingKind::Outside,
+            Finding::Missing { .. } => FindingKind::Missing,
             Finding::Lse { .. } => FindingKind::Lse,
             Finding::NoBound => FindingKind::NoBound,
         }

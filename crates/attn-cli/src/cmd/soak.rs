@@ -90,11 +90,16 @@ fn write_failures(args: &Args, report: &SoakReport) -> Result<Vec<PathBuf>, Fail
 
 fn print_report(report: &SoakReport, files: &[PathBuf]) {
     println!("seed {}, {} problems", report.seed, report.problems);
-    println!("\n{:<16} {:>8} {:>12} {:>8}", "backend", "agree", "unsupported", "wrong");
+    println!(
+        "\n{:<16} {:>8} {:>13} {:>12} {:>12} {:>8}",
+        "backend", "agree", "undetermined", "unsupported", "unavailable", "wrong"
+    );
     for tally in &report.backends {
         let wrong = report.alarms.iter().filter(|alarm| alarm.backend == tally.backend).count();
-        let Tally { backend, agree, unsupported, .. } = tally;
-        println!("{backend:<16} {agree:>8} {unsupported:>12} {wrong:>8}");
+        let Tally { backend, agree, undetermined, unsupported, unavailable, .. } = tally;
+        println!(
+            "{backend:<16} {agree:>8} {undetermined:>13} {unsupported:>12} {unavailable:>12} {wrong:>8}"
+        );
     }
     println!("\nlargest error of a result over its budget: median, 95th percentile, maximum");
     println!(

@@ -20,6 +20,11 @@ fn bench() -> Bench {
     Bench { problem, reference, budget }
 }
 
+/// A candidate of this output alone.
+fn of(o: &Tensor) -> Candidate<'_> {
+    Candidate { o: Some(o), lse: None, lse_factor: 1.0 }
+}
+
 impl Bench {
     /// The right answer with one element replaced.
     fn with(&self, at: usize, x: f32) -> Verdict {
@@ -129,13 +134,8 @@ fn wrong_length_and_wrong_type_are_caught_before_any_value() {
         ([2, 2, 5, 3], Data::filled(DType::F16, 60, 0.0)),
     ] {
         let tensor = Tensor::new(dims, data).unwrap();
-        let verdict = judge(
-            &bench.problem,
-            &bench.reference,
-            Rule::Budget(&bench.budget, None),
-            &tensor,
-            None,
-        );
+        let rule = Rule::Budget(&bench.budget, None);
+        let verdict = judge(&bench.problem, &bench.reference, rule, of(&tensor));
         assert!(matches!(&verdict.findings[..], [Finding::WrongShape { .. }]));
     }
 }
@@ -146,7 +146,7 @@ fn an_error_just_beyond_the_bound_is_caught_and_named() {
     let right = bench.with(7, bench.right(7));
     let row = &bench.reference.stats[7 / 3];
     let sums = [bench.reference.o[7], bench.reference.magnitude[7], bench.reference.sensitivity[7]];
-    let bound = bench.budget.row(row).bound(sums);
+    let bound = bench.budget.row(row, None).bound(sums);
     assert!(right.agrees());
     let verdict = bench.with(7, (bench.reference.o[7] + 1.1 * bound) as f32);
     let [Finding::BeyondBound { count: 1, total: 60, worst }] = &verdict.findings[..] else {
@@ -247,7 +247,73 @@ fn a_tolerance_replaces_the_bound_of_the_result_alone() {
     let o = Tensor::new([2, 2, 5, 3], o).unwrap();
     let judged = |atol| {
         let rule = Rule::Tolerance { rtol: 0.0, atol, budget: &bench.budget };
-        judge(&bench.problem, &bench.reference, rule, &o, None).agrees()
+        judge(&bench.problem, &bench.reference, rule, of(&o)).agrees()
     };
     assert!(judged(1.1e-3) && !judged(0.9e-3) && !judged(f64::NAN));
+}
+
+#[test]
+fn a_problem_that_asks_for_a_log_sum_exp_is_not_complete_without() {
+    let (bench, right) = with_lse();
+    let o = right.o().tensor();
+    let rule = Rule::Budget(&bench.budget, None);
+    let verdict = judge(&bench.problem, &bench.reference, rule, of(&o));
+    assert_eq!(verdict.findings, [Finding::Missing { what: "lse".into() }]);
+}
+
+#[test]
+fn a_log_sum_exp_in_base_two_agrees_where_it_is_said_so() {
+    let (bench, right) = with_lse();
+    let natural = right.lse().unwrap().tensor();
+    let base_two = natural.data().to_f64().into_iter().map(|x| x / std::f64::consts::LN_2);
+    let lse = Tensor::new(natural.dims(), Data::from_f64(DType::F32, base_two)).unwrap();
+    let judged = |lse_factor| {
+        let rule = Rule::Budget(&bench.budget, None);
+        let candidate = Candidate { o: None, lse: Some(&lse), lse_factor };
+        judge(&bench.problem, &bench.reference, rule, candidate).agrees()
+    };
+    assert!(judged(std::f64::consts::LN_2) && !judged(1.0));
+}
+
+/// Two keys of a score of 1e9 with values 1 and 3, one far below with value 100; a second query sees them apart.
+fn undetermined() -> Bench {
+    let shape = Shape { len_q: 2, dim_v: 1, ..Shape::square(1, 3, 1) };
+    let spec = ProblemSpec { scale: Some(1.0), ..ProblemSpec::new(shape, DType::F32) };
+    let problem = Problem::new(spec).unwrap();
+    let tensor = |dims, x: &[f32]| Tensor::new(dims, Data::F32(x.to_vec())).unwrap();
+    let [q, k, v] = [[1e9f32, 1.0].as_slice(), &[1.0, 1.0, -1.0], &[1.0, 3.0, 100.0]];
+    let parts = attn_core::InputParts::plain(
+        tensor(shape.q(), q),
+        tensor(shape.k(), k),
+        tensor(shape.v(), v),
+    );
+    let inputs = Inputs::new(&problem, parts).unwrap();
+    let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
+    let budget = Budget::new(&problem, &Arithmetic::PLAIN);
+    Bench { problem, reference, budget }
+}
+
+#[test]
+fn an_undetermined_row_must_lie_within_its_values_and_the_others_must_be_right() {
+    let bench = undetermined();
+    let judged = |o: [f32; 2]| {
+        let mut out = Output::poisoned(&bench.problem);
+        out.o_mut().slice_mut::<f32>().unwrap().copy_from_slice(&o);
+        bench.judge(&out)
+    };
+    let right = bench.right(1);
+    for x in [1.0, 2.0, 3.0, 100.0] {
+        let verdict = judged([x, right]);
+        assert!(verdict.agrees(), "{x}: {:?}", verdict.findings);
+        assert_eq!(verdict.undetermined, 1);
+    }
+    for x in [0.9, 100.1, 0.0] {
+        let findings = judged([x, right]).findings;
+        assert!(
+            matches!(&findings[..], [Finding::OutsideValues { count: 1, total: 1, .. }]),
+            "{x}"
+        );
+    }
+    assert!(matches!(&judged([f32::NAN, right]).findings[..], [Finding::NotFinite { .. }]));
+    assert!(matches!(&judged([2.0, right + 0.1]).findings[..], [Finding::BeyondBound { .. }]));
 }

@@ -1,0 +1,144 @@
+//! What `attn verify` prints for people.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use attn_bench::verify::Judged;
+use attn_core::Backend;
+use attn_record::Outcome;
+
+use super::Row;
+
+/// One line per file, then every result that is wrong, every reason for a refusal once, and the counts.
+pub(super) fn print(rows: &[Row], files: &[PathBuf], backends: &[&dyn Backend]) {
+    let names = labels(files);
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(4);
+    print!("{:<width$}  {:>5}", "file", "out");
+    for backend in backends {
+        let id = backend.id();
+        print!(" {:>9}", id.as_str().rsplit('/').next().unwrap_or_default());
+    }
+    println!();
+    for (row, name) in rows.iter().zip(&names) {
+        print!("{name:<width$}");
+        match &row.verified {
+            None => print!("  broken"),
+            Some(verified) => {
+                print!("  {:>5}", verified.out.as_ref().map_or("-", short));
+                verified.backends.iter().for_each(|judged| print!(" {:>9}", short(judged)));
+            }
+        }
+        println!();
+    }
+    print_findings(rows);
+    print_counts(rows);
+}
+
+/// The shortest ends of the paths that tell the files apart, without their extension.
+fn labels(files: &[PathBuf]) -> Vec<String> {
+    let end = |file: &Path, parts: usize| {
+        let file = if file.is_dir() { file.to_path_buf() } else { file.with_extension("") };
+        let all: Vec<_> =
+            file.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        all[all.len().saturating_sub(parts)..].join("/")
+    };
+    let most = files.iter().map(|file| file.components().count()).max().unwrap_or(1);
+    let mut labels: Vec<String> = files.iter().map(|file| end(file, 1)).collect();
+    for parts in 2..=most {
+        let mut count = BTreeMap::<String, usize>::new();
+        labels.iter().for_each(|label| *count.entry(label.clone()).or_default() += 1);
+        for (label, file) in labels.iter_mut().zip(files) {
+            if count[label] > 1 {
+                *label = end(file, parts);
+            }
+        }
+    }
+    labels
+}
+
+fn short(judged: &Judged) -> &'static str {
+    match judged.outcome {
+        Outcome::Ok => "ok",
+        Outcome::Disagrees => "WRONG",
+        Outcome::Unsupported => "unsupp.",
+        Outcome::Unavailable => "unavail.",
+        Outcome::Skipped => "skipped",
+        Outcome::Error | Outcome::Timeout => "error",
+    }
+}
+
+fn print_findings(rows: &[Row]) {
+    let mut refusals = BTreeMap::<(Outcome, &str, &str), usize>::new();
+    for row in rows {
+        let undetermined = row.judged().filter_map(|judged| judged.verdict.as_ref());
+        let undetermined = undetermined.map(|verdict| verdict.undetermined).max().unwrap_or(0);
+        if undetermined > 0 {
+            let rows = if undetermined == 1 { "row is" } else { "rows are" };
+            println!(
+                "\n{}: {undetermined} {rows} undetermined: rounding alone decides the weights, and only the range of \
+                 the values is checked",
+                row.file
+            );
+        }
+        for judged in row.judged() {
+            let Some(reason) = &judged.reason else { continue };
+            let refused = [Outcome::Unsupported, Outcome::Unavailable, Outcome::Skipped];
+            if refused.contains(&judged.outcome) {
+                *refusals.entry((judged.outcome, &judged.name, reason)).or_default() += 1;
+                continue;
+            }
+            println!("\n{}: {} {}: {reason}", row.file, judged.name, judged.outcome);
+            print_details(row, judged);
+        }
+    }
+    if !refusals.is_empty() {
+        println!();
+    }
+    for ((outcome, name, reason), files) in refusals {
+        let times = if files == 1 { String::new() } else { format!(" ({files} files)") };
+        println!("{outcome} {name}: {reason}{times}");
+    }
+}
+
+fn print_details(row: &Row, judged: &Judged) {
+    let verified = row.verified.as_ref().expect("what was judged is of a file that was read");
+    println!("  problem {}", verified.problem);
+    if let Some(metrics) = judged.verdict.as_ref().and_then(|verdict| verdict.metrics) {
+        println!("  worst element {}", metrics.worst);
+    }
+    if let Some(place) = &judged.place {
+        println!("  wrong in {place}");
+    }
+    if let Some(hint) = &judged.hint {
+        println!("  hint: {hint}");
+    }
+}
+
+/// How many files are what, where one line does not say it all.
+fn print_counts(rows: &[Row]) {
+    if rows.len() == 1 {
+        return;
+    }
+    let wrong = |row: &&Row| row.judged().any(|judged| judged.outcome == Outcome::Disagrees);
+    let broken = rows.iter().filter(|row| row.error.is_some()).count();
+    let wrong = rows.iter().filter(wrong).count();
+    let right = rows.len() - broken - wrong;
+    println!(
+        "\n{} files: {right} without a wrong result, {wrong} with one, {broken} broken",
+        rows.len()
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_as_short_as_they_can_be_and_differ() {
+        let files = ["a/same.safetensors", "b/same.safetensors", "c/d/other.safetensors"];
+        let files: Vec<PathBuf> = files.map(PathBuf::from).into();
+        assert_eq!(labels(&files), ["a/same", "b/same", "other"]);
+        let twice = [PathBuf::from("x"), PathBuf::from("x")];
+        assert_eq!(labels(&twice), ["x", "x"]);
+    }
+}
