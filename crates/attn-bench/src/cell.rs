@@ -67,9 +67,15 @@ impl<'b> Prepared<'b> {
 
     /// Loads `inputs`, computes once and judges the result.
     pub fn check(&mut self, inputs: &Inputs, expected: &Expected) -> Result<Verdict, BackendError> {
+        let out = self.compute(inputs)?;
+        Ok(self.judge_output(&out, expected))
+    }
+
+    /// Loads `inputs`, computes once and stores the result.
+    pub fn compute(&mut self, inputs: &Inputs) -> Result<Output, BackendError> {
         self.load(inputs)?;
         self.run(NonZeroU32::MIN)?;
-        self.judge(expected)
+        self.store()
     }
 
     /// Hands `inputs` to the plan.

@@ -72,7 +72,8 @@ impl Expected {
             .iter()
             .flat_map(|s| {
                 let RowStats { lse, max, mean_error, max_error, max_value, lost, .. } = *s;
-                [s.keys as f64, lse, max, mean_error, max_error, max_value, lost]
+                let keys = s.keys as f64;
+                [keys, lse, max, mean_error, max_error, max_value, lost, s.concentration]
             })
             .collect();
         let loose_rows: Vec<f64> = self
@@ -119,9 +120,10 @@ impl Expected {
             Ok(words.iter().map(|&word| f64::from_le_bytes(word)).collect())
         };
         let stats = array("stats")?;
-        let stats = stats.as_chunks::<7>().0.iter().map(|&stats| {
-            let [keys, lse, max, mean_error, max_error, max_value, lost] = stats;
-            RowStats { keys: keys as usize, lse, max, mean_error, max_error, max_value, lost }
+        let stats = stats.as_chunks::<8>().0.iter().map(|&stats| {
+            let [keys, lse, max, mean_error, max_error, max_value, lost, concentration] = stats;
+            let keys = keys as usize;
+            RowStats { keys, lse, max, mean_error, max_error, max_value, lost, concentration }
         });
         let (loose_rows, loose) = (array("loose_rows")?, array("loose")?);
         // Two numbers a row there, three a column here.

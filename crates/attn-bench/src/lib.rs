@@ -27,6 +27,7 @@
 
 pub mod attn_case;
 pub mod cell;
+pub mod claim_truth;
 pub mod criterion;
 pub mod expected;
 pub mod limits;

@@ -9,9 +9,10 @@ use attn_core::{Backend, ByRows, DType, Exec, Inputs, Problem, Verdict};
 use attn_record::stats;
 use serde::Serialize;
 
-use crate::attn_case::AttnCase;
+use crate::attn_case::{AttnCase, Claim};
 use crate::cell::{CellError, Prepared};
-use crate::expected::Expected;
+use crate::claim_truth::ClaimTruth;
+use crate::expected::{Expected, ExpectedError};
 use crate::random::draw;
 use crate::share_out::share_out;
 use crate::verify::obeyed;
@@ -30,6 +31,9 @@ pub struct Soak<'a> {
     pub naive: &'a dyn ByRows,
     /// Threads that draw problems, each computing with one.
     pub threads: usize,
+    /// Whether results are judged as if they came in a file, by the arithmetic that is assumed there and without the
+    /// yardstick.
+    pub as_claims: bool,
     /// Set from outside to stop early.
     pub cancel: &'a AtomicBool,
 }
@@ -45,6 +49,8 @@ pub struct SoakReport {
     pub backends: Vec<Tally>,
     /// One per backend and storage type: how much of their budgets right results used.
     pub budgets: Vec<BudgetUse>,
+    /// The rule beside the a-priori bound.
+    pub second_rule: &'static str,
     /// Every result that was not right, by number.
     pub alarms: Vec<Alarm>,
 }
@@ -79,8 +85,9 @@ pub struct BudgetUse {
     pub results: usize,
     /// Largest error of a tensor over its a-priori bound: median, 95th percentile, maximum.
     pub bound: [f64; 3],
-    /// Largest error of a tensor over what the yardstick allows: likewise.
-    pub yardstick: [f64; 3],
+    /// Largest error of a tensor over what the second rule allows, that of the yardstick or, of claims, that of the
+    /// errors taken together: likewise.
+    pub second: [f64; 3],
 }
 
 /// A result that was not right.
@@ -123,6 +130,7 @@ impl Soak<'_> {
         let mut report = SoakReport {
             seed: self.seed,
             problems: problems.len() as u64,
+            second_rule: if self.as_claims { "errors taken together" } else { "yardstick" },
             ..SoakReport::default()
         };
         for (at, backend) in self.backends.iter().enumerate() {
@@ -156,7 +164,7 @@ impl Soak<'_> {
                 dtype,
                 results: shares.len(),
                 bound: spread(shares.iter().map(|share| share[0])),
-                yardstick: spread(shares.iter().map(|share| share[1])),
+                second: spread(shares.iter().map(|share| share[1])),
             }));
         }
         report.alarms.sort_by(|a, b| (a.number, &a.backend).cmp(&(b.number, &b.backend)));
@@ -166,29 +174,45 @@ impl Soak<'_> {
     fn problem(&self, number: u64) -> Vec<Answer> {
         let AttnCase { problem, inputs, source, .. } = case(self.seed, number);
         let what = format!("{problem}, {}", source.unwrap_or_default());
-        let expected = match Expected::compute(&problem, &inputs, self.naive) {
-            Ok(expected) => expected,
+        let truth = match Truth::compute(&problem, &inputs, (!self.as_claims).then_some(self.naive))
+        {
+            Ok(truth) => truth,
             // Whatever the oracle or the yardstick says, nobody could be judged.
             Err(error) => return vec![Answer::Alarm(what, error.to_string()); self.backends.len()],
         };
         let exec = exec(number);
-        let ask =
-            |backend: &&dyn Backend| match check(*backend, &problem, exec, (&inputs, &expected)) {
-                Err(CellError::Unsupported(_)) => Answer::Unsupported,
-                Err(CellError::Unavailable(_)) => Answer::Unavailable,
-                Err(error) => Answer::Alarm(what.clone(), error.to_string()),
-                Ok(verdict) => match verdict.findings.first() {
-                    None => {
-                        let shares = verdict.metrics.map_or([0.0; 2], |metrics| {
-                            [metrics.bound_share, metrics.yardstick_share.unwrap_or(0.0)]
-                        });
-                        let undetermined = verdict.undetermined > 0;
-                        Answer::Agrees { dtype: problem.dtype(), share: shares, undetermined }
-                    }
-                    Some(finding) => Answer::Alarm(what.clone(), finding.to_string()),
-                },
-            };
+        let ask = |backend: &&dyn Backend| match check(*backend, &problem, exec, (&inputs, &truth))
+        {
+            Err(CellError::Unsupported(_)) => Answer::Unsupported,
+            Err(CellError::Unavailable(_)) => Answer::Unavailable,
+            Err(error) => Answer::Alarm(what.clone(), error.to_string()),
+            Ok(verdict) => match verdict.findings.first() {
+                None => Answer::agreement(problem.dtype(), &verdict),
+                Some(finding) => Answer::Alarm(what.clone(), finding.to_string()),
+            },
+        };
         self.backends.iter().map(ask).collect()
+    }
+}
+
+/// What results are judged by.
+enum Truth {
+    /// With the receipt of the backend and the yardstick.
+    OfBackends(Expected),
+    /// As if they came in a file.
+    OfClaims(ClaimTruth),
+}
+
+impl Truth {
+    fn compute(
+        problem: &Problem,
+        inputs: &Inputs,
+        naive: Option<&dyn ByRows>,
+    ) -> Result<Self, ExpectedError> {
+        Ok(match naive {
+            Some(naive) => Truth::OfBackends(Expected::compute(problem, inputs, naive)?),
+            None => Truth::OfClaims(ClaimTruth::of_all_rows(problem, inputs)?),
+        })
     }
 }
 
@@ -204,6 +228,16 @@ enum Answer {
     Unavailable,
     /// The problem, and what is wrong.
     Alarm(String, String),
+}
+
+impl Answer {
+    fn agreement(dtype: DType, verdict: &Verdict) -> Self {
+        let shares = verdict.metrics.map_or([0.0; 2], |metrics| {
+            let second = metrics.yardstick_share.or(metrics.noise_share);
+            [metrics.bound_share, second.unwrap_or(0.0)]
+        });
+        Answer::Agrees { dtype, share: shares, undetermined: verdict.undetermined > 0 }
+    }
 }
 
 /// Median, 95th percentile and maximum.
@@ -222,10 +256,13 @@ fn check(
     backend: &dyn Backend,
     problem: &Problem,
     exec: Exec,
-    (inputs, expected): (&Inputs, &Expected),
+    (inputs, truth): (&Inputs, &Truth),
 ) -> Result<Verdict, CellError> {
     let mut cell = Prepared::new(backend, problem, &obeyed(backend, exec))?;
-    Ok(cell.check(inputs, expected)?)
+    Ok(match truth {
+        Truth::OfBackends(expected) => cell.check(inputs, expected)?,
+        Truth::OfClaims(truth) => truth.judge(problem, &Claim::of_output(&cell.compute(inputs)?)),
+    })
 }
 
 #[cfg(test)]
@@ -244,6 +281,7 @@ mod tests {
                 cases: 60,
                 backends: &backends,
                 naive: &Naive,
+                as_claims: false,
                 threads,
                 cancel: &AtomicBool::new(false),
             }

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use attn_core::{Backend, ByRows, ClaimArithmetic, Exec, Tensor, ThreadPolicy, Verdict, Work};
-use attn_oracle::{Budget, Candidate, Effort, Reference, Rows, Rule, judge};
+use attn_core::{Backend, ByRows, ClaimArithmetic, Exec, ThreadPolicy, Verdict, Work};
+use attn_oracle::{Effort, OracleError, Rows};
 use attn_record::Outcome;
 use serde::Serialize;
 
-use crate::attn_case::{AttnCase, Claim, Tolerance};
+use crate::attn_case::{AttnCase, Claim};
 use crate::cell::{CellError, Prepared};
+use crate::claim_truth::{ClaimTruth, Terms};
 use crate::expected::{Expected, ExpectedError};
 use crate::worker::{AnyError, Exercise, Launcher, Request};
 
@@ -86,28 +87,13 @@ pub fn verify(case: &AttnCase, jury: &Jury<'_>) -> Result<Verified, ExpectedErro
 }
 
 /// The file's own result against the oracle.
-fn judge_claim(case: &AttnCase, claim: &Claim, jury: &Jury<'_>) -> Result<Judged, ExpectedError> {
+fn judge_claim(case: &AttnCase, claim: &Claim, jury: &Jury<'_>) -> Result<Judged, OracleError> {
     let problem = &case.problem;
     let rows = if jury.all_rows { Rows::all(problem) } else { Rows::choose(problem, MAX_PRODUCTS) };
     let arithmetic = claim.arithmetic.unwrap_or(ClaimArithmetic::assumed(problem.dtype()));
-    let stored = claim.out.as_ref().map_or(problem.dtype(), Tensor::dtype);
-    let reference =
-        Reference::of_claim(problem, &case.inputs, rows, (&arithmetic, stored), jury.effort)?;
-    let budget = Budget::of_claim(&arithmetic, stored);
-    let rule = match claim.tolerance {
-        None => Rule::Budget(&budget, None),
-        Some(Tolerance { rtol, atol }) => Rule::Tolerance { rtol, atol, budget: &budget },
-    };
-    let verdict = judge(problem, &reference, rule, claim.candidate());
-    Ok(Judged::of("out", verdict))
-}
-
-impl Claim {
-    /// As the oracle takes it.
-    fn candidate(&self) -> Candidate<'_> {
-        let lse_factor = if self.lse_base_two { std::f64::consts::LN_2 } else { 1.0 };
-        Candidate { o: self.out.as_ref(), lse: self.lse.as_ref(), lse_factor }
-    }
+    let terms = Terms { arithmetic, stored: claim.stored(problem) };
+    let truth = ClaimTruth::compute(problem, &case.inputs, rows, terms, jury.effort)?;
+    Ok(Judged::of("out", truth.judge(problem, claim)))
 }
 
 fn judge_backends(case: &AttnCase, jury: &Jury<'_>) -> Result<Vec<Judged>, ExpectedError> {

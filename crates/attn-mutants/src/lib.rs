@@ -24,6 +24,7 @@
 mod compared;
 mod corpus;
 mod fault;
+mod foreign;
 mod parts;
 mod steps;
 mod tiled;
@@ -56,7 +57,7 @@ pub fn all() -> Vec<Mutant> {
                 id,
                 description,
                 family,
-                backend: Box::new(Tiled { id, steps }),
+                backend: Box::new(Tiled { id, steps, style: None }),
             })
         })
         .collect()
@@ -65,6 +66,16 @@ pub fn all() -> Vec<Mutant> {
 /// The same kernel without a bug: whatever kills this accuses the innocent.
 pub fn control() -> Mutant {
     let id = "mutant/none";
-    let backend = Box::new(Tiled { id, steps: HONEST });
+    let backend = Box::new(Tiled { id, steps: HONEST, style: None });
     Mutant { id, description: "the honest kernel", family: "control", backend }
+}
+
+/// Honest kernels of other arithmetics, for results that are judged as if they had been computed elsewhere. Their
+/// receipts are those of the honest kernel.
+pub fn foreign() -> Vec<Mutant> {
+    let kernel = |&(id, description, style): &(&'static str, &'static str, _)| {
+        let backend = Box::new(Tiled { id, steps: HONEST, style: Some(style) });
+        Mutant { id, description, family: "foreign", backend }
+    };
+    foreign::STYLES.iter().map(kernel).collect()
 }

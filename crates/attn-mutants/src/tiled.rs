@@ -16,6 +16,7 @@ use attn_core::{
 use attn_host::Storage;
 
 use crate::compared::{Compared, Number};
+use crate::foreign::{Keys, Style};
 use crate::parts::{Parts, Stored};
 use crate::steps::{Row, Steps, Sums, TILE_K};
 
@@ -23,6 +24,8 @@ use crate::steps::{Row, Steps, Sums, TILE_K};
 pub(crate) struct Tiled {
     pub(crate) id: &'static str,
     pub(crate) steps: Steps,
+    /// What follows the scores, if it is not an online softmax over tiles.
+    pub(crate) style: Option<Style>,
 }
 
 impl Backend for Tiled {
@@ -57,21 +60,25 @@ impl Backend for Tiled {
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
         Ok(match problem.dtype() {
-            DType::F64 => plan::<f64>(problem, &self.steps),
-            DType::F32 => plan::<f32>(problem, &self.steps),
-            DType::BF16 => plan::<half::bf16>(problem, &self.steps),
-            DType::F16 => plan::<half::f16>(problem, &self.steps),
+            DType::F64 => plan::<f64>(problem, self),
+            DType::F32 => plan::<f32>(problem, self),
+            DType::BF16 => plan::<half::bf16>(problem, self),
+            DType::F16 => plan::<half::f16>(problem, self),
         })
     }
 }
 
-fn plan<S: Storage<Compute: Number>>(problem: &Problem, steps: &Steps) -> Box<dyn Plan> {
+fn plan<S: Storage<Compute: Number>>(
+    problem: &Problem,
+    &Tiled { ref steps, style, .. }: &Tiled,
+) -> Box<dyn Plan> {
     let mut spec = problem.spec().clone();
     (steps.asked)(&mut spec);
     let asked = Problem::new(spec).expect("a mutant misreads a problem as another valid one");
     let [batch, heads, len, width] = problem.shape().out();
     Box::new(TiledPlan::<S> {
         steps: *steps,
+        style,
         asked,
         loads: 0,
         calls: 0,
@@ -84,6 +91,7 @@ fn plan<S: Storage<Compute: Number>>(problem: &Problem, steps: &Steps) -> Box<dy
 
 struct TiledPlan<S: Storage> {
     steps: Steps,
+    style: Option<Style>,
     /// The problem as it is understood.
     asked: Problem,
     loads: u64,
@@ -110,6 +118,7 @@ impl<S: Storage<Compute: Number>> Plan for TiledPlan<S> {
         for _ in 0..reps.get() {
             if (self.steps.computes)(self.calls) {
                 let mut kernel = Kernel::new(&self.steps, &self.asked, operands);
+                kernel.style = self.style;
                 kernel.run();
                 for (o, new) in self.o.iter_mut().zip(kernel.o) {
                     *o = S::Compute::of((self.steps.merge)(o.wide(), new.wide()));
@@ -199,6 +208,7 @@ impl<C: Number> Operands<C> {
 /// One call.
 struct Kernel<'a, C> {
     steps: &'a Steps,
+    style: Option<Style>,
     problem: &'a Problem,
     operands: &'a Operands<C>,
     o: Vec<C>,
@@ -240,6 +250,7 @@ impl<'a, C: Number> Kernel<'a, C> {
         let rows = shape.batch * shape.heads_q * shape.len_q;
         Kernel {
             steps,
+            style: None,
             problem,
             operands,
             o: vec![C::ZERO; rows * shape.dim_v],
@@ -282,8 +293,28 @@ impl<'a, C: Number> Kernel<'a, C> {
         });
         let first = (head.b * shape.heads_q + head.h) * shape.len_q;
         for i in 0..(self.steps.rows)(shape.len_q) {
-            self.row(head, i, first + i, columns.as_deref());
+            match self.style {
+                None => self.row(head, i, first + i, columns.as_deref()),
+                Some(style) => self.foreign_row(head, i, first + i, style),
+            }
         }
+    }
+
+    /// Row `i` of one head in another arithmetic.
+    fn foreign_row(&mut self, head: Head<'_, C>, i: usize, at: usize, style: Style) {
+        let width = self.problem.shape().dim_v;
+        let scores = self.row_scores(head, i);
+        let admitted = scores.into_iter().enumerate().filter(|(j, _)| self.tile.admitted[*j]);
+        let keys = Keys {
+            scores: &admitted.map(|(j, s)| (s, j)).collect::<Vec<_>>(),
+            v: head.v,
+            width,
+            sink: self.describe(head, i).sink,
+            storage: self.problem.dtype(),
+        };
+        let (o, lse) = keys.attend(style);
+        self.o[at * width..][..width].copy_from_slice(&o);
+        self.lse[at] = lse;
     }
 
     /// All scores of one row.

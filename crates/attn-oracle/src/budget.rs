@@ -84,11 +84,14 @@
 //! **Log-sum-exp.** `lse = m + ln l` moves with the scores by `sum_j w_j ds_j`, which `ē` covers:
 //!
 //! ```text
-//! bound = u min(A ē, max_j E_j) + R u + 3 u (|m| + |lse - m|) + 2 u_out |lse|
+//! bound = u min(A ē, max_j E_j) + R u + 3 u (|m| + |lse - m|) + 2 u_out |lse| + summed
+//! summed = 3.5 u_p sqrt(sum_j w_j^2) + 2 |ln(sum round(p_j) / sum p_j)|
 //! ```
 //!
 //! The second of the two holds however large the errors are: no sum of exponentials moves by more than
-//! its terms.
+//! its terms. `summed` is for kernels that sum the weights as they are stored, where that is coarser than the sum: six
+//! standard deviations of independent roundings, `u_p / sqrt(3)` each, and what these amount to where weights
+//! repeat and are all rounded alike.
 
 use attn_core::{Arithmetic, ClaimArithmetic, DType, Format, Problem, SumOrder, lse_dtype};
 
@@ -108,6 +111,8 @@ const RESCALE: f64 = 1.0 + EXP;
 const SOFTCAP: f64 = 4.0;
 /// Absolute error of a tanh of the additive score, in unit roundoffs.
 pub(crate) const TANH: f64 = 4.0;
+/// Six standard deviations of a rounding, in unit roundoffs.
+const STORED_SUM: f64 = 3.5;
 /// Roundings per unit of bias and of biased score.
 const BIAS: f64 = 2.0;
 
@@ -210,8 +215,9 @@ impl Budget {
         }
     }
 
-    /// The largest error that the log-sum-exp of a row may have.
-    pub fn lse_bound(&self, row: &RowStats) -> f64 {
+    /// The largest error that the log-sum-exp of a row may have; `stored_sum` is by how much it moves if the weights
+    /// are summed as they are stored.
+    pub fn lse_bound(&self, row: &RowStats, stored_sum: f64) -> f64 {
         if row.lse == f64::NEG_INFINITY {
             return 0.0;
         }
@@ -219,7 +225,11 @@ impl Budget {
         let scores = (self.amplified(row) * row.mean_error).min(u * row.max_error);
         let parts = ARGUMENT * u * row.max.abs() + ARGUMENT * u * (row.lse - row.max).abs();
         let stored = lse_dtype(self.storage).unit_roundoff();
-        scores + self.roundings(row.keys) + parts + 2.0 * stored * row.lse.abs()
+        let weights = weights_unit(self.weights);
+        let coarse = weights > self.sums.unit_roundoff();
+        let summed = STORED_SUM * weights * row.concentration.sqrt() + 2.0 * stored_sum;
+        let summed = if coarse { summed } else { 0.0 };
+        scores + self.roundings(row.keys) + parts + 2.0 * stored * row.lse.abs() + summed
     }
 
     /// Standard deviations of what rounding does beside the scores: of the weights and of the result, relative.
@@ -364,6 +374,7 @@ mod tests {
         max_error: 40.0,
         max_value: 1.0,
         lost: 0.0,
+        concentration: 0.0,
     };
 
     #[test]

@@ -64,6 +64,8 @@ pub struct RowStats {
     pub max_value: f64,
     /// What weights that are held in f16 may lose below its normal range.
     pub lost: f64,
+    /// `sum_j w_j^2` over the keys: one over the number of keys that share the weight.
+    pub concentration: f64,
 }
 
 /// How much of the machine the oracle may use, and who watches.

@@ -125,6 +125,7 @@ impl Row {
             max_error,
             max_value: 0.0,
             lost: 0.0,
+            concentration: self.weights.iter().map(|weight| weight * weight).sum(),
         };
     }
 

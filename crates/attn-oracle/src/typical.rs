@@ -13,7 +13,7 @@
 //!            + u_p^2 / 3 (sum_j (w_j v_jc)^2 + o_c^2)                           weights as stored, alike or not
 //!            + u_l^2 (0.16 n (sum_j (w_j v_jc)^2 + o_c^2) + o_c^2)              sums over keys, and the quotient
 //!            + max(u_out |o_c|, half a subnormal step)^2 / 3                    the result as stored
-//!            + (sum w_j v_jc over p_j < 2 tiny)^2                               weights that f16 may flush
+//!            + (sum w_j v_jc over p_j < 2 tiny)^2                               weights that may be flushed
 //! ```
 //!
 //! **A peer**: the row computed once in the arithmetic of the claim, keys one after another, from the true scores.
@@ -38,6 +38,8 @@ pub struct Typical {
     pub variance: Vec<f64>,
     /// Of the peer.
     pub peer: Vec<f64>,
+    /// One per row: by how much the logarithm of l moves if the weights are summed as they are stored.
+    pub stored_sum: Vec<f64>,
 }
 
 impl Typical {
@@ -52,6 +54,7 @@ impl Typical {
         if row.is_undetermined() || row.keys.is_empty() {
             self.variance.extend(std::iter::repeat_n(0.0, row.o.len()));
             self.peer.extend(std::iter::repeat_n(0.0, row.o.len()));
+            self.stored_sum.push(0.0);
             return;
         }
         let values = operands.values(at);
@@ -60,6 +63,7 @@ impl Typical {
             u if u < DType::F32.unit_roundoff() => peer::<f64>(row, values, units.weights),
             _ => peer::<f32>(row, values, units.weights),
         };
+        self.stored_sum.push(stored_sum(row, units.weights));
         self.peer.extend(peer.iter().zip(&row.o).map(|(peer, o)| (peer - o).powi(2)));
     }
 
@@ -67,6 +71,7 @@ impl Typical {
     pub(crate) fn append(&mut self, other: &mut Typical) {
         self.variance.append(&mut other.variance);
         self.peer.append(&mut other.peer);
+        self.stored_sum.append(&mut other.stored_sum);
     }
 }
 
@@ -83,17 +88,11 @@ fn variance(
         units.scores * after.iter().fold(score.walk * score.walk, |sum, x| sum + x * x).sqrt()
     };
     let sigmas: Vec<f64> = row.scores.iter().map(sigma).collect();
-    let tiny = 2.0 * DType::F16.min_positive();
-    let flushes = units.weights == Format::F16;
-    let flushed: Vec<f64> = row
-        .scores
-        .iter()
-        .zip(&row.weights)
-        .map(|(score, &weight)| {
-            let lost = flushes && (score.value - row.stats.max).exp() < tiny;
-            if lost { weight } else { 0.0 }
-        })
-        .collect();
+    let tiny = 2.0 * units.weights.min_positive();
+    let lost = |(score, &weight): (&Score, &f64)| {
+        if (score.value - row.stats.max).exp() < tiny { weight } else { 0.0 }
+    };
+    let flushed: Vec<f64> = row.scores.iter().zip(&row.weights).map(lost).collect();
     let [mut scores, mut shared, mut squares, mut lost] = [const { Vec::new() }; 4];
     let terms = |key: usize, c: usize, v: f64| {
         let weight = row.weights[key];
@@ -117,6 +116,18 @@ fn variance(
             + lost[c] * lost[c]
     };
     (0..width).map(of_column)
+}
+
+/// `|ln(sum round(p_j) / sum p_j)|`.
+fn stored_sum(row: &Row, weights: Format) -> f64 {
+    let sink = row.sink.map_or(0.0, |[score, ..]| (score - row.stats.max).exp());
+    let (mut exact, mut stored) = (sink, sink);
+    for score in &row.scores {
+        let p = (score.value - row.stats.max).exp();
+        exact += p;
+        stored += weights.round(p);
+    }
+    (stored / exact).ln().abs()
 }
 
 /// A type that sums are accumulated in.

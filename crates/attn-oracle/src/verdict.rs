@@ -191,7 +191,9 @@ impl Judge<'_> {
             let row = &self.reference.stats[at];
             let index = [b, h, i, 0];
             let got = factor * lse.data().get(lse.index(index));
-            tally.add(Worst { index, got, want: row.lse, bound: budget.lse_bound(row) });
+            let stored_sum = self.reference.typical.as_ref().map_or(0.0, |t| t.stored_sum[at]);
+            let bound = budget.lse_bound(row, stored_sum);
+            tally.add(Worst { index, got, want: row.lse, bound });
         }
         Ok(tally.conclude(None))
     }

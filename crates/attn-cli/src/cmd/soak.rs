@@ -17,6 +17,9 @@ use crate::{registry, session, threads};
 pub(crate) struct Args {
     #[command(flatten)]
     backends: BackendArgs,
+    /// Judge honest kernels of other arithmetics, and results as if they came in files, instead of backends
+    #[arg(long, conflicts_with = "backend")]
+    claims: bool,
     /// How many problems
     #[arg(long, value_name = "N", default_value_t = 1000)]
     cases: u64,
@@ -38,13 +41,18 @@ Examples:
   attn soak                            1000 problems on every backend
   attn soak --cases 10000 --seed 7     a longer look, another stream
   attn soak --first 4711 --cases 1     one problem again
+  attn soak --claims --cases 100000    are honest results of other arithmetics accused in files?
 
 Exit code 1 if any result is wrong. Each failure is written as an attn-case file, which
 `attn verify FILE` judges again.";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     threads::fix(1);
-    let backends = session::in_process(&args.backends)?;
+    let backends = if args.claims {
+        attn_mutants::foreign().into_iter().map(|kernel| kernel.backend).collect()
+    } else {
+        session::in_process(&args.backends)?
+    };
     let backends: Vec<&dyn Backend> = backends.iter().map(AsRef::as_ref).collect();
     session::listen_for_interrupts();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -54,6 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         cases: args.cases,
         backends: &backends,
         naive: &registry::NAIVE,
+        as_claims: args.claims,
         threads: cores,
         cancel: &session::INTERRUPTED,
     };
@@ -91,28 +100,28 @@ fn write_failures(args: &Args, report: &SoakReport) -> Result<Vec<PathBuf>, Fail
 fn print_report(report: &SoakReport, files: &[PathBuf]) {
     println!("seed {}, {} problems", report.seed, report.problems);
     println!(
-        "\n{:<16} {:>8} {:>13} {:>12} {:>12} {:>8}",
+        "\n{:<22} {:>8} {:>13} {:>12} {:>12} {:>8}",
         "backend", "agree", "undetermined", "unsupported", "unavailable", "wrong"
     );
     for tally in &report.backends {
         let wrong = report.alarms.iter().filter(|alarm| alarm.backend == tally.backend).count();
         let Tally { backend, agree, undetermined, unsupported, unavailable, .. } = tally;
         println!(
-            "{backend:<16} {agree:>8} {undetermined:>13} {unsupported:>12} {unavailable:>12} {wrong:>8}"
+            "{backend:<22} {agree:>8} {undetermined:>13} {unsupported:>12} {unavailable:>12} {wrong:>8}"
         );
     }
     println!("\nlargest error of a result over its budget: median, 95th percentile, maximum");
     println!(
-        "{:<16} {:<5} {:>8}   {:<24} yardstick",
-        "backend", "type", "results", "a-priori bound"
+        "{:<22} {:<5} {:>8}   {:<24} {}",
+        "backend", "type", "results", "a-priori bound", report.second_rule
     );
-    for BudgetUse { backend, dtype, results, bound, yardstick } in &report.budgets {
+    for BudgetUse { backend, dtype, results, bound, second } in &report.budgets {
         let percent = |shares: &[f64; 3]| {
             let [median, high, max] = shares.map(|share| format!("{:.2}%", 100.0 * share));
             format!("{median:>7} {high:>7} {max:>7}")
         };
-        let (bound, yardstick) = (percent(bound), percent(yardstick));
-        println!("{backend:<16} {dtype:<5} {results:>8}   {bound}  {yardstick}");
+        let (bound, second) = (percent(bound), percent(second));
+        println!("{backend:<22} {dtype:<5} {results:>8}   {bound}  {second}");
     }
     for alarm in &report.alarms {
         println!("\n{} on problem {}: {}", alarm.backend, alarm.number, alarm.reason);

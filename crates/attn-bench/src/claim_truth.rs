@@ -1,0 +1,83 @@
+//! What a claimed result is judged by: the truth, and how large the errors of its arithmetic are.
+
+use attn_core::{ClaimArithmetic, DType, Inputs, Output, Problem, Tensor, Verdict};
+use attn_oracle::{Budget, Candidate, Effort, OracleError, Reference, Rows, Rule, judge};
+
+use crate::attn_case::{Claim, Tolerance};
+
+/// How a claim was computed and stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// As declared, or as assumed.
+    pub arithmetic: ClaimArithmetic,
+    /// The type of its output.
+    pub stored: DType,
+}
+
+impl Terms {
+    /// Of a result that says nothing of itself and is stored as its inputs are.
+    pub const fn assumed(problem: &Problem) -> Self {
+        let stored = problem.dtype();
+        Terms { arithmetic: ClaimArithmetic::assumed(stored), stored }
+    }
+}
+
+/// The truth about one set of inputs, for results of the given terms.
+pub struct ClaimTruth {
+    reference: Reference,
+    budget: Budget,
+}
+
+impl ClaimTruth {
+    /// Computes the given rows.
+    pub fn compute(
+        problem: &Problem,
+        inputs: &Inputs,
+        rows: Rows,
+        terms: Terms,
+        effort: Effort<'_>,
+    ) -> Result<Self, OracleError> {
+        let Terms { arithmetic, stored } = terms;
+        let reference = Reference::of_claim(problem, inputs, rows, (&arithmetic, stored), effort)?;
+        Ok(ClaimTruth { reference, budget: Budget::of_claim(&arithmetic, stored) })
+    }
+
+    /// Computes all rows, for results that say nothing of themselves.
+    pub fn of_all_rows(problem: &Problem, inputs: &Inputs) -> Result<Self, OracleError> {
+        let (rows, terms) = (Rows::all(problem), Terms::assumed(problem));
+        ClaimTruth::compute(problem, inputs, rows, terms, Effort::SINGLE)
+    }
+
+    /// Judges a claim, by its own tolerance if it has one.
+    pub fn judge(&self, problem: &Problem, claim: &Claim) -> Verdict {
+        let rule = match claim.tolerance {
+            None => Rule::Budget(&self.budget, None),
+            Some(Tolerance { rtol, atol }) => Rule::Tolerance { rtol, atol, budget: &self.budget },
+        };
+        judge(problem, &self.reference, rule, claim.candidate())
+    }
+
+    /// The truth.
+    pub const fn reference(&self) -> &Reference {
+        &self.reference
+    }
+}
+
+impl Claim {
+    /// What a backend stored, as if it came in a file.
+    pub fn of_output(out: &Output) -> Self {
+        let lse = out.lse().map(|lse| lse.tensor());
+        Claim { out: Some(out.o().tensor()), lse, ..Claim::default() }
+    }
+
+    /// The type that the output is stored in.
+    pub fn stored(&self, problem: &Problem) -> DType {
+        self.out.as_ref().map_or(problem.dtype(), Tensor::dtype)
+    }
+
+    /// As the oracle takes it.
+    fn candidate(&self) -> Candidate<'_> {
+        let lse_factor = if self.lse_base_two { std::f64::consts::LN_2 } else { 1.0 };
+        Candidate { o: self.out.as_ref(), lse: self.lse.as_ref(), lse_factor }
+    }
+}
