@@ -7,9 +7,8 @@ mod weights;
 
 use serde::{Deserialize, Serialize};
 
-use crate::inputs::read_keys;
 use crate::random::Normal;
-use crate::{DType, Data, Mask, MaskKind, MaskSpec, Problem, Score, Tensor};
+use crate::{DType, Data, Mask, MaskKind, MaskSpec, Problem, Score, Tensor, reads};
 use weights::Weights;
 
 /// How generated inputs are distributed. Part of a case.
@@ -187,7 +186,7 @@ impl Draft {
     /// NaN and infinities where no query reads.
     fn poison(&mut self, problem: &Problem) {
         let shape = problem.shape();
-        let read = read_keys(problem, self.mask.as_ref());
+        let read = reads::keys(problem, self.mask.as_ref());
         for (tensor, width) in [(&mut self.k, shape.dim_k()), (&mut self.v, shape.dim_v)] {
             for (values, _) in tensor.chunks_exact_mut(width).zip(&read).filter(|(_, read)| !**read)
             {
