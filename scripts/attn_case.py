@@ -81,8 +81,9 @@ def encode(
     q, k, v        [B,Hq,Nq,D], [B,Hkv,Nk,Dk], [B,Hkv,Nk,Dv], of one float type (f64, f32, f16, bf16)
     w              of a general score [Hq or 1,D,Dk], of an additive one [Hq or 1,A]; of the type of q, as the next two
     w_q, w_k       of an additive score [Hq or 1,D,A], [Hq or 1,Dk,A]
-    mask           boolean or u8 (true = attend) or float (added to the scores, -inf = not admitted); rank 1 to 4,
-                   right-aligned to [B,Hq,Nq,Nk] as in PyTorch, each axis full or 1
+    mask           boolean or u8 (true = attend) or float (added to the scores, -inf = not admitted; anything, NaN
+                   too, where all keys are excluded by position); rank 1 to 4, right-aligned to [B,Hq,Nq,Nk] as in
+                   PyTorch, each axis full or 1
     kv_len         [B], valid keys per batch; the rest is padding
     alibi_slopes   [Hq]
     sinks          [Hq], raw logits
@@ -135,6 +136,10 @@ def encode(
         "tokens": _pair("tokens", tokens, ("q", "k"), list),
         "source": source,
     }
+    if "mask" in tensors:
+        read = {name: tensors[name] for name in ("mask", "kv_len") if name in tensors}
+        arrays = {name: _array(STORAGE[raw.kind], raw.shape, raw.data) for name, raw in read.items()}
+        _check_mask(Case(case, tensors | arrays))
     return _container(tensors, _json(case))
 
 
@@ -209,11 +214,24 @@ def _mask(x, full):
     shape = (1,) * (4 - len(raw.shape)) + raw.shape
     if len(shape) != 4 or any(n not in (1, m) for n, m in zip(shape, full)):
         raise ValueError(f"mask is {list(raw.shape)}, expected {list(full)}, each axis full or 1")
-    if raw.kind in FLOATS:
-        values = _array(STORAGE[raw.kind], shape, raw.data)
-        if np.isnan(values).any() or np.isposinf(values).any():
-            raise ValueError("mask holds NaN or +inf, expected finite numbers or -inf")
     return _Raw(raw.kind, shape, raw.data)
+
+
+def _check_mask(case):
+    """A mask may hold NaN or +inf only where every row excludes its keys by position."""
+    if not _additive(case.tensors):
+        return
+    mask = case.tensors["mask"]
+    strange = np.isnan(mask) | np.isposinf(mask)
+    if not strange.any():
+        return
+    read = positions(case)
+    for axis in (0, 2, 3):
+        if mask.shape[axis] == 1:
+            read = read.any(axis=axis, keepdims=True)
+    if (strange & read).any():
+        at = np.argwhere(strange & read)[0].tolist()
+        raise ValueError(f"mask holds {mask[tuple(at)]} at {at}, where it is read, expected a finite number or -inf")
 
 
 def _kv_len(x, batch, len_k):
@@ -378,9 +396,19 @@ def scores(case, k):
 
 def admission(case):
     """Which keys each query may see: bool [B,Hq,Nq,Nk]."""
+    t = case.tensors
+    shape = t["q"].shape[:3] + t["k"].shape[2:3]
+    admitted = np.broadcast_to(positions(case), shape)
+    if "mask" in t:
+        admitted = admitted & (~np.isneginf(t["mask"]) if _additive(t) else t["mask"] != 0)
+    return admitted
+
+
+def positions(case):
+    """Which keys each query may see but for the mask: bool [B,1,Nq,Nk]."""
     t, meta = case.tensors, case.meta
-    (batch, heads, len_q, _), len_k = t["q"].shape, t["k"].shape[2]
-    admitted = np.ones((batch, heads, len_q, len_k), bool)
+    (batch, _, len_q, _), len_k = t["q"].shape, t["k"].shape[2]
+    admitted = np.ones((batch, 1, len_q, len_k), bool)
     ahead = -distance(case)
     if meta["causal"] is not None:
         admitted &= ahead <= 0
@@ -391,8 +419,6 @@ def admission(case):
         admitted &= ahead <= window["right"]
     if "kv_len" in t:
         admitted &= np.arange(len_k) < t["kv_len"][:, np.newaxis, np.newaxis, np.newaxis]
-    if "mask" in t:
-        admitted &= ~np.isneginf(t["mask"]) if _additive(t) else t["mask"] != 0
     return admitted
 
 

@@ -75,17 +75,17 @@ impl<T, K> TensorPlan<T, K> {
 }
 
 impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
-    /// Rows of k and v that no query reads are zeroed: a product over all rows cannot meet a NaN.
+    /// Rows that nobody reads are zeroed: a product over all rows cannot meet a NaN.
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        let read = inputs.read_keys(&self.problem);
-        let all = vec![true; inputs.q().dims()[..3].iter().product()];
-        let load =
-            |tensor, rows: &[bool]| checked(K::layout(copy::<T>(tensor, rows, &self.device)?));
-        let qkv = [load(inputs.q(), &all)?, load(inputs.k(), &read)?, load(inputs.v(), &read)?];
-        let weights = inputs.weights().as_ref().try_map(|_, w| {
-            let rows = vec![true; w.dims()[..3].iter().product()];
-            copy::<T>(w, &rows, &self.device)
-        })?;
+        let tensors = [inputs.q(), inputs.k(), inputs.v()];
+        let [mut q, mut k, mut v] = [copy::<T>(tensors[0])?, copy(tensors[1])?, copy(tensors[2])?];
+        inputs.zero_unread(&self.problem, [&mut q, &mut k, &mut v]);
+        let place = |values, tensor: &attn_core::Tensor| {
+            checked(Tensor::from_vec(values, &tensor.dims(), &self.device))
+        };
+        let load = |values, tensor| checked(K::layout(place(values, tensor)?));
+        let qkv = [load(q, tensors[0])?, load(k, tensors[1])?, load(v, tensors[2])?];
+        let weights = inputs.weights().as_ref().try_map(|_, w| place(copy(w)?, w))?;
         self.operands = Some(Operands { qkv, weights });
         self.kernel.load_bias(&self.problem, inputs)
     }
@@ -132,18 +132,9 @@ fn write<T: Float>(out: &mut Fenced, tensor: &Tensor) -> Result<(), BackendError
     Ok(())
 }
 
-/// `tensor` on `device`, with the rows that are not `read` zeroed.
-fn copy<T: Float>(
-    tensor: &attn_core::Tensor,
-    read: &[bool],
-    device: &Device,
-) -> Result<Tensor, BackendError> {
+fn copy<T: Float>(tensor: &attn_core::Tensor) -> Result<Vec<T>, BackendError> {
     let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
-    let mut copy = slice.to_vec();
-    let [batch, heads, len, width] = tensor.dims();
-    let rows = copy.chunks_exact_mut(width).zip(read);
-    rows.filter(|(_, read)| !**read).for_each(|(row, _)| row.fill(T::ZERO));
-    checked(Tensor::from_vec(copy, (batch, heads, len, width), device))
+    Ok(slice.to_vec())
 }
 
 /// What is added to the scores, `[B|1, Hq|1, Nq, Nk]`: ALiBi and mask, -inf where a row does not

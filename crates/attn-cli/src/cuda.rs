@@ -16,6 +16,8 @@ use attn_core::{
 use attn_record::limits::DeviceLimits;
 use serde::de::DeserializeOwned;
 
+use crate::program::program;
+
 /// What builds the program that is missing.
 const BUILD: &str = "scripts/cuda-toolkit build";
 
@@ -95,7 +97,10 @@ impl Backend for Cuda {
     fn prepare<'b>(&'b self, _: &Problem, _: &Exec) -> Result<Box<dyn Plan + 'b>, BackendError> {
         Err(BackendError::Library {
             library: "attn-cuda",
-            message: "computes in its own process: use attn check, measure or run".into(),
+            message: format!(
+                "computes in its own process: use {} check, measure, run or verify",
+                program()
+            ),
         })
     }
 

@@ -12,6 +12,8 @@ pub mod builtin;
 mod cmd;
 mod cuda;
 mod exit;
+mod failures;
+mod program;
 mod progress;
 mod records;
 pub mod registry;

@@ -1,28 +1,28 @@
 //! What every sub-command that executes cells sets up: cases, backends, plan, workers, progress.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs};
 
 use anyhow::{Context as _, anyhow};
-use attn_bench::attn_case::AttnCase;
 use attn_bench::limits::{self, Effort, Question};
 use attn_bench::machine;
 use attn_bench::run::{
-    Cell, Entry, Folder, Harness, Left, Limits, Measured, Preset, Selection, plan, write_whole,
+    Cell, Entry, Folder, Harness, Left, Limits, Measured, Preset, Selection, plan,
 };
 use attn_bench::select::Filter;
 use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
 use attn_core::Backend;
 use attn_record::limits::{DeviceLimits, Probe};
-use attn_record::{Build, Machine, Outcome, Record, Shard};
+use attn_record::{Build, Machine, Record, Shard};
 
 use crate::args::{BackendArgs, CaseArgs, CellArgs, PresetArgs};
 use crate::builtin::Builtin;
 use crate::exit::{Exit, Failure};
+use crate::failures::write_failures;
+use crate::program::program;
 use crate::progress::{Progress, Steps};
 use crate::registry;
 
@@ -69,9 +69,10 @@ pub(crate) fn in_process(args: &BackendArgs) -> Result<Vec<Box<dyn Backend>>, Fa
     let (elsewhere, here): (Vec<_>, Vec<_>) = selected.partition(Entry::on_device);
     if let ([], Some(entry)) = (&here[..], elsewhere.first()) {
         return Err(Failure::usage(anyhow!(
-            "{} is computed by another program, which this command does not start: use attn check, measure, run or \
+            "{} is computed by another program, which this command does not start: use {} check, measure, run or \
              verify",
-            entry.backend.id()
+            entry.backend.id(),
+            program()
         )));
     }
     Ok(here.into_iter().map(|entry| entry.backend).collect())
@@ -285,38 +286,13 @@ impl Session {
         harness.execute(&cells, &self.partial, &mut progress)?;
         let mut records = self.done.clone();
         records.extend(progress.finish());
-        self.write_failures(&records)?;
+        write_failures(&self.suite, &records)?;
         let interrupted = INTERRUPTED.load(Ordering::Relaxed);
         if interrupted {
             let begun = records.len();
             eprintln!("attn: interrupted, {begun} of {} cells are begun or done", self.planned());
         }
         Ok(Executed { records, interrupted })
-    }
-
-    /// Writes every problem that somebody got wrong as an attn-case file, and says on stderr how to
-    /// judge it again.
-    fn write_failures(&self, records: &[Record]) -> Result<(), Failure> {
-        for record in records.iter().filter(|record| record.outcome == Outcome::Disagrees) {
-            let case = self.suite.cases().iter().find(|case| case.id == record.case);
-            let case = case.expect("records are of the suite's cases");
-            let [a, b] = self.suite.inputs(case)?;
-            let file = AttnCase {
-                problem: case.problem.clone(),
-                inputs: if record.recheck.is_some() { b } else { a },
-                claim: None,
-                tokens: None,
-                source: Some(format!("case {}, {}", record.case, record.inputs)),
-            };
-            let name = format!("{}.safetensors", record.case.replace('/', "-"));
-            let path = Path::new(FAILURES).join(name);
-            fs::create_dir_all(FAILURES)?;
-            write_whole(&path, &file.to_bytes())?;
-            let reason = record.reason.as_deref().unwrap_or_default();
-            eprintln!("attn: {} on {}: {reason}", record.backend, record.case);
-            eprintln!("  attn verify -b {} {}", record.backend, path.display());
-        }
-        Ok(())
     }
 
     /// What the machine can do at the moment, with as many threads as the cells that are still to be measured;

@@ -3,6 +3,7 @@
 use std::env;
 use std::process::Command;
 
+use crate::program::called;
 use crate::registry::THREAD_VARIABLES;
 
 /// Makes sure that this process computes with `threads` threads: if its environment says otherwise,
@@ -18,6 +19,9 @@ pub fn fix(threads: usize) {
     let program = env::current_exe().expect("a running program has a path");
     let mut command = Command::new(program);
     command.args(env::args_os().skip(1));
+    // Commands that are printed name the program as it was called.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::arg0(&mut command, called());
     for variable in THREAD_VARIABLES {
         command.env(variable, &wanted);
     }

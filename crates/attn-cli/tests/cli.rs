@@ -191,8 +191,8 @@ fn a_wrong_result_is_written_as_a_file_that_repeats_it() {
     let output = run(&["check", "-b", "mutant/scale-missing", "-c", case]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = text(&output.stderr);
-    let repeat = stderr.lines().find_map(|line| line.trim().strip_prefix("attn verify "));
-    let repeat = repeat.unwrap_or_else(|| panic!("a command to repeat it: {stderr}"));
+    let repeat = stderr.lines().find_map(|line| line.strip_prefix("  ")?.split_once(" verify "));
+    let (_, repeat) = repeat.unwrap_or_else(|| panic!("a command to repeat it: {stderr}"));
     let words: Vec<_> = ["verify"].into_iter().chain(repeat.split(' ')).collect();
     let again = run(&words);
     assert_eq!(again.status.code(), Some(1), "{}", text(&again.stderr));

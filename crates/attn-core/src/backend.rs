@@ -83,9 +83,9 @@ pub trait ByRows: Backend {
 
 /// A prepared computation; the harness decides which phase is timed.
 ///
-/// `load` may copy, permute axes into the library's layout and zero the rows of k and v that no
-/// query admits. Everything else that depends on values (packing, conversion, repeating k and v
-/// for grouped heads) belongs to `run`.
+/// `load` may copy, permute axes into the library's layout and zero what no query reads
+/// ([`Inputs::zero_unread`]), which may hold NaN. Everything else that depends on values (packing,
+/// conversion, repeating k and v for grouped heads) belongs to `run`.
 pub trait Plan {
     /// Host to the backend's own layout or device.
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError>;

@@ -7,9 +7,8 @@ mod weights;
 
 use serde::{Deserialize, Serialize};
 
-use crate::inputs::read_keys;
 use crate::random::Normal;
-use crate::{DType, Data, Mask, MaskKind, MaskSpec, Problem, Score, Tensor};
+use crate::{DType, Data, Mask, MaskKind, MaskSpec, Problem, Score, Tensor, reads};
 use weights::Weights;
 
 /// How generated inputs are distributed. Part of a case.
@@ -37,7 +36,8 @@ pub enum Family {
     Falling,
     /// All keys are equal: every weight is `1/n`.
     Flat,
-    /// Normal, but rows of k and v that no query admits hold NaN and infinity.
+    /// Normal, but what no query reads holds NaN and infinity: rows of k and v that no query admits, rows of q
+    /// that admit no key, elements of an additive mask whose keys are excluded by position.
     MaskedPoison,
 }
 
@@ -187,15 +187,30 @@ impl Draft {
     /// NaN and infinities where no query reads.
     fn poison(&mut self, problem: &Problem) {
         let shape = problem.shape();
-        let read = read_keys(problem, self.mask.as_ref());
-        for (tensor, width) in [(&mut self.k, shape.dim_k()), (&mut self.v, shape.dim_v)] {
-            for (values, _) in tensor.chunks_exact_mut(width).zip(&read).filter(|(_, read)| !**read)
-            {
-                let poison = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
-                values.iter_mut().enumerate().for_each(|(c, x)| *x = poison[c % 3]);
+        let queries = reads::queries(problem, self.mask.as_ref());
+        let keys = reads::keys(problem, self.mask.as_ref());
+        for (tensor, width, read) in [
+            (&mut self.q, shape.dim, &queries),
+            (&mut self.k, shape.dim_k(), &keys),
+            (&mut self.v, shape.dim_v, &keys),
+        ] {
+            for (row, _) in tensor.chunks_exact_mut(width).zip(read).filter(|(_, read)| !**read) {
+                row.iter_mut().enumerate().for_each(|(c, x)| *x = poison(c));
             }
         }
+        if let Some(Mask::Additive(mask)) = &mut self.mask {
+            let read = reads::mask(problem);
+            let values = mask.data().to_f64().into_iter().zip(read).enumerate();
+            let values = values.map(|(at, (x, read))| if read { x } else { poison(at) });
+            let data = Data::from_f64(mask.dtype(), values);
+            *mask = Tensor::new(mask.dims(), data).expect("as many elements as before");
+        }
     }
+}
+
+/// NaN, infinity and minus infinity in turn.
+const fn poison(at: usize) -> f64 {
+    [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][at % 3]
 }
 
 /// A mask of the given form: about a third of the keys not admitted if it is boolean, an eighth if
@@ -309,13 +324,20 @@ mod tests {
 
     #[test]
     fn poison_lies_only_where_no_query_reads() {
+        let finite = |tensor: &Tensor, [b, h]: [usize; 2]| {
+            let element = |i| tensor.data().get(tensor.index([b, h, i, 0]));
+            (0..tensor.dims()[2]).map(|i| element(i).is_finite()).collect::<Vec<_>>()
+        };
         let inputs = Inputs::generate(&problem(DType::F32), Family::MaskedPoison, 1);
-        let finite =
-            (0..9).map(|j| inputs.k().data().get(inputs.k().index([1, 1, j, 0])).is_finite());
-        assert_eq!(
-            finite.collect::<Vec<_>>(),
-            [true, true, true, true, true, false, false, false, false]
-        );
+        let [read, not] = [true, false];
+        assert_eq!(finite(inputs.k(), [1, 1]), [read, read, read, read, read, not, not, not, not]);
+        let causal = Some(Alignment::Offset(-2));
+        let mask = Some(MaskSpec { kind: MaskKind::Additive, dims: [1, 1, 5, 1] });
+        let late = ProblemSpec { causal, mask, ..spec(DType::F32) };
+        let inputs = Inputs::generate(&Problem::new(late).unwrap(), Family::MaskedPoison, 1);
+        assert_eq!(finite(inputs.q(), [1, 3]), [not, not, read, read, read]);
+        let Some(Mask::Additive(mask)) = inputs.mask() else { panic!("{:?}", inputs.mask()) };
+        assert_eq!(finite(mask, [0, 0]), [not, not, read, read, read]);
     }
 
     #[test]

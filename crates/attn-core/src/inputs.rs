@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::family::Draft;
-use crate::{Data, Family, Mask, Problem, ScoreWeights, Tensor};
+use crate::{Data, Element, Family, Mask, Problem, ScoreWeights, Tensor, reads};
 
 /// Everything that [`Inputs`] are made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +67,10 @@ pub enum InvalidInputs {
 
 impl Inputs {
     /// Checks that the parts fit the problem and that every element that is read is finite.
-    /// Rows of k and v that no query admits may hold anything; a mask may hold -inf.
+    ///
+    /// Nobody reads a row of q that admits no key, a row of k or v that no query admits, or an element of the
+    /// mask all of whose keys are excluded by position (causal masking, window, `kv_len`): these may hold
+    /// anything. A mask may hold -inf.
     pub fn new(problem: &Problem, parts: InputParts) -> Result<Self, InvalidInputs> {
         let shape = problem.shape();
         let tensors =
@@ -99,30 +102,17 @@ impl Inputs {
 
     fn check_finite(&self, problem: &Problem) -> Result<(), InvalidInputs> {
         let InputParts { q, k, v, weights, mask, .. } = &self.parts;
-        let all = vec![true; q.dims()[..3].iter().product()];
-        let read = self.read_keys(problem);
-        let mut tensors = vec![("q", q, all), ("k", k, read.clone()), ("v", v, read)];
-        let mask = match mask {
-            Some(Mask::Additive(tensor)) => Some(("mask", tensor)),
-            _ => None,
-        };
-        let weights = weights.as_ref().named().into_iter();
-        for (name, tensor) in weights.filter_map(|(name, w)| w.map(|w| (name, w))).chain(mask) {
-            tensors.push((name, tensor, vec![true; tensor.dims()[..3].iter().product()]));
+        finite("q", q, q.dims()[3], || self.read_queries(problem))?;
+        finite("k", k, k.dims()[3], || self.read_keys(problem))?;
+        finite("v", v, v.dims()[3], || self.read_keys(problem))?;
+        for (name, weight) in weights.as_ref().named() {
+            let Some(weight) = weight else { continue };
+            finite(name, weight, 1, || vec![true; weight.data().len()])?;
         }
-        for (tensor, values, rows) in tensors {
-            let allowed = |x: f64| x.is_finite() || (tensor == "mask" && x == f64::NEG_INFINITY);
-            let [_, heads, len, width] = values.dims();
-            for (row, _) in rows.iter().enumerate().filter(|(_, read)| **read) {
-                let elements = row * width..(row + 1) * width;
-                if let Some(at) = values.data().position(elements, |x| !allowed(x)) {
-                    let (value, c) = (values.data().get(at), at % width);
-                    let index = [row / len / heads, row / len % heads, row % len, c];
-                    return Err(InvalidInputs::NotFinite { tensor, value, index });
-                }
-            }
+        match mask {
+            Some(Mask::Additive(mask)) => finite("mask", mask, 1, || self.read_mask(problem)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Seeded inputs, rounded to the problem's storage type: the same on every platform.
@@ -198,9 +188,31 @@ impl Inputs {
         self.parts.sinks.as_deref()
     }
 
+    /// Which rows of q admit a key: one flag per `[B, Hq, Nq]`.
+    pub fn read_queries(&self, problem: &Problem) -> Vec<bool> {
+        reads::queries(problem, self.mask())
+    }
+
     /// Which rows of k and v some query reads: one flag per `[B, Hkv, Nk]`.
     pub fn read_keys(&self, problem: &Problem) -> Vec<bool> {
-        read_keys(problem, self.mask())
+        reads::keys(problem, self.mask())
+    }
+
+    /// Which elements of the mask some query reads, one flag per element; none without a mask.
+    pub fn read_mask(&self, problem: &Problem) -> Vec<bool> {
+        reads::mask(problem)
+    }
+
+    /// Zeroes the rows that nobody reads in copies of q, k and v: a kernel that computes on all rows cannot meet
+    /// a NaN there.
+    pub fn zero_unread<T: Element>(&self, problem: &Problem, [q, k, v]: [&mut [T]; 3]) {
+        let (queries, keys) = (self.read_queries(problem), self.read_keys(problem));
+        for (tensor, form, read) in
+            [(q, self.q(), &queries), (k, self.k(), &keys), (v, self.v(), &keys)]
+        {
+            let rows = tensor.chunks_exact_mut(form.dims()[3]).zip(read);
+            rows.filter(|(_, read)| !**read).for_each(|(row, _)| row.fill(T::ZERO));
+        }
     }
 
     /// Bytes of q, k, v and the weights of the score together.
@@ -242,26 +254,30 @@ impl Inputs {
     }
 }
 
-/// Which rows of k and v some query reads: one flag per `[B, Hkv, Nk]`.
-pub(crate) fn read_keys(problem: &Problem, mask: Option<&Mask>) -> Vec<bool> {
-    let shape = problem.shape();
-    let mut read = vec![false; shape.batch * shape.heads_kv * shape.len_k];
-    for b in 0..shape.batch {
-        for h in 0..shape.heads_q {
-            let first = (b * shape.heads_kv + shape.kv_head(h)) * shape.len_k;
-            let Some(mask) = mask else {
-                // By position, windows slide without leaving a gap, and all heads read the same.
-                read[first..][problem.used_keys(b)].fill(true);
-                continue;
-            };
-            for i in 0..shape.len_q {
-                for j in problem.admitted(b, i) {
-                    read[first + j] |= mask.bias([b, h, i, j]).is_some();
-                }
-            }
+/// Whether the elements that are `read` are finite, of which `unit` neighbours at a time share a flag.
+///
+/// The flags are worked out only where an element is not finite: most tensors are finite throughout.
+fn finite(
+    tensor: &'static str,
+    values: &Tensor,
+    unit: usize,
+    read: impl FnOnce() -> Vec<bool>,
+) -> Result<(), InvalidInputs> {
+    let allowed = |x: f64| x.is_finite() || (tensor == "mask" && x == f64::NEG_INFINITY);
+    let data = values.data();
+    let next = |from: usize| data.position(from..data.len(), |x| !allowed(x));
+    let Some(mut at) = next(0) else { return Ok(()) };
+    let read = read();
+    while !read[at / unit] {
+        match next((at / unit + 1) * unit) {
+            None => return Ok(()),
+            Some(later) => at = later,
         }
     }
-    read
+    let [_, heads, len, width] = values.dims();
+    let row = at / width;
+    let index = [row / len / heads, row / len % heads, row % len, at % width];
+    Err(InvalidInputs::NotFinite { tensor, value: data.get(at), index })
 }
 
 /// Whether a tensor has the problem's storage type and these dimensions, or is absent as it should be.

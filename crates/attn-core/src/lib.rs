@@ -13,6 +13,7 @@ mod mask;
 mod output;
 mod problem;
 mod random;
+mod reads;
 mod receipt;
 mod score;
 mod shape;

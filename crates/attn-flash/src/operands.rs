@@ -8,7 +8,7 @@ use attn_host::Storage;
 /// The operands of a problem, `S` being its storage type.
 #[derive(Clone, Copy, Debug)]
 pub struct Operands<'a, S: Storage> {
-    /// `[B, Hq, Nq, D]`.
+    /// `[B, Hq, Nq, D]`; rows that admit no key must be finite.
     pub q: &'a [S],
     /// `[B, Hkv, Nk, D]`; rows that no query admits must be finite.
     pub k: &'a [S],

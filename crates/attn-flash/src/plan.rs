@@ -53,14 +53,10 @@ impl<S: Storage> FlashPlan<S> {
 }
 
 impl<S: Storage> Plan for FlashPlan<S> {
-    /// Rows of k and v that no query reads are zeroed: a weight of 0 cannot meet a NaN.
+    /// Rows that nobody reads are zeroed: a weight of 0 cannot meet a NaN.
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        let read = inputs.read_keys(&self.problem);
-        let mut qkv = [copy(inputs.q())?, copy(inputs.k())?, copy(inputs.v())?];
-        for (copy, tensor) in qkv[1..].iter_mut().zip([inputs.k(), inputs.v()]) {
-            let rows = copy.chunks_exact_mut(tensor.dims()[3]).zip(&read);
-            rows.filter(|(_, read)| !**read).for_each(|(row, _)| row.fill(S::ZERO));
-        }
+        let mut qkv = [copy::<S>(inputs.q())?, copy(inputs.k())?, copy(inputs.v())?];
+        inputs.zero_unread(&self.problem, qkv.each_mut().map(|buffer| &mut **buffer));
         self.loaded = Some(Loaded {
             qkv,
             mask: inputs.mask().cloned(),

@@ -114,14 +114,10 @@ impl<S: Storage, K: HeadKernel<S::Compute>> HostPlan<S, K> {
 }
 
 impl<S: Storage, K: HeadKernel<S::Compute>> Plan for HostPlan<S, K> {
-    /// Rows of k and v that no query reads are zeroed: a product over all rows cannot meet a NaN.
+    /// Rows that nobody reads are zeroed: a product over all rows cannot meet a NaN.
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        let read = inputs.read_keys(&self.problem);
-        let mut qkv = [copy(inputs.q())?, copy(inputs.k())?, copy(inputs.v())?];
-        for (copy, tensor) in qkv[1..].iter_mut().zip([inputs.k(), inputs.v()]) {
-            let rows = copy.chunks_exact_mut(tensor.dims()[3]).zip(&read);
-            rows.filter(|(_, read)| !**read).for_each(|(row, _)| row.fill(S::ZERO));
-        }
+        let mut qkv = [copy::<S>(inputs.q())?, copy(inputs.k())?, copy(inputs.v())?];
+        inputs.zero_unread(&self.problem, qkv.each_mut().map(Vec::as_mut_slice));
         let convert = |x: Option<&[f32]>| {
             x.map(|x| x.iter().map(|&x| S::Compute::from_f32(x)).collect::<Vec<_>>())
         };

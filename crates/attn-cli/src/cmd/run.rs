@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::print_json;
 use crate::args::{CellArgs, Cli, Command, OutputArgs, parse_shard};
 use crate::exit::{Exit, Failure};
+use crate::program::{program_name, quoted, sub_command};
 use crate::registry;
 use crate::session::{Purpose, Session};
 
@@ -131,7 +132,7 @@ fn begin(args: &Args) -> Result<(Session, Folder), Failure> {
 /// The run in `path`, with the arguments it was begun with.
 fn go_on(path: &Path) -> Result<(Session, Folder), Failure> {
     let (folder, left) = Folder::reopen(path)?;
-    if !left.run.command.starts_with("attn run") {
+    if sub_command(&left.run.command) != Some("run") {
         let (path, command) = (path.display(), &left.run.command);
         return Err(
             anyhow!("{path}: not a run of its own, made by `{command}`: resume its parts").into()
@@ -160,13 +161,6 @@ fn session(args: &Args) -> Result<Session, Failure> {
 
 /// The command as typed, the program by its name alone.
 pub(super) fn command_line() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    });
-    std::iter::once("attn".to_string()).chain(arguments).collect::<Vec<_>>().join(" ")
+    let arguments = std::env::args().skip(1).map(|argument| quoted(&argument));
+    std::iter::once(program_name()).chain(arguments).collect::<Vec<_>>().join(" ")
 }

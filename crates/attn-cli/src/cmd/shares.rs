@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{CellsArgs, print_json};
 use crate::exit::{Exit, Failure};
+use crate::program::program;
 
 /// Shares of the FMA peak and of the bandwidth that the run measured, and what more threads bring
 #[derive(clap::Args)]
@@ -36,7 +37,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let folder = args.cells.run.display();
     let limits = read_limits(&args.cells.run)?.ok_or_else(|| {
         anyhow!(
-            "{folder}: no limits.json; expected the folder of an `attn run` that measured something"
+            "{folder}: no limits.json; expected the folder of a `{} run` that measured something",
+            program()
         )
     })?;
     let shares = shares(&records, &limits);

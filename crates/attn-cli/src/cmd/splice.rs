@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
+use crate::program::program;
 use crate::splice::{Block, Part, join, parts};
 
 /// The commands that may stand in a document: they print the same whenever the same files are there.
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             print(block, args.check);
         }
         if args.check && stale {
-            println!("Renew what is stale with: attn splice FILE");
+            println!("Renew what is stale with: {} splice FILE", program());
         }
     }
     Ok(if args.check && stale { Exit::No } else { Exit::Success })

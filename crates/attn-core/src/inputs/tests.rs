@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Alignment, DType, MaskKind, MaskSpec, ProblemSpec, Score, Shape, Span};
+use crate::{Alignment, DType, MaskKind, MaskSpec, ProblemSpec, Score, Shape, Span, Window};
 
 fn spec(dtype: DType) -> ProblemSpec {
     let shape = Shape { batch: 2, heads_kv: 2, dim_v: 3, ..Shape::square(4, 5, 8) };
@@ -139,4 +139,134 @@ fn weights_count_in_digest_and_bytes_and_turn_with_their_heads() {
         w.data().get(w.index([0, h, 3, 2]))
     };
     assert_eq!(at(&b, 3), at(&a, 1));
+}
+
+/// Two batches, two query heads that share one of k and v, three queries, five keys; two keys of batch 1 are valid.
+fn padded(
+    mask: impl Into<Option<MaskSpec>>,
+    causal: Option<Alignment>,
+    window: Option<Window>,
+) -> Problem {
+    let shape = Shape { batch: 2, heads_kv: 1, len_k: 5, ..Shape::square(2, 3, 2) };
+    let kv_len = Some(vec![5, 2]);
+    let (spec, mask) = (ProblemSpec::new(shape, DType::F32), mask.into());
+    Problem::new(ProblemSpec { causal, window, mask, kv_len, ..spec }).unwrap()
+}
+
+/// `tensor` with `x` at one place.
+fn with(tensor: &Tensor, at: [usize; 4], x: f64) -> Tensor {
+    let mut values = tensor.data().to_f64();
+    values[tensor.index(at)] = x;
+    Tensor::new(tensor.dims(), Data::from_f64(tensor.dtype(), values.into_iter())).unwrap()
+}
+
+/// What is said of a mask of zeros with `x` at `at`, or nothing.
+fn refused_mask(problem: &Problem, at: [usize; 4], x: f64) -> Option<String> {
+    let dims = problem.spec().mask.unwrap().dims;
+    let len = dims.iter().product();
+    let zeros = Tensor::new(dims, Data::filled(DType::F32, len, 0.0)).unwrap();
+    let mask = Some(Mask::Additive(with(&zeros, at, x)));
+    let parts = InputParts { mask, ..generate(problem, 1).parts };
+    Inputs::new(problem, parts).err().map(|error| error.to_string())
+}
+
+const fn additive(dims: [usize; 4]) -> MaskSpec {
+    MaskSpec { kind: MaskKind::Additive, dims }
+}
+
+#[test]
+fn a_mask_may_hold_anything_where_position_excludes_its_keys() {
+    let causal = Some(Alignment::TopLeft);
+    let window = Some(Window { left: Some(1), right: Some(1) });
+    let full = additive([2, 2, 3, 5]);
+    let each = [
+        ("beyond kv_len", padded(full, None, None), [1, 1, 0, 2], [1, 1, 0, 1]),
+        ("beyond the diagonal", padded(full, causal, None), [0, 1, 1, 2], [0, 1, 1, 1]),
+        ("outside the window", padded(full, None, window), [0, 0, 2, 0], [0, 0, 2, 1]),
+        (
+            "for all batches",
+            padded(additive([1, 1, 3, 5]), causal, None),
+            [0, 0, 1, 2],
+            [0, 0, 2, 2],
+        ),
+        ("for all rows", padded(additive([2, 1, 1, 5]), None, None), [1, 0, 0, 4], [0, 0, 0, 4]),
+        (
+            "for all keys",
+            padded(additive([1, 2, 3, 1]), Some(Alignment::Offset(-1)), None),
+            [0, 1, 0, 0],
+            [0, 1, 1, 0],
+        ),
+    ];
+    for (where_, problem, unread, read) in each {
+        for (x, name) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+            assert_eq!(refused_mask(&problem, unread, x), None, "{where_}");
+            let says = format!("tensor `mask` holds {name} at {read:?}, which some query reads");
+            assert_eq!(refused_mask(&problem, read, x), Some(says), "{where_}");
+        }
+    }
+}
+
+/// What is said of a NaN in the row `[b, h, i]` of q, or nothing.
+fn refused_query(problem: &Problem, [b, h, i]: [usize; 3], mask: Option<&Mask>) -> Option<String> {
+    let parts = generate(problem, 1).parts;
+    let q = with(&parts.q, [b, h, i, 1], f64::NAN);
+    let mask = mask.cloned();
+    let error = Inputs::new(problem, InputParts { q, mask, ..parts }).err()?.to_string();
+    let says = format!("tensor `q` holds NaN at {:?}, which some query reads", [b, h, i, 1]);
+    assert_eq!(error, says);
+    Some(error)
+}
+
+#[test]
+fn a_row_of_q_without_keys_may_hold_anything() {
+    // The diagonal of batch 1 begins one key before the first.
+    let bottom_right = padded(None, Some(Alignment::BottomRight), None);
+    assert_eq!(refused_query(&bottom_right, [1, 0, 0], None), None);
+    assert!(refused_query(&bottom_right, [1, 0, 1], None).is_some());
+    assert!(refused_query(&bottom_right, [0, 0, 0], None).is_some());
+    for kind in [MaskKind::Bool, MaskKind::Additive] {
+        // Only key 3, which is padding in batch 1, and only in head 1.
+        let (dims, admits) = ([1, 2, 1, 5], (0..10).map(|at| at == 8));
+        let masked = padded(MaskSpec { kind, dims }, None, None);
+        let mask = match kind {
+            MaskKind::Bool => Mask::Bool { dims, admits: admits.collect() },
+            MaskKind::Additive => {
+                let bias = admits.map(|admits| if admits { 0.5 } else { f64::NEG_INFINITY });
+                Mask::Additive(Tensor::new(dims, Data::from_f64(DType::F32, bias)).unwrap())
+            }
+        };
+        for (row, read) in [([0, 1, 2], true), ([0, 0, 2], false), ([1, 1, 2], false)] {
+            assert_eq!(refused_query(&masked, row, Some(&mask)).is_some(), read, "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn an_element_that_is_read_is_found_behind_others_that_are_not() {
+    let problem = padded(None, Some(Alignment::BottomRight), None);
+    let parts = generate(&problem, 1).parts;
+    let nobody = with(&parts.k, [1, 0, 2, 0], f64::NAN);
+    let k = with(&with(&nobody, [1, 0, 4, 1], f64::NAN), [1, 0, 1, 1], f64::INFINITY);
+    let error = Inputs::new(&problem, InputParts { k, ..parts.clone() }).unwrap_err().to_string();
+    assert_eq!(error, "tensor `k` holds inf at [1, 0, 1, 1], which some query reads");
+    assert!(Inputs::new(&problem, InputParts { k: nobody, ..parts }).is_ok());
+}
+
+#[test]
+fn copies_are_zeroed_where_nobody_reads_and_nowhere_else() {
+    let mask = additive([2, 2, 3, 5]);
+    let problem = padded(mask, Some(Alignment::BottomRight), None);
+    let inputs = Inputs::generate(&problem, Family::MaskedPoison, 5);
+    let copy = |tensor: &Tensor| tensor.slice::<f32>().unwrap().to_vec();
+    let [mut q, mut k, mut v] = [inputs.q(), inputs.k(), inputs.v()].map(copy);
+    inputs.zero_unread(&problem, [&mut q, &mut k, &mut v]);
+    for (zeroed, tensor) in [(q, inputs.q()), (k, inputs.k()), (v, inputs.v())] {
+        let before = copy(tensor);
+        assert!(before.iter().any(|x| !x.is_finite()));
+        let expected: Vec<f32> = before
+            .chunks_exact(2)
+            .flat_map(|row| if row[0].is_finite() { [row[0], row[1]] } else { [0.0; 2] })
+            .collect();
+        assert_eq!(zeroed, expected);
+    }
 }

@@ -4,7 +4,7 @@ use attn_core::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy};
 use attn_record::{Record, Run};
 
 use super::Section;
-use super::figure::amount;
+use super::figure::{amount, program};
 use super::html::{Cell, code, definitions, paragraph, table, text};
 use crate::format::bytes;
 use crate::place::Place;
@@ -92,10 +92,11 @@ fn arithmetic(arithmetic: &Arithmetic) -> String {
 
 /// Commands: the one that made this page's numbers, and the one for a single cell.
 pub(super) fn again(run: &Run, records: &[Record]) -> Section {
+    let program = program(run);
     let example = records.iter().find(|r| r.median_ns().is_some());
     let example = example.map_or_else(String::new, |r| {
         let (backend, case) = (&r.backend, &r.case);
-        let command = format!("attn measure -b '{backend}' -c '{case}'{}", amount(run));
+        let command = format!("{program} measure -b '{backend}' -c '{case}'{}", amount(run));
         paragraph(&format!("For example {}.", code(&command)))
     });
     let content = [
@@ -104,10 +105,10 @@ pub(super) fn again(run: &Run, records: &[Record]) -> Section {
         paragraph(
             "One cell of it, checked and measured again; every figure names its own command:",
         ),
-        "<pre><code>attn measure -b BACKEND -c CASE</code></pre>\n".into(),
+        format!("<pre><code>{} measure -b BACKEND -c CASE</code></pre>\n", text(program)),
         example,
         paragraph("This page and its charts, from the records beside it:"),
-        "<pre><code>attn report --png RUN</code></pre>\n".into(),
+        format!("<pre><code>{} report --png RUN</code></pre>\n", text(program)),
     ];
     Section { title: "How to repeat it".into(), content: content.concat() }
 }

@@ -27,7 +27,7 @@ pub(super) fn figure(run: &Run, chart: &Chart) -> String {
     let svg = chart.svg.replace("</svg>", &(points + "</svg>"));
     let again = match chart.again.as_str() {
         "" => run.command.clone(),
-        again => format!("attn run {again}{}", amount(run)),
+        again => format!("{} run {again}{}", program(run), amount(run)),
     };
     format!(
         "<figure>\n<div class=\"card\">{svg}</div>\n<figcaption>{} <span class=\"again\">Measured by {}; \
@@ -36,6 +36,17 @@ pub(super) fn figure(run: &Run, chart: &Chart) -> String {
         code(&again),
         code(&format!("charts/{}.svg", chart.name)),
     )
+}
+
+/// The program that made the run, the first word of its command: kernels of another crate are measured by a program
+/// of their own.
+pub(super) fn program(run: &Run) -> &str {
+    let command = &run.command;
+    let end = match command.strip_prefix('\'') {
+        None => command.find(' '),
+        Some(rest) => rest.find("' ").map(|at| at + 2),
+    };
+    &command[..end.unwrap_or(command.len())]
 }
 
 /// The argument that says how much the run did: ` --preset quick`, ` --budget 10m`.
@@ -71,6 +82,15 @@ mod tests {
             "attn run -c &#39;sweep/seq-len/full&#39; --threads 1 --model kernel --preset quick";
         assert!(html.contains(command), "{html}");
         assert!(html.contains("charts/time-seq-len-full.svg"));
+    }
+
+    #[test]
+    fn commands_are_those_of_the_program_that_made_the_run() {
+        let of = |command: &str| program(&Run { command: command.into(), ..run() }).to_string();
+        assert_eq!(of("attn run"), "attn");
+        assert_eq!(of("my-attn run -b 'a b'"), "my-attn");
+        assert_eq!(of("'my attn' run -b 'a b'"), "'my attn'");
+        assert_eq!(of("'a"), "'a");
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! Problems that somebody got wrong, as files that `verify` judges again.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use attn_bench::attn_case::AttnCase;
+use attn_bench::run::write_whole;
+use attn_bench::suite::Suite;
+use attn_record::{Outcome, Record};
+
+use crate::exit::Failure;
+use crate::program::{program, quoted};
+use crate::session::FAILURES;
+
+/// The inputs of a case: checked before anything is timed, or timed.
+#[derive(Clone, Copy)]
+enum Side {
+    A,
+    B,
+}
+
+/// Writes every problem that somebody got wrong as an attn-case file, and says on stderr how to judge it again.
+pub(crate) fn write_failures(suite: &Suite, records: &[Record]) -> Result<(), Failure> {
+    for record in records.iter().filter(|record| record.outcome == Outcome::Disagrees) {
+        let Record { case: id, backend, .. } = record;
+        let case = suite.cases().iter().find(|case| case.id == *id);
+        let case = case.expect("records are of the suite's cases");
+        let side = if record.recheck.is_some() { Side::B } else { Side::A };
+        let [a, b] = suite.inputs(case)?;
+        let file = AttnCase {
+            problem: case.problem.clone(),
+            inputs: match side {
+                Side::A => a,
+                Side::B => b,
+            },
+            claim: None,
+            tokens: None,
+            source: Some(format!("case {id}, {}", record.inputs)),
+        };
+        let path = Path::new(FAILURES).join(file_name(id, backend, side));
+        fs::create_dir_all(FAILURES)?;
+        write_whole(&path, &file.to_bytes())?;
+        let reason = record.reason.as_deref().unwrap_or_default();
+        eprintln!("attn: {backend} on {id}: {reason}");
+        let path = quoted(&path.to_string_lossy());
+        eprintln!("  {} verify -b {} {path}", program(), quoted(backend));
+    }
+    Ok(())
+}
+
+/// `semantics.mha.normal@flash.avx2@inputs-a.safetensors`: other cases, backends or inputs have other files.
+fn file_name(case: &str, backend: &str, side: Side) -> String {
+    let side = match side {
+        Side::A => "a",
+        Side::B => "b",
+    };
+    format!("{}@{}@inputs-{side}.safetensors", flat(case), flat(backend))
+}
+
+/// A path as one name, different for different paths: `.` for `/`, and every character but letters, digits and
+/// `-_=,+` as its bytes in hexadecimal.
+fn flat(path: &str) -> String {
+    let mut name = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'/' => name.push('.'),
+            _ if byte.is_ascii_alphanumeric() || b"-_=,+".contains(&byte) => {
+                name.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(name, "%{byte:02X}");
+            }
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_backend_and_side_has_a_file_of_its_own() {
+        let name = file_name("semantics/masks/n=65", "flash/avx2", Side::B);
+        assert_eq!(name, "semantics.masks.n=65@flash.avx2@inputs-b.safetensors");
+        let paths = ["a/b-c", "a-b/c", "a.b-c", "a/b/c", "a--b", "a%2Eb", "a/b@c", "a", "b@c", "ä"];
+        let mut names = std::collections::BTreeSet::new();
+        for case in paths {
+            for backend in paths {
+                for side in [Side::A, Side::B] {
+                    assert!(names.insert(file_name(case, backend, side)), "{case} {backend}");
+                }
+            }
+        }
+    }
+}
