@@ -9,6 +9,8 @@ use attn_head::{Biases, Engines, Layer, LayerProblem, LayerSpec, Projection, Wei
 use proptest::prelude::*;
 use reference::Reference;
 
+use crate::threads;
+
 fn normal(count: usize, seed: u64, deviation: f64) -> Vec<f32> {
     let spec = ProblemSpec::new(Shape::square(1, count, 1), DType::F32);
     let inputs = Inputs::generate(&Problem::new(spec).unwrap(), Family::Normal, seed);
@@ -49,8 +51,10 @@ impl Case {
         Case { problem, weights, x, context }
     }
 
+    /// With a number of threads that is drawn from the problem: a problem always has the same.
     fn forward(&self, backend: &dyn attn_core::Backend, projection: &dyn Projection) -> Vec<f32> {
-        let engines = Engines { backend, projection, exec: Exec::SINGLE };
+        let exec = threads::exec(backend, &self.problem.attention().to_string());
+        let engines = Engines { backend, projection, exec };
         let mut layer = Layer::prepare(&self.problem, &self.weights, engines).unwrap();
         layer.forward(&self.x, self.context.as_deref()).unwrap()
     }

@@ -6,3 +6,4 @@ mod golden;
 mod hostile;
 mod layer;
 mod properties;
+mod threads;

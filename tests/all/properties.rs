@@ -5,14 +5,18 @@
 //! input, its number: the test runs it again, and `attn soak --seed 2026 --first NUMBER --cases 1` judges
 //! the problem that it was cut down from.
 
+use std::num::NonZeroUsize;
+
 use attn_bench::random::draw;
 use attn_cli::registry;
 use attn_core::{
     Alignment, Backend, DType, Data, Exec, Family, InputParts, Inputs, MaskKind, MaskSpec, Problem,
-    ProblemSpec, Score, ScoreKind, ScoreWeights, Shape, Span, Tensor, compute,
+    ProblemSpec, Score, ScoreKind, ScoreWeights, Shape, Span, Tensor, ThreadPolicy, compute,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
+
+use crate::threads;
 
 const SEED: u64 = 2026;
 
@@ -32,8 +36,10 @@ fn inputs(problem: &Problem, number: u64) -> Inputs {
     Inputs::generate(problem, Family::Normal, number)
 }
 
+/// With a number of threads that is drawn from the problem: a problem always has the same.
 fn run(backend: &dyn Backend, problem: &Problem, inputs: &Inputs) -> Tensor {
-    compute(backend, problem, &Exec::SINGLE, inputs).unwrap().o().tensor()
+    let exec = threads::exec(backend, &problem.to_string());
+    compute(backend, problem, &exec, inputs).unwrap().o().tensor()
 }
 
 /// Runs `check` for every backend that supports `problem`.
@@ -425,7 +431,8 @@ proptest! {
         let halves = [half(0, cut), half(cut, p.shape().len_k - cut)];
         for_each_backend(&p, |backend| {
             let whole = run(backend, &p, &x);
-            let [a, b] = halves.each_ref().map(|(p, x)| compute(backend, p, &Exec::SINGLE, x).unwrap());
+            let exec = threads::exec(backend, &p.to_string());
+            let [a, b] = halves.each_ref().map(|(p, x)| compute(backend, p, &exec, x).unwrap());
             let lse = |out: &attn_core::Output| out.lse().unwrap().tensor();
             let merged = (0..whole.data().len()).map(|at| {
                 let row = at / p.shape().dim_v;
@@ -435,6 +442,26 @@ proptest! {
             });
             let merged = Tensor::new(whole.dims(), Data::from_f64(DType::F64, merged)).unwrap();
             assert_close(&p, x.v(), &whole, &merged)
+        })?;
+    }
+
+    #[test]
+    fn any_number_of_threads_computes_what_one_does(number in 0u64..100_000) {
+        let p = problem(number, |_| {});
+        let x = inputs(&p, number);
+        for_each_backend(&p, |backend| {
+            if backend.probe().is_ok_and(|receipt| receipt.threads != ThreadPolicy::PerCall) {
+                return Ok(());
+            }
+            let with = |threads| {
+                let exec = Exec { threads: NonZeroUsize::new(threads).unwrap() };
+                compute(backend, &p, &exec, &x).unwrap().o().tensor()
+            };
+            let one = with(1);
+            for threads in 2..=threads::MOST {
+                assert_close(&p, x.v(), &one, &with(threads))?;
+            }
+            Ok(())
         })?;
     }
 
