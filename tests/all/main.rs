@@ -6,4 +6,5 @@ mod golden;
 mod hostile;
 mod layer;
 mod properties;
+mod refusals;
 mod threads;
