@@ -8,3 +8,4 @@ mod layer;
 mod properties;
 mod refusals;
 mod threads;
+mod vacuous;

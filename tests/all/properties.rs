@@ -81,7 +81,7 @@ fn assert_close(problem: &Problem, v: &Tensor, a: &Tensor, b: &Tensor) -> TestCa
     Ok(())
 }
 
-fn parts(inputs: &Inputs) -> InputParts {
+pub(crate) fn parts(inputs: &Inputs) -> InputParts {
     InputParts {
         q: inputs.q().clone(),
         k: inputs.k().clone(),
