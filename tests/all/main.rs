@@ -6,4 +6,7 @@ mod golden;
 mod hostile;
 mod layer;
 mod properties;
+mod refusals;
+mod threads;
 mod unread;
+mod vacuous;

@@ -10,8 +10,13 @@ use attn_flash::{Flash, Rung};
 use attn_naive::Naive;
 use proptest::prelude::*;
 
-fn rungs() -> impl Iterator<Item = Flash> {
-    Rung::ALL.into_iter().map(Flash).filter(|rung| rung.probe().is_ok())
+/// The rungs that this processor can run: two are for every one.
+fn rungs() -> Vec<Flash> {
+    let rungs: Vec<_> =
+        Rung::ALL.into_iter().map(Flash).filter(|rung| rung.probe().is_ok()).collect();
+    assert!(rungs.iter().any(|rung| rung.0 == Rung::Scalar), "scalar needs no instructions");
+    assert!(rungs.iter().any(|rung| rung.0 == Rung::Tiled), "tiled needs no instructions");
+    rungs
 }
 
 fn alignments() -> impl Strategy<Value = Option<Alignment>> {
