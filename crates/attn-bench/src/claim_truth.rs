@@ -1,7 +1,7 @@
 //! What a claimed result is judged by: the truth, and how large the errors of its arithmetic are.
 
 use attn_core::{ClaimArithmetic, DType, Inputs, Output, Problem, Tensor, Verdict};
-use attn_oracle::{Budget, Candidate, Effort, OracleError, Reference, Rows, Rule, judge};
+use attn_oracle::{Budget, Candidate, Effort, OracleError, Reference, Rows, Rule, Twist, judge};
 
 use crate::attn_case::{Claim, Tolerance};
 
@@ -15,6 +15,13 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// As a claim declares them, or as they are assumed.
+    pub fn of(problem: &Problem, claim: &Claim) -> Self {
+        let assumed = ClaimArithmetic::assumed(problem.dtype());
+        let arithmetic = claim.arithmetic.unwrap_or(assumed);
+        Terms { arithmetic, stored: claim.stored(problem) }
+    }
+
     /// Of a result that says nothing of itself and is stored as its inputs are.
     pub const fn assumed(problem: &Problem) -> Self {
         let stored = problem.dtype();
@@ -46,6 +53,54 @@ impl ClaimTruth {
     pub fn of_all_rows(problem: &Problem, inputs: &Inputs) -> Result<Self, OracleError> {
         let (rows, terms) = (Rows::all(problem), Terms::assumed(problem));
         ClaimTruth::compute(problem, inputs, rows, terms, Effort::SINGLE)
+    }
+
+    /// The truth of what a mistake computes.
+    pub fn of_mistake(
+        problem: &Problem,
+        inputs: &Inputs,
+        rows: Rows,
+        terms: Terms,
+        twist: Twist<'_>,
+    ) -> Result<Self, OracleError> {
+        let Terms { arithmetic, stored } = terms;
+        let reference = Reference::of_mistake(problem, inputs, rows, (&arithmetic, stored), twist)?;
+        Ok(ClaimTruth { reference, budget: Budget::of_claim(&arithmetic, stored) })
+    }
+
+    /// The sum of the squared errors of an output on the rows that are known.
+    pub(crate) fn distance(&self, problem: &Problem, out: &Tensor) -> f64 {
+        let elements = self.reference.elements(problem);
+        elements
+            .map(|(index, at)| (out.data().get(out.index(index)) - self.reference.o[at]).powi(2))
+            .sum()
+    }
+
+    /// The elements of a claim's output whose error is beyond its bound, its tolerance or several times what is typical.
+    pub(crate) fn wrong_elements(&self, problem: &Problem, claim: &Claim) -> Vec<[usize; 4]> {
+        /// Typical errors that no single element should exceed.
+        const OUTLIER: f64 = 6.0;
+        let Some(out) = &claim.out else { return Vec::new() };
+        let Reference { o, magnitude, sensitivity, stats, loose, typical, .. } = &self.reference;
+        let width = problem.shape().dim_v;
+        let wrong = |&(index, at): &([usize; 4], usize)| {
+            let (row, want) = (at / width, o[at]);
+            let error = out.data().get(out.index(index)) - want;
+            let budget = self.budget.row(&stats[row], loose.get(&row));
+            let bound =
+                budget.allowed(at % width, [want, magnitude[at], sensitivity[at]], error > 0.0);
+            let allowed = match (&claim.tolerance, typical) {
+                (Some(Tolerance { rtol, atol }), _) if !budget.is_undetermined() => {
+                    atol + rtol * want.abs()
+                }
+                (None, Some(typical)) if !budget.is_undetermined() => {
+                    bound.min(OUTLIER * typical.variance[at].max(typical.peer[at]).sqrt())
+                }
+                _ => bound,
+            };
+            !(error.abs() <= allowed)
+        };
+        self.reference.elements(problem).filter(wrong).map(|(index, _)| index).collect()
     }
 
     /// Judges a claim, by its own tolerance if it has one.

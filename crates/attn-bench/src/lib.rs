@@ -29,6 +29,7 @@ pub mod attn_case;
 pub mod cell;
 pub mod claim_truth;
 pub mod criterion;
+pub mod diagnosis;
 pub mod expected;
 pub mod limits;
 pub mod machine;

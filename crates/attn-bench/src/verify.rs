@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use attn_core::{Backend, ByRows, ClaimArithmetic, Exec, ThreadPolicy, Verdict, Work};
+use attn_core::{Backend, ByRows, Exec, ThreadPolicy, Verdict, Work};
 use attn_oracle::{Effort, OracleError, Rows};
 use attn_record::Outcome;
 use serde::Serialize;
@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::attn_case::{AttnCase, Claim};
 use crate::cell::{CellError, Prepared};
 use crate::claim_truth::{ClaimTruth, Terms};
+use crate::diagnosis::{Diagnosis, diagnose};
 use crate::expected::{Expected, ExpectedError};
 use crate::worker::{AnyError, Exercise, Launcher, Request};
 
@@ -90,10 +91,11 @@ pub fn verify(case: &AttnCase, jury: &Jury<'_>) -> Result<Verified, ExpectedErro
 fn judge_claim(case: &AttnCase, claim: &Claim, jury: &Jury<'_>) -> Result<Judged, OracleError> {
     let problem = &case.problem;
     let rows = if jury.all_rows { Rows::all(problem) } else { Rows::choose(problem, MAX_PRODUCTS) };
-    let arithmetic = claim.arithmetic.unwrap_or(ClaimArithmetic::assumed(problem.dtype()));
-    let terms = Terms { arithmetic, stored: claim.stored(problem) };
+    let terms = Terms::of(problem, claim);
     let truth = ClaimTruth::compute(problem, &case.inputs, rows, terms, jury.effort)?;
-    Ok(Judged::of("out", truth.judge(problem, claim)))
+    let verdict = truth.judge(problem, claim);
+    let Diagnosis { place, hint } = diagnose(case, claim, &truth, &verdict);
+    Ok(Judged { place, hint, ..Judged::of("out", verdict) })
 }
 
 fn judge_backends(case: &AttnCase, jury: &Jury<'_>) -> Result<Vec<Judged>, ExpectedError> {

@@ -3,11 +3,14 @@
 use attn_core::{DType, Format, Inputs, Mask, Problem, Score, ScoreWeights, Shape};
 
 use crate::score::{Pair, Projected, Rounding, project};
+use crate::twist::{Key, Twist};
 
 /// Everything that scores and values are computed from.
 pub(crate) struct Operands<'a> {
     problem: &'a Problem,
     scores: Format,
+    /// Steps that are done wrong on purpose.
+    pub(crate) twist: Twist<'a>,
     q: Vec<f64>,
     k: Vec<f64>,
     v: Vec<f64>,
@@ -43,6 +46,7 @@ impl<'a> Operands<'a> {
         let mut operands = Operands {
             problem,
             scores,
+            twist: Twist::default(),
             q,
             k,
             v,
@@ -173,10 +177,22 @@ impl<'a> Operands<'a> {
 
     /// ALiBi and mask of one key; `None` if the row does not admit it.
     pub(crate) fn biases(&self, [b, h, i]: [usize; 3], j: usize) -> Option<[f64; 2]> {
-        let distance = (self.problem.diagonal(b, i) as f64 - j as f64).abs();
-        let alibi = self.slopes.as_ref().map_or(0.0, |slopes| -slopes[h] * distance);
         let mask = self.mask.map_or(Some(0.0), |mask| mask.bias([b, h, i, j]))?;
-        Some([alibi, mask])
+        Some([self.alibi([b, h, i], j), mask])
+    }
+
+    /// The final score of key `j` with its biases, whose score after the softcap is `capped`, if it takes part.
+    pub(crate) fn twisted(&self, [b, h, i]: [usize; 3], j: usize, capped: f64) -> Option<f64> {
+        let alibi = self.alibi([b, h, i], j);
+        let mask = self.mask.map_or(Some(0.0), |mask| mask.bias([b, h, i, j]));
+        let in_reach = self.problem.admitted(b, i).contains(&j);
+        let key = Key { at: [b, h, i, j], capped, alibi, mask, in_reach };
+        self.twist.score.map_or_else(|| key.right(), |score| score(&key))
+    }
+
+    fn alibi(&self, [b, h, i]: [usize; 3], j: usize) -> f64 {
+        let distance = (self.problem.diagonal(b, i) as f64 - j as f64).abs();
+        self.slopes.as_ref().map_or(0.0, |slopes| -slopes[h] * distance)
     }
 
     pub(crate) fn sink(&self, h: usize) -> Option<f64> {

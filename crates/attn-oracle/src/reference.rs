@@ -11,6 +11,7 @@ use crate::noise;
 use crate::operands::Operands;
 use crate::row::Row;
 use crate::rows::Rows;
+use crate::twist::Twist;
 use crate::typical::Typical;
 
 /// Rows that a thread computes at a time.
@@ -116,6 +117,20 @@ impl Reference {
         let operands = Operands::new(problem, inputs, arithmetic.scores);
         let units = Budget::of_claim(arithmetic, out).noise_units();
         Pass { operands: &operands, rows: &rows, claim: Some(&units) }.run(effort)
+    }
+
+    /// Likewise, with steps done wrong on purpose.
+    pub fn of_mistake(
+        problem: &Problem,
+        inputs: &Inputs,
+        rows: Rows,
+        (arithmetic, out): (&ClaimArithmetic, DType),
+        twist: Twist<'_>,
+    ) -> Result<Self, OracleError> {
+        let mut operands = Operands::new(problem, inputs, arithmetic.scores);
+        operands.twist = twist;
+        let units = Budget::of_claim(arithmetic, out).noise_units();
+        Pass { operands: &operands, rows: &rows, claim: Some(&units) }.run(Effort::SINGLE)
     }
 
     fn empty(rows: Rows, claim: bool) -> Self {

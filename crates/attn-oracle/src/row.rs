@@ -9,6 +9,7 @@ use crate::exact::Sum;
 use crate::loose::LooseRow;
 use crate::operands::Operands;
 use crate::score::Projected;
+use crate::twist::Softmax;
 
 /// Keys whose score lies further below the largest, rounding errors taken off, have weight `exp(-400)` or
 /// less: they are 0 in every arithmetic, and get no share in the error.
@@ -44,12 +45,18 @@ impl Row {
     pub(crate) fn compute(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
         self.score(operands, at);
         self.weigh(operands, operands.sink(at[1]));
+        if let Some(weights) = operands.twist.weights {
+            let scores: Vec<f64> = self.scores.iter().map(|score| score.value).collect();
+            let (keys, lse) = (&self.keys, self.stats.lse);
+            let row = Softmax { at, keys, scores: &scores, weights: &self.weights, lse };
+            self.weights = weights(&row);
+        }
         self.lose(operands, at);
         self.sum(operands, at);
         let unit = operands.unit();
         let relative = amplification(unit * self.stats.max_error) * unit * self.stats.mean_error;
         // Written so that NaN is loose.
-        let tight = relative <= LOOSE || self.keys.is_empty();
+        let tight = relative <= LOOSE || self.keys.is_empty() || operands.twist.weights.is_some();
         self.loose = (!tight).then(|| LooseRow::new(self, operands, at));
     }
 
@@ -65,6 +72,9 @@ impl Row {
         let problem = operands.problem();
         let rounding = operands.rounding(at[0], at[1]);
         operands.project_query(at, &mut self.query);
+        if operands.twist.score.is_some() {
+            return self.score_twisted(operands, at);
+        }
         for j in problem.admitted(at[0], at[2]) {
             let Some([alibi, mask]) = operands.biases(at, j) else {
                 continue;
@@ -79,6 +89,22 @@ impl Row {
                 biases: alibi.abs() + mask.abs(),
                 coarse: rounding.coarse,
             });
+        }
+    }
+
+    /// Final scores of whatever keys a mistake lets take part.
+    fn score_twisted(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
+        let problem = operands.problem();
+        let rounding = operands.rounding(at[0], at[1]);
+        for j in 0..problem.shape().len_k {
+            let raw = operands.pair(at, &self.query, j).score(problem, &rounding);
+            let capped = problem.softcap().map_or(raw.value, |c| c * (raw.value / c).tanh());
+            if let Some(value) = operands.twisted(at, j, capped) {
+                self.keys.push(j);
+                let biases = (value - capped).abs();
+                let (error, walk, coarse) = (raw.error, raw.walk, rounding.coarse);
+                self.scores.push(Score { value, error, walk, biases, coarse });
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use attn_core::Backend;
 use super::print_json;
 use crate::args::{BackendArgs, OutputArgs};
 use crate::exit::{Exit, Failure};
+use crate::program::{program, quoted};
 use crate::{registry, session, threads};
 
 /// Check backends on random problems drawn from the whole semantics
@@ -131,6 +132,6 @@ fn print_report(report: &SoakReport, files: &[PathBuf]) {
         println!("\nto judge them again:");
     }
     for file in files {
-        println!("  attn verify {}", file.display());
+        println!("  {} verify {}", program(), quoted(&file.to_string_lossy()));
     }
 }
