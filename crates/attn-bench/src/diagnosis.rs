@@ -31,10 +31,12 @@ pub struct Diagnosis {
     pub hint: Option<String>,
 }
 
-/// Multiplications that one hypothesis may cost.
-const MAX_PRODUCTS: u64 = 1 << 24;
+/// Rows of all that are looked at.
+const SPREAD: usize = 24;
 /// Rows on either side of the worst element that are looked at.
-const AROUND: usize = 8;
+const AROUND: usize = 4;
+/// Of these, the rows that are looked at first.
+const NEAR: usize = 1;
 
 /// One thing changed.
 struct Hypothesis {
@@ -69,11 +71,13 @@ impl Hypothesis {
         ClaimTruth::of_mistake(&self.problem, &self.inputs, rows.clone(), terms, self.twist()).ok()
     }
 
-    /// Whether the claim agrees without more undetermined rows than `baseline` has.
+    /// Whether the claim agrees, on few rows first, without more undetermined rows than the statement has.
     fn agrees(&self, ground: &Ground) -> bool {
-        self.truth(&ground.rows, ground.terms).is_some_and(|truth| {
-            let verdict = truth.judge(&self.problem, &self.claim);
-            verdict.agrees() && verdict.undetermined <= ground.undetermined
+        [&ground.near, &ground.rows].into_iter().all(|rows| {
+            self.truth(rows, ground.terms).is_some_and(|truth| {
+                let verdict = truth.judge(&self.problem, &self.claim);
+                verdict.agrees() && verdict.undetermined <= ground.undetermined
+            })
         })
     }
 
@@ -99,6 +103,8 @@ impl Hypothesis {
 
 /// What hypotheses are compared on, and how the statement of the file does there.
 struct Ground {
+    /// Around the worst element.
+    near: Rows,
     rows: Rows,
     terms: Terms,
     undetermined: usize,
@@ -121,7 +127,8 @@ pub fn diagnose(
         return Diagnosis { place, hint: Some("out is 0 everywhere".into()) };
     }
     let mut ground = Ground {
-        rows: rows(&case.problem, verdict),
+        near: around(&case.problem, verdict, NEAR, 0),
+        rows: around(&case.problem, verdict, AROUND, SPREAD),
         terms: Terms::of(&case.problem, claim),
         undetermined: verdict.undetermined,
         output_is_right: false,
@@ -144,12 +151,14 @@ fn is_zero(out: &Tensor) -> bool {
     out.data().position(0..out.data().len(), |x| x != 0.0).is_none()
 }
 
-/// The rows that hypotheses are compared on: those around the worst element, and a choice of all.
-fn rows(problem: &Problem, verdict: &Verdict) -> Rows {
-    let chosen = Rows::choose(problem, MAX_PRODUCTS);
+/// The rows on either side of the worst element, and some of all, the first and the last among them.
+fn around(problem: &Problem, verdict: &Verdict, around: usize, spread: usize) -> Rows {
+    let len = problem.shape().len_q;
     let worst = verdict.metrics.map_or(0, |metrics| metrics.worst.index[2]);
-    let around = worst.saturating_sub(AROUND)..problem.shape().len_q.min(worst + AROUND + 1);
-    Rows::from_indices(chosen.indices().iter().copied().chain(around).collect())
+    let near = worst.saturating_sub(around)..len.min(worst + around + 1);
+    let step = if spread == 0 { len } else { len.div_ceil(spread) };
+    let all = (0..len).step_by(step).chain([len - 1]).filter(|_| spread > 0);
+    Rows::from_indices(near.chain(all).collect())
 }
 
 /// Makes a hypothesis when it is its turn.

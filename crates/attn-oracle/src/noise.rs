@@ -21,7 +21,7 @@
 use attn_core::{Problem, lse_dtype};
 
 use crate::budget::Score;
-use crate::columns::sums;
+use crate::columns::{LANES, Lanes, lanes, sums};
 use crate::operands::Operands;
 use crate::row::Row;
 
@@ -41,13 +41,21 @@ pub(crate) fn largest(operands: &Operands<'_>, row: &Row, at: [usize; 3]) -> f64
     let sigmas: Vec<f64> = row.scores.iter().map(|score| sigma(problem, row, score, u)).collect();
     let width = row.o.len();
     let [mut scores, mut shared, mut squares] = [const { Vec::new() }; 3];
-    let terms = |key: usize, c: usize, v: f64| {
-        let (weight, distance) = (row.weights[key], row.stats.max - row.scores[key].value);
-        let lever = weight * (v - row.o[c]).abs();
-        [(lever * sigmas[key]).powi(2), lever * distance, (weight * v).powi(2)]
+    let add = |first: usize| {
+        let (sigmas, o) = (&sigmas, lanes(&row.o, first));
+        move |key: usize, v: &Lanes, sums: &mut [Lanes; 3]| {
+            let (weight, sigma) = (row.weights[key], sigmas[key]);
+            let distance = row.stats.max - row.scores[key].value;
+            for lane in 0..LANES {
+                let lever = weight * (v[lane] - o[lane]).abs();
+                sums[0][lane] += (lever * sigma).powi(2);
+                sums[1][lane] += lever * distance;
+                sums[2][lane] += (weight * v[lane]).powi(2);
+            }
+        }
     };
     let out = [&mut scores, &mut shared, &mut squares];
-    sums(operands.values(at), width, &row.keys, terms, out);
+    sums(operands.values(at), width, &row.keys, add, out);
     let u_out = problem.dtype().unit_roundoff();
     let noise = |c: usize| {
         let o = row.o[c].abs();

@@ -4,7 +4,7 @@ use attn_core::DType;
 
 use crate::RowStats;
 use crate::budget::{Score, amplification, relative_error};
-use crate::columns::sums;
+use crate::columns::{LANES, Lanes, sums};
 use crate::exact::Sum;
 use crate::loose::LooseRow;
 use crate::operands::Operands;
@@ -22,6 +22,8 @@ const LOOSE: f64 = 0.02;
 pub(crate) struct Row {
     /// Admitted keys.
     pub(crate) keys: Vec<usize>,
+    /// `exp(s_j - m)` of the admitted keys.
+    pub(crate) exps: Vec<f64>,
     /// Weights `w_j` of the admitted keys.
     pub(crate) weights: Vec<f64>,
     /// The row's query, projected where the score does that.
@@ -137,8 +139,10 @@ impl Row {
             max_error = max_error.max(*error);
         }
         let total = total.value();
+        self.exps.clone_from(&self.weights);
         self.weights.iter_mut().for_each(|weight| *weight /= total);
         self.sink = sink.and_then(|sink| {
+            self.exps.pop();
             let (weight, error) = (self.weights.pop()?, self.errors.pop()?);
             Some([sink.value, weight, error])
         });
@@ -160,10 +164,10 @@ impl Row {
         let largest = operands.largest_values(at);
         let (tiny, half_step) = (2.0 * DType::F16.min_positive(), half_step_of_f16());
         let (mut flushed, mut rounded) = (0.0, 0.0);
-        for ((&j, &weight), score) in self.keys.iter().zip(&self.weights).zip(&self.scores) {
+        for ((&j, &weight), &exp) in self.keys.iter().zip(&self.weights).zip(&self.exps) {
             let value = largest[j];
             self.stats.max_value = self.stats.max_value.max(value);
-            if (score.value - self.stats.max).exp() < tiny {
+            if exp < tiny {
                 flushed += weight * value;
             }
             if weight < tiny {
@@ -179,12 +183,19 @@ impl Row {
         let values = operands.values(at);
         let (weights, errors) = (&self.weights, &self.errors);
         let doubled = operands.rounding(at[0], at[1]).doubled;
-        let of_value = |key: usize, _: usize, v: f64| {
-            let term = weights[key] * v;
-            [if doubled { 0.0 } else { term }, term.abs(), term.abs() * errors[key]]
+        let add = |_: usize| {
+            |key: usize, v: &Lanes, sums: &mut [Lanes; 3]| {
+                let (weight, error) = (weights[key], errors[key]);
+                for lane in 0..LANES {
+                    let term = weight * v[lane];
+                    sums[0][lane] += term;
+                    sums[1][lane] += term.abs();
+                    sums[2][lane] += term.abs() * error;
+                }
+            }
         };
         let [o, magnitude, sensitivity] = [&mut self.o, &mut self.magnitude, &mut self.sensitivity];
-        sums(values, width, &self.keys, of_value, [&mut *o, magnitude, sensitivity]);
+        sums(values, width, &self.keys, add, [&mut *o, magnitude, sensitivity]);
         if doubled {
             for (c, o) in o.iter_mut().enumerate() {
                 let mut sum = Sum::default();

@@ -6,6 +6,7 @@
 use attn_core::{DType, Problem, Score};
 
 use crate::budget::{TANH, growth};
+use crate::columns::{LANES, Lanes};
 use crate::exact::Sum;
 use crate::noise::partial_sums;
 
@@ -147,16 +148,13 @@ fn doubled_sums(q: &[f64], k: &[f64]) -> [f64; 3] {
 
 /// The same in f64 alone, whose roundings are far below those of f32.
 fn plain_sums(q: &[f64], k: &[f64]) -> [f64; 3] {
-    const LANES: usize = 8;
     let mut sums = [[0.0; LANES]; 3];
     let ((q, q_rest), (k, k_rest)) = (q.as_chunks::<LANES>(), k.as_chunks::<LANES>());
     for (q, k) in q.iter().zip(k) {
-        for lane in 0..LANES {
-            let product = q[lane] * k[lane];
-            sums[0][lane] += product;
-            sums[1][lane] += product.abs();
-            sums[2][lane] = product.mul_add(product, sums[2][lane]);
-        }
+        let products: Lanes = std::array::from_fn(|lane| q[lane] * k[lane]);
+        add(&mut sums[0], products);
+        add(&mut sums[1], products.map(f64::abs));
+        add(&mut sums[2], products.map(|product| product * product));
     }
     let mut sums = sums.map(|lanes| lanes.iter().sum::<f64>());
     for (q, k) in q_rest.iter().zip(k_rest) {
@@ -166,6 +164,10 @@ fn plain_sums(q: &[f64], k: &[f64]) -> [f64; 3] {
         sums[2] += product * product;
     }
     sums
+}
+
+fn add(sums: &mut Lanes, terms: Lanes) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
 }
 
 /// With each element of q and k off by up to half a step:

@@ -22,7 +22,7 @@
 use attn_core::{DType, Format};
 
 use crate::budget::{NoiseUnits, Score, weights_unit};
-use crate::columns::sums;
+use crate::columns::{LANES, Lanes, lanes, sums};
 use crate::operands::Operands;
 use crate::row::Row;
 
@@ -92,19 +92,30 @@ fn variance(
     };
     let sigmas: Vec<f64> = row.scores.iter().map(sigma).collect();
     let tiny = 2.0 * units.weights.min_positive();
-    let lost = |(score, &weight): (&Score, &f64)| {
-        if (score.value - row.stats.max).exp() < tiny { weight } else { 0.0 }
-    };
-    let flushed: Vec<f64> = row.scores.iter().zip(&row.weights).map(lost).collect();
+    let lost = |(&exp, &weight): (&f64, &f64)| if exp < tiny { weight } else { 0.0 };
+    let flushed: Vec<f64> = row.exps.iter().zip(&row.weights).map(lost).collect();
     let [mut scores, mut shared, mut squares, mut lost] = [const { Vec::new() }; 4];
-    let terms = |key: usize, c: usize, v: f64| {
-        let weight = row.weights[key];
-        let lever = weight * (v - row.o[c]);
-        let moved = lever * sigmas[key];
-        [moved * moved, lever * row.scores[key].value, (weight * v).powi(2), flushed[key] * v]
+    let add = |first: usize| {
+        let (sigmas, o) = (&sigmas, lanes(&row.o, first));
+        move |key: usize, v: &Lanes, sums: &mut [Lanes; 3]| {
+            let weight = row.weights[key];
+            let (moved, score) = ((weight * sigmas[key]).powi(2), weight * row.scores[key].value);
+            let lever: Lanes = std::array::from_fn(|lane| v[lane] - o[lane]);
+            add_products(&mut sums[0], moved, &lever, &lever);
+            add_products(&mut sums[1], score, &lever, &[1.0; LANES]);
+            add_products(&mut sums[2], weight * weight, v, v);
+        }
     };
-    let out = [&mut scores, &mut shared, &mut squares, &mut lost];
-    sums(values, width, &row.keys, terms, out);
+    sums(values, width, &row.keys, add, [&mut scores, &mut shared, &mut squares]);
+    lost.resize(width, 0.0);
+    if flushed.iter().any(|&weight| weight > 0.0) {
+        let add = |_: usize| {
+            |key: usize, v: &Lanes, sums: &mut [Lanes; 1]| {
+                add_products(&mut sums[0], flushed[key], v, &[1.0; LANES]);
+            }
+        };
+        sums(values, width, &row.keys, add, [&mut lost]);
+    }
     let weights = ROUNDING * weights_unit(units.weights).powi(2);
     let (of_sums, walk) = (units.sums.powi(2), WALK * row.keys.len() as f64);
     let units = *units;
@@ -121,12 +132,18 @@ fn variance(
     (0..width).map(of_column)
 }
 
+/// `sums += factor a b`, lane by lane.
+fn add_products(sums: &mut Lanes, factor: f64, a: &Lanes, b: &Lanes) {
+    for lane in 0..LANES {
+        sums[lane] += factor * (a[lane] * b[lane]);
+    }
+}
+
 /// `|ln(sum round(p_j) / sum p_j)|`.
 fn stored_sum(row: &Row, weights: Format) -> f64 {
     let sink = row.sink.map_or(0.0, |[score, ..]| (score - row.stats.max).exp());
     let (mut exact, mut stored) = (sink, sink);
-    for score in &row.scores {
-        let p = (score.value - row.stats.max).exp();
+    for &p in &row.exps {
         exact += p;
         stored += weights.round(p);
     }
@@ -164,8 +181,8 @@ fn peer<A: Accumulator>(row: &Row, values: &[f64], weights: Format) -> Vec<f64> 
     let width = row.o.len();
     let mut l = A::of(row.sink.map_or(0.0, |[score, ..]| (score - row.stats.max).exp()));
     let mut o = vec![A::of(0.0); width];
-    for (score, &j) in row.scores.iter().zip(&row.keys) {
-        let p = A::of((score.value - row.stats.max).exp());
+    for (&p, &j) in row.exps.iter().zip(&row.keys) {
+        let p = A::of(p);
         l += p;
         let p = A::of(weights.round(p.wide()));
         for (o, &v) in o.iter_mut().zip(&values[j * width..][..width]) {

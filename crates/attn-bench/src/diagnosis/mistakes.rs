@@ -32,12 +32,12 @@ pub(super) fn all<'a>(case: &'a AttnCase, claim: &'a Claim) -> Vec<Make<'a>> {
         |case, _| leave_out(case, |j, _| j == 0),
         0,
     );
-    if spec.causal.is_none() {
+    if spec.window.is_some() {
         let last = |case: &AttnCase, _| end_of_row(case, |j, keys| j + 1 == keys.end);
         score("agrees if the last admitted key of every row is left out".into(), last, 0);
+        let first = |case: &AttnCase, _| end_of_row(case, |j, keys| j == keys.start);
+        score("agrees if the first admitted key of every row is left out".into(), first, 0);
     }
-    let first = |case: &AttnCase, _| end_of_row(case, |j, keys| j == keys.start);
-    score("agrees if the first admitted key of every row is left out".into(), first, 0);
     for tile in TILES.into_iter().filter(|&tile| tile < case.problem.shape().len_k) {
         let of_tile =
             |case: &AttnCase, tile: usize| leave_out(case, move |j, n| j >= (n - 1) / tile * tile);

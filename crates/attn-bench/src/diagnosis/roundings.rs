@@ -15,7 +15,7 @@ const EXPLAINED: f64 = 0.9;
 
 /// What is rounded to a format.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     /// q and k.
     Factors,
     /// v.
@@ -71,11 +71,11 @@ pub(super) fn hint(case: &AttnCase, claim: &Claim, rows: &Rows, terms: Terms) ->
     })
 }
 
-fn candidates() -> impl Iterator<Item = (&'static [Step], Format, String)> {
+pub(super) fn candidates() -> impl Iterator<Item = (&'static [Step], Format, String)> {
+    // TF32 has the significand of f16: where both products are rounded, the two are one.
+    let both = [Step::Factors, Step::Values, Step::Weights];
     let possible = |steps: &[Step], format: Format| match format {
-        // A score is an accumulator, which TF32 is not.
-        Format::Tf32 => !steps.iter().any(|step| [Step::Raw, Step::Scaled].contains(step)),
-        Format::Int8 => *steps == [Step::Factors],
+        Format::Tf32 | Format::Int8 => *steps == [Step::Factors],
         _ => *steps != [Step::Factors],
     };
     FORMATS.into_iter().flat_map(move |(format, name)| {
@@ -86,12 +86,13 @@ fn candidates() -> impl Iterator<Item = (&'static [Step], Format, String)> {
             } else {
                 ""
             };
+            let name = if steps == both && format == Format::F16 { "f16 or tf32" } else { name };
             (steps, format, format!("agrees if {}{declared}", what.replace("FORMAT", name)))
         })
     })
 }
 
-fn simulate(
+pub(super) fn simulate(
     case: &AttnCase,
     claim: &Claim,
     (steps, format): (&'static [Step], Format),

@@ -133,7 +133,7 @@ fn offset(spec: &ProblemSpec, alignment: Alignment) -> i64 {
 }
 
 /// The parts of `inputs` that `problem` asks for.
-fn parts(inputs: &Inputs, problem: &Problem) -> InputParts {
+pub(super) fn parts(inputs: &Inputs, problem: &Problem) -> InputParts {
     let spec = problem.spec();
     InputParts {
         q: inputs.q().clone(),
@@ -268,7 +268,10 @@ fn relaid(case: &AttnCase) -> Option<Inputs> {
 }
 
 /// The problem with a kv head of its own for every query head h, a copy of head `map(h, Hkv, Hq)`.
-fn expanded(case: &AttnCase, map: fn(usize, usize, usize) -> usize) -> Option<(Problem, Inputs)> {
+pub(super) fn expanded(
+    case: &AttnCase,
+    map: fn(usize, usize, usize) -> usize,
+) -> Option<(Problem, Inputs)> {
     let Shape { batch, heads_q, heads_kv, .. } = *case.problem.shape();
     let shape = Shape { heads_kv: heads_q, ..*case.problem.shape() };
     let problem = Problem::new(ProblemSpec { shape, ..case.problem.spec().clone() }).ok()?;
@@ -319,7 +322,7 @@ fn repeated(case: &AttnCase, batches: bool) -> Option<Inputs> {
     Inputs::new(&case.problem, parts).ok()
 }
 
-fn inverted(case: &AttnCase) -> Option<Inputs> {
+pub(super) fn inverted(case: &AttnCase) -> Option<Inputs> {
     let mut parts = parts(&case.inputs, &case.problem);
     let Some(Mask::Bool { admits, .. }) = &mut parts.mask else { return None };
     admits.iter_mut().for_each(|admits| *admits = !*admits);
