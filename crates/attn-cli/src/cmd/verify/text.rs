@@ -46,7 +46,9 @@ fn labels(files: &[PathBuf]) -> Vec<String> {
     let mut labels: Vec<String> = files.iter().map(|file| end(file, 1)).collect();
     for parts in 2..=most {
         let mut count = BTreeMap::<String, usize>::new();
-        labels.iter().for_each(|label| *count.entry(label.clone()).or_default() += 1);
+        for label in &labels {
+            *count.entry(label.clone()).or_default() += 1;
+        }
         for (label, file) in labels.iter_mut().zip(files) {
             if count[label] > 1 {
                 *label = end(file, parts);
