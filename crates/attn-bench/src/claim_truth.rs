@@ -1,6 +1,6 @@
 //! What a claimed result is judged by: the truth, and how large the errors of its arithmetic are.
 
-use attn_core::{ClaimArithmetic, DType, Inputs, Output, Problem, Tensor, Verdict};
+use attn_core::{ClaimArithmetic, DType, Fenced, Inputs, Output, Problem, Tensor, Verdict};
 use attn_oracle::{Budget, Candidate, Effort, OracleError, Reference, Rows, Rule, Twist, judge};
 
 use crate::attn_case::{Claim, Tolerance};
@@ -121,7 +121,7 @@ impl ClaimTruth {
 impl Claim {
     /// What a backend stored, as if it came in a file.
     pub fn of_output(out: &Output) -> Self {
-        let lse = out.lse().map(|lse| lse.tensor());
+        let lse = out.lse().map(Fenced::tensor);
         Claim { out: Some(out.o().tensor()), lse, ..Claim::default() }
     }
 

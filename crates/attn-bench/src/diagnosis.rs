@@ -22,6 +22,8 @@ use attn_oracle::{Rows, ScoreStep, Twist, WeightStep};
 use crate::attn_case::{AttnCase, Claim};
 use crate::claim_truth::{ClaimTruth, Terms};
 
+pub(crate) use place::undetermined_rows;
+
 /// What can be said of a wrong result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnosis {

@@ -20,6 +20,7 @@
 //! | [`run`] | which cells, in which order, and the records they become |
 //! | [`random`], [`soak`] | random problems from the whole semantics, and false alarms over many of them |
 //! | [`mutation`] | which wrong backends the check catches, and on which cases |
+//! | [`detection`] | how wrong a file must be to be refused, type by type and length by length |
 //! | [`rules`] | how published test suites decide, for comparison |
 //! | [`support`] | who can compute what |
 //! | [`machine`] | what this machine is |
@@ -29,10 +30,12 @@ pub mod attn_case;
 pub mod cell;
 pub mod claim_truth;
 pub mod criterion;
+pub mod detection;
 pub mod diagnosis;
 pub mod expected;
 pub mod limits;
 pub mod machine;
+mod markdown;
 pub mod mutation;
 pub mod random;
 pub mod rules;

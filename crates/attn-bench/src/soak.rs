@@ -1,4 +1,5 @@
-//! False alarms: honest backends on many random problems.
+//! False alarms: honest backends on many random problems. And, where results are judged as files, how many visibly wrong
+//! results are refused.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -12,7 +13,9 @@ use serde::Serialize;
 use crate::attn_case::{AttnCase, Claim};
 use crate::cell::{CellError, Prepared};
 use crate::claim_truth::ClaimTruth;
+use crate::detection::{Fate, Trial, TrialError};
 use crate::expected::{Expected, ExpectedError};
+use crate::mutation::Subject;
 use crate::random::draw;
 use crate::share_out::share_out;
 use crate::verify::obeyed;
@@ -31,11 +34,19 @@ pub struct Soak<'a> {
     pub naive: &'a dyn ByRows,
     /// Threads that draw problems, each computing with one.
     pub threads: usize,
-    /// Whether results are judged as if they came in a file, by the arithmetic that is assumed there and without the
-    /// yardstick.
-    pub as_claims: bool,
+    /// Results are judged as if they came in a file, by the arithmetic that is assumed there and without the yardstick.
+    pub as_claims: Option<AsClaims<'a>>,
     /// Set from outside to stop early.
     pub cancel: &'a AtomicBool,
+}
+
+/// Who is judged beside the backends if results are judged as files.
+#[derive(Clone, Copy)]
+pub struct AsClaims<'a> {
+    /// The mutants' kernel without a bug.
+    pub control: Subject<'a>,
+    /// Deliberately wrong kernels: what is visibly wrong should be refused. May be empty.
+    pub mutants: &'a [Subject<'a>],
 }
 
 /// How it went.
@@ -53,6 +64,51 @@ pub struct SoakReport {
     pub second_rule: &'static str,
     /// Every result that was not right, by number.
     pub alarms: Vec<Alarm>,
+    /// All deliberately wrong kernels together, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutants: Option<MutantTally>,
+    /// One per deliberately wrong kernel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_mutant: Vec<MutantTally>,
+}
+
+/// What became of a deliberately wrong kernel's results, judged as files. See [`detection`](crate::detection) for what
+/// is visible.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct MutantTally {
+    /// Its name.
+    pub mutant: String,
+    /// Results that are not the honest kernel's, bit for bit.
+    pub differing: usize,
+    /// Of these, those that differ by more than rounding.
+    pub visible: usize,
+    /// Of the visible ones, those that were refused.
+    pub visible_refused: usize,
+    /// Of the others, those that were refused.
+    pub others_refused: usize,
+    /// Share of the visible ones that were refused; 1 if there are none.
+    pub share: f64,
+    /// The first problem with a visibly wrong result that was accepted.
+    pub survives: Option<u64>,
+}
+
+impl MutantTally {
+    fn new<'a>(mutant: &str, fates: impl Iterator<Item = (u64, &'a Fate)>) -> Self {
+        let mut tally = MutantTally { mutant: mutant.into(), share: 1.0, ..Self::default() };
+        for (number, fate) in fates {
+            tally.differing += usize::from(fate.differs);
+            match (fate.is_visible(), fate.is_refused()) {
+                (true, true) => tally.visible_refused += 1,
+                (true, false) => tally.survives = tally.survives.or(Some(number)),
+                (false, refused) => tally.others_refused += usize::from(refused),
+            }
+            tally.visible += usize::from(fate.is_visible());
+        }
+        if tally.visible > 0 {
+            tally.share = tally.visible_refused as f64 / tally.visible as f64;
+        }
+        tally
+    }
 }
 
 /// What became of the problems on one backend.
@@ -126,11 +182,15 @@ impl Soak<'_> {
         self.report(&answers)
     }
 
-    fn report(&self, problems: &[(u64, Vec<Answer>)]) -> SoakReport {
+    fn report(&self, problems: &[(u64, Answers)]) -> SoakReport {
         let mut report = SoakReport {
             seed: self.seed,
             problems: problems.len() as u64,
-            second_rule: if self.as_claims { "errors taken together" } else { "yardstick" },
+            second_rule: if self.as_claims.is_some() {
+                "errors taken together"
+            } else {
+                "yardstick"
+            },
             ..SoakReport::default()
         };
         for (at, backend) in self.backends.iter().enumerate() {
@@ -138,7 +198,7 @@ impl Soak<'_> {
             let mut tally = Tally { backend: backend.clone(), ..Tally::default() };
             let mut shares = BTreeMap::<DType, Vec<[f64; 2]>>::new();
             for (number, answers) in problems {
-                match &answers[at] {
+                match &answers.backends[at] {
                     Answer::Agrees { dtype, share, undetermined } => {
                         *if *undetermined { &mut tally.undetermined } else { &mut tally.agree } +=
                             1;
@@ -167,18 +227,36 @@ impl Soak<'_> {
                 second: spread(shares.iter().map(|share| share[1])),
             }));
         }
+        self.report_mutants(problems, &mut report);
         report.alarms.sort_by(|a, b| (a.number, &a.backend).cmp(&(b.number, &b.backend)));
         report
     }
 
-    fn problem(&self, number: u64) -> Vec<Answer> {
+    fn report_mutants(&self, problems: &[(u64, Answers)], report: &mut SoakReport) {
+        let mutants = self.as_claims.map_or(&[][..], |claims| claims.mutants);
+        let fates = |at: usize| {
+            problems
+                .iter()
+                .filter_map(move |(number, answers)| Some((*number, answers.mutants.get(at)?)))
+        };
+        let names = mutants.iter().enumerate();
+        report.by_mutant =
+            names.map(|(at, mutant)| MutantTally::new(mutant.id, fates(at))).collect();
+        let all = (0..mutants.len()).flat_map(fates);
+        report.mutants = (!mutants.is_empty()).then(|| MutantTally::new("all", all));
+    }
+
+    fn problem(&self, number: u64) -> Answers {
         let AttnCase { problem, inputs, source, .. } = case(self.seed, number);
         let what = format!("{problem}, {}", source.unwrap_or_default());
-        let truth = match Truth::compute(&problem, &inputs, (!self.as_claims).then_some(self.naive))
-        {
+        let naive = self.as_claims.is_none().then_some(self.naive);
+        let truth = match Truth::compute(&problem, &inputs, naive) {
             Ok(truth) => truth,
             // Whatever the oracle or the yardstick says, nobody could be judged.
-            Err(error) => return vec![Answer::Alarm(what, error.to_string()); self.backends.len()],
+            Err(error) => {
+                let alarm = Answer::Alarm(what, error.to_string());
+                return Answers { backends: vec![alarm; self.backends.len()], mutants: Vec::new() };
+            }
         };
         let exec = exec(number);
         let ask = |backend: &&dyn Backend| match check(*backend, &problem, exec, (&inputs, &truth))
@@ -191,8 +269,38 @@ impl Soak<'_> {
                 Some(finding) => Answer::Alarm(what.clone(), finding.to_string()),
             },
         };
-        self.backends.iter().map(ask).collect()
+        let mut backends: Vec<Answer> = self.backends.iter().map(ask).collect();
+        let mutants = self.mutants(&problem, &inputs, &truth).unwrap_or_else(|error| {
+            backends.fill(Answer::Alarm(what.clone(), format!("a wrong kernel failed: {error}")));
+            Vec::new()
+        });
+        Answers { backends, mutants }
     }
+
+    /// What becomes of the files of deliberately wrong kernels.
+    fn mutants(
+        &self,
+        problem: &Problem,
+        inputs: &Inputs,
+        truth: &Truth,
+    ) -> Result<Vec<Fate>, TrialError> {
+        let (Some(claims), Truth::OfClaims(truth)) = (self.as_claims, truth) else {
+            return Ok(Vec::new());
+        };
+        if claims.mutants.is_empty() {
+            return Ok(Vec::new());
+        }
+        let honest = [&[claims.control.backend], self.backends].concat();
+        let trial = Trial::new(problem, inputs, truth, &honest)?.with_second_calls();
+        claims.mutants.iter().map(|mutant| Ok(trial.fate(mutant.backend)?)).collect()
+    }
+}
+
+/// What became of one problem.
+struct Answers {
+    backends: Vec<Answer>,
+    /// In the order of the mutants; empty without any.
+    mutants: Vec<Fate>,
 }
 
 /// What results are judged by.
@@ -281,7 +389,7 @@ mod tests {
                 cases: 60,
                 backends: &backends,
                 naive: &Naive,
-                as_claims: false,
+                as_claims: None,
                 threads,
                 cancel: &AtomicBool::new(false),
             }
@@ -291,5 +399,30 @@ mod tests {
         let tally = &one.backends[0];
         assert_eq!((one.problems, tally.agree + tally.undetermined), (60, 60), "{:?}", one.alarms);
         assert_eq!(serde_json::to_string(&one).unwrap(), serde_json::to_string(&two).unwrap());
+    }
+    #[test]
+    fn wrong_kernels_are_counted_beside_honest_ones() {
+        let backends: [&dyn Backend; 1] = [&Naive];
+        let [control, same] = ["control", "same"].map(|id| Subject {
+            id,
+            description: "naive",
+            theme: "fakes",
+            backend: &Naive,
+        });
+        let soak = Soak {
+            seed: 3,
+            first: 0,
+            cases: 10,
+            backends: &backends,
+            naive: &Naive,
+            as_claims: Some(AsClaims { control, mutants: &[same] }),
+            threads: 1,
+            cancel: &AtomicBool::new(false),
+        };
+        let report = soak.run();
+        assert!(report.alarms.is_empty(), "{:?}", report.alarms);
+        let nothing = MutantTally { mutant: "same".into(), share: 1.0, ..MutantTally::default() };
+        assert_eq!(report.by_mutant, std::slice::from_ref(&nothing));
+        assert_eq!(report.mutants, Some(MutantTally { mutant: "all".into(), ..nothing }));
     }
 }

@@ -11,14 +11,14 @@ use serde::Serialize;
 use crate::attn_case::{AttnCase, Claim};
 use crate::cell::{CellError, Prepared};
 use crate::claim_truth::{ClaimTruth, Terms};
-use crate::diagnosis::{Diagnosis, diagnose};
+use crate::diagnosis::{Diagnosis, diagnose, undetermined_rows};
 use crate::expected::{Expected, ExpectedError};
 use crate::worker::{AnyError, Exercise, Launcher, Request};
 
 /// A program that has not computed a file by then never will.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Multiplications that judging a claim may cost before rows are chosen: about half a minute on two cores.
-const MAX_PRODUCTS: u64 = 1 << 38;
+const MAX_PRODUCTS: u64 = 1 << 35;
 
 /// Who judges, and how.
 #[derive(Clone, Copy)]
@@ -62,6 +62,9 @@ pub struct Judged {
     /// Where the wrong elements are, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// Where rows are undetermined, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undetermined: Option<String>,
     /// Which other statement of the problem, or which known mistake, it agrees with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -72,12 +75,12 @@ impl Judged {
         let reason = verdict.findings.first().map(ToString::to_string);
         let outcome = if verdict.agrees() { Outcome::Ok } else { Outcome::Disagrees };
         let (name, verdict) = (name.into(), Some(verdict));
-        Judged { name, outcome, reason, verdict, place: None, hint: None }
+        Judged { name, outcome, reason, verdict, place: None, undetermined: None, hint: None }
     }
 
     fn without(name: &str, outcome: Outcome, reason: String) -> Self {
         let (name, reason) = (name.into(), Some(reason));
-        Judged { name, outcome, reason, verdict: None, place: None, hint: None }
+        Judged { name, outcome, reason, verdict: None, place: None, undetermined: None, hint: None }
     }
 }
 
@@ -95,7 +98,8 @@ fn judge_claim(case: &AttnCase, claim: &Claim, jury: &Jury<'_>) -> Result<Judged
     let truth = ClaimTruth::compute(problem, &case.inputs, rows, terms, jury.effort)?;
     let verdict = truth.judge(problem, claim);
     let Diagnosis { place, hint } = diagnose(case, claim, &truth, &verdict);
-    Ok(Judged { place, hint, ..Judged::of("out", verdict) })
+    let undetermined = undetermined_rows(problem, truth.reference());
+    Ok(Judged { place, undetermined, hint, ..Judged::of("out", verdict) })
 }
 
 fn judge_backends(case: &AttnCase, jury: &Jury<'_>) -> Result<Vec<Judged>, ExpectedError> {
@@ -130,7 +134,15 @@ fn judge_backend(
         let judged = judge_by(program, id.as_str(), case, expected);
         let error = |reason: AnyError| (Outcome::Error, Some(reason.to_string()), None);
         let (outcome, reason, verdict) = judged.unwrap_or_else(error);
-        return Judged { name: id.to_string(), outcome, reason, verdict, place: None, hint: None };
+        return Judged {
+            name: id.to_string(),
+            outcome,
+            reason,
+            verdict,
+            place: None,
+            undetermined: None,
+            hint: None,
+        };
     }
     let checked = Prepared::new(backend, &case.problem, &obeyed(backend, exec))
         .and_then(|mut cell| Ok(cell.check(&case.inputs, expected)?));

@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod gate;
 pub(crate) mod import_criterion;
+mod limits;
 pub(crate) mod list;
 pub(crate) mod map;
 pub(crate) mod measure;

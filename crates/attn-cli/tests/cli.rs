@@ -304,3 +304,41 @@ fn records_say_on_which_processors_the_threads_stayed() {
         }
     }
 }
+
+#[test]
+fn wrong_kernels_in_files_are_refused_or_named() {
+    let output = attn(&["check", "--limits", "--up-to", "64", "--dtype", "f32", "--json"]);
+    let limits = json(&output);
+    let count = |key: &str| limits["limits"][0][key].as_u64().unwrap();
+    let survivors = limits["survivors"].as_array().unwrap();
+    assert_eq!(count("visible") - count("visible_refused"), survivors.len() as u64);
+    assert_eq!(limits["accusations"], serde_json::json!([]), "honest results are accepted");
+    assert_eq!(output.status.code(), Some(i32::from(!survivors.is_empty())));
+    // Everything else shows on some statement.
+    let unseen = limits["unseen"].as_array().unwrap().iter();
+    let unseen: Vec<_> = unseen.map(|unseen| unseen["mutant"].as_str().unwrap()).collect();
+    assert_eq!(
+        unseen,
+        ["mutant/f64-in-f32", "mutant/accumulator-in-storage", "mutant/one-past-the-end"]
+    );
+
+    let text = text(&attn(&["check", "--limits", "--up-to", "64", "--dtype", "f32"]).stdout);
+    assert_eq!(text.matches("\n- ACCEPTED: mutant/").count(), survivors.len(), "{text}");
+    assert!(text.contains("\nRefused "), "{text}");
+    assert_eq!(attn(&["check", "--up-to", "64"]).status.code(), Some(2));
+    assert_eq!(attn(&["check", "--limits", "--up-to", "63"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_soak_counts_how_many_wrong_files_are_refused() {
+    let output = attn(&["soak", "--claims", "--mutants", "--cases", "3", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = json(&output);
+    assert!(report["by_mutant"].as_array().unwrap().len() > 100);
+    let all = &report["mutants"];
+    assert!(
+        all["visible"].as_u64().unwrap() > 50 && all["share"].as_f64().unwrap() > 0.95,
+        "{all}"
+    );
+    assert_eq!(attn(&["soak", "--mutants"]).status.code(), Some(2));
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use attn_core::Problem;
+use attn_oracle::Reference;
 
 use crate::attn_case::Claim;
 use crate::claim_truth::ClaimTruth;
@@ -13,24 +14,45 @@ pub(super) fn of(problem: &Problem, claim: &Claim, truth: &ClaimTruth) -> Option
     if wrong.is_empty() {
         return None;
     }
+    let parts = parts(problem, truth.reference(), &wrong);
+    let everywhere = "all batches, heads, rows and columns";
+    Some(if parts.is_empty() { everywhere.into() } else { parts })
+}
+
+/// The rows whose weights rounding alone decides; `None` if there are none.
+pub(crate) fn undetermined_rows(problem: &Problem, reference: &Reference) -> Option<String> {
+    let width = problem.shape().dim_v;
+    let elements = reference.elements(problem);
+    let found = elements.filter(|(_, at)| reference.is_undetermined(at / width));
+    let found: Vec<[usize; 4]> = found.map(|(index, _)| index).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let rows: BTreeSet<[usize; 2]> = found.iter().map(|&[b, _, i, _]| [b, i]).collect();
+    let count = match rows.len() {
+        1 => "1 row is".to_string(),
+        n => format!("{n} rows are"),
+    };
+    let parts = parts(problem, reference, &found);
+    let place = if parts.is_empty() { "all of them".into() } else { parts };
+    Some(format!("{count} undetermined ({place})"))
+}
+
+/// The axes on which `found` does not cover everything.
+fn parts(problem: &Problem, reference: &Reference, found: &[[usize; 4]]) -> String {
     let shape = problem.shape();
-    let rows = truth.reference().rows.indices();
     let sizes = [
         ("batch", "batches", (0..shape.batch).collect::<Vec<_>>()),
         ("head", "heads", (0..shape.heads_q).collect()),
-        ("row", "rows", rows.to_vec()),
+        ("row", "rows", reference.rows.indices().to_vec()),
         ("column", "columns", (0..shape.dim_v).collect()),
     ];
-    let mut parts = Vec::new();
-    for (axis, (one, many, all)) in sizes.into_iter().enumerate() {
-        let hit: BTreeSet<usize> = wrong.iter().map(|index| index[axis]).collect();
-        parts.extend(describe(one, many, &all, &hit));
-    }
-    if parts.is_empty() {
-        Some("all batches, heads, rows and columns".into())
-    } else {
-        Some(parts.join(", "))
-    }
+    let axes = sizes.into_iter().enumerate();
+    let parts = axes.filter_map(|(axis, (one, many, all))| {
+        let hit: BTreeSet<usize> = found.iter().map(|index| index[axis]).collect();
+        describe(one, many, &all, &hit)
+    });
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// Which of `all` are hit; nothing if all are.

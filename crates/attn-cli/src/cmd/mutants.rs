@@ -37,7 +37,8 @@ pub(super) fn run(cases: &CaseArgs, output: OutputArgs) -> Result<Exit, Failure>
     Ok(if matrix.holds() { Exit::Success } else { Exit::No })
 }
 
-fn subject(mutant: &Mutant) -> Subject<'_> {
+/// As the harness takes it.
+pub(super) fn subject(mutant: &Mutant) -> Subject<'_> {
     let Mutant { id, description, family, backend } = mutant;
     Subject { id, description, theme: family, backend: backend.as_ref() }
 }

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use attn_bench::soak::{BudgetUse, Soak, SoakReport, Tally, case};
+use attn_bench::mutation::Subject;
+use attn_bench::soak::{AsClaims, BudgetUse, MutantTally, Soak, SoakReport, Tally, case};
 use attn_core::Backend;
 
+use super::mutants::subject;
 use super::print_json;
 use crate::args::{BackendArgs, OutputArgs};
 use crate::exit::{Exit, Failure};
@@ -21,6 +23,9 @@ pub(crate) struct Args {
     /// Judge honest kernels of other arithmetics, and results as if they came in files, instead of backends
     #[arg(long, conflicts_with = "backend")]
     claims: bool,
+    /// With --claims, judge the results of deliberately wrong kernels as well
+    #[arg(long, requires = "claims")]
+    mutants: bool,
     /// How many problems
     #[arg(long, value_name = "N", default_value_t = 1000)]
     cases: u64,
@@ -43,8 +48,9 @@ Examples:
   attn soak --cases 10000 --seed 7     a longer look, another stream
   attn soak --first 4711 --cases 1     one problem again
   attn soak --claims --cases 100000    are honest results of other arithmetics accused in files?
+  attn soak --claims --mutants         and are wrong ones refused?
 
-Exit code 1 if any result is wrong. Each failure is written as an attn-case file, which
+Exit code 1 if any result is wrong, those of deliberately wrong kernels left out. Each failure is written as an attn-case file, which
 `attn verify FILE` judges again.";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -54,6 +60,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     } else {
         session::in_process(&args.backends)?
     };
+    let control = attn_mutants::control();
+    let mutants = if args.mutants { attn_mutants::all() } else { Vec::new() };
+    let mutants: Vec<Subject<'_>> = mutants.iter().map(subject).collect();
     let backends: Vec<&dyn Backend> = backends.iter().map(AsRef::as_ref).collect();
     session::listen_for_interrupts();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -63,7 +72,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         cases: args.cases,
         backends: &backends,
         naive: &registry::NAIVE,
-        as_claims: args.claims,
+        as_claims: args
+            .claims
+            .then_some(AsClaims { control: subject(&control), mutants: &mutants }),
         threads: cores,
         cancel: &session::INTERRUPTED,
     };
@@ -124,6 +135,7 @@ fn print_report(report: &SoakReport, files: &[PathBuf]) {
         let (bound, second) = (percent(bound), percent(second));
         println!("{backend:<22} {dtype:<5} {results:>8}   {bound}  {second}");
     }
+    print_mutants(report);
     for alarm in &report.alarms {
         println!("\n{} on problem {}: {}", alarm.backend, alarm.number, alarm.reason);
         println!("  {}", alarm.problem);
@@ -133,5 +145,26 @@ fn print_report(report: &SoakReport, files: &[PathBuf]) {
     }
     for file in files {
         println!("  {} verify {}", program(), quoted(&file.to_string_lossy()));
+    }
+}
+
+/// Every deliberately wrong kernel, and all of them together.
+fn print_mutants(report: &SoakReport) {
+    let Some(all) = &report.mutants else { return };
+    println!(
+        "\nresults of wrong kernels, judged as files; visible is what differs by more than rounding"
+    );
+    println!(
+        "{:<38} {:>9} {:>8} {:>9} {:>8} {:>15}",
+        "kernel", "different", "visible", "refused", "share", "others refused"
+    );
+    for tally in report.by_mutant.iter().chain([all]) {
+        let MutantTally { mutant, differing, visible, visible_refused, others_refused, .. } = tally;
+        let share = format!("{:.2}%", 100.0 * tally.share);
+        let survives = tally.survives.map(|number| format!("  accepted on problem {number}"));
+        println!(
+            "{mutant:<38} {differing:>9} {visible:>8} {visible_refused:>9} {share:>8} {others_refused:>15}{}",
+            survives.unwrap_or_default()
+        );
     }
 }

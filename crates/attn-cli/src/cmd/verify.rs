@@ -150,7 +150,9 @@ fn judge_all(
     let keep = |at: usize, row: Row| rows.lock().expect("nothing panics here").push((at, row));
     let side_by_side = if files.len() > 1 { 1 } else { cores };
     share_out(cores, small.into_iter(), |at| keep(at, judge(&files[at], side_by_side)));
-    large.into_iter().for_each(|at| keep(at, judge(&files[at], cores)));
+    for at in large {
+        keep(at, judge(&files[at], cores));
+    }
     let mut rows = rows.into_inner().expect("nothing panics here");
     rows.sort_by_key(|(at, _)| *at);
     rows.into_iter().map(|(_, row)| row).collect()

@@ -46,7 +46,9 @@ fn labels(files: &[PathBuf]) -> Vec<String> {
     let mut labels: Vec<String> = files.iter().map(|file| end(file, 1)).collect();
     for parts in 2..=most {
         let mut count = BTreeMap::<String, usize>::new();
-        labels.iter().for_each(|label| *count.entry(label.clone()).or_default() += 1);
+        for label in &labels {
+            *count.entry(label.clone()).or_default() += 1;
+        }
         for (label, file) in labels.iter_mut().zip(files) {
             if count[label] > 1 {
                 *label = end(file, parts);
@@ -70,16 +72,7 @@ fn short(judged: &Judged) -> &'static str {
 fn print_findings(rows: &[Row]) {
     let mut refusals = BTreeMap::<(Outcome, &str, &str), usize>::new();
     for row in rows {
-        let undetermined = row.judged().filter_map(|judged| judged.verdict.as_ref());
-        let undetermined = undetermined.map(|verdict| verdict.undetermined).max().unwrap_or(0);
-        if undetermined > 0 {
-            let rows = if undetermined == 1 { "row is" } else { "rows are" };
-            println!(
-                "\n{}: {undetermined} {rows} undetermined: rounding alone decides the weights, and only the range of \
-                 the values is checked",
-                row.file
-            );
-        }
+        print_notes(row);
         for judged in row.judged() {
             let Some(reason) = &judged.reason else { continue };
             let refused = [Outcome::Unsupported, Outcome::Unavailable, Outcome::Skipped];
@@ -100,11 +93,46 @@ fn print_findings(rows: &[Row]) {
     }
 }
 
+/// What a reader must know of a result that is not wrong.
+fn print_notes(row: &Row) {
+    let Some(out) = row.verified.as_ref().and_then(|verified| verified.out.as_ref()) else {
+        return print_undetermined_backends(row);
+    };
+    if let Some(undetermined) = &out.undetermined {
+        println!(
+            "\n{}: {undetermined}: rounding alone decides their weights, so only the range of the values is checked",
+            row.file
+        );
+    }
+    if let Some(verdict) = out.verdict.as_ref().filter(|v| v.rows_checked < v.rows_total) {
+        println!(
+            "\n{}: out is judged on {} of {} rows of every head; --all-rows judges all",
+            row.file, verdict.rows_checked, verdict.rows_total
+        );
+    }
+}
+
+/// Where the file has no result of its own.
+fn print_undetermined_backends(row: &Row) {
+    let verdicts = row.judged().filter_map(|judged| judged.verdict.as_ref());
+    let most = verdicts.map(|verdict| verdict.undetermined).max().unwrap_or(0);
+    if most > 0 {
+        println!(
+            "\n{}: {most} rows, over all heads, are undetermined: rounding alone decides their weights, so only the \
+             range of the values is checked",
+            row.file
+        );
+    }
+}
+
 fn print_details(row: &Row, judged: &Judged) {
     let verified = row.verified.as_ref().expect("what was judged is of a file that was read");
     println!("  problem {}", verified.problem);
-    if let Some(metrics) = judged.verdict.as_ref().and_then(|verdict| verdict.metrics) {
-        println!("  worst element {}", metrics.worst);
+    let worst = judged.verdict.as_ref().and_then(|verdict| verdict.metrics);
+    let worst = worst.map(|metrics| metrics.worst.to_string()).unwrap_or_default();
+    // Most reasons name it themselves.
+    if !judged.reason.as_ref().is_some_and(|reason| reason.contains(&worst)) {
+        println!("  worst element {worst}");
     }
     if let Some(place) = &judged.place {
         println!("  wrong in {place}");
