@@ -85,13 +85,13 @@
 //!
 //! ```text
 //! bound = u min(A ē, max_j E_j) + R u + 3 u (|m| + |lse - m|) + 2 u_out |lse| + summed
-//! summed = 3.5 u_p sqrt(sum_j w_j^2) + 2 |ln(sum round(p_j) / sum p_j)|
+//! summed = 3.5 u_p sqrt(sum_{j != t} w_j^2) + 2 |ln(sum round(p_j) / sum p_j)|
 //! ```
 //!
 //! The second of the two holds however large the errors are: no sum of exponentials moves by more than
 //! its terms. `summed` is for kernels that sum the weights as they are stored, where that is coarser than the sum: six
-//! standard deviations of independent roundings, `u_p / sqrt(3)` each, and what these amount to where weights
-//! repeat and are all rounded alike.
+//! standard deviations of independent roundings, `u_p / sqrt(3)` each, of all keys but that of the largest weight, whose
+//! `p_t = 1` is exact, and what these amount to where weights repeat and are all rounded alike.
 
 use attn_core::{Arithmetic, ClaimArithmetic, DType, Format, Problem, SumOrder, lse_dtype};
 

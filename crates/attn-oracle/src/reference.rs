@@ -65,7 +65,7 @@ pub struct RowStats {
     pub max_value: f64,
     /// What weights that are held in f16 may lose below its normal range.
     pub lost: f64,
-    /// `sum_j w_j^2` over the keys: one over the number of keys that share the weight.
+    /// `sum_j w_j^2` over all keys but that of the largest weight.
     pub concentration: f64,
 }
 

@@ -155,8 +155,15 @@ impl Row {
             max_error,
             max_value: 0.0,
             lost: 0.0,
-            concentration: self.weights.iter().map(|weight| weight * weight).sum(),
+            concentration: self.concentration(),
         };
+    }
+
+    /// The sum of the squares of all weights but the largest, which is that of `exp(0)` and exact in every type.
+    fn concentration(&self) -> f64 {
+        let squares = self.weights.iter().map(|weight| weight * weight);
+        let (sum, largest) = squares.fold((0.0, 0.0f64), |(sum, max), x| (sum + x, max.max(x)));
+        (sum - largest).max(0.0)
     }
 
     /// The largest value, and what storing the weights in f16 may lose: see `budget.rs`.
