@@ -35,6 +35,8 @@ STORAGE = {
     "uint8": "U8",
     "bool": "BOOL",
 }
+# What is absent from the metadata is null.
+ABSENT = dict.fromkeys(("scale", "causal", "align", "window", "softcap", "out", "tokens", "source"))
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 WIDTHS = {"F64": 8, "I64": 8, "F32": 4, "F16": 2, "BF16": 2, "U8": 1, "BOOL": 1}
 
@@ -71,6 +73,8 @@ def encode(
     window=None,
     softcap=None,
     tolerance=None,
+    arithmetic=None,
+    lse_base=None,
     tokens=None,
     source=None,
 ):
@@ -88,7 +92,8 @@ def encode(
     alibi_slopes   [Hq]
     sinks          [Hq], raw logits
     out            [B,Hq,Nq,Dv], to be judged; of the type of q or f32
-    lse            [B,Hq,Nq], natural log of the sum of exp; f64 if q is, else f32
+    lse            [B,Hq,Nq], log of the sum of exp, natural unless lse_base says otherwise; f64 if q is, else f32; with
+                   or without out
 
     Problem:
 
@@ -104,6 +109,12 @@ def encode(
     About the file:
 
     tolerance      (rtol, atol) for `out`: |out - truth| <= atol + rtol * |truth|; default: the budget of its type
+    arithmetic     how `out` and `lse` were computed, a dict with any of
+                     scores   "f64", "f32", "tf32", "bf16", "f16", "int8" (q and k quantised)
+                     weights  the same but "int8": of the softmax's weights as they multiply v
+                     sums     "f64", "f32", "bf16", "f16"
+                   default: weights as q is stored, all else in that type or in f32 for f16 and bf16
+    lse_base       2 if lse is in base 2
     tokens         (labels of the queries, labels of the keys)
     source         free text: where the numbers come from
     """
@@ -136,6 +147,13 @@ def encode(
         "tokens": _pair("tokens", tokens, ("q", "k"), list),
         "source": source,
     }
+    # Absent unless given: files that were written before have the same bytes.
+    if arithmetic is not None:
+        case["arithmetic"] = _arithmetic(arithmetic)
+    if lse_base is not None:
+        if lse_base != 2:
+            raise ValueError(f"lse_base is {lse_base!r}, expected 2, or None for natural logarithms")
+        case["lse_base"] = 2
     if "mask" in tensors:
         read = {name: tensors[name] for name in ("mask", "kv_len") if name in tensors}
         arrays = {name: _array(STORAGE[raw.kind], raw.shape, raw.data) for name, raw in read.items()}
@@ -290,6 +308,17 @@ def _pair(name, x, keys, convert):
     return {key: convert(part) for key, part in zip(keys, x)}
 
 
+def _arithmetic(x):
+    """The JSON of an arithmetic."""
+    sums = ("f64", "f32", "bf16", "f16")
+    allowed = {"scores": (*sums, "tf32", "int8"), "weights": (*sums, "tf32"), "sums": sums}
+    for key, value in x.items():
+        if value not in allowed.get(key, ()):
+            expected = "; ".join(f"{key}: {', '.join(values)}" for key, values in allowed.items())
+            raise ValueError(f"arithmetic has {key} = {value!r}, expected any of {expected}")
+    return dict(x)
+
+
 def _container(tensors, case):
     """The safetensors container: length of the header, header, tensors (the widest type first, then by name)."""
     header, at = {"__metadata__": {"attn_case": case}}, 0
@@ -329,7 +358,7 @@ def decode(data):
     """The Case in a file's bytes."""
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + length])
-    meta = json.loads(header.pop("__metadata__")["attn_case"])
+    meta = ABSENT | json.loads(header.pop("__metadata__")["attn_case"])
     tensors = {}
     for name, entry in header.items():
         start, end = (8 + length + at for at in entry["data_offsets"])

@@ -125,3 +125,46 @@ fn a_trained_model() {
     let results = assert_all_agree(&files, &[("additive", 21)]);
     assert_eq!(results, 0, "queries, keys and values alone: the oracle knows the result");
 }
+
+/// Files that earlier versions of the checker misjudged: how each must end, and whether rows are undetermined.
+#[test]
+fn results_that_fooled_the_checker() {
+    let files = files("checker");
+    assert_eq!(files.len(), 10);
+    for file in files {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let verified = judge(&file);
+        if name.starts_with("v-longer-than-k") {
+            let error = verified.unwrap_err();
+            assert_eq!(error, "tensor `v` is f32 [1, 1, 6, 8], expected f32 [1, 1, 5, 8]");
+            continue;
+        }
+        let out = verified.unwrap().out.unwrap();
+        let wrong =
+            ["--zeros", "--half-the-keys", "--one-key-less", "--batch-0-wrong-by-tolerance"];
+        let expected = if wrong.iter().any(|end| name.ends_with(end)) {
+            Outcome::Disagrees
+        } else {
+            Outcome::Ok
+        };
+        assert_eq!(out.outcome, expected, "{name}: {:?}", out.reason);
+        let undetermined = name.starts_with("hf-left-padded");
+        let said = out.undetermined.unwrap_or_default();
+        assert_eq!(
+            said.contains("2 rows are undetermined (batch 1"),
+            undetermined,
+            "{name}: {said}"
+        );
+        let hint = match &name[..] {
+            "long-f16-2048-amp1--zeros" => Some("out is 0 everywhere"),
+            "long-f16-2048-amp1--half-the-keys" => {
+                Some("agrees if the second half of the keys is left out")
+            }
+            "long-window-bf16-4096--one-key-less" => {
+                Some("agrees if the window reaches one key less to the left")
+            }
+            _ => None,
+        };
+        assert_eq!(out.hint.as_deref(), hint, "{name}");
+    }
+}

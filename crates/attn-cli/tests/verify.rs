@@ -62,9 +62,75 @@ fn the_wrong_alignment_is_found_with_its_worst_element() {
     assert_eq!(output.status.code(), Some(1));
     let stdout = text(&output.stdout);
     assert!(stdout.contains("out disagrees: "), "{stdout}");
-    assert!(stdout.contains("worst element [b 0, h "), "{stdout}");
+    assert!(stdout.contains("the worst [b 0, h "), "{stdout}");
     let naive = stdout.lines().nth(1).unwrap();
     assert!(naive.contains("WRONG") && naive.contains("ok"), "{naive}");
+}
+
+#[test]
+fn a_wrong_result_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "wrong.safetensors", &dump(Alignment::TopLeft));
+    let stdout = text(&verify(&[&path]).stdout);
+    for says in [
+        "problem B1 H2/1 N3x5 D8 f32, causal bottom-right, scale 1/sqrt(8)",
+        "hint: agrees if causal = \"top-left\"; did the file forget to say so?",
+    ] {
+        assert!(stdout.contains(says), "{stdout}");
+    }
+}
+
+#[test]
+fn a_folder_stands_for_its_files_and_names_tell_them_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    for (inner, causal) in [("a", Alignment::BottomRight), ("b", Alignment::TopLeft)] {
+        fs::create_dir(folder.path().join(inner)).unwrap();
+        write(&folder.path().join(inner), "same.safetensors", &dump(causal));
+    }
+    write(&folder.path().join("b"), "notes.txt", b"not a case");
+    let output = verify(&[folder.path()]);
+    let stdout = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    assert!(stdout.contains("\na/same  ") && stdout.contains("\nb/same  "), "{stdout}");
+    assert!(stdout.contains("2 files: 1 without a wrong result, 1 with one, 0 broken"), "{stdout}");
+    let empty = tempfile::tempdir().unwrap();
+    let output = verify(&[empty.path()]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("a folder without any .safetensors file"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_not_utf8_loses_no_result() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"odd-\xff.safetensors");
+    let path = folder.path().join(name);
+    fs::write(&path, dump(Alignment::BottomRight)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
+    let output = command.args(["verify", "--json", "--no-backends"]).arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json[0]["out"]["outcome"], "ok");
+}
+
+#[test]
+fn a_log_sum_exp_alone_is_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let shape = Shape::square(2, 7, 8);
+    let spec = ProblemSpec { lse: true, ..ProblemSpec::new(shape, DType::F32) };
+    let problem = Problem::new(spec).unwrap();
+    let inputs = Inputs::generate(&problem, Family::Normal, 1);
+    let out = compute(&NAIVE, &problem, &Exec::SINGLE, &inputs).unwrap();
+    let lse = out.lse().unwrap().tensor();
+    let codes = [false, true].map(|base_two| {
+        let claim = Claim { lse: Some(lse.clone()), lse_base_two: base_two, ..Claim::default() };
+        let (problem, inputs) = (problem.clone(), inputs.clone());
+        let case = AttnCase { problem, inputs, claim: Some(claim), tokens: None, source: None };
+        let path = write(folder.path(), "lse.safetensors", &case.to_bytes());
+        verify(&[&path]).status.code()
+    });
+    assert_eq!(codes, [Some(0), Some(1)], "natural logarithms, and said to be in base 2");
 }
 
 /// One line on stderr that names the file and says what is wrong; exit 3.
@@ -76,9 +142,13 @@ fn assert_broken(name: &str, bytes: &[u8], says: &str) {
     let output = verify(&[&good, &path]);
     assert!(start.elapsed() < Duration::from_secs(20));
     assert_eq!(output.status.code(), Some(3), "broken outweighs wrong");
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("2 files: 0 without a wrong result, 1 with one, 1 broken"), "{stdout}");
     let stderr = text(&output.stderr);
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.contains(name) && stderr.contains(says), "{stderr}");
+    let (_, reason) = stderr.trim_end().split_once(&format!("{name}: ")).unwrap();
+    assert_eq!(stderr.matches(reason).count(), 1, "the reason once: {stderr}");
 }
 
 fn replaced(from: &str, to: &str) -> Vec<u8> {
