@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::attn_case::{AttnCase, Claim};
 use crate::cell::{CellError, Prepared};
 use crate::claim_truth::ClaimTruth;
-use crate::detection::{Fate, Trial, TrialError};
+use crate::detection::{Deviation, Fate, Trial, TrialError};
 use crate::expected::{Expected, ExpectedError};
 use crate::mutation::Subject;
 use crate::random::draw;
@@ -88,8 +88,18 @@ pub struct MutantTally {
     pub others_refused: usize,
     /// Share of the visible ones that were refused; 1 if there are none.
     pub share: f64,
-    /// The first problem with a visibly wrong result that was accepted.
-    pub survives: Option<u64>,
+    /// Of the visible ones that were accepted, the one that is furthest from the truth.
+    pub survives: Option<MutantSurvivor>,
+}
+
+/// A visibly wrong result that was accepted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MutantSurvivor {
+    /// Number of the problem in the stream.
+    pub number: u64,
+    /// Where it differs most from the honest kernel's.
+    #[serde(flatten)]
+    pub deviation: Deviation,
 }
 
 impl MutantTally {
@@ -97,10 +107,11 @@ impl MutantTally {
         let mut tally = MutantTally { mutant: mutant.into(), share: 1.0, ..Self::default() };
         for (number, fate) in fates {
             tally.differing += usize::from(fate.differs);
-            match (fate.is_visible(), fate.is_refused()) {
-                (true, true) => tally.visible_refused += 1,
-                (true, false) => tally.survives = tally.survives.or(Some(number)),
-                (false, refused) => tally.others_refused += usize::from(refused),
+            let refused = fate.is_refused();
+            match &fate.visible {
+                None => tally.others_refused += usize::from(refused),
+                Some(_) if refused => tally.visible_refused += 1,
+                Some(deviation) => tally.accept(number, deviation),
             }
             tally.visible += usize::from(fate.is_visible());
         }
@@ -108,6 +119,12 @@ impl MutantTally {
             tally.share = tally.visible_refused as f64 / tally.visible as f64;
         }
         tally
+    }
+
+    fn accept(&mut self, number: u64, deviation: &Deviation) {
+        if self.survives.as_ref().is_none_or(|worst| deviation.ratio > worst.deviation.ratio) {
+            self.survives = Some(MutantSurvivor { number, deviation: deviation.clone() });
+        }
     }
 }
 

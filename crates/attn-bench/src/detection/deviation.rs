@@ -1,9 +1,9 @@
 //! Whether a result differs from an honest one by more than rounding.
 //!
-//! The honest error is that of the worst of several honest results, and is taken as no smaller than what storing the truth costs on average: `ulp^2 / 12` per
-//! element, and of a log-sum-exp `m + ln l` what rounding l and the sum costs. A row of the
-//! log-sum-exp is a single number, which is right by luck now and then: its honest error is no smaller than the mean of its head. Rows whose weights rounding alone
-//! decides are left out: nobody can tell there.
+//! The honest error is that of the worst of several honest results, and is taken as no smaller than what storing the truth costs on
+//! average: `ulp^2 / 12` per element, and of a log-sum-exp `m + ln l` what rounding l and the sum costs. Few numbers are right
+//! together by luck now and then: the honest error of a row of fewer than 4 is no smaller than the mean of its head, and a tensor of
+//! fewer than 16 rows is held to what rows are. Rows whose weights rounding alone decides are left out: nobody can tell there.
 
 use attn_core::{DType, Tensor};
 use attn_oracle::{Reference, RowStats};
@@ -14,6 +14,10 @@ use crate::attn_case::Claim;
 /// How many times the honest error the difference must exceed, over a whole tensor and over a row.
 const WHOLE: f64 = 4.0;
 const ROW: f64 = 10.0;
+/// Rows of fewer elements are compared with their head.
+const WIDE: usize = 4;
+/// Tensors of fewer rows are compared like a row.
+const MANY: usize = 16;
 
 /// Where a result differs most from an honest one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -122,7 +126,7 @@ impl Honest {
     /// What a row's difference is compared with.
     fn honest(&self, row: usize) -> Option<f64> {
         let own = self.errors[row]?;
-        if self.dims[3] > 1 {
+        if self.dims[3] >= WIDE {
             return Some(own);
         }
         let (len, head) = (self.dims[2], row / self.dims[2]);
@@ -159,7 +163,8 @@ impl Honest {
             consider(sums, ROW, &|| self.row_name(row));
         }
         all.honest = self.error;
-        consider(all, WHOLE, &|| self.name.to_string());
+        let whole = if self.errors.len() < MANY { ROW } else { WHOLE };
+        consider(all, whole, &|| self.name.to_string());
         largest
     }
 

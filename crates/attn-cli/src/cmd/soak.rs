@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use attn_bench::detection::Deviation;
 use attn_bench::mutation::Subject;
-use attn_bench::soak::{AsClaims, BudgetUse, MutantTally, Soak, SoakReport, Tally, case};
+use attn_bench::soak::{
+    AsClaims, BudgetUse, MutantSurvivor, MutantTally, Soak, SoakReport, Tally, case,
+};
 use attn_core::Backend;
 
 use super::mutants::subject;
@@ -161,7 +164,10 @@ fn print_mutants(report: &SoakReport) {
     for tally in report.by_mutant.iter().chain([all]) {
         let MutantTally { mutant, differing, visible, visible_refused, others_refused, .. } = tally;
         let share = format!("{:.2}%", 100.0 * tally.share);
-        let survives = tally.survives.map(|number| format!("  accepted on problem {number}"));
+        let survives = tally.survives.as_ref().map(|MutantSurvivor { number, deviation }| {
+            let Deviation { part, ratio } = deviation;
+            format!("  accepted on problem {number}: {ratio:.1} times the honest error in {part}")
+        });
         println!(
             "{mutant:<38} {differing:>9} {visible:>8} {visible_refused:>9} {share:>8} {others_refused:>15}{}",
             survives.unwrap_or_default()
