@@ -98,7 +98,8 @@ impl ClaimTruth {
                 }
                 _ => bound,
             };
-            !(error.abs() <= allowed)
+            // A NaN is no agreement.
+            error.is_nan() || error.abs() > allowed
         };
         self.reference.elements(problem).filter(wrong).map(|(index, _)| index).collect()
     }

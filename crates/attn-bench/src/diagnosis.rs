@@ -164,7 +164,7 @@ fn around(problem: &Problem, verdict: &Verdict, around: usize, spread: usize) ->
 }
 
 /// Makes a hypothesis when it is its turn.
-type Make<'a> = Box<dyn Fn() -> Hypothesis + 'a>;
+type Make<'a> = Box<dyn FnOnce() -> Hypothesis + 'a>;
 
 #[cfg(test)]
 mod tests;

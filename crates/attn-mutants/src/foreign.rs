@@ -193,8 +193,8 @@ fn weight<C: Number>(s: f64, m: f64) -> f64 {
 fn rescale<C: Number>(sums: &mut Sums<C>, m: f64) {
     let factor = C::of(weight::<C>(sums.m, m));
     sums.m = m;
-    sums.l = sums.l * factor;
-    sums.o.iter_mut().for_each(|o| *o = *o * factor);
+    sums.l *= factor;
+    sums.o.iter_mut().for_each(|o| *o *= factor);
 }
 
 fn merge<C: Number>(sums: &mut Sums<C>, part: &Sums<C>, factor: C) {

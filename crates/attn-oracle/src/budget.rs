@@ -326,8 +326,7 @@ impl RowBudget<'_> {
             return self.bound(element);
         };
         let o = element[0];
-        // Written so that NaN is no bound.
-        if !(self.roundings < 0.5) {
+        if self.roundings.is_nan() || self.roundings >= 0.5 {
             return f64::INFINITY;
         }
         let sums = 2.0 * (self.roundings + self.rounded_weights) * self.max_value;

@@ -120,7 +120,9 @@ impl Norms {
         let mut largest: Option<Largest> = None;
         let mut consider = |part: Part, name: &dyn Fn() -> String| {
             let share = part.share();
-            if part.elements > 0 && largest.as_ref().is_none_or(|l| !(share <= l.share)) {
+            if part.elements > 0
+                && largest.as_ref().is_none_or(|l| share > l.share || share.is_nan())
+            {
                 largest = Some(Largest { share, part, name: name() });
             }
         };

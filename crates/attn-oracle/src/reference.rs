@@ -102,7 +102,7 @@ impl Reference {
     pub fn compute(problem: &Problem, inputs: &Inputs, rows: Rows) -> Result<Self, OracleError> {
         let scores = Format::of(lse_dtype(problem.dtype()));
         let operands = Operands::new(problem, inputs, scores);
-        Pass { operands: &operands, rows: &rows, claim: None }.run(Effort::SINGLE)
+        Pass { operands: &operands, rows, claim: None }.run(Effort::SINGLE)
     }
 
     /// The same for a result of the given arithmetic that was computed elsewhere and stored as `out`, with the sizes
@@ -116,7 +116,7 @@ impl Reference {
     ) -> Result<Self, OracleError> {
         let operands = Operands::new(problem, inputs, arithmetic.scores);
         let units = Budget::of_claim(arithmetic, out).noise_units();
-        Pass { operands: &operands, rows: &rows, claim: Some(&units) }.run(effort)
+        Pass { operands: &operands, rows, claim: Some(&units) }.run(effort)
     }
 
     /// Likewise, with steps done wrong on purpose.
@@ -130,7 +130,7 @@ impl Reference {
         let mut operands = Operands::new(problem, inputs, arithmetic.scores);
         operands.twist = twist;
         let units = Budget::of_claim(arithmetic, out).noise_units();
-        Pass { operands: &operands, rows: &rows, claim: Some(&units) }.run(Effort::SINGLE)
+        Pass { operands: &operands, rows, claim: Some(&units) }.run(Effort::SINGLE)
     }
 
     fn empty(rows: Rows, claim: bool) -> Self {
@@ -202,14 +202,14 @@ impl Reference {
 /// One computation of a reference, cut into pieces of rows.
 struct Pass<'a> {
     operands: &'a Operands<'a>,
-    rows: &'a Rows,
+    rows: Rows,
     /// Of a claim, what its typical errors are made of.
     claim: Option<&'a NoiseUnits>,
 }
 
 impl Pass<'_> {
     /// Pieces in order, each computed by whichever thread is free.
-    fn run(&self, effort: Effort<'_>) -> Result<Reference, OracleError> {
+    fn run(self, effort: Effort<'_>) -> Result<Reference, OracleError> {
         let pieces = self.total().div_ceil(PIECE);
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let work = || {
@@ -239,7 +239,7 @@ impl Pass<'_> {
             parts
         });
         parts.sort_by_key(|(piece, _)| *piece);
-        let mut whole = Reference::empty(self.rows.clone(), self.claim.is_some());
+        let mut whole = Reference::empty(self.rows, self.claim.is_some());
         for (_, part) in parts {
             whole.append(part?);
         }

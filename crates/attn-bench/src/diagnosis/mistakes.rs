@@ -11,135 +11,142 @@ use crate::attn_case::{AttnCase, Claim};
 /// Tiles that kernels cut keys into.
 const TILES: [usize; 4] = [16, 32, 64, 128];
 
+/// What is told of a mistake, and the steps that it replaces.
+struct Mistake {
+    hint: String,
+    score: Option<Box<ScoreStep<'static>>>,
+    weights: Option<Box<WeightStep<'static>>>,
+}
+
+impl Mistake {
+    fn score(hint: impl Into<String>, step: Box<ScoreStep<'static>>) -> Self {
+        Mistake { hint: hint.into(), score: Some(step), weights: None }
+    }
+
+    fn weights(hint: impl Into<String>, step: Box<WeightStep<'static>>) -> Self {
+        Mistake { hint: hint.into(), score: None, weights: Some(step) }
+    }
+}
+
 /// All that can show in this problem.
 pub(super) fn all<'a>(case: &'a AttnCase, claim: &'a Claim) -> Vec<Make<'a>> {
-    let mut all: Vec<Make<'a>> = Vec::new();
-    let spec = case.problem.spec();
-    let mut score =
-        |hint: String, step: fn(&AttnCase, usize) -> Box<ScoreStep<'static>>, n: usize| {
-            all.push(Box::new(move || Hypothesis {
-                score: Some(step(case, n)),
-                ..Hypothesis::new(case, claim, hint.clone())
-            }));
-        };
-    score(
-        "agrees if the last key is left out".into(),
-        |case, _| leave_out(case, |j, n| j + 1 == n),
-        0,
-    );
-    score(
-        "agrees if the first key is left out".into(),
-        |case, _| leave_out(case, |j, _| j == 0),
-        0,
-    );
-    if spec.window.is_some() {
-        let last = |case: &AttnCase, _| end_of_row(case, |j, keys| j + 1 == keys.end);
-        score("agrees if the last admitted key of every row is left out".into(), last, 0);
-        let first = |case: &AttnCase, _| end_of_row(case, |j, keys| j == keys.start);
-        score("agrees if the first admitted key of every row is left out".into(), first, 0);
+    let mistakes = left_out(case).into_iter().chain(scored(case)).chain(weighed(case));
+    let make = |mistake: Mistake| -> Make<'a> {
+        Box::new(move || {
+            let Mistake { hint, score, weights } = mistake;
+            Hypothesis { score, weights, ..Hypothesis::new(case, claim, hint) }
+        })
+    };
+    mistakes.map(make).collect()
+}
+
+/// Keys that are left out.
+fn left_out(case: &AttnCase) -> Vec<Mistake> {
+    let last = leave_out(case, |j, n| j + 1 == n);
+    let first = leave_out(case, |j, _| j == 0);
+    let mut all = vec![
+        Mistake::score("agrees if the last key is left out", last),
+        Mistake::score("agrees if the first key is left out", first),
+    ];
+    if case.problem.spec().window.is_some() {
+        let last = end_of_row(case, |j, keys| j + 1 == keys.end);
+        let first = end_of_row(case, |j, keys| j == keys.start);
+        all.push(Mistake::score("agrees if the last admitted key of every row is left out", last));
+        all.push(Mistake::score(
+            "agrees if the first admitted key of every row is left out",
+            first,
+        ));
     }
     for tile in TILES.into_iter().filter(|&tile| tile < case.problem.shape().len_k) {
-        let of_tile =
-            |case: &AttnCase, tile: usize| leave_out(case, move |j, n| j >= (n - 1) / tile * tile);
-        let hint = "agrees if the keys of the last tile are left out";
-        score(format!("{hint} (tiles of {tile})"), of_tile, tile);
+        let hint = format!("agrees if the keys of the last tile are left out (tiles of {tile})");
+        all.push(Mistake::score(hint, leave_out(case, move |j, n| j >= (n - 1) / tile * tile)));
     }
-    let half = |case: &AttnCase, _| leave_out(case, |j, n| j >= n / 2);
-    score("agrees if the second half of the keys is left out".into(), half, 0);
-    score(
-        "agrees if excluded keys have score 0 before the softmax".into(),
-        |_, _| Box::new(|key: &Key| Some(key.right().unwrap_or(0.0))),
-        0,
-    );
+    let half = leave_out(case, |j, n| j >= n / 2);
+    all.push(Mistake::score("agrees if the second half of the keys is left out", half));
+    all
+}
+
+/// Scores that are wrong.
+fn scored(case: &AttnCase) -> Vec<Mistake> {
+    let spec = case.problem.spec();
+    let mut all = vec![Mistake::score(
+        "agrees if excluded keys have score 0 before the softmax",
+        Box::new(|key: &Key| Some(key.right().unwrap_or(0.0))),
+    )];
     if spec.mask.is_some() {
-        score(
-            "agrees if the mask counts only beside causal masking and padding".into(),
-            |_, _| Box::new(|key: &Key| key.mask.map(|mask| key.capped + key.alibi + mask)),
-            0,
-        );
+        all.push(Mistake::score(
+            "agrees if the mask replaces causal masking, window and padding",
+            Box::new(|key: &Key| key.mask.map(|mask| key.capped + key.alibi + mask)),
+        ));
     }
     if spec.mask.is_some_and(|mask| mask.kind == MaskKind::Additive) {
-        score(
-            "agrees if the mask is subtracted".into(),
-            |_, _| Box::new(|key: &Key| key.right().map(|s| s - 2.0 * key.mask.unwrap_or(0.0))),
-            0,
-        );
+        all.push(Mistake::score(
+            "agrees if the mask is subtracted",
+            Box::new(|key: &Key| key.right().map(|s| s - 2.0 * key.mask.unwrap_or(0.0))),
+        ));
     }
     if spec.alibi {
-        score(
-            "agrees if ALiBi is added, not subtracted".into(),
-            |_, _| Box::new(|key: &Key| key.right().map(|s| s - 2.0 * key.alibi)),
-            0,
-        );
+        all.push(Mistake::score(
+            "agrees if ALiBi is added, not subtracted",
+            Box::new(|key: &Key| key.right().map(|s| s - 2.0 * key.alibi)),
+        ));
     }
-    if spec.softcap.is_some() {
-        score(
-            "agrees if the softcap follows mask and ALiBi".into(),
-            |case, _| {
-                let cap = case.problem.softcap().unwrap_or(1.0);
-                Box::new(move |key: &Key| {
-                    // The score before the cap: what was capped, undone. What is excluded, -inf, becomes -cap.
-                    let raw = cap * (key.capped / cap).atanh();
-                    let biased = match key.right() {
-                        Some(_) => raw + key.alibi + key.mask.unwrap_or(0.0),
-                        None => f64::NEG_INFINITY,
-                    };
-                    Some(cap * (biased / cap).tanh())
-                })
-            },
-            0,
-        );
+    if let Some(cap) = spec.softcap {
+        all.push(Mistake::score(
+            "agrees if the softcap follows mask and ALiBi",
+            Box::new(move |key: &Key| Some(capped_late(cap, key))),
+        ));
     }
-    let mut weights = |hint: String, step: Box<dyn Fn() -> Box<WeightStep<'static>> + 'a>| {
-        all.push(Box::new(move || Hypothesis {
-            weights: Some(step()),
-            ..Hypothesis::new(case, claim, hint.clone())
-        }));
+    all
+}
+
+/// The score with a softcap that comes last: what is excluded, -inf, becomes -cap.
+fn capped_late(cap: f64, key: &Key) -> f64 {
+    // The score before the cap: what was capped, undone.
+    let raw = cap * (key.capped / cap).atanh();
+    let biased = match key.right() {
+        Some(_) => raw + key.alibi + key.mask.unwrap_or(0.0),
+        None => f64::NEG_INFINITY,
     };
-    weights(
-        "agrees if all keys have the same weight: queries and keys are ignored".into(),
-        Box::new(|| {
-            Box::new(|row: &Softmax<'_>| vec![1.0 / row.keys.len() as f64; row.keys.len()])
-        }),
-    );
-    weights(
-        "agrees if the weights are not divided by their sum".into(),
-        Box::new(|| Box::new(unnormalised)),
-    );
-    for batch in [true, false] {
-        let (axis, hint) = if batch {
-            (0, "agrees for the first batch; the others are 0")
-        } else {
-            (1, "agrees for the first head; the others are 0")
+    cap * (biased / cap).tanh()
+}
+
+/// Weights that are wrong.
+fn weighed(case: &AttnCase) -> Vec<Mistake> {
+    let uniform = |row: &Softmax<'_>| vec![1.0 / row.keys.len() as f64; row.keys.len()];
+    let mut all = vec![
+        Mistake::weights(
+            "agrees if all keys have the same weight: queries and keys are ignored",
+            Box::new(uniform),
+        ),
+        Mistake::weights(
+            "agrees if the weights are not divided by their sum",
+            Box::new(unnormalised),
+        ),
+    ];
+    for (axis, hint) in [
+        (0, "agrees for the first batch; the others are 0"),
+        (1, "agrees for the first head; the others are 0"),
+    ] {
+        let first_alone = move |row: &Softmax<'_>| {
+            let keep = f64::from(u8::from(row.at[axis] == 0));
+            row.weights.iter().map(|weight| keep * weight).collect()
         };
-        weights(
-            hint.into(),
-            Box::new(move || {
-                Box::new(move |row: &Softmax<'_>| {
-                    let keep = f64::from(u8::from(row.at[axis] == 0));
-                    row.weights.iter().map(|weight| keep * weight).collect()
-                })
-            }),
-        );
+        all.push(Mistake::weights(hint, Box::new(first_alone)));
     }
-    for tile in TILES {
-        for both in [true, false] {
-            let of = if both { "output and sum" } else { "the output" };
-            let hint = format!(
-                "agrees if an online softmax over tiles of {tile} keys does not rescale {of}"
-            );
-            weights(
-                hint,
-                Box::new(move || Box::new(move |row: &Softmax<'_>| not_rescaled(row, tile, both))),
-            );
-        }
+    for (tile, both) in TILES.into_iter().flat_map(|tile| [(tile, true), (tile, false)]) {
+        let of = if both { "output and sum" } else { "the output" };
+        let hint =
+            format!("agrees if an online softmax over tiles of {tile} keys does not rescale {of}");
+        let step = move |row: &Softmax<'_>| not_rescaled(row, tile, both);
+        all.push(Mistake::weights(hint, Box::new(step)));
     }
-    if spec.mask.is_some() {
-        all.push(Box::new(move || Hypothesis {
+    if case.problem.spec().mask.is_some() {
+        all.push(Mistake {
+            hint: "agrees if the mask is applied after the softmax".into(),
             score: Some(Box::new(|key: &Key| key.in_reach.then_some(key.capped + key.alibi))),
             weights: Some(masked_afterwards(case)),
-            ..Hypothesis::new(case, claim, "agrees if the mask is applied after the softmax")
-        }));
+        });
     }
     all
 }
@@ -185,14 +192,13 @@ fn not_rescaled(row: &Softmax<'_>, tile: usize, both: bool) -> Vec<f64> {
             l *= (max - next).exp();
         }
         max = next;
-        for at in from..to {
-            weights[at] = (row.scores[at] - max).exp();
-            l += weights[at];
+        for (weight, score) in weights[from..to].iter_mut().zip(&row.scores[from..to]) {
+            *weight = (score - max).exp();
+            l += *weight;
         }
         from = to;
     }
-    weights.iter_mut().for_each(|weight| *weight /= l);
-    weights
+    weights.into_iter().map(|weight| weight / l).collect()
 }
 
 /// The weights of all keys, those that the mask excludes taken away afterwards, an additive mask added to them.

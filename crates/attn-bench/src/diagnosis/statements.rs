@@ -155,15 +155,15 @@ fn of_lse<'a>(case: &'a AttnCase, claim: &'a Claim) -> Vec<Make<'a>> {
         ..Hypothesis::new(case, claim, format!("agrees if lse_base = {base}{FORGOTTEN}"))
     })];
     let spec = ProblemSpec { sinks: false, ..case.problem.spec().clone() };
-    if let (true, Ok(problem)) = (case.problem.spec().sinks, Problem::new(spec)) {
-        if let Ok(inputs) = Inputs::new(&problem, parts(&case.inputs, &problem)) {
-            all.push(Box::new(move || Hypothesis {
-                problem: problem.clone(),
-                inputs: inputs.clone(),
-                claim: Claim { out: None, ..claim.clone() },
-                ..Hypothesis::new(case, claim, "lse agrees without the sinks")
-            }));
-        }
+    let without = Problem::new(spec).ok().filter(|_| case.problem.spec().sinks);
+    let inputs = without.as_ref().map(|problem| Inputs::new(problem, parts(&case.inputs, problem)));
+    if let (Some(problem), Some(Ok(inputs))) = (without, inputs) {
+        all.push(Box::new(move || Hypothesis {
+            problem,
+            inputs,
+            claim: Claim { out: None, ..claim.clone() },
+            ..Hypothesis::new(case, claim, "lse agrees without the sinks")
+        }));
     }
     all
 }
@@ -325,6 +325,8 @@ fn repeated(case: &AttnCase, batches: bool) -> Option<Inputs> {
 pub(super) fn inverted(case: &AttnCase) -> Option<Inputs> {
     let mut parts = parts(&case.inputs, &case.problem);
     let Some(Mask::Bool { admits, .. }) = &mut parts.mask else { return None };
-    admits.iter_mut().for_each(|admits| *admits = !*admits);
+    for admits in admits.iter_mut() {
+        *admits = !*admits;
+    }
     Inputs::new(&case.problem, parts).ok()
 }
