@@ -2,10 +2,10 @@
 //!
 //! | module | room for |
 //! |---|---|
-//! | [`place`] | the batches, heads, rows and columns that are wrong, in words |
-//! | [`statements`] | other statements of the problem, other readings of its tensors |
-//! | [`mistakes`] | steps that kernels get wrong |
-//! | [`roundings`] | arithmetic that the file does not declare |
+//! | `place` | the batches, heads, rows and columns that are wrong, in words |
+//! | `statements` | other statements of the problem, other readings of its tensors |
+//! | `mistakes` | steps that kernels get wrong |
+//! | `roundings` | arithmetic that the file does not declare |
 //!
 //! A hypothesis is the same oracle with one thing changed, on the rows around the worst element and a choice of others.
 //! It is mentioned if the result agrees with it by the rule that it failed: bound and errors taken together, or the file's
