@@ -196,7 +196,7 @@ fn a_wrong_result_is_written_as_a_file_that_repeats_it() {
     let words: Vec<_> = ["verify"].into_iter().chain(repeat.split(' ')).collect();
     let again = run(&words);
     assert_eq!(again.status.code(), Some(1), "{}", text(&again.stderr));
-    assert!(text(&again.stdout).contains("worst element"), "{}", text(&again.stdout));
+    assert!(text(&again.stdout).contains("the worst ["), "{}", text(&again.stdout));
     let list = text(&attn(&["list"]).stdout);
     assert!(!list.contains("mutant/"), "mutants are in no list");
 }
