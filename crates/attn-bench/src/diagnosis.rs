@@ -73,12 +73,12 @@ impl Hypothesis {
         ClaimTruth::of_mistake(&self.problem, &self.inputs, rows.clone(), terms, self.twist()).ok()
     }
 
-    /// Whether the claim agrees, on few rows first, without more undetermined rows than the statement has.
+    /// Whether the claim agrees, on few rows first, and says so of as many rows as the statement determines.
     fn agrees(&self, ground: &Ground) -> bool {
-        [&ground.near, &ground.rows].into_iter().all(|rows| {
+        ground.rows.iter().all(|(rows, undetermined)| {
             self.truth(rows, ground.terms).is_some_and(|truth| {
                 let verdict = truth.judge(&self.problem, &self.claim);
-                verdict.agrees() && verdict.undetermined <= ground.undetermined
+                verdict.agrees() && verdict.undetermined <= *undetermined
             })
         })
     }
@@ -105,11 +105,9 @@ impl Hypothesis {
 
 /// What hypotheses are compared on, and how the statement of the file does there.
 struct Ground {
-    /// Around the worst element.
-    near: Rows,
-    rows: Rows,
+    /// Those around the worst element, then more; and how many of them, over all heads, the statement leaves undetermined.
+    rows: [(Rows, usize); 2],
     terms: Terms,
-    undetermined: usize,
     /// Whether the log-sum-exp alone is wrong.
     output_is_right: bool,
 }
@@ -128,13 +126,14 @@ pub fn diagnose(
     if claim.out.as_ref().is_some_and(is_zero) {
         return Diagnosis { place, hint: Some("out is 0 everywhere".into()) };
     }
-    let mut ground = Ground {
-        near: around(&case.problem, verdict, NEAR, 0),
-        rows: around(&case.problem, verdict, AROUND, SPREAD),
-        terms: Terms::of(&case.problem, claim),
-        undetermined: verdict.undetermined,
-        output_is_right: false,
+    let (problem, terms) = (&case.problem, Terms::of(&case.problem, claim));
+    let known = |rows: Rows| {
+        let truth = Hypothesis::new(case, claim, "").truth(&rows, terms);
+        let undetermined = truth.map_or(0, |truth| truth.judge(problem, claim).undetermined);
+        (rows, undetermined)
     };
+    let rows = [around(problem, verdict, NEAR, 0), around(problem, verdict, AROUND, SPREAD)];
+    let mut ground = Ground { rows: rows.map(known), terms, output_is_right: false };
     let stated = || Hypothesis::new(case, claim, "");
     // What is right on these rows cannot tell hypotheses apart.
     if stated().agrees(&ground) {
@@ -145,7 +144,7 @@ pub fn diagnose(
     let hint = exact
         .map(|make| make())
         .find_map(|hypothesis| hypothesis.confirmed(&ground))
-        .or_else(|| roundings::hint(case, claim, &ground.rows, ground.terms));
+        .or_else(|| roundings::hint(case, claim, &ground.rows[1].0, ground.terms));
     Diagnosis { place, hint }
 }
 
