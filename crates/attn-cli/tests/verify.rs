@@ -99,6 +99,19 @@ fn a_folder_stands_for_its_files_and_names_tell_them_apart() {
     assert!(text(&output.stderr).contains("a folder without any .safetensors file"));
 }
 
+#[test]
+fn a_file_without_a_result_needs_a_backend() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut case = AttnCase::parse(&dump(Alignment::TopLeft)).unwrap();
+    case.claim = None;
+    let path = write(folder.path(), "inputs.safetensors", &case.to_bytes());
+    assert_eq!(verify(&[&path]).status.code(), Some(0));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
+    let output = command.args(["verify", "--no-backends"]).arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("holds neither `out` nor `lse`"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_name_that_is_not_utf8_loses_no_result() {

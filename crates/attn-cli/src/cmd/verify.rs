@@ -175,6 +175,11 @@ fn judge(file: &Path, jury: &Jury<'_>) -> Row {
         }
         let bytes = fs::read(file).with_context(|| name.clone())?;
         let case = AttnCase::parse(&bytes).with_context(|| name.clone())?;
+        if case.claim.is_none() && jury.backends.is_empty() {
+            anyhow::bail!(
+                "{name}: holds neither `out` nor `lse`, expected one of them beside --no-backends"
+            );
+        }
         verify(&case, jury).with_context(|| name.clone())
     };
     match verified() {
