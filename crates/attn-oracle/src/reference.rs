@@ -115,8 +115,7 @@ impl Reference {
         effort: Effort<'_>,
     ) -> Result<Self, OracleError> {
         let operands = Operands::new(problem, inputs, arithmetic.scores);
-        let units = Budget::of_claim(arithmetic, out).noise_units();
-        Pass { operands: &operands, rows, claim: Some(&units) }.run(effort)
+        Reference::judging(&operands, rows, (arithmetic, out), effort)
     }
 
     /// Likewise, with steps done wrong on purpose.
@@ -129,8 +128,17 @@ impl Reference {
     ) -> Result<Self, OracleError> {
         let mut operands = Operands::new(problem, inputs, arithmetic.scores);
         operands.twist = twist;
+        Reference::judging(&operands, rows, (arithmetic, out), Effort::SINGLE)
+    }
+
+    fn judging(
+        operands: &Operands<'_>,
+        rows: Rows,
+        (arithmetic, out): (&ClaimArithmetic, DType),
+        effort: Effort<'_>,
+    ) -> Result<Self, OracleError> {
         let units = Budget::of_claim(arithmetic, out).noise_units();
-        Pass { operands: &operands, rows, claim: Some(&units) }.run(Effort::SINGLE)
+        Pass { operands, rows, claim: Some(&units) }.run(effort)
     }
 
     fn empty(rows: Rows, claim: bool) -> Self {
