@@ -13,11 +13,13 @@
 //!            + u_p^2 / 3 (sum_j (w_j v_jc)^2 + o_c^2)                           weights as stored, alike or not
 //!            + u_l^2 (0.16 n (sum_j (w_j v_jc)^2 + o_c^2) + o_c^2)              sums over keys, and the quotient
 //!            + max(u_out |o_c|, half a subnormal step)^2 / 3                    the result as stored
-//!            + (sum w_j v_jc over p_j < 2 tiny)^2                               weights that may be flushed
+//!            + (sum |w_j v_jc| over p_j < 2 tiny)^2                             weights of which any may be flushed
 //! ```
 //!
-//! **A peer**: the row computed once in the arithmetic of the claim, keys one after another, from the true scores.
-//! Where terms repeat, sums are biased (near-ties err by `0.2 N u`), which no model of independent roundings knows.
+//! **Peers**: the row computed in the arithmetic of the claim from the true scores, once from the first key to the last with
+//! a maximum that is replaced late, once from the last to the first with the true maximum; of the two errors of an element
+//! the larger counts. Where terms repeat, their roundings are biased (near-ties err by `0.2 N u`), which no model of
+//! independent roundings knows, and by how much depends on where weights and sums start.
 
 use attn_core::{DType, Format};
 
@@ -36,7 +38,7 @@ const ROUNDING: f64 = 1.0 / 3.0;
 pub struct Typical {
     /// By the model.
     pub variance: Vec<f64>,
-    /// Of the peer.
+    /// Of the peers, element by element the larger.
     pub peer: Vec<f64>,
     /// One per row: by how much the logarithm of l moves if the weights are summed as they are stored.
     pub stored_sum: Vec<f64>,
@@ -59,14 +61,17 @@ impl Typical {
         }
         let values = operands.values(at);
         self.variance.extend(variance(operands, row, values, units));
-        let peer = match units.sums {
-            u if u < DType::F32.unit_roundoff() => peer::<f64>(row, values, units.weights),
-            _ => peer::<f32>(row, values, units.weights),
+        let peers = match units.sums {
+            u if u < DType::F32.unit_roundoff() => peers::<f64>(row, values, units.weights),
+            _ => peers::<f32>(row, values, units.weights),
         };
         self.stored_sum.push(stored_sum(row, units.weights));
-        // A peer computes the right weights: beside a mistake it says nothing.
+        // Peers compute the right weights: beside a mistake they say nothing.
         let trusted = if operands.twist.weights.is_some() { 0.0 } else { 1.0 };
-        let errors = peer.iter().zip(&row.o).map(|(peer, o)| trusted * (peer - o).powi(2));
+        let errors = (0..row.o.len()).map(|c| {
+            let error = peers.iter().map(|peer| (peer[c] - row.o[c]).abs()).fold(0.0, f64::max);
+            trusted * error * error
+        });
         self.peer.extend(errors);
     }
 
@@ -111,7 +116,7 @@ fn variance(
     if flushed.iter().any(|&weight| weight > 0.0) {
         let add = |_: usize| {
             |key: usize, v: &Lanes, sums: &mut [Lanes; 1]| {
-                add_products(&mut sums[0], flushed[key], v, &[1.0; LANES]);
+                add_products(&mut sums[0], flushed[key], &v.map(f64::abs), &[1.0; LANES]);
             }
         };
         sums(values, width, &row.keys, add, [&mut lost]);
@@ -150,8 +155,10 @@ fn stored_sum(row: &Row, weights: Format) -> f64 {
     (stored / exact).ln().abs()
 }
 
-/// A type that sums are accumulated in.
-trait Accumulator: Copy + std::ops::AddAssign + std::ops::Mul<Output = Self> {
+/// A type that weights are computed in and sums are accumulated in.
+trait Accumulator:
+    Copy + std::ops::AddAssign + std::ops::MulAssign + std::ops::Mul<Output = Self>
+{
     fn of(x: f64) -> Self;
     fn wide(self) -> f64;
 }
@@ -176,18 +183,60 @@ impl Accumulator for f64 {
     }
 }
 
-/// `sum_j round(p_j) v_j / sum_j p_j`, summed in `A`, one key after another.
-fn peer<A: Accumulator>(row: &Row, values: &[f64], weights: Format) -> Vec<f64> {
-    let width = row.o.len();
-    let mut l = A::of(row.sink.map_or(0.0, |[score, ..]| (score - row.stats.max).exp()));
-    let mut o = vec![A::of(0.0); width];
-    for (&p, &j) in row.exps.iter().zip(&row.keys) {
-        let p = A::of(p);
-        l += p;
-        let p = A::of(weights.round(p.wide()));
-        for (o, &v) in o.iter_mut().zip(&values[j * width..][..width]) {
+/// By how much a score must exceed the maximum so far to replace it: 8 in base 2, as FlashAttention-4 does.
+const LATE: f64 = 8.0 * std::f64::consts::LN_2;
+
+/// Both peers' outputs.
+fn peers<A: Accumulator>(row: &Row, values: &[f64], weights: Format) -> [Vec<f64>; 2] {
+    let sink = row.sink.map(|[score, ..]| score);
+    let keys = || row.scores.iter().map(|score| score.value).zip(row.keys.iter().copied());
+    let first = sink.or(row.scores.first().map(|score| score.value)).unwrap_or(0.0);
+    let new = |max| Peer::<A>::new(sink, max, weights, values, row.o.len());
+    let mut forward = new(first);
+    keys().for_each(|(score, j)| forward.add(score, j));
+    let mut backward = new(row.stats.max);
+    keys().rev().for_each(|(score, j)| backward.add(score, j));
+    [forward.output(), backward.output()]
+}
+
+/// `sum_j round(p_j) v_j / sum_j p_j`, everything in `A`, one key after another.
+struct Peer<'a, A> {
+    weights: Format,
+    values: &'a [f64],
+    max: f64,
+    l: A,
+    o: Vec<A>,
+}
+
+impl<'a, A: Accumulator> Peer<'a, A> {
+    fn new(sink: Option<f64>, max: f64, weights: Format, values: &'a [f64], width: usize) -> Self {
+        let l = sink.map_or(A::of(0.0), |sink| exp(sink, max));
+        Peer { weights, values, max, l, o: vec![A::of(0.0); width] }
+    }
+
+    fn add(&mut self, score: f64, j: usize) {
+        if score > self.max + LATE {
+            let factor: A = exp(self.max, score);
+            self.max = score;
+            self.l *= factor;
+            self.o.iter_mut().for_each(|o| *o *= factor);
+        }
+        let p: A = exp(score, self.max);
+        self.l += p;
+        let p = A::of(self.weights.round(p.wide()));
+        let width = self.o.len();
+        for (o, &v) in self.o.iter_mut().zip(&self.values[j * width..][..width]) {
             *o += p * A::of(v);
         }
     }
-    o.iter().map(|o| o.wide() / l.wide()).collect()
+
+    fn output(&self) -> Vec<f64> {
+        self.o.iter().map(|o| o.wide() / self.l.wide()).collect()
+    }
+}
+
+/// `exp(s - m)`, every step rounded.
+fn exp<A: Accumulator>(s: f64, m: f64) -> A {
+    let difference = A::of(A::of(s).wide() - A::of(m).wide());
+    A::of(difference.wide().exp())
 }

@@ -4,6 +4,7 @@ use attn_core::{Alignment, DType, Data, Exec, Family, MaskKind, MaskSpec, Shape,
 use attn_naive::Naive;
 
 use super::*;
+use crate::random::draw;
 
 /// A case with its right result, by naive.
 fn case(spec: ProblemSpec, seed: u64) -> AttnCase {
@@ -46,9 +47,13 @@ fn mistaken(stated: ProblemSpec, computed: ProblemSpec) -> AttnCase {
 }
 
 #[test]
-fn right_results_get_no_hint() {
-    for seed in 0..20 {
-        assert_eq!(diagnosis(&case(base(), seed)), Diagnosis::default());
+fn a_thousand_right_results_get_no_hint() {
+    for number in 0..1000 {
+        let (problem, family, seed) = draw(24, number);
+        let inputs = Inputs::generate(&problem, family, seed);
+        let claim = Some(right(&problem, &inputs));
+        let case = AttnCase { problem, inputs, claim, tokens: None, source: None };
+        assert_eq!(diagnosis(&case), Diagnosis::default(), "{number}");
     }
 }
 
