@@ -34,6 +34,7 @@ fn instruction_sets() -> String {
         ("f16c", is_x86_feature_detected!("f16c")),
         ("avx512f", is_x86_feature_detected!("avx512f")),
         ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
+        ("avx512fp16", is_x86_feature_detected!("avx512fp16")),
     ];
     let names: Vec<_> = found.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
     names.join("+")

@@ -2,17 +2,16 @@
 
 #[cfg(test)]
 use attn_core::DType;
-use attn_core::{Receipt, lse_dtype};
-#[cfg(test)]
-use attn_record::limits::Rate;
+use attn_core::Receipt;
 use attn_record::limits::{Access, Bandwidth, DeviceLimits, FmaPeak, Limits, Place, Probe};
+#[cfg(test)]
+use attn_record::limits::{Noise, Rate, Timer};
 use attn_record::{Machine, Record};
 
 /// The limits of one machine; without any where nobody measured them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Roofs {
-    peaks: Vec<FmaPeak>,
-    bandwidths: Vec<Bandwidth>,
+    processor: Option<Probe>,
     devices: Vec<DeviceLimits>,
 }
 
@@ -27,18 +26,18 @@ pub(crate) struct Peak<'a> {
 impl Roofs {
     /// Of `machine` and its devices, as measured; `None` if it never was.
     pub(crate) fn of(limits: &Limits, machine: &Machine) -> Option<Self> {
-        let Probe { fma: peaks, bandwidth: bandwidths, .. } = limits.of(machine)?;
-        Some(Roofs { peaks, bandwidths, devices: limits.of_devices() })
+        let processor = Some(limits.of(machine)?);
+        Some(Roofs { processor, devices: limits.of_devices() })
     }
 
     /// Every peak.
     pub(crate) fn peaks(&self) -> &[FmaPeak] {
-        &self.peaks
+        self.processor.as_ref().map_or(&[], |probe| &probe.fma)
     }
 
     /// Every bandwidth.
     pub(crate) fn bandwidths(&self) -> &[Bandwidth] {
-        &self.bandwidths
+        self.processor.as_ref().map_or(&[], |probe| &probe.bandwidth)
     }
 
     /// Of devices that computed cells.
@@ -46,18 +45,15 @@ impl Roofs {
         &self.devices
     }
 
-    /// The highest peak of the arithmetic and the number of threads of a cell that the processor computed, where
-    /// half types are computed in f32; of another device, its products in the type of the cell.
+    /// [`Probe::peak`] for the type and the number of threads of a cell that the processor computed; of another
+    /// device, its products in the type of the cell.
     pub(crate) fn peak(&self, record: &Record) -> Option<Peak<'_>> {
         if !on_processor(record) {
             let device = self.device(record)?;
             let gflops = device.peak_gflops(record.dtype())?;
             return Some(Peak { isa: &device.device, gflops });
         }
-        let dtype = lse_dtype(record.dtype());
-        let peaks = self.peaks.iter();
-        let peaks = peaks.filter(|peak| (peak.dtype, peak.threads) == (dtype, record.threads));
-        let best = peaks.max_by(|a, b| a.gflops.best.total_cmp(&b.gflops.best))?;
+        let best = self.processor.as_ref()?.peak(record.dtype(), record.threads)?;
         Some(Peak { isa: &best.isa, gflops: best.gflops.best })
     }
 
@@ -67,10 +63,8 @@ impl Roofs {
         if !on_processor(record) {
             return Some(self.device(record)?.copy.gb_per_s.best);
         }
-        let wanted = (Place::Memory, Access::Read, record.threads);
-        let mut readings =
-            self.bandwidths.iter().filter(|b| (b.place, b.access, b.threads) == wanted);
-        readings.next().map(|b| b.gb_per_s.best)
+        let processor = self.processor.as_ref()?;
+        processor.bandwidth(Place::Memory, Access::Read, record.threads).map(|rate| rate.best)
     }
 
     /// The limits of the device that computed a cell.
@@ -92,6 +86,12 @@ pub(crate) fn on_processor(record: &Record) -> bool {
 
 #[cfg(test)]
 pub(crate) fn example() -> Roofs {
+    Roofs { processor: Some(example_probe()), devices: Vec::new() }
+}
+
+/// Of one thread.
+#[cfg(test)]
+pub(crate) fn example_probe() -> Probe {
     let rate = |best| Rate { best, median: best, samples: 9 };
     let peak = |isa: &str, dtype, gflops| FmaPeak {
         isa: isa.into(),
@@ -106,14 +106,20 @@ pub(crate) fn example() -> Roofs {
         threads: 1,
         gb_per_s: rate(gb_per_s),
     };
-    Roofs {
-        peaks: vec![
+    Probe {
+        measured: String::new(),
+        machine: crate::fixture::run().machine,
+        pinned: true,
+        fma: vec![
             peak("avx2", DType::F32, 80.0),
             peak("avx512", DType::F32, 160.0),
             peak("avx2", DType::F64, 40.0),
+            peak("avx512bf16", DType::BF16, 320.0),
         ],
-        bandwidths: vec![bandwidth(Place::L1, 200.0), bandwidth(Place::Memory, 10.0)],
-        devices: Vec::new(),
+        complete: Some(vec![DType::F64, DType::F32, DType::BF16]),
+        bandwidth: vec![bandwidth(Place::L1, 200.0), bandwidth(Place::Memory, 10.0)],
+        timer: Timer { step_ns: 20, reading_ns: 24.0 },
+        noise: Noise { slot_ns: 1, slots: 4, spread: 0.0, pair_spread: 0.0 },
     }
 }
 
@@ -141,7 +147,9 @@ mod tests {
         record.work.flops.0 = 16_000_000;
         assert_eq!(roofs.share(&record), Some(0.1));
         record.problem.dtype = DType::BF16;
-        assert_eq!(roofs.share(&record), Some(0.1));
+        assert_eq!(roofs.share(&record), Some(0.05), "its own instructions");
+        record.problem.dtype = DType::F16;
+        assert_eq!(roofs.share(&record), None, "there are instructions that were not measured");
         record.problem.dtype = DType::F64;
         assert_eq!(roofs.share(&record), Some(0.4));
         record.threads = 2;

@@ -21,6 +21,9 @@ pub struct Samples {
     pub reps: u64,
     /// From the first thread's start to the last one's end, of each sample.
     pub times: Vec<Duration>,
+    /// Of each thread its own fastest sample. Together the threads are no faster than if each of them were as fast as
+    /// that, even if they were never left alone all at once.
+    pub alone: Vec<Duration>,
     /// Whether every thread stayed on its processor.
     pub pinned: bool,
 }
@@ -78,7 +81,8 @@ pub fn sample<S>(
     let samples = plans.iter().enumerate().map(|(work, plan)| {
         let (reps, samples) = plan.get();
         let times = (0..samples as usize).map(|at| span(&members, work, at));
-        Samples { reps, times: times.collect(), pinned }
+        let alone = members.iter().map(|member| member.fastest(work)).collect();
+        Samples { reps, times: times.collect(), alone, pinned }
     });
     samples.collect()
 }
@@ -90,6 +94,14 @@ struct Member {
     timed: Vec<Vec<(Instant, Instant)>>,
 }
 
+impl Member {
+    /// The shortest sample of a work.
+    fn fastest(&self, work: usize) -> Duration {
+        let times = self.timed[work].iter().map(|(start, end)| *end - *start);
+        times.min().unwrap_or(Duration::ZERO)
+    }
+}
+
 /// From the first thread's start of a sample to the last one's end.
 fn span(members: &[Member], work: usize, at: usize) -> Duration {
     let spans = members.iter().map(|member| member.timed[work][at]);
@@ -97,14 +109,19 @@ fn span(members: &[Member], work: usize, at: usize) -> Duration {
     joined.map_or(Duration::ZERO, |(start, end)| end - start)
 }
 
-/// The repetitions that take `sample`, and how long they took. Doubling warms up by the way.
+/// The repetitions that take `sample`, twice in a row, because a few during which the thread had to wait take as long;
+/// and how long they took. Doubling warms up by the way.
 fn calibrate(sample: Duration, mut work: impl FnMut(u64)) -> (u64, Duration) {
-    let mut reps = 1;
-    loop {
+    let mut timed = |reps| {
         let start = Instant::now();
         work(reps);
-        let time = start.elapsed();
-        if time >= sample || reps > u64::MAX / 2 {
+        start.elapsed()
+    };
+    let mut reps = 1;
+    loop {
+        let enough = |time: &Duration| *time >= sample || reps > u64::MAX / 2;
+        let first = Some(timed(reps)).filter(enough);
+        if let Some(time) = first.and_then(|first| Some(timed(reps).min(first)).filter(enough)) {
             return (reps, time);
         }
         reps *= 2;
@@ -176,12 +193,28 @@ mod tests {
             let samples = sample(&vec![None; threads], effort, || 0, &[&first, &second]);
             for (samples, done) in samples.iter().zip(done) {
                 let timed = samples.reps * samples.times.len() as u64 * threads as u64;
-                // The first thread warmed up with 1 + 2 + 4 + ... + reps on top.
-                assert_eq!(done.into_inner(), timed + 2 * samples.reps - 1);
+                // The first thread warmed up with 1 + 2 + 4 + ... + reps on top, and reps again.
+                assert_eq!(done.into_inner(), timed + 3 * samples.reps - 1);
+                assert_eq!(samples.alone.len(), threads);
+                let shortest = samples.times.iter().min();
+                assert!(samples.alone.iter().all(|own| Some(own) <= shortest && !own.is_zero()));
                 assert!(samples.times.len() >= 5 && !samples.pinned);
                 assert!(samples.times.iter().all(|time| !time.is_zero()));
             }
         }
+    }
+
+    #[test]
+    fn waiting_once_is_not_taken_for_work() {
+        let (sample, mut runs) = (Duration::from_micros(50), 0);
+        let (reps, time) = calibrate(sample, |reps| {
+            runs += 1;
+            // The first run has to wait.
+            let wait = if runs == 1 { 5000 } else { reps };
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_micros(wait) {}
+        });
+        assert!(reps > 1 && time >= sample && time < Duration::from_millis(5), "{reps} {time:?}");
     }
 
     #[test]

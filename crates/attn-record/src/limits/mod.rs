@@ -14,10 +14,12 @@
 //! }
 //! ```
 
+mod ceilings;
 mod device;
 mod noise;
 mod probe;
 
+pub use ceilings::Ceilings;
 pub use device::{CopyRate, DeviceLimits, ProductPeak};
 pub use noise::Noise;
 pub use probe::{Access, Bandwidth, FmaPeak, Place, Probe, Rate, Timer};
@@ -81,7 +83,7 @@ mod tests {
             cpu: cpu.into(),
             cores: 2,
             isa: text(),
-            arch: text(),
+            arch: "x86_64".into(),
             os: text(),
             caches: Vec::new(),
         }
@@ -110,6 +112,7 @@ mod tests {
             machine: machine(cpu),
             pinned: true,
             fma: fma.collect(),
+            complete: None,
             bandwidth: vec![bandwidth(Place::L2, 1, 70.0), bandwidth(Place::Memory, 1, memory)],
             timer: Timer { step_ns: 20, reading_ns: 25.0 },
             noise: Noise { slot_ns: 5_000_000, slots: 100, spread: 0.01, pair_spread: noise },
@@ -127,6 +130,58 @@ mod tests {
         assert_eq!(found.fma("avx2+fma", DType::F32, 1).unwrap().best, 90.0);
         assert_eq!(found.bandwidth(Place::Memory, Access::Read, 1).unwrap().best, 10.0);
         assert_eq!(found.bandwidth(Place::Memory, Access::Copy, 1), None);
+    }
+
+    #[test]
+    fn half_types_have_the_faster_of_their_own_instructions_and_those_of_f32() {
+        use DType::{BF16, F16, F32, F64};
+        let peaks = [("avx512f", F32, 1, 110.0), ("avx512bf16", BF16, 1, 220.0)];
+        let mut found = probe("a", &peaks, 10.0, 0.01);
+        found.complete = Some(DType::ALL.into());
+        assert_eq!(found.peak(BF16, 1).map(|peak| peak.isa.as_str()), Some("avx512bf16"));
+        let [half, other, wide] = [BF16, F16, F32].map(|dtype| found.ceiling_gflops(dtype, 1));
+        assert_eq!([half, other, wide], [Some(220.0), Some(110.0), Some(110.0)]);
+        assert_eq!(found.peak_gflops(BF16, 1), Some(220.0));
+        found.fma[1].gflops = rate(90.0);
+        assert_eq!(found.peak_gflops(BF16, 1), Some(110.0), "slower instructions are no help");
+        found.complete = Some(vec![F64, F32]);
+        assert_eq!([BF16, F16].map(|dtype| found.peak_gflops(dtype, 1)), [None; 2], "AMX");
+        assert_eq!(found.ceiling_gflops(BF16, 1), None);
+        found.complete = Some(Vec::new());
+        assert_eq!(found.peak_gflops(F32, 1), Some(110.0), "a scale, but no ceiling");
+        assert_eq!(found.ceiling_gflops(F32, 1), None);
+    }
+
+    #[test]
+    fn an_old_file_draws_half_types_against_f32_and_bounds_them_by_nothing() {
+        let mut found = probe("a", &[("avx512f", DType::F32, 1, 110.0)], 10.0, 0.01);
+        let text = serde_json::to_string(&found).unwrap();
+        assert!(!text.contains("complete"), "as files were: {text}");
+        assert_eq!(serde_json::from_str::<Probe>(&text).unwrap(), found);
+        assert_eq!(found.peak_gflops(DType::F16, 1), Some(110.0));
+        assert_eq!(found.ceiling_gflops(DType::F16, 1), None);
+        assert_eq!(found.ceiling_gflops(DType::F32, 1), Some(110.0));
+        assert_eq!(found.ceilings().gflops(DType::F16, 1), None);
+        assert_eq!(found.ceilings().gflops(DType::F32, 1), Some(110.0));
+        found.machine.arch = "aarch64".into();
+        assert_eq!(found.ceiling_gflops(DType::F32, 1), None, "vectors of unknown width");
+    }
+
+    #[test]
+    fn of_two_probes_a_type_is_complete_that_is_so_in_both() {
+        let complete = |types: Option<&[DType]>| Probe {
+            complete: types.map(<[DType]>::to_vec),
+            ..probe("a", &[("avx512f", DType::F32, 1, 100.0)], 10.0, 0.01)
+        };
+        let of = |a, b| {
+            let limits = Limits::new(vec![complete(a), complete(b)], Vec::new());
+            limits.of(&machine("a")).unwrap().complete
+        };
+        let (all, wide) = (DType::ALL, [DType::F64, DType::F32]);
+        assert_eq!(of(Some(&all), Some(&all)), Some(all.to_vec()));
+        assert_eq!(of(Some(&wide), Some(&all)), Some(wide.to_vec()));
+        assert_eq!(of(None, Some(&all)), Some(wide.to_vec()), "the old one has f32 and f64");
+        assert_eq!(of(None, None), None);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! One measurement of a machine's limits.
 
-use attn_core::{Bytes, DType, lse_dtype};
+use attn_core::{Bytes, DType};
 use serde::{Deserialize, Serialize};
 
-use super::Noise;
+use super::{Ceilings, Noise};
 use crate::{Machine, stats};
 
 /// Limits as measured at one time.
@@ -18,6 +18,10 @@ pub struct Probe {
     pub pinned: bool,
     /// Multiply-adds, per instruction set, type and number of threads.
     pub fma: Vec<FmaPeak>,
+    /// The types that no instruction of this processor multiplies faster than those that were measured. `None` in
+    /// files that are older than the loops of half types: nobody looked for more than f32 and f64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<Vec<DType>>,
     /// Bytes moved, per place, access and number of threads.
     pub bandwidth: Vec<Bandwidth>,
     /// The clock.
@@ -42,9 +46,9 @@ pub struct Rate {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FmaPeak {
-    /// `avx512f`, `avx2+fma`, or `portable`: what the compiler makes of plain Rust in this build.
+    /// `avx512f`, `avx2+fma`, and so on, or `portable`: what the compiler makes of plain Rust in this build.
     pub isa: String,
-    /// Type of the numbers, f32 or f64.
+    /// Type of the numbers that are multiplied.
     pub dtype: DType,
     /// Threads that compute at once.
     pub threads: usize,
@@ -140,12 +144,41 @@ impl Probe {
         self.fma.iter().find(is).map(|peak| peak.gflops)
     }
 
-    /// The peak of the best instruction set for problems stored as `dtype`, GFLOP/s; `None` if that number
-    /// of threads was not measured. Half types are computed in f32.
+    /// The peak of the best instructions for problems stored as `dtype`, with as many threads: the scale that a rate is
+    /// drawn against. Half types are computed in f32 or with instructions of their own, whichever is faster. `None` if that number of threads was not measured, and of half types where the
+    /// processor has instructions for them that were not.
+    ///
+    /// A file that is older than the loops of half types knows their peak in f32 only, and that is what it says.
+    pub fn peak(&self, dtype: DType, threads: usize) -> Option<&FmaPeak> {
+        let missed = self.complete.as_ref().is_some_and(|types| !types.contains(&dtype));
+        fastest(&self.fma, dtype, threads).filter(|_| !(missed && is_half(dtype)))
+    }
+
+    /// The rate of [`Probe::peak`], GFLOP/s.
     pub fn peak_gflops(&self, dtype: DType, threads: usize) -> Option<f64> {
-        let dtype = lse_dtype(dtype);
-        let fitting = self.fma.iter().filter(|peak| (peak.dtype, peak.threads) == (dtype, threads));
-        fitting.map(|peak| peak.gflops.best).reduce(f64::max)
+        self.peak(dtype, threads).map(|peak| peak.gflops.best)
+    }
+
+    /// What rates cannot exceed on this machine, as far as this measurement is right: of the types that are
+    /// [`Probe::complete`]; in files that do not say, of f32 and f64 on x86-64, where nothing was left out.
+    pub fn ceilings(&self) -> Ceilings {
+        let complete = self.complete_types().to_vec();
+        let caches = self.machine.caches.clone();
+        Ceilings::new(self.fma.clone(), complete, self.bandwidth.clone(), caches)
+    }
+
+    /// [`Ceilings::gflops`] of [`Probe::ceilings`].
+    pub fn ceiling_gflops(&self, dtype: DType, threads: usize) -> Option<f64> {
+        let known = self.complete_types().contains(&dtype);
+        self.peak_gflops(dtype, threads).filter(|_| known)
+    }
+
+    fn complete_types(&self) -> &[DType] {
+        match &self.complete {
+            Some(types) => types,
+            None if self.machine.arch == "x86_64" => &[DType::F64, DType::F32],
+            None => &[],
+        }
     }
 
     /// What was measured of `place`, GB/s.
@@ -154,9 +187,19 @@ impl Probe {
         self.bandwidth.iter().find(is).map(|found| found.gb_per_s)
     }
 
+    /// The types that are complete in both: each may have numbers of threads that the other has not.
+    fn complete_with(&self, other: &Probe) -> Option<Vec<DType>> {
+        if self.complete.is_none() && other.complete.is_none() {
+            return None;
+        }
+        let types = self.complete_types().iter().copied();
+        Some(types.filter(|dtype| other.complete_types().contains(dtype)).collect())
+    }
+
     /// The larger of each rate, and the calmer noise; all else is `self`'s.
     #[must_use]
     pub(super) fn best_of(mut self, other: Probe) -> Probe {
+        self.complete = self.complete_with(&other);
         for peak in other.fma {
             let same = |own: &&mut FmaPeak| own.is_of(&peak.isa, peak.dtype, peak.threads);
             match self.fma.iter_mut().find(same) {
@@ -191,6 +234,18 @@ impl Rate {
     pub(super) fn larger(self, other: Rate) -> Rate {
         if other.best > self.best { other } else { self }
     }
+}
+
+/// The fastest of what may compute problems stored as `dtype`: f32 and f64 are computed in themselves, half types in
+/// f32 or with instructions of their own.
+pub(super) fn fastest(fma: &[FmaPeak], dtype: DType, threads: usize) -> Option<&FmaPeak> {
+    let computes = |own: DType| own == dtype || (is_half(dtype) && own == DType::F32);
+    let fitting = fma.iter().filter(|peak| peak.threads == threads && computes(peak.dtype));
+    fitting.max_by(|a, b| a.gflops.best.total_cmp(&b.gflops.best))
+}
+
+const fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::BF16 | DType::F16)
 }
 
 impl FmaPeak {

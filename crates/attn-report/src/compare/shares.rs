@@ -99,25 +99,15 @@ fn point(cell: &Record, bound: Bound, roofs: &Roofs) -> Option<SharePoint> {
 #[cfg(test)]
 mod tests {
     use attn_core::{Bytes, DType, Flops};
-    use attn_record::limits::{CopyRate, DeviceLimits, Noise, Probe, ProductPeak, Rate, Timer};
+    use attn_record::limits::{CopyRate, DeviceLimits, Probe, ProductPeak, Rate};
 
     use super::*;
     use crate::fixture::{elsewhere, ok};
-    use crate::roofs::example;
+    use crate::roofs::example_probe;
 
     /// 160 GFLOP/s, 10 GB/s from memory, one thread: a ridge at 16 operations per byte.
     fn limits(machine: attn_record::Machine) -> Limits {
-        let roofs = example();
-        let probe = Probe {
-            measured: String::new(),
-            machine,
-            pinned: true,
-            fma: roofs.peaks().to_vec(),
-            bandwidth: roofs.bandwidths().to_vec(),
-            timer: Timer { step_ns: 20, reading_ns: 24.0 },
-            noise: Noise { slot_ns: 1, slots: 4, spread: 0.0, pair_spread: 0.0 },
-        };
-        Limits::new(vec![probe], Vec::new())
+        Limits::new(vec![Probe { machine, ..example_probe() }], Vec::new())
     }
 
     fn cell(model: Model, flops: u64, bytes: u64, ns: f64) -> Record {

@@ -7,23 +7,25 @@ use std::arch::x86_64::{
     _mm256_setzero_ps,
 };
 
-use super::{CHAINS, Element, Step};
+use super::{CHAINS, Step};
 use crate::vectors::{Set, Vectors};
 
 pub(super) const LANES_F32: usize = 8;
 
-pub(super) fn run(vectors: Vectors, element: Element, step: Step, rounds: u64) -> f64 {
+pub(super) fn run_f32(vectors: Vectors, step: Step, rounds: u64) -> f64 {
     assert_eq!(vectors.0, Set::Avx2Fma);
-    match element {
-        // SAFETY: `vectors` says `Avx2Fma`, and no such value exists unless the processor has it.
-        Element::F32 => unsafe { run_f32(step, rounds) },
-        // SAFETY: as above.
-        Element::F64 => unsafe { run_f64(step, rounds) },
-    }
+    // SAFETY: `vectors` says `Avx2Fma`, and no such value exists unless the processor has it.
+    unsafe { f32s(step, rounds) }
+}
+
+pub(super) fn run_f64(vectors: Vectors, step: Step, rounds: u64) -> f64 {
+    assert_eq!(vectors.0, Set::Avx2Fma);
+    // SAFETY: as above.
+    unsafe { f64s(step, rounds) }
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn run_f32(step: Step, rounds: u64) -> f64 {
+fn f32s(step: Step, rounds: u64) -> f64 {
     let (factor, term) = (_mm256_set1_ps(step.factor), _mm256_set1_ps(step.term));
     let mut chains = [_mm256_setzero_ps(); CHAINS];
     for _ in 0..rounds {
@@ -37,7 +39,7 @@ fn run_f32(step: Step, rounds: u64) -> f64 {
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn run_f64(step: Step, rounds: u64) -> f64 {
+fn f64s(step: Step, rounds: u64) -> f64 {
     let (factor, term) = (_mm256_set1_pd(step.factor.into()), _mm256_set1_pd(step.term.into()));
     let mut chains = [_mm256_setzero_pd(); CHAINS];
     for _ in 0..rounds {
@@ -45,7 +47,7 @@ fn run_f64(step: Step, rounds: u64) -> f64 {
             *x = _mm256_fmadd_pd(*x, factor, term);
         }
     }
-    // SAFETY: as in `run_f32`, with f64.
+    // SAFETY: as in `f32s`, with f64.
     let lanes: [f64; CHAINS * LANES_F32 / 2] = unsafe { std::mem::transmute(chains) };
     lanes.iter().sum()
 }

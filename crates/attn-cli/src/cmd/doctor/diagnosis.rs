@@ -10,7 +10,7 @@ use attn_record::limits::{DeviceLimits, Probe};
 use attn_sys::{host, limit};
 use serde::Serialize;
 
-use crate::{registry, session};
+use crate::registry;
 
 /// Times for which the smallest difference is stated.
 const TIMES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
@@ -97,7 +97,7 @@ impl Surroundings {
 
 impl Diagnosis {
     pub(super) fn of(surroundings: Surroundings, limits: Probe) -> Self {
-        let build = session::build();
+        let build = crate::build::build();
         let differences = TIMES.map(|time| Difference {
             seconds: time.as_secs(),
             share: limits.noise.smallest_effect(time),
@@ -212,6 +212,7 @@ mod tests {
             machine: Machine { cpu, cores: 2, isa: isa.into(), arch, os, caches: Vec::new() },
             pinned: true,
             fma: vec![peak],
+            complete: None,
             bandwidth: Vec::new(),
             timer: Timer { step_ns: 20, reading_ns: 24.0 },
             noise: Noise { slot_ns: 1, slots: 4, spread: 0.0, pair_spread: 0.0 },
@@ -219,8 +220,9 @@ mod tests {
     }
 
     fn build(target_features: &str) -> Build {
-        let [version, profile] = ["0.1.0", "release"].map(String::from);
-        Build { version, target_features: target_features.into(), profile }
+        let [version, profile, target_features] =
+            ["0.1.0", "release", target_features].map(String::from);
+        Build { version, revision: None, dirty: false, code: None, target_features, profile }
     }
 
     #[test]

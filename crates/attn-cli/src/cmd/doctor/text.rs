@@ -66,10 +66,7 @@ fn build(found: &Diagnosis) -> String {
     let build = &found.build;
     facts(
         "build",
-        &[
-            ("attn", format!("{}, {}", build.version, build.profile)),
-            ("target features", build.target_features.clone()),
-        ],
+        &[("program", build.to_string()), ("target features", build.target_features.clone())],
     )
 }
 
