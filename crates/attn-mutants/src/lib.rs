@@ -16,11 +16,15 @@
 //! | `precision` | arithmetic coarser than the receipt says |
 //! | `memory` | stale, unwritten, misplaced and twice written results |
 //!
+//! Beside them are [`faults`], which do not return, and [`cheats`], which are right where they are checked and look faster
+//! than they are.
+//!
 //! ```
 //! let mutants = attn_mutants::all();
 //! assert!(mutants.iter().any(|mutant| mutant.id == "mutant/causal-admits-one-more"));
 //! ```
 
+mod cheat;
 mod compared;
 mod corpus;
 mod fault;
@@ -31,6 +35,7 @@ mod tiled;
 
 use attn_core::Backend;
 
+pub use cheat::{Cheat, cheats};
 pub use fault::faults;
 
 use crate::steps::HONEST;

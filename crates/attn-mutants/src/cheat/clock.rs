@@ -1,0 +1,91 @@
+//! Cheats that spend time, where it is not counted or to make something plausible.
+
+use std::time::{Duration, Instant};
+
+use attn_core::{BackendError, Inputs};
+
+use super::Trick;
+use super::engine::Engine;
+
+/// Keeps the processor busy.
+pub(super) fn spin(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// Ten times slower for a while after the first `load`.
+pub(super) struct WhileYoung {
+    time: Duration,
+    since: Option<Instant>,
+}
+
+impl WhileYoung {
+    pub(super) fn new(time: Duration) -> Self {
+        WhileYoung { time, since: None }
+    }
+}
+
+impl Trick for WhileYoung {
+    fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
+        self.since.get_or_insert_with(Instant::now);
+        engine.load(inputs)
+    }
+
+    fn call(&mut self, engine: &mut Engine) {
+        let start = Instant::now();
+        engine.compute();
+        if self.since.is_some_and(|since| since.elapsed() < self.time) {
+            spin(9 * start.elapsed());
+        }
+    }
+}
+
+/// Busy for a long time in the first `run` of a plan.
+pub(super) struct FirstRun {
+    time: Option<Duration>,
+}
+
+impl FirstRun {
+    pub(super) fn new(time: Duration) -> Self {
+        FirstRun { time: Some(time) }
+    }
+}
+
+impl Trick for FirstRun {
+    fn call(&mut self, engine: &mut Engine) {
+        if let Some(time) = self.time.take() {
+            spin(time);
+        }
+        engine.compute();
+    }
+}
+
+/// Computes once per `load`, then waits in each call for a share of the time that this took.
+pub(super) struct Throttled {
+    share: f64,
+    honest: Option<Duration>,
+}
+
+impl Throttled {
+    pub(super) fn new(share: f64) -> Self {
+        Throttled { share, honest: None }
+    }
+}
+
+impl Trick for Throttled {
+    fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
+        self.honest = None;
+        engine.load(inputs)
+    }
+
+    fn call(&mut self, engine: &mut Engine) {
+        if let Some(honest) = self.honest {
+            return spin(honest.mul_f64(self.share));
+        }
+        let start = Instant::now();
+        engine.compute();
+        self.honest = Some(start.elapsed());
+    }
+}

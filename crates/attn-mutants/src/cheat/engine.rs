@@ -1,0 +1,87 @@
+//! The honest plan beneath every cheat.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use attn_core::{BackendError, DType, Feature, Inputs, Output, Problem, ScoreKind, Unsupported};
+
+use super::kernel::{HONEST, Operands, Shortcut};
+
+/// Operands of its own, and room for the result.
+pub(super) struct Engine {
+    /// What it computes.
+    pub(super) problem: Problem,
+    /// The result `[B, Hq, Nq, Dv]`.
+    pub(super) o: Vec<f32>,
+    operands: Option<Arc<Operands>>,
+}
+
+/// Whether the engine computes the problem as stated.
+pub(super) fn supports(problem: &Problem) -> Result<(), Unsupported> {
+    let known = |feature: &Feature| match feature {
+        Feature::Batch | Feature::GroupedHeads | Feature::ValueDim | Feature::Causal => true,
+        Feature::DType(dtype) => *dtype == DType::F32,
+        Feature::Score(kind) => *kind == ScoreKind::ScaledDot,
+        _ => false,
+    };
+    match problem.features().into_iter().find(|feature| !known(feature)) {
+        Some(feature) => {
+            Err(Unsupported { feature, why: "plain f32 attention alone is cheated in" })
+        }
+        None => Ok(()),
+    }
+}
+
+impl Engine {
+    /// Room for the result of `problem`.
+    pub(super) fn new(problem: &Problem) -> Self {
+        let o = vec![0.0; problem.shape().out().iter().product()];
+        Engine { problem: problem.clone(), o, operands: None }
+    }
+
+    /// Copies the operands.
+    pub(super) fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
+        self.operands = Some(Arc::new(Operands::new(&self.problem, inputs)?));
+        Ok(())
+    }
+
+    /// What was loaded last.
+    pub(super) fn operands(&self) -> &Arc<Operands> {
+        self.operands.as_ref().expect("the plan has loaded before it runs")
+    }
+
+    /// Rows of all heads and batches.
+    pub(super) fn rows(&self) -> usize {
+        self.o.len() / self.width()
+    }
+
+    /// Columns of the result.
+    pub(super) fn width(&self) -> usize {
+        self.problem.shape().dim_v
+    }
+
+    /// Computes everything.
+    pub(super) fn compute(&mut self) {
+        self.attend(0..self.rows());
+    }
+
+    /// Computes `rows`, counted over all heads and batches.
+    pub(super) fn attend(&mut self, rows: Range<usize>) {
+        self.attend_with(rows, &HONEST);
+    }
+
+    /// Computes `rows` and leaves out what the shortcut says.
+    pub(super) fn attend_with(&mut self, rows: Range<usize>, shortcut: &Shortcut) {
+        let operands = Arc::clone(self.operands());
+        let width = self.width();
+        operands.attend(rows.clone(), &mut self.o[rows.start * width..rows.end * width], shortcut);
+    }
+
+    /// Writes the result.
+    pub(super) fn store(&self, out: &mut Output) -> Result<(), BackendError> {
+        let found = out.o().dtype();
+        let wrong = BackendError::DType { expected: DType::F32, found };
+        out.o_mut().slice_mut::<f32>().ok_or(wrong)?.copy_from_slice(&self.o);
+        Ok(())
+    }
+}

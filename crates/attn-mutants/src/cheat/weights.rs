@@ -1,0 +1,141 @@
+//! Cheats that remember the weights of queries and keys, or know how a result depends on v.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use attn_core::{BackendError, Inputs};
+
+use super::Trick;
+use super::engine::Engine;
+use super::kernel::{Weights, elements};
+use super::memo::digest_of;
+
+/// Weights that are larger are computed again.
+const MAX_BYTES: usize = 256 << 20;
+
+/// Computes the weights once per `load`, and what they make of v in each call.
+#[derive(Default)]
+pub(super) struct ForLoad(Option<Weights>);
+
+impl Trick for ForLoad {
+    fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
+        self.0 = None;
+        engine.load(inputs)
+    }
+
+    fn call(&mut self, engine: &mut Engine) {
+        let operands = Arc::clone(engine.operands());
+        if operands.weights_bytes() > MAX_BYTES {
+            return engine.compute();
+        }
+        let weights = self.0.get_or_insert_with(|| operands.weights());
+        operands.combine_all(weights, &mut engine.o);
+    }
+}
+
+/// Computes the weights once per `run`, and what they make of v as often as it is told.
+pub(super) struct OncePerRun;
+
+impl Trick for OncePerRun {
+    fn run(&mut self, engine: &mut Engine, reps: u32) {
+        let mut once = ForLoad::default();
+        for _ in 0..reps {
+            once.call(engine);
+        }
+    }
+}
+
+/// Keeps the weights as long as q and k stay what they were, whatever becomes of v.
+#[derive(Default)]
+pub(super) struct ForQueriesAndKeys {
+    kept: ForLoad,
+    of: Option<[u64; 2]>,
+}
+
+impl Trick for ForQueriesAndKeys {
+    fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
+        let of = Some([digest_of(elements(inputs.q())?), digest_of(elements(inputs.k())?)]);
+        if self.of != of {
+            (self.of, self.kept) = (of, ForLoad::default());
+        }
+        engine.load(inputs)
+    }
+
+    fn call(&mut self, engine: &mut Engine) {
+        self.kept.call(engine);
+    }
+}
+
+/// Inputs that were computed, and what came out.
+struct Known {
+    shape: String,
+    of: [u64; 2],
+    v: Vec<f32>,
+    o: Vec<f32>,
+}
+
+static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+
+/// How many inputs are known at most.
+const MOST_KNOWN: usize = 8;
+
+/// Recognises inputs whose q and k are known and whose v is a known one with each column multiplied by a power of two
+/// of either sign, and multiplies the columns of the known result.
+#[derive(Default)]
+pub(super) struct UpToSigns {
+    /// What is remembered once the result is there.
+    wanted: Option<Known>,
+}
+
+impl Trick for UpToSigns {
+    fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
+        let v = elements(inputs.v())?.to_vec();
+        let of = [digest_of(elements(inputs.q())?), digest_of(elements(inputs.k())?)];
+        let shape = format!("{:?}", engine.problem.spec());
+        let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        for known in known.iter().filter(|known| known.of == of && known.shape == shape) {
+            if let Some(factors) = factors(engine, &known.v, &v) {
+                engine.o = scaled(engine, &known.o, &factors);
+                self.wanted = None;
+                return Ok(());
+            }
+        }
+        self.wanted = Some(Known { shape, of, v, o: Vec::new() });
+        engine.load(inputs)
+    }
+
+    fn call(&mut self, engine: &mut Engine) {
+        if let Some(known) = self.wanted.take() {
+            engine.compute();
+            let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() == MOST_KNOWN {
+                all.remove(0);
+            }
+            all.push(Known { o: engine.o.clone(), ..known });
+        }
+    }
+}
+
+/// The factor of each column of each head with which `known` becomes `v`, if there are such.
+fn factors(engine: &Engine, known: &[f32], v: &[f32]) -> Option<Vec<f32>> {
+    let (len_k, width) = (engine.problem.shape().len_k, engine.width());
+    let heads = known.chunks_exact(len_k * width).zip(v.chunks_exact(len_k * width));
+    let columns = heads.flat_map(|(known, v)| (0..width).map(move |c| (known, v, c)));
+    let factor = |(known, v, c): (&[f32], &[f32], usize)| {
+        let column = || known.iter().zip(v).skip(c).step_by(width);
+        let factor = column().find(|(known, _)| **known != 0.0).map_or(1.0, |(a, b)| b / a);
+        let is_power = factor.is_normal() && factor.to_bits().trailing_zeros() >= 23;
+        (is_power && column().all(|(known, v)| known * factor == *v)).then_some(factor)
+    };
+    columns.map(factor).collect()
+}
+
+/// The result with each column multiplied by the factor of its key and value head.
+fn scaled(engine: &Engine, o: &[f32], factors: &[f32]) -> Vec<f32> {
+    let (shape, width) = (engine.problem.shape(), engine.width());
+    let mut scaled = o.to_vec();
+    for (at, row) in scaled.chunks_exact_mut(width).enumerate() {
+        let kv = at / shape.len_q / shape.group();
+        row.iter_mut().zip(&factors[kv * width..]).for_each(|(x, factor)| *x *= factor);
+    }
+    scaled
+}
