@@ -5,6 +5,14 @@ use serde::Serialize;
 use crate::stats::{self, Interval, LEVEL};
 use crate::{Measurement, Process};
 
+/// How much wider than Student's and Welch's an interval over processes is.
+///
+/// A cell gets processes until its interval is narrow, so the spread that stops it is smaller than the true one more
+/// often than not, and intervals that take the number of values as given hold too seldom: Student's in 91 % of cells
+/// instead of 95 % at worst, Welch's in 89 % of ratios. With this factor both hold in 95 % at least, by a simulation of the
+/// very rule (`attn check --intervals`).
+pub const STOPPING: f64 = 1.35;
+
 /// `MAD * 1.4826` estimates the standard deviation where samples are normal.
 const MAD_TO_SD: f64 = 1.4826;
 
@@ -39,10 +47,10 @@ impl Measurement {
     /// The interval of the time per call, nanoseconds.
     ///
     /// Over two and more processes, which are what is independent, it is Student's over the logarithms of
-    /// their medians. Over one it is the bootstrap's over that one's samples.
+    /// their medians, [`STOPPING`] times as wide. Over one it is the bootstrap's over that one's samples.
     pub fn interval(&self) -> Option<Estimate> {
         if let Some(logs) = stats::mean_interval(&log_medians(&self.by_process()), LEVEL) {
-            return Some(Estimate { interval: logs.map(f64::exp), between: true });
+            return Some(between(&logs));
         }
         let interval = stats::bootstrap_median(&self.per_call_ns(), LEVEL)?;
         Some(Estimate { interval, between: false })
@@ -50,8 +58,8 @@ impl Measurement {
 
     /// The interval of this time per call divided by that of `other`.
     ///
-    /// Where both have two and more processes, it is Welch's over the logarithms of their medians; else
-    /// the bootstrap's over all samples.
+    /// Where both have two and more processes, it is Welch's over the logarithms of their medians, [`STOPPING`] times as
+    /// wide; else the bootstrap's over all samples.
     pub fn ratio_to(&self, other: &Measurement) -> Option<Estimate> {
         ratio(&self.by_process(), &other.by_process())
     }
@@ -98,10 +106,15 @@ impl Measurement {
 fn ratio(own: &[Vec<f64>], others: &[Vec<f64>]) -> Option<Estimate> {
     let (own_logs, other_logs) = (log_medians(own), log_medians(others));
     if let Some(logs) = stats::difference_interval(&own_logs, &other_logs, LEVEL) {
-        return Some(Estimate { interval: logs.map(f64::exp), between: true });
+        return Some(between(&logs));
     }
     let interval = stats::bootstrap_ratio(&own.concat(), &others.concat(), LEVEL)?;
     Some(Estimate { interval, between: false })
+}
+
+/// What an interval of logarithms that takes the numbers of processes as given says of these processes.
+fn between(logs: &Interval) -> Estimate {
+    Estimate { interval: logs.times_as_wide(STOPPING).map(f64::exp), between: true }
 }
 
 fn medians(processes: &[Vec<f64>]) -> Vec<f64> {
@@ -138,10 +151,10 @@ mod tests {
         assert!((point.interval.low - 100.0).abs() < 1e-9);
         assert!((point.interval.high - 100.0).abs() < 1e-9);
 
-        // Logs of 100 and 110: mean 4.652825, half width 12.706205 * 0.067394 / sqrt 2 = 0.605514.
+        // Logs of 100 and 110: mean 4.652825, half width 1.35 * 12.706205 * 0.067394 / sqrt 2 = 0.817444.
         let two = measurement(&[&[1000], &[1100]]).interval().unwrap();
-        assert!((two.interval.low - 57.2438).abs() < 1e-2, "{two:?}");
-        assert!((two.interval.high - 192.161).abs() < 1e-2, "{two:?}");
+        assert!((two.interval.low - 46.3111).abs() < 1e-2, "{two:?}");
+        assert!((two.interval.high - 237.524).abs() < 1e-2, "{two:?}");
     }
 
     #[test]

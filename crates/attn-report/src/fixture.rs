@@ -31,6 +31,9 @@ pub(crate) fn ok(case: &str, backend: &str, ns: f64) -> Record {
         recheck: None,
         build: Build {
             version: "0.1.0".into(),
+            revision: None,
+            dirty: false,
+            code: None,
             target_features: "avx2+fma".into(),
             profile: "release".into(),
         },
@@ -45,6 +48,15 @@ pub(crate) fn checked(case: &str, backend: &str, share: f64) -> Record {
     record.model = None;
     record.volatile.measurement = None;
     record.check = Some(verdict(share));
+    record
+}
+
+/// A cell of `samples` samples of which the first `disturbed` are marked.
+pub(crate) fn disturbed(case: &str, disturbed: u32, samples: usize) -> Record {
+    let mut record = ok(case, "x", 1e6);
+    let process = &mut record.volatile.measurement.as_mut().expect("measured").processes[0];
+    process.samples_ns = vec![1_000_000; samples];
+    process.disturbed = Some((0..disturbed).collect());
     record
 }
 
@@ -121,6 +133,7 @@ pub(crate) fn peak(bytes: u64) -> Memory {
         peak_bytes: bytes,
         allocations: Some(0),
         allocated_bytes: Some(0),
+        uncounted_bytes: None,
     }
 }
 
@@ -148,8 +161,9 @@ fn samples(ns: &[f64]) -> Measurement {
         samples_ns: ns.iter().map(|&ns| ns as u64).collect(),
         disturbed: Some(Vec::new()),
         pace_ns: Vec::new(),
+        audit: None,
     };
-    Measurement { clock_ns: 20, processes: vec![process] }
+    Measurement { clock_ns: 1, processes: vec![process] }
 }
 
 fn verdict(share: f64) -> Verdict {

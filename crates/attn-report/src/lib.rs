@@ -9,6 +9,7 @@
 //! | [`table`] | the table in the terminal, and Markdown for a README |
 //! | [`summary`] | counts, ranking and the worst error, as data |
 //! | [`scaling`] | exponents, crossings and speed-ups, as data and as sentences |
+//! | [`disturbance`] | how many samples were disturbed, as data and as a warning |
 //! | [`overhead`] | what measuring costs beyond what is measured, as data |
 //! | [`compare`] | backends side by side, rankings, one run against another, as data |
 //! | [`charts`] | SVG: time, rate, error, attention map |
@@ -19,6 +20,7 @@
 mod certainty;
 pub mod charts;
 pub mod compare;
+pub mod disturbance;
 mod error;
 mod format;
 pub mod overhead;

@@ -20,11 +20,11 @@ impl Place {
         Place { machine: record.machine.clone(), build: record.build.clone() }
     }
 
-    /// `Test CPU, 2 cores; attn 0.1.0 (release)`.
+    /// `Test CPU, 2 cores; attn 0.1.0 (release, revision 832489ed, code 1f3a9c22)`.
     pub fn title(&self) -> String {
         let Place { machine, build } = self;
         let cores = crate::format::count(machine.cores, "core");
-        format!("{}, {cores}; attn {} ({})", machine.cpu, build.version, build.profile)
+        format!("{}, {cores}; {build}", machine.cpu)
     }
 }
 
@@ -46,12 +46,13 @@ mod tests {
     #[test]
     fn machines_and_builds_are_apart() {
         let mut newer = ok("g/1", "a", 1.0);
-        newer.build.version = "0.2.0".into();
+        newer.build.code = Some("1f3a9c2244".into());
         let records =
             [ok("g/1", "a", 1.0), elsewhere(ok("g/1", "a", 1.0)), newer, ok("g/2", "a", 1.0)];
         let found = places(&refs(&records));
         let sizes: Vec<usize> = found.iter().map(|(_, records)| records.len()).collect();
         assert_eq!(sizes, [2, 1, 1]);
         assert_eq!(found[1].0.title(), "Other CPU, 2 cores; attn 0.1.0 (release)");
+        assert_eq!(found[2].0.title(), "Test CPU, 2 cores; attn 0.1.0 (release, code 1f3a9c22)");
     }
 }

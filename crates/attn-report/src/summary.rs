@@ -6,6 +6,7 @@ use attn_core::ScoreKind;
 use attn_record::{Model, Outcome, Record, stats};
 use serde::Serialize;
 
+use crate::disturbance::Disturbance;
 use crate::rows::{backends, best_ns, grouped, shown_model};
 
 /// Counts, ranking and the worst error of a set of records.
@@ -29,6 +30,8 @@ pub struct Summary {
     pub not_ranked: Vec<String>,
     /// The `ok` cell that came closest to its error budget.
     pub worst: Option<WorstCell>,
+    /// How many samples were disturbed; `None` if nothing was measured where that can be told.
+    pub disturbance: Option<Disturbance>,
 }
 
 /// One backend.
@@ -93,6 +96,7 @@ impl Summary {
             ranking,
             not_ranked,
             worst: worst(all),
+            disturbance: Disturbance::of(all.iter().copied()),
         }
     }
 
@@ -172,7 +176,7 @@ fn rank<K>(backend: &str, cells: &[(K, Vec<&Record>)]) -> Option<Rank> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{checked, elsewhere, ok, with_outcome};
+    use crate::fixture::{checked, disturbed, elsewhere, ok, with_outcome};
 
     #[test]
     fn ranks_by_the_geometric_mean_over_the_shared_cells() {
@@ -253,9 +257,11 @@ mod tests {
 
     #[test]
     fn serialises_outcomes_by_name() {
-        let records = [with_outcome(ok("g/1", "a", 1.0), Outcome::Timeout)];
+        let records = [with_outcome(ok("g/1", "a", 1.0), Outcome::Timeout), disturbed("g/2", 1, 2)];
         let json = serde_json::to_value(Summary::of(&records)).unwrap();
         assert_eq!(json["outcomes"]["timeout"], 1);
+        assert_eq!(json["disturbance"]["disturbed"], 1);
+        assert!(json["disturbance"]["warning"].is_string());
         assert_eq!(json["backends"][0]["backend"], "a");
     }
 }

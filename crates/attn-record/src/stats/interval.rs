@@ -37,6 +37,14 @@ impl Interval {
         Interval { low: a.min(b), high: a.max(b), level: self.level }
     }
 
+    /// The interval around the same middle with `factor` times the width.
+    #[must_use]
+    pub fn times_as_wide(&self, factor: f64) -> Self {
+        let half = factor * (self.high - self.low) / 2.0;
+        let middle = f64::midpoint(self.low, self.high);
+        Interval { low: middle - half, high: middle + half, level: self.level }
+    }
+
     /// The interval of a sum of which this one knows one part, and of the other only that it is independent, and
     /// normal around 0 with this variance. The half widths of both add up as squares.
     #[must_use]
@@ -71,6 +79,11 @@ mod tests {
         let found = interval(-1.0, 5.0).with_variance((4.0f64 / 1.959_964).powi(2));
         assert!((found.low + 3.0).abs() < 1e-6 && (found.high - 7.0).abs() < 1e-6, "{found:?}");
         assert_eq!(interval(-1.0, 5.0).with_variance(0.0), interval(-1.0, 5.0));
+    }
+
+    #[test]
+    fn a_wider_interval_has_the_same_middle() {
+        assert_eq!(interval(1.0, 3.0).times_as_wide(1.5), interval(0.5, 3.5));
     }
 
     #[test]

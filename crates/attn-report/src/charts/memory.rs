@@ -90,6 +90,7 @@ mod tests {
                 peak_bytes,
                 allocations: Some(3),
                 allocated_bytes: Some(peak_bytes),
+                uncounted_bytes: None,
             });
         }
         records

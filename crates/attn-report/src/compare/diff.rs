@@ -192,8 +192,13 @@ pub fn diff(old: &[Record], new: &[Record]) -> Diff {
             && (&a.case, &a.backend, a.model, a.threads)
                 == (&b.case, &b.backend, b.model, b.threads)
     };
+    // Of a merged run's several builds, the one that the other run has too.
+    let partner = |o: &Record| {
+        let of_build = new.iter().find(|n| same(o, n) && o.build == n.build);
+        of_build.or_else(|| new.iter().find(|n| same(o, n))).copied()
+    };
     let pairs: Vec<(&Record, &Record)> =
-        old.iter().filter_map(|o| Some((*o, *new.iter().find(|n| same(o, n))?))).collect();
+        old.iter().filter_map(|o| Some((*o, partner(o)?))).collect();
     let alone = |these: &[&Record], those: &[&Record]| {
         let alone = these.iter().filter(|r| !those.iter().any(|other| same(r, other)));
         alone.map(|r| name(r)).collect()
@@ -364,6 +369,14 @@ mod tests {
         let both = [old[0].clone(), new[0].clone()];
         let found = diff(&old, &both);
         assert_eq!((found.machines.len(), found.only_new.len()), (1, 1));
+        // With the old build in the new run too, its cells are.
+        let mut rebuilt = cell("g/1", 900.0);
+        rebuilt.build.code = Some("1f3a9c22".into());
+        let found = diff(&old, &[rebuilt, old[0].clone()]);
+        assert_eq!(
+            (found.machines[0].changes[0].new_ns, &*found.notes[0]),
+            (100.0, "The builds differ.")
+        );
     }
 
     /// A cell whose samples lie between paces that took this long.
@@ -425,9 +438,10 @@ mod tests {
         const CELLS: usize = 2000;
         let (old, new) = (disturbed(1, CELLS), disturbed(2, CELLS));
         let found = diff(&old, &new).machines.remove(0);
-        // 95 %, and four standard errors of it.
+        // 95 %, less four standard errors of it. More than that, because these cells have three processes whatever they
+        // find, and the intervals allow for cells that have more until these agree.
         let share = found.wall.covering as f64 / CELLS as f64;
-        assert!((share - 0.95).abs() < 0.02, "{share}");
+        assert!((0.93..0.99).contains(&share), "{share}");
         // What the processes alone say holds far less.
         let alone = |(old, new): &(&Record, &Record)| {
             let ratio = new.measurement().unwrap().ratio_to(old.measurement().unwrap());

@@ -5,12 +5,13 @@ use attn_record::{Axis, Model, Outcome, Record};
 
 use super::html::{Cell, heading, list, paragraph, strong, table, text};
 use crate::compare::{Lead, leads};
+use crate::disturbance::Disturbance;
 use crate::format::{bytes, count, percent, ratio, significant};
 use crate::scaling::{Exponent, LARGE, Line, Sweep, Threads};
 use crate::source::Site;
 use crate::summary::Summary;
 
-/// Three cards.
+/// Three cards, and how calm the machine was.
 pub(super) fn cards(site: &Site<'_>) -> String {
     let cards = [
         ("Who is the fastest", fastest(site)),
@@ -20,7 +21,16 @@ pub(super) fn cards(site: &Site<'_>) -> String {
     let cards = cards.map(|(question, answers)| {
         format!("<div class=\"answer\">\n<h3>{question}</h3>\n{}</div>\n", list(&answers))
     });
-    format!("<div class=\"answers\">\n{}</div>\n", cards.concat())
+    let calm = Disturbance::of(site.records.iter().copied()).as_ref().map(disturbance);
+    format!("<div class=\"answers\">\n{}</div>\n{}", cards.concat(), calm.unwrap_or_default())
+}
+
+fn disturbance(found: &Disturbance) -> String {
+    let line = text(&found.line());
+    paragraph(&match found.warning {
+        Some(_) => format!("<strong class=\"bad\">{line}</strong>."),
+        None => line + ".",
+    })
 }
 
 fn fastest(site: &Site<'_>) -> Vec<String> {
@@ -124,6 +134,14 @@ fn right(records: &[&Record]) -> Vec<String> {
     if failed > 0 {
         let cells = count(failed, "cell");
         said.push(format!("<strong class=\"bad\">{cells} failed</strong> or ran out of time."));
+    }
+    let implausible = n(Outcome::Implausible);
+    if implausible > 0 {
+        let cells = count(implausible, "cell");
+        let verb = if implausible == 1 { "has" } else { "have" };
+        said.push(format!(
+            "<strong class=\"bad\">{cells} {verb} a time that cannot be</strong>, which is not shown."
+        ));
     }
     let others = [Outcome::Unsupported, Outcome::Unavailable, Outcome::Skipped];
     let others: Vec<String> = others

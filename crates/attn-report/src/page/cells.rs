@@ -4,6 +4,7 @@ use attn_record::{Outcome, Record};
 
 use super::Section;
 use super::html::{Cell, paragraph, table};
+use crate::disturbance::{MUCH, share};
 use crate::format::{bytes, count, percent, ratio, significant, time};
 use crate::roofs::Roofs;
 use crate::rows::{Row, grouped, leaf, reason, rows};
@@ -17,6 +18,7 @@ enum Column {
     Threads,
     Time,
     HalfWidth,
+    Disturbed,
     Rate,
     OfPeak,
     Ratio,
@@ -46,8 +48,8 @@ pub(super) fn of_group(records: &[&Record], roofs: &Roofs) -> String {
 /// Those with something in them, in order.
 fn columns(records: &[&Record], roofs: &Roofs) -> Vec<Column> {
     use Column::{
-        Allocations, Backend, Case, Error, HalfWidth, Model, OfPeak, Problem, Rate, Ratio, Scratch,
-        Threads, Time,
+        Allocations, Backend, Case, Disturbed, Error, HalfWidth, Model, OfPeak, Problem, Rate,
+        Ratio, Scratch, Threads, Time,
     };
     let any = |has: &dyn Fn(&Record) -> bool| records.iter().any(|r| has(r));
     let mut columns = vec![Case, Backend, Threads, Error];
@@ -56,6 +58,7 @@ fn columns(records: &[&Record], roofs: &Roofs) -> Vec<Column> {
     columns.extend((grouped(records, |r| r.model).len() > 1).then_some(Model));
     if any(&|r| r.model.is_some()) {
         columns.extend([Time, HalfWidth, Rate, Ratio]);
+        columns.extend(any(&|r| share(r).is_some()).then_some(Disturbed));
         columns.extend(any(&|r| roofs.share(r).is_some()).then_some(OfPeak));
     }
     if any(&|r| r.volatile.memory.is_some()) {
@@ -88,6 +91,7 @@ impl Column {
             Column::Threads => Cell::number("threads"),
             Column::Time => Cell::number("time"),
             Column::HalfWidth => Cell::number("±"),
+            Column::Disturbed => Cell::number("disturbed"),
             Column::Rate => Cell::number("GFLOP/s"),
             Column::OfPeak => Cell::number("of peak"),
             Column::Ratio => Cell::number("ratio"),
@@ -108,6 +112,11 @@ impl Column {
             Column::Threads => Cell::value(Some(record.threads as f64), |n| n.to_string()),
             Column::Time => Cell::value(record.median_ns(), time),
             Column::HalfWidth => Cell::value(half_width(record), percent).class("number muted"),
+            Column::Disturbed => {
+                let share = share(record);
+                let much = share.is_some_and(|share| share > MUCH);
+                Cell::value(share, percent).class(if much { "number bad" } else { "number muted" })
+            }
             Column::Rate => Cell::value(record.gflops(), significant),
             Column::OfPeak => Cell::value(roofs.share(record), percent),
             Column::Ratio => {
@@ -191,10 +200,7 @@ fn cases(records: &[&Record]) -> String {
 
 /// What fails a run stands out.
 fn class(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Disagrees | Outcome::Error | Outcome::Timeout => "wrap bad",
-        _ => "wrap",
-    }
+    if outcome.is_failure() { "wrap bad" } else { "wrap" }
 }
 
 #[cfg(test)]
@@ -202,7 +208,7 @@ mod tests {
     use attn_record::Memory;
 
     use super::*;
-    use crate::fixture::{checked, ok, refs, with_outcome};
+    use crate::fixture::{checked, disturbed, ok, refs, with_outcome};
     use crate::roofs::example;
 
     fn of_group(records: &[Record]) -> String {
@@ -231,6 +237,14 @@ mod tests {
     }
 
     #[test]
+    fn disturbed_samples_are_shown_and_many_stand_out() {
+        let html = of_group(&[disturbed("g/a", 1, 20), disturbed("g/b", 5, 10)]);
+        for part in [">disturbed<", ">5.0%<", "bad\" data-value=\"0.5\">50%<"] {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
     fn memory_and_share_of_peak_are_shown_where_they_are_known() {
         let mut record = ok("g/a", "x", 13_107.0);
         let plain = of_group(std::slice::from_ref(&record));
@@ -240,6 +254,7 @@ mod tests {
             peak_bytes: 3 << 20,
             allocations: Some(7),
             allocated_bytes: Some(0),
+            uncounted_bytes: None,
         });
         let html = super::of_group(&[&record], &example());
         for part in ["of peak", ">50%<", "3 MiB", "data-value=\"7\""] {

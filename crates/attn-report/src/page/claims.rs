@@ -3,6 +3,7 @@
 use attn_record::claims::{Claim, Claims, Ruling};
 
 use super::document;
+use super::facts::program_facts;
 use super::html::{code, definitions, paragraph, text};
 use crate::charts::{dark, of_claim};
 
@@ -92,19 +93,12 @@ fn article(claim: &Claim) -> String {
 
 fn origin(claims: &Claims) -> String {
     let machine = &claims.machine;
-    let build = &claims.build;
-    let facts = [
+    let mut facts = vec![
         ("Made by", code(&claims.command)),
         ("Started", text(&claims.started)),
         ("Processor", text(&format!("{}, {} logical processors", machine.cpu, machine.cores))),
-        (
-            "Build",
-            text(&format!(
-                "attn {}, {}, compiled for {}",
-                build.version, build.profile, build.target_features
-            )),
-        ),
     ];
+    facts.extend(program_facts(&claims.build));
     format!("<section>\n<h2>Where and how</h2>\n{}</section>\n", definitions(&facts))
 }
 
@@ -142,6 +136,9 @@ mod tests {
             machine: run.machine,
             build: Build {
                 version: word.into(),
+                revision: Some(word.into()),
+                dirty: false,
+                code: Some(word.into()),
                 target_features: word.into(),
                 profile: word.into(),
             },

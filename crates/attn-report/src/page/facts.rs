@@ -1,7 +1,7 @@
 //! What ran where, and how to run it again.
 
 use attn_core::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy};
-use attn_record::{Record, Run};
+use attn_record::{Build, Record, Run};
 
 use super::Section;
 use super::figure::{amount, program};
@@ -18,21 +18,26 @@ pub(super) fn machine(run: &Run, place: &Place) -> Section {
         .iter()
         .map(|cache| format!("L{} {}", cache.level, bytes(cache.bytes)))
         .collect();
-    let build = format!(
-        "attn {}, {}, compiled for {}",
-        build.version, build.profile, build.target_features
-    );
-    let pairs = [
+    let mut pairs = vec![
         ("Processor", text(&machine.cpu)),
         ("Logical processors", machine.cores.to_string()),
         ("Instruction sets", text(&machine.isa)),
         ("Caches", if caches.is_empty() { "not known".into() } else { caches.join(", ") }),
         ("System", text(&format!("{}, {}", machine.os, machine.arch))),
-        ("Build", text(&build)),
-        ("Preset", text(&run.preset)),
-        ("Started", text(&run.started)),
     ];
+    pairs.extend(program_facts(build));
+    pairs.extend([("Preset", text(&run.preset)), ("Started", text(&run.started))]);
     Section { title: "Machine and build".into(), content: definitions(&pairs) }
+}
+
+/// What is known of the program that measured, in full.
+pub(super) fn program_facts(build: &Build) -> Vec<(&'static str, String)> {
+    let Build { version, revision, dirty, code: program, target_features, profile } = build;
+    let line = format!("attn {version}, {profile}, compiled for {target_features}");
+    let changes = if *dirty { ", with changes that were not committed" } else { "" };
+    let revision = revision.as_ref().map(|commit| ("Revision", code(commit) + changes));
+    let program = program.as_ref().map(|hash| ("SHA-256 of its code", code(hash)));
+    [Some(("Build", text(&line))), revision, program].into_iter().flatten().collect()
 }
 
 /// What every backend really ran, as it says itself.

@@ -6,6 +6,7 @@ use super::checked;
 use super::columns::Columns;
 use super::compare::some;
 use super::scaling::wrap;
+use crate::disturbance::{Disturbance, MUCH, share};
 use crate::format::{count, percent, ratio, shorten, significant, time};
 use crate::place::places;
 use crate::rows::{Row, grouped, leaf, reason, rows};
@@ -20,6 +21,9 @@ const LEGEND: &str = "\
 time: median per call; ratio: to the fastest (*) of its case and threads
 error: the largest, as a share of what rounding may cause
 ";
+
+/// What follows a time of which more than [`MUCH`] of the samples were disturbed.
+const MARK: char = '~';
 
 /// How the table is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,9 +54,26 @@ pub fn render(records: &[Record], options: Options) -> String {
         blocks.extend(groups.iter().map(|(group, cells)| block(group, cells, width)));
     }
     if all.iter().any(|r| r.median_ns().is_some()) {
-        blocks.push(LEGEND.into());
+        blocks.push(LEGEND.to_owned() + &disturbance(&all, width));
     }
     blocks.join("\n")
+}
+
+/// How many samples were disturbed, and what the mark behind times means where there is one.
+fn disturbance(records: &[&Record], width: usize) -> String {
+    let much = percent(MUCH);
+    let mark = format!("{MARK}: more than {much} of the samples were disturbed\n");
+    let mark = if records.iter().any(|r| is_disturbed(r)) { mark } else { String::new() };
+    let found = Disturbance::of(records.iter().copied());
+    let line = found.map(|found| match &found.warning {
+        Some(warning) => wrap(&format!("warning: {warning}"), width),
+        None => format!("{found}\n"),
+    });
+    mark + &line.map_or_else(String::new, |line| format!("\n{}", line.trim_start()))
+}
+
+fn is_disturbed(record: &Record) -> bool {
+    share(record).is_some_and(|share| share > MUCH)
 }
 
 /// One group: its name, the measured cells, then what was only checked.
@@ -83,12 +104,13 @@ fn measured_cells(records: &[&Record], width: usize) -> String {
         return String::new();
     }
     let rows = rows(records);
+    let marked = records.iter().any(|r| is_disturbed(r));
     let mut lines = vec![HEADER.map(Into::into).to_vec()];
     let mut previous = "";
     for row in &rows {
         let case = if row.record.case == previous { "" } else { leaf(row.record) };
         previous = &row.record.case;
-        lines.push(cells(row, case));
+        lines.push(cells(row, case, marked));
     }
     let columns = Columns::fit(&lines, NAMES, width - INDENT.len());
     let mut text = format!("{INDENT}{}", columns.line(&lines[0]));
@@ -114,15 +136,17 @@ fn skipped_cells(records: &[&Record], width: usize) -> String {
     lines.collect()
 }
 
-/// The cells of a row; one that is not `ok` has no numbers, only names.
-fn cells(row: &Row<'_>, case: &str) -> Vec<String> {
+/// The cells of a row; one that is not `ok` has no numbers, only names. Times end alike where one is `marked`.
+fn cells(row: &Row<'_>, case: &str, marked: bool) -> Vec<String> {
     let record = row.record;
     let mut cells = vec![case.into(), record.backend.clone(), record.threads.to_string()];
     if let (Some(ns), Some(to_best)) = (record.median_ns(), row.ratio) {
         let mark = if to_best == 1.0 { '*' } else { ' ' };
         let share = record.budget_share();
+        let after = if is_disturbed(record) { MARK } else { ' ' };
+        let after = if marked { after.to_string() } else { String::new() };
         cells.extend([
-            time(ns),
+            time(ns) + &after,
             record.gflops().map_or_else(String::new, significant),
             format!("{}{mark}", ratio(to_best)),
             share.map_or_else(String::new, percent),
@@ -144,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixture::{checked, elsewhere, ok, sweep, with_outcome};
+    use crate::fixture::{checked, disturbed, elsewhere, ok, sweep, with_outcome};
 
     fn render(records: &[Record]) -> String {
         super::render(records, Options::default())
@@ -194,6 +218,21 @@ curated
     }
 
     #[test]
+    fn disturbed_samples_are_counted_marked_and_warned_of() {
+        let calm = render(&[disturbed("g/a", 1, 10), disturbed("g/b", 0, 10)]);
+        assert!(calm.ends_with("cause\n\n1 of 20 samples (5.0%) were disturbed\n"), "{calm}");
+        let text = render(&[disturbed("g/a", 5, 10), disturbed("g/b", 0, 10)]);
+        assert!(text.contains("1.00 ms~") && text.contains("1.00 ms  "), "{text}");
+        assert!(text.contains("~: more than 10% of the samples were disturbed\n"), "{text}");
+        assert!(
+            text.contains("\nwarning: 5 of 20 samples (25%) were disturbed: others used"),
+            "{text}"
+        );
+        let checks = render(&[checked("real/fluffy-dog/layer-0", "naive", 0.1)]);
+        assert!(!checks.contains("disturbed"), "{checks}");
+    }
+
+    #[test]
     fn checks_are_summed_up() {
         let records = [
             checked("real/fluffy-dog/layer-0", "naive", 0.1),
@@ -212,6 +251,7 @@ curated
             let mut records = sweep("sweep/seq-len/causal", &["naive", "flash/avx512"], &[64, 16384]);
             records.push(ok(&format!("curated/{case}"), &backend, 123_456.0));
             records.push(checked(&format!("{case}/{case}"), &backend, 0.5));
+            records.push(disturbed("curated/x", 12_345, 23_456));
             for outcome in Outcome::ALL {
                 let mut record = with_outcome(ok(&format!("curated/{case}"), &backend, 1.0), outcome);
                 record.reason = Some(reason.clone());
