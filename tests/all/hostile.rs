@@ -1,18 +1,16 @@
 //! Backends that fail in the ways that have fooled other harnesses, through the worker's own code.
 
 use std::num::NonZeroU32;
-use std::path::Path;
 
-use attn_bench::attn_case::AttnCase;
 use attn_bench::cell::sampling::Timing;
-use attn_bench::expected::Expected;
-use attn_bench::worker::{Exercise, Reply, Request, Timed, serve};
+use attn_bench::run::Exercises;
+use attn_bench::worker::{Answer, Ask, CellId, Choice, Host, Reply, Setup, Timed, serve};
 use attn_cli::registry::NAIVE;
 use attn_core::{
     Backend, BackendError, BackendId, DType, Exec, Family, Finding, Inputs, Output, Plan, Problem,
-    ProblemSpec, Receipt, Shape, Unavailable, Unsupported,
+    ProblemSpec, Receipt, Shape, Unavailable, Unsupported, Verdict,
 };
-use attn_record::{Model, Outcome};
+use attn_record::Model;
 
 /// Naive attention with one fault.
 #[derive(Clone, Copy)]
@@ -94,49 +92,69 @@ impl Plan for FaultyPlan<'_> {
     }
 }
 
-fn exercise(folder: &Path, problem: &Problem, seed: u64) -> Exercise {
-    let inputs = Inputs::generate(problem, Family::Normal, seed);
-    let path = |what: &str| folder.join(format!("{seed}.{what}"));
-    let exercise = Exercise { case: path("case"), expected: path("expected") };
-    Expected::compute(problem, &inputs, &NAIVE).unwrap().save(&exercise.expected).unwrap();
-    let file =
-        AttnCase { problem: problem.clone(), inputs, claim: None, tokens: None, source: None };
-    std::fs::write(&exercise.case, file.to_bytes()).unwrap();
-    exercise
+/// A program that knows the faulty backend alone.
+struct Only(Faulty);
+
+impl Host for Only {
+    fn backend(&self, id: &str) -> Option<&dyn Backend> {
+        (id == "faulty").then_some(&self.0 as &dyn Backend)
+    }
+
+    fn cells(&self, _choice: &Choice) -> Result<Vec<CellId>, Box<dyn std::error::Error>> {
+        Ok(Vec::new())
+    }
 }
 
-/// What a worker that holds only the faulty backend replies to a request to check and measure it.
-fn reply(fault: Fault) -> Reply {
+/// What is found of a worker that holds only the faulty backend: the verdict on its first result, what is wrong with those after
+/// that, and how many samples it took.
+fn found(fault: Fault) -> (Verdict, Option<String>, usize) {
     let folder = tempfile::tempdir().unwrap();
     let shape = Shape { batch: 2, ..Shape::square(2, 9, 8) };
     let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
+    let inputs = [1, 2].map(|seed| Inputs::generate(&problem, Family::Normal, seed));
+    let files = Exercises::of(&problem, inputs, &NAIVE, folder.path()).unwrap();
+    let results = files.results().unwrap();
     let timing = Timing { warmup_ms: 1, sampling_ms: 1, min_samples: 2, min_sample_us: 10 };
-    let request = Request {
+    let setup = Setup {
         backend: "faulty".into(),
+        on_device: false,
         threads: 1,
         cpu: None,
         memory_limit: None,
-        a: Some(exercise(folder.path(), &problem, 1)),
-        b: exercise(folder.path(), &problem, 2),
-        timed: Some(Timed { model: Model::Kernel, timing, cold_bytes: 0, spread: Vec::new() }),
+        case: files.b.clone(),
+        results: results.path().into(),
     };
-    let (faulty, mut output) = (Faulty(fault), Vec::new());
-    let line = serde_json::to_vec(&request).unwrap();
-    let find = |id: &str| (id == "faulty").then_some(&faulty as &dyn Backend);
-    serve(find, &mut line.as_slice(), &mut output).unwrap();
-    serde_json::from_slice(&output).unwrap()
+    let timed = Timed { model: Model::Kernel, timing, cold_bytes: 0, spread: Vec::new() };
+    let asks = [Ask::Prepare(setup), Ask::Check { case: files.a.clone() }, Ask::Measure(timed)];
+    let mut input = b"{\"nonce\":\"n\"}\n".to_vec();
+    for ask in &asks {
+        serde_json::to_writer(&mut input, ask).unwrap();
+        input.push(b'\n');
+    }
+    let mut output = Vec::new();
+    serve(&Only(Faulty(fault)), &mut input.as_slice(), &mut output).unwrap();
+    let text = String::from_utf8(output).unwrap();
+    let replies = text.lines().map(|line| serde_json::from_str::<Reply>(line).unwrap().answer);
+    let replies: Vec<Answer> = replies.collect();
+    let [Answer::Hello { .. }, Answer::Ready(ready), Answer::Stored(first), last] = &replies[..]
+    else {
+        panic!("{replies:?}");
+    };
+    let arithmetic = &ready.receipt.arithmetic;
+    let check = files.judge_first(results.path(), first, arithmetic).unwrap();
+    let Answer::Measured { process, stored, .. } = last else { panic!("{last:?}") };
+    let last = files.judge_last(results.path(), stored, arithmetic).unwrap();
+    (check, last.wrong, process.samples_ns.len())
 }
 
 #[test]
 fn the_control_agrees_and_is_measured() {
-    let reply = reply(Fault::Honest);
-    assert_eq!((reply.outcome, reply.reason), (Outcome::Ok, None));
-    assert!(reply.process.is_some_and(|m| m.samples_ns.len() >= 2));
-    assert!(reply.check.unwrap().agrees() && reply.recheck.unwrap().agrees());
+    let (check, wrong, samples) = found(Fault::Honest);
+    assert!(check.agrees() && wrong.is_none() && samples >= 2, "{wrong:?}");
 }
 
 #[test]
-fn wrong_results_disagree_and_are_never_timed() {
+fn wrong_results_disagree() {
     for (fault, says) in [
         (Fault::Nan, "NaN"),
         (Fault::Zeros, "beyond their error bound"),
@@ -144,26 +162,22 @@ fn wrong_results_disagree_and_are_never_timed() {
         (Fault::NoOp, "never written"),
         (Fault::Scaled, "error"),
     ] {
-        let reply = reply(fault);
-        assert_eq!(reply.outcome, Outcome::Disagrees);
-        let reason = reply.reason.unwrap();
-        assert!(reason.contains(says), "{says}: {reason}");
-        assert_eq!((reply.process, reply.recheck), (None, None), "{says}");
+        let (check, wrong, _) = found(fault);
+        let finding = check.findings.first().unwrap().to_string();
+        assert!(finding.contains(says), "{says}: {finding}");
+        assert!(wrong.unwrap().contains(says));
     }
 }
 
 #[test]
-fn a_stale_result_is_caught_after_timing_and_its_time_is_not_kept() {
-    let reply = reply(Fault::Stale);
-    assert_eq!(reply.outcome, Outcome::Disagrees);
-    assert!(reply.reason.unwrap().starts_with("on the second inputs: "));
-    assert!(reply.check.unwrap().agrees(), "the first result was right");
-    assert_eq!(reply.process, None);
+fn a_stale_result_is_caught_after_timing() {
+    let (check, wrong, _) = found(Fault::Stale);
+    assert!(check.agrees(), "the first result was right");
+    assert!(wrong.unwrap().starts_with("on the second inputs: "));
 }
 
 #[test]
 fn too_few_rows_are_named_with_the_first_that_is_missing() {
-    let findings = reply(Fault::TooFewRows).check.unwrap().findings;
     let last_row = Finding::NotWritten { count: 8, total: 288, first: [1, 1, 8, 0] };
-    assert_eq!(findings, [last_row]);
+    assert_eq!(found(Fault::TooFewRows).0.findings, [last_row]);
 }

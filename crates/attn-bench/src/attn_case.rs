@@ -26,7 +26,8 @@
 //! were computed: `scores` is `f64`, `f32`, `tf32`, `bf16`, `f16` or `int8` (q and k quantised to -127..=127 with a factor per row
 //! or per head; scaled-dot only), `weights` is one of these but int8, `sums` is a storage type. What is not declared is taken as the
 //! strictest that is usual: weights in the type of q, everything else in it or in f32 for the half types. `lse_base` 2
-//! says that `lse` is in base 2. A file may have `lse` without `out`. `score` is
+//! says that `lse` is in base 2. A file may have `lse` without `out`; `"lse": true` says that the problem asks for one
+//! that the file does not have. `score` is
 //! `scaled-dot`, `general` or `additive` ([`attn_core::Score`] has the formulas); a matrix that is absent is the identity,
 //! an absent `w` of an additive score all ones. Unknown keys and unknown tensors are refused by name,
 //! never ignored.
@@ -214,6 +215,9 @@ struct Metadata {
     arithmetic: Option<Declared>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lse_base: Option<f64>,
+    /// Written where the problem asks for an lse that is not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lse: bool,
     tokens: Option<Tokens>,
     source: Option<String>,
 }
@@ -243,7 +247,8 @@ impl AttnCase {
         };
         let lse = file.log_sum_exp()?;
         let score = score::score(kind, &parts);
-        let problem = metadata.problem(&parts, score, file.kv_len()?, lse.is_some())?;
+        let problem =
+            metadata.problem(&parts, score, file.kv_len()?, lse.is_some() || metadata.lse)?;
         let inputs = Inputs::new(&problem, parts)?;
         let claim = metadata.claim(file.optional("out")?, lse, &problem)?;
         let Metadata { tokens, source, .. } = metadata;
@@ -267,6 +272,7 @@ impl AttnCase {
             out: self.claim.as_ref().and_then(|claim| claim.tolerance),
             arithmetic: self.claim.as_ref().and_then(|claim| claim.arithmetic).map(Declared::from),
             lse_base: self.claim.as_ref().filter(|claim| claim.lse_base_two).map(|_| 2.0),
+            lse: spec.lse && self.claim.as_ref().is_none_or(|claim| claim.lse.is_none()),
             tokens: self.tokens.clone(),
             source: self.source.clone(),
         };

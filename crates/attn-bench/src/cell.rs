@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`mod@measure`] | what is timed: kernel, cold kernel, end to end, preparation |
 //! | [`sampling`] | how it is timed: warm-up, samples, disturbances |
+//! | [`secret`] | other inputs, at moments that nobody knows beforehand |
 
 pub mod measure;
 pub mod sampling;
+pub mod secret;
 
 use std::num::NonZeroU32;
 
@@ -15,8 +17,13 @@ use attn_core::{
     Unavailable, Unsupported, Verdict,
 };
 use attn_record::Memory;
+use attn_sys::usage;
 
 use crate::expected::Expected;
+use sampling::nanos;
+
+/// By so many bytes the memory of a process may grow beyond what its allocator counts: stacks of threads, pages of libraries.
+const UNCOUNTED: u64 = 8 << 20;
 
 /// Why a cell did not get to a verdict.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +46,13 @@ pub struct Prepared<'b> {
     exec: Exec,
     receipt: Receipt,
     plan: Box<dyn Plan + 'b>,
+    /// Whether a device computes, not this processor.
+    on_device: bool,
     usage: attn_sys::alloc::Usage,
+    /// Bytes by which the process's memory grew meanwhile.
+    grown: Option<u64>,
+    /// Processor time of the first call.
+    first_call_ns: Option<u64>,
 }
 
 impl<'b> Prepared<'b> {
@@ -51,13 +64,39 @@ impl<'b> Prepared<'b> {
     ) -> Result<Self, CellError> {
         let receipt = backend.probe()?;
         backend.supports(problem)?;
-        let (plan, usage) = attn_sys::alloc::measure(|| backend.prepare(problem, exec));
-        Ok(Prepared { backend, problem: problem.clone(), exec: *exec, receipt, plan: plan?, usage })
+        let prepare = || attn_sys::alloc::measure(|| backend.prepare(problem, exec));
+        let ((plan, usage), grown) = usage::resident_growth(prepare);
+        let (plan, problem, exec) = (plan?, problem.clone(), *exec);
+        let on_device = false;
+        let first_call_ns = None;
+        Ok(Prepared {
+            backend,
+            problem,
+            exec,
+            receipt,
+            plan,
+            on_device,
+            usage,
+            grown,
+            first_call_ns,
+        })
+    }
+
+    /// The same where a device computes: what its receipt says is believed only if the harness knows of the device.
+    #[must_use]
+    pub fn on_device(mut self, on_device: bool) -> Self {
+        self.on_device = on_device;
+        self
     }
 
     /// What runs.
     pub fn receipt(&self) -> &Receipt {
         &self.receipt
+    }
+
+    /// Processor time of the first call, nanoseconds; `None` before it, or where the system does not say.
+    pub fn first_call_ns(&self) -> Option<u64> {
+        self.first_call_ns
     }
 
     /// What the plan occupies.
@@ -85,13 +124,20 @@ impl<'b> Prepared<'b> {
 
     /// Computes `reps` times.
     pub fn run(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
-        self.plan.run(reps)
+        if self.first_call_ns.is_some() {
+            return self.plan.run(reps);
+        }
+        let before = usage::processor();
+        self.plan.run(reps)?;
+        let used = before.zip(usage::processor());
+        self.first_call_ns = used.map(|(before, now)| nanos(now.saturating_sub(before)));
+        Ok(())
     }
 
     /// Computes once where a device does: its libraries load what they need when they are first called, which no warm-up
     /// of milliseconds outlasts.
     pub fn wake(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        if self.receipt.on_processor() {
+        if !self.on_device {
             return Ok(());
         }
         self.load(inputs)?;
@@ -118,7 +164,7 @@ impl<'b> Prepared<'b> {
 
     /// What preparing allocated and one more call allocates; `None` where nobody counts.
     pub fn memory(&mut self) -> Result<Option<Memory>, BackendError> {
-        if self.receipt.on_processor() { self.heap() } else { self.device_memory() }
+        if self.on_device { self.device_memory() } else { self.heap() }
     }
 
     fn device_memory(&mut self) -> Result<Option<Memory>, BackendError> {
@@ -128,18 +174,23 @@ impl<'b> Prepared<'b> {
             peak_bytes: peak.0,
             allocations: None,
             allocated_bytes: None,
+            uncounted_bytes: None,
         }))
     }
 
     fn heap(&mut self) -> Result<Option<Memory>, BackendError> {
-        let (done, run) = attn_sys::alloc::measure(|| self.plan.run(NonZeroU32::MIN));
+        let call = || attn_sys::alloc::measure(|| self.plan.run(NonZeroU32::MIN));
+        let ((done, run), grown) = usage::resident_growth(call);
         done?;
-        let counted = attn_sys::alloc::is_installed();
-        Ok(counted.then(|| Memory {
+        let counted = self.usage.peak_bytes.max(self.usage.held_bytes + run.peak_bytes);
+        let grown = self.grown.unwrap_or(0) + grown.unwrap_or(0);
+        let uncounted = grown.checked_sub(counted).filter(|&bytes| bytes > UNCOUNTED);
+        Ok(attn_sys::alloc::is_installed().then(|| Memory {
             prepared_bytes: self.usage.held_bytes,
-            peak_bytes: self.usage.peak_bytes.max(self.usage.held_bytes + run.peak_bytes),
+            peak_bytes: counted + uncounted.unwrap_or(0),
             allocations: Some(run.allocations),
             allocated_bytes: Some(run.allocated_bytes),
+            uncounted_bytes: uncounted,
         }))
     }
 
@@ -153,10 +204,11 @@ impl<'b> Prepared<'b> {
 
 #[cfg(test)]
 mod tests {
-    use attn_core::{DType, Family, ProblemSpec, Shape};
+    use attn_core::{DType, Family, ProblemSpec, Shape, Variation};
     use attn_naive::Naive;
     use attn_record::Model;
 
+    use super::measure::Measured;
     use super::sampling::Timing;
     use super::*;
     use crate::worker::Timed;
@@ -171,11 +223,24 @@ mod tests {
             let mut cell = Prepared::new(&Naive, &problem, &Exec::SINGLE).unwrap();
             assert!(cell.check(&a, &on_a).unwrap().agrees());
             let timed = Timed { model, timing, cold_bytes: 1 << 16, spread: Vec::new() };
-            let (process, out) = cell.measure(&timed, &b).unwrap();
+            let mut inputs = b.clone();
+            let measured = cell.measure(&timed, &mut inputs).unwrap();
+            assert_eq!(inputs, b);
+            let Measured { process, out, varied, unwritten } = measured;
             assert!(process.samples_ns.len() >= 3 && process.reps >= 1);
             assert!(process.samples_ns.iter().all(|&ns| ns > 0));
             assert!(cell.judge_output(&out, &on_b).agrees(), "{model}");
             assert!(!cell.judge_output(&out, &on_a).agrees(), "{model}: a stale result would show");
+            assert_eq!((varied.is_empty(), unwritten), (model == Model::Prepare, 0));
+            for (variation, mut out) in varied {
+                let mut inputs = b.clone();
+                variation.apply(&problem, &mut inputs);
+                let expected = Expected::compute(&problem, &inputs, &Naive).unwrap();
+                assert!(cell.judge_output(&out, &expected).agrees(), "{model} {variation:?}");
+                variation.undo_output(&problem, &mut out);
+                let is_signs = matches!(variation, Variation::Signs(_));
+                assert_eq!(cell.judge_output(&out, &on_b).agrees(), is_signs);
+            }
         }
     }
 }

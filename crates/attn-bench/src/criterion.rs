@@ -157,6 +157,7 @@ fn process(Sample { iters, times }: &Sample) -> Option<Process> {
         samples_ns: iters.iter().zip(times).map(whole).collect(),
         disturbed: None,
         pace_ns: Vec::new(),
+        audit: None,
     })
 }
 

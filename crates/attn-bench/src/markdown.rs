@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// A table whose columns line up.
-pub(crate) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut lines = vec![head.iter().map(ToString::to_string).collect::<Vec<_>>()];
     lines.extend(rows);
     let columns = 0..head.len();

@@ -13,7 +13,7 @@ mod windows;
 
 use attn_core::Backend;
 
-pub use exercises::Exercises;
+pub use exercises::{Exercises, Found};
 pub use folder::{Folder, FolderError, Left, write_whole};
 pub use harness::{Harness, Limits, Observer};
 pub use merge::{MergeError, Part, merge};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use attn_core::{Backend, ByRows, Exec, ThreadPolicy, Verdict, Work};
+use attn_core::{Backend, ByRows, Exec, Output, ThreadPolicy, Verdict, Work};
 use attn_oracle::{Effort, OracleError, Rows};
 use attn_record::Outcome;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::cell::{CellError, Prepared};
 use crate::claim_truth::{ClaimTruth, Terms};
 use crate::diagnosis::{Diagnosis, diagnose, undetermined_rows};
 use crate::expected::{Expected, ExpectedError};
-use crate::worker::{AnyError, Exercise, Launcher, Request};
+use crate::worker::{AnyError, Launcher, Setup, WorkerError};
 
 /// A program that has not computed a file by then never will.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -131,17 +131,12 @@ fn judge_backend(
 ) -> Judged {
     let id = backend.id();
     if let (Some(program), Ok(_)) = (backend.runner(), backend.probe()) {
-        let judged = judge_by(program, id.as_str(), case, expected);
-        let error = |reason: AnyError| (Outcome::Error, Some(reason.to_string()), None);
-        let (outcome, reason, verdict) = judged.unwrap_or_else(error);
-        return Judged {
-            name: id.to_string(),
-            outcome,
-            reason,
-            verdict,
-            place: None,
-            undetermined: None,
-            hint: None,
+        return match judge_by(program, id.as_str(), case, expected) {
+            Ok(verdict) => Judged::of(id.as_str(), verdict),
+            Err(error) => {
+                let lost = error.downcast_ref::<WorkerError>().map(WorkerError::outcome);
+                Judged::without(id.as_str(), lost.unwrap_or(Outcome::Error), error.to_string())
+            }
         };
     }
     let checked = Prepared::new(backend, &case.problem, &obeyed(backend, exec))
@@ -161,31 +156,36 @@ pub(crate) fn obeyed(backend: &dyn Backend, exec: Exec) -> Exec {
     if per_call { exec } else { Exec::SINGLE }
 }
 
-/// What the `worker` of `program` finds.
+/// The verdict on what the `worker` of `program` computes.
 fn judge_by(
     program: &Path,
     backend: &str,
     case: &AttnCase,
     expected: &Expected,
-) -> Result<(Outcome, Option<String>, Option<Verdict>), AnyError> {
+) -> Result<Verdict, AnyError> {
     let folder = tempfile::tempdir()?;
-    let [file, beside] = ["case", "expected"].map(|name| folder.path().join(name));
+    let file = folder.path().join("case");
     std::fs::write(&file, case.to_bytes())?;
-    expected.save(&beside)?;
     let launcher = Launcher {
         program: program.into(),
         args: vec!["worker".into()],
         thread_variables: Vec::new(),
         timeout: PATIENCE,
     };
-    let reply = launcher.run(&Request {
+    let mut worker = launcher.start_for_a_cell(1)?;
+    let ready = worker.prepare(Setup {
         backend: backend.into(),
+        on_device: true,
         threads: 1,
         cpu: None,
         memory_limit: None,
-        a: None,
-        b: Exercise { case: file, expected: beside },
-        timed: None,
+        case: file.clone(),
+        results: folder.path().into(),
     })?;
-    Ok((reply.outcome, reply.reason, reply.recheck))
+    let stored = worker.check(&file)?;
+    let (name, _) = stored.results.first().ok_or("the worker stored no result")?;
+    let bytes = std::fs::read(folder.path().join(name))?;
+    let out = Output::from_le_bytes(&case.problem, &bytes);
+    let out = out.ok_or("the worker stored something else than a result")?;
+    Ok(expected.judge(&case.problem, &ready.receipt.arithmetic, &out))
 }

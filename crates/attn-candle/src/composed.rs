@@ -56,7 +56,7 @@ impl Backend for Composed {
         problem: &Problem,
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        Ok(plan(problem, &Device::Cpu))
+        plan(problem, &Device::Cpu)
     }
 }
 
@@ -74,7 +74,7 @@ fn product_isa() -> &'static str {
 pub(crate) const LIBRARIES: &str = "candle-core 0.11.1, candle-nn 0.11.1";
 
 /// These operations on `device`.
-pub(crate) fn plan(problem: &Problem, device: &Device) -> Box<dyn Plan> {
+pub(crate) fn plan(problem: &Problem, device: &Device) -> Result<Box<dyn Plan>, BackendError> {
     match problem.dtype() {
         DType::F64 => stored::<f64>(problem, device),
         DType::F32 => stored::<f32>(problem, device),
@@ -83,14 +83,14 @@ pub(crate) fn plan(problem: &Problem, device: &Device) -> Box<dyn Plan> {
     }
 }
 
-fn stored<T: Float>(problem: &Problem, device: &Device) -> Box<dyn Plan> {
+fn stored<T: Float>(problem: &Problem, device: &Device) -> Result<Box<dyn Plan>, BackendError> {
     let compute = match problem.dtype() {
         DType::F64 => TensorType::F64,
         DType::F32 | DType::BF16 | DType::F16 => TensorType::F32,
     };
     let kernel =
         Operations { compute, device: device.clone(), bias: None, live: None, sinks: None };
-    Box::new(TensorPlan::<T, _>::new(problem, device.clone(), kernel))
+    Ok(Box::new(TensorPlan::<T, _>::new(problem, device.clone(), kernel)?))
 }
 
 struct Operations {
@@ -136,9 +136,9 @@ impl Kernel for Operations {
         Ok(canonical)
     }
 
-    fn load_bias(&mut self, problem: &Problem, inputs: &Inputs) -> Result<(), BackendError> {
+    fn set_bias(&mut self, problem: &Problem, inputs: Option<&Inputs>) -> Result<(), BackendError> {
         self.bias = bias(problem, inputs, self.compute, &self.device)?;
-        let sinks = inputs.sinks().map(|sinks| {
+        let sinks = inputs.and_then(Inputs::sinks).map(|sinks| {
             let column = Tensor::from_slice(sinks, (1, sinks.len(), 1, 1), &self.device);
             checked(column.and_then(|column| column.to_dtype(self.compute)))
         });

@@ -63,7 +63,7 @@ impl Backend for Cuda {
         problem: &Problem,
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        Ok(plan(problem, &device().map_err(failed)?))
+        plan(problem, &device().map_err(failed)?)
     }
 }
 

@@ -70,10 +70,10 @@ impl Backend for Fused {
         })?;
         let kernel = FlashAttn { mapping, mask: AttnMask::None, threads: exec.threads.get() };
         Ok(match problem.dtype() {
-            DType::BF16 => Box::new(TensorPlan::<bf16, _>::new(problem, Device::Cpu, kernel)),
-            DType::F16 => Box::new(TensorPlan::<f16, _>::new(problem, Device::Cpu, kernel)),
+            DType::BF16 => Box::new(TensorPlan::<bf16, _>::new(problem, Device::Cpu, kernel)?),
+            DType::F16 => Box::new(TensorPlan::<f16, _>::new(problem, Device::Cpu, kernel)?),
             DType::F32 | DType::F64 => {
-                Box::new(TensorPlan::<f32, _>::new(problem, Device::Cpu, kernel))
+                Box::new(TensorPlan::<f32, _>::new(problem, Device::Cpu, kernel)?)
             }
         })
     }
@@ -202,7 +202,7 @@ impl Kernel for FlashAttn {
         canonical.transpose(1, 2)?.contiguous()
     }
 
-    fn load_bias(&mut self, problem: &Problem, inputs: &Inputs) -> Result<(), BackendError> {
+    fn set_bias(&mut self, problem: &Problem, inputs: Option<&Inputs>) -> Result<(), BackendError> {
         self.mask = match self.mapping {
             Mapping::Full => AttnMask::None,
             Mapping::Causal { kv_offset } => AttnMask::Causal { kv_offset },

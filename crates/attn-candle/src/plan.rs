@@ -15,9 +15,9 @@ pub(crate) trait Kernel {
     /// From canonical layout to the one that `attend` wants: a permutation of the axes.
     fn layout(canonical: Tensor) -> CandleResult<Tensor>;
 
-    /// What depends on the inputs besides q, k and v: the bias that a model builds once per forward
-    /// pass and its layers share.
-    fn load_bias(&mut self, problem: &Problem, inputs: &Inputs) -> Result<(), BackendError>;
+    /// The bias that a model builds once per forward pass and its layers share: of the problem alone, when the plan is
+    /// made, or of mask, slopes and sinks among the inputs, whenever there are others.
+    fn set_bias(&mut self, problem: &Problem, inputs: Option<&Inputs>) -> Result<(), BackendError>;
 
     /// The results.
     fn attend(&self, problem: &Problem, operands: &Operands) -> CandleResult<Attended>;
@@ -62,15 +62,25 @@ pub(crate) struct TensorPlan<T, K> {
 }
 
 impl<T, K> TensorPlan<T, K> {
-    pub(crate) fn new(problem: &Problem, device: Device, kernel: K) -> Self {
-        TensorPlan {
+    pub(crate) fn new(
+        problem: &Problem,
+        device: Device,
+        mut kernel: K,
+    ) -> Result<Self, BackendError>
+    where
+        K: Kernel,
+    {
+        if !bias_is_given(problem) {
+            kernel.set_bias(problem, None)?;
+        }
+        Ok(TensorPlan {
             problem: problem.clone(),
             device,
             kernel,
             operands: None,
             result: None,
             storage: PhantomData,
-        }
+        })
     }
 }
 
@@ -87,7 +97,10 @@ impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
         let qkv = [load(q, tensors[0])?, load(k, tensors[1])?, load(v, tensors[2])?];
         let weights = inputs.weights().as_ref().try_map(|_, w| place(copy(w)?, w))?;
         self.operands = Some(Operands { qkv, weights });
-        self.kernel.load_bias(&self.problem, inputs)
+        if bias_is_given(&self.problem) {
+            self.kernel.set_bias(&self.problem, Some(inputs))?;
+        }
+        Ok(())
     }
 
     fn run(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
@@ -124,6 +137,12 @@ impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
     }
 }
 
+/// Whether what is added to the scores, or stands beside them, comes with the inputs.
+fn bias_is_given(problem: &Problem) -> bool {
+    let spec = problem.spec();
+    spec.mask.is_some() || spec.alibi || spec.sinks
+}
+
 fn write<T: Float>(out: &mut Fenced, tensor: &Tensor) -> Result<(), BackendError> {
     let found = out.dtype();
     let slice = out.slice_mut::<T>().ok_or(wrong_type::<T>(found))?;
@@ -141,13 +160,14 @@ fn copy<T: Float>(tensor: &attn_core::Tensor) -> Result<Vec<T>, BackendError> {
 /// admit a key. `None` if every key is admitted and nothing is added.
 pub(crate) fn bias(
     problem: &Problem,
-    inputs: &Inputs,
+    inputs: Option<&Inputs>,
     dtype: TensorType,
     device: &Device,
 ) -> Result<Option<Tensor>, BackendError> {
     let (shape, spec) = (problem.shape(), problem.spec());
     let positional = spec.causal.is_some() || spec.window.is_some() || spec.kv_len.is_some();
-    if !positional && inputs.mask().is_none() && inputs.slopes().is_none() {
+    let (mask, slopes) = (inputs.and_then(Inputs::mask), inputs.and_then(Inputs::slopes));
+    if !positional && mask.is_none() && slopes.is_none() {
         return Ok(None);
     }
     let mask_dims = spec.mask.map_or([1; 4], |mask| mask.dims);
@@ -159,9 +179,9 @@ pub(crate) fn bias(
             for i in 0..shape.len_q {
                 let admitted = problem.admitted(b, i);
                 values.extend((0..shape.len_k).map(|j| {
-                    let mask = inputs.mask().map_or(Some(0.0), |mask| mask.bias([b, h, i, j]));
+                    let mask = mask.map_or(Some(0.0), |mask| mask.bias([b, h, i, j]));
                     let distance = (problem.diagonal(b, i) as f64 - j as f64).abs();
-                    let alibi = inputs.slopes().map_or(0.0, |s| -f64::from(s[h]) * distance);
+                    let alibi = slopes.map_or(0.0, |s| -f64::from(s[h]) * distance);
                     let bias = mask.filter(|_| admitted.contains(&j)).map(|mask| mask + alibi);
                     bias.unwrap_or(f64::NEG_INFINITY)
                 }));

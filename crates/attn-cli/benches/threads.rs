@@ -8,7 +8,6 @@ mod suite;
 
 use std::cell::{OnceCell, RefCell};
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use std::{env, io, thread};
@@ -19,14 +18,13 @@ use attn_cli::registry::THREAD_VARIABLES;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use suite::{Exercise, Sweep};
 
-/// First argument of a child; the case, the backend, the number of threads and a folder with what is expected
-/// follow.
+/// First argument of a child; the case, the backend and the number of threads follow.
 const CHILD: &str = "--attn-child";
 
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [CHILD, case, backend, threads, folder] => compute(case, backend, threads, folder.as_ref()),
+        [CHILD, case, backend, threads] => compute(case, backend, threads),
         _ => compare(),
     }
 }
@@ -40,11 +38,9 @@ fn compare() {
     let mut criterion = Criterion::default().configure_from_args();
     let cells = sweep.cells(|case| case.all_cores, |entry| entry.measured == Measured::Always);
     for cells in cells.chunk_by(|(a, _), (b, _)| a.id == b.id) {
-        let folder = tempfile::tempdir().expect("a folder for files");
-        Exercise::new(&sweep.suite, cells[0].0).save(folder.path());
         for (case, backend) in cells {
             for &threads in &counts {
-                let child = Child { case, backend, threads, folder: folder.path() };
+                let child = Child { case, backend, threads };
                 child.bench(&mut criterion);
             }
         }
@@ -57,7 +53,6 @@ struct Child<'a> {
     case: &'a Case,
     backend: &'a str,
     threads: usize,
-    folder: &'a Path,
 }
 
 impl Child<'_> {
@@ -81,9 +76,9 @@ impl Child<'_> {
 }
 
 /// The child: checks the backend, then makes as many calls as each line says; checks again at the end.
-fn compute(case: &str, backend: &str, threads: &str, folder: &Path) {
+fn compute(case: &str, backend: &str, threads: &str) {
     let sweep = Sweep::load();
-    let exercise = Exercise::load(&sweep.suite, sweep.case(case), folder);
+    let exercise = Exercise::new(&sweep.suite, sweep.case(case));
     let threads = threads.parse().expect("a number of threads");
     let mut cell = exercise.prepare(sweep.backend(backend), threads);
     println!("ready");
@@ -106,7 +101,7 @@ impl Dialogue {
         let program = env::current_exe().expect("a running program has a path");
         let mut command = Command::new(program);
         let threads = of.threads.to_string();
-        command.args([CHILD, &of.case.id, of.backend, &threads]).arg(of.folder);
+        command.args([CHILD, &of.case.id, of.backend, &threads]);
         for variable in THREAD_VARIABLES {
             command.env(variable, &threads);
         }

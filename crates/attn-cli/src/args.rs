@@ -53,9 +53,6 @@ pub(crate) enum Command {
     /// Executes the one request on stdin: how the other commands start a cell
     #[command(hide = true)]
     Worker,
-    /// Is timed slot by slot: how the gate compares two programs
-    #[command(hide = true)]
-    Slots,
 }
 
 /// Which backends.

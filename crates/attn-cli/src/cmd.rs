@@ -1,5 +1,6 @@
 //! The sub-commands, one file each.
 
+mod cheats;
 pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod cmp;
@@ -7,6 +8,7 @@ pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod gate;
 pub(crate) mod import_criterion;
+mod intervals;
 mod limits;
 pub(crate) mod list;
 pub(crate) mod map;
@@ -21,7 +23,6 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scaling;
 pub(crate) mod shares;
-mod slots;
 pub(crate) mod soak;
 pub(crate) mod splice;
 pub(crate) mod support;
@@ -68,7 +69,6 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(&args),
         Command::Gate(args) => gate::run(&args),
         Command::Worker => worker::run(),
-        Command::Slots => slots::run(),
     }
 }
 

@@ -30,7 +30,11 @@ impl Exit {
         let any = |outcome| records.iter().any(|record| record.outcome == outcome);
         if any(Outcome::Disagrees) {
             Exit::No
-        } else if any(Outcome::Error) || any(Outcome::Timeout) || !any(Outcome::Ok) {
+        } else if any(Outcome::Implausible)
+            || any(Outcome::Error)
+            || any(Outcome::Timeout)
+            || !any(Outcome::Ok)
+        {
             Exit::Broken
         } else {
             Exit::Success

@@ -8,6 +8,7 @@
 mod print;
 
 mod args;
+mod build;
 pub mod builtin;
 mod cmd;
 mod cuda;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use attn_core::DType;
 use attn_record::{Model, Record, UNFINISHED, is_finished, read_records};
+use attn_report::disturbance::Disturbance;
 use clap::Args;
 
 use crate::args::{BackendArgs, parse_model};
@@ -32,12 +33,12 @@ pub(crate) struct RecordArgs {
 
 impl RecordArgs {
     /// Reads the runs and keeps what is selected. A pattern has to select something in one of them. Says on stderr
-    /// which of them are unfinished.
-    pub(crate) fn read<P: AsRef<Path>>(&self, runs: &[P]) -> Result<Vec<Vec<Record>>, Failure> {
-        for run in runs.iter().map(AsRef::as_ref).filter(|run| !is_finished(run)) {
+    /// which of them are unfinished, and of which many samples were disturbed.
+    pub(crate) fn read<P: AsRef<Path>>(&self, folders: &[P]) -> Result<Vec<Vec<Record>>, Failure> {
+        for run in folders.iter().map(AsRef::as_ref).filter(|run| !is_finished(run)) {
             eprintln!("attn: {} {UNFINISHED}", run.display());
         }
-        let runs = runs.iter().map(|run| read_records(run.as_ref()));
+        let runs = folders.iter().map(|run| read_records(run.as_ref()));
         let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
         let (backends, case) = (self.backends.backend.as_deref(), self.case.as_deref());
         let backends = selected(&runs, "backend", backends, |r| &r.backend, &registry::aliases())?;
@@ -49,6 +50,11 @@ impl RecordArgs {
         }
         if runs.iter().all(Vec::is_empty) {
             return Err(Failure::usage(anyhow::anyhow!("the filters leave no cell")));
+        }
+        for (run, records) in folders.iter().zip(&runs) {
+            if let Some(warning) = Disturbance::of(records).and_then(|found| found.warning) {
+                eprintln!("attn: {}: {warning}", run.as_ref().display());
+            }
         }
         Ok(runs)
     }

@@ -14,11 +14,12 @@ use attn_bench::run::{
 use attn_bench::select::Filter;
 use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
-use attn_core::Backend;
-use attn_record::limits::{DeviceLimits, Probe};
-use attn_record::{Build, Machine, Record, Shard};
+use attn_core::{Backend, DType};
+use attn_record::limits::{Ceilings, DeviceLimits, Probe};
+use attn_record::{Machine, Record, Shard, read_limits};
 
 use crate::args::{BackendArgs, CaseArgs, CellArgs, PresetArgs};
+use crate::build::{build, this_file};
 use crate::builtin::Builtin;
 use crate::exit::{Exit, Failure};
 use crate::failures::write_failures;
@@ -250,9 +251,9 @@ impl Session {
             return Err(anyhow!("the run was made on another machine: {cpu}, {cores} cores").into());
         }
         if let Some(record) = all().find(|record| record.build != build) {
-            let Build { version, target_features, profile } = &record.build;
             return Err(anyhow!(
-                "the run was made by another build: attn {version}, {profile}, {target_features}"
+                "the run was made by {}, and this is {build}: go on with the program that began it, or begin a new run",
+                record.build
             )
             .into());
         }
@@ -269,8 +270,10 @@ impl Session {
             Some(folder) => folder.scratch()?,
             None => env::temp_dir(),
         };
+        let known = folder.as_ref().map(|folder| read_limits(folder.path())).transpose()?.flatten();
         let mut progress = Progress::new(&cells, &self.entries, &self.preset, folder);
         progress.go_on(&cells, &self.partial);
+        let ceilings = self.ceilings(known, &cells);
         let harness = Harness {
             suite: &self.suite,
             entries: &self.entries,
@@ -278,6 +281,7 @@ impl Session {
             launcher: launcher(self.timeout)?,
             preset: self.preset,
             limits: self.limits(),
+            ceilings,
             machine: self.machine.clone(),
             build: build(),
             scratch: &scratch,
@@ -293,6 +297,26 @@ impl Session {
             eprintln!("attn: interrupted, {begun} of {} cells are begun or done", self.planned());
         }
         Ok(Executed { records, interrupted })
+    }
+
+    /// What no rate can exceed: by `known` limits of this machine, or else measured now, twice, which takes some tenths of a second.
+    fn ceilings(&self, known: Option<attn_record::Limits>, cells: &[Cell<'_>]) -> Option<Ceilings> {
+        let measured = || cells.iter().filter(|cell| cell.is_measured());
+        measured().next()?;
+        let probe = known.and_then(|limits| limits.of(&self.machine));
+        Some(probe.map_or_else(
+            || {
+                let dtypes: BTreeSet<DType> =
+                    measured().map(|cell| cell.case.problem.dtype()).collect();
+                let threads: BTreeSet<usize> = measured().map(|cell| cell.threads).collect();
+                let (dtypes, threads): (Vec<_>, Vec<_>) =
+                    (dtypes.into_iter().collect(), threads.into_iter().collect());
+                let measure = || limits::ceilings(&self.machine, &dtypes, &threads);
+                // A neighbour on the same host can slow wide vectors down for a tenth of a second.
+                measure().best_of(measure())
+            },
+            |probe| probe.ceilings(),
+        ))
     }
 
     /// What the machine can do at the moment, with as many threads as the cells that are still to be measured;
@@ -371,20 +395,11 @@ pub(crate) fn announce_measuring() -> Option<fs::File> {
 
 fn launcher(timeout: Duration) -> Result<Launcher, Failure> {
     Ok(Launcher {
-        program: env::current_exe().context("the path of this program is unknown")?,
+        program: this_file().context("the path of this program is unknown")?,
         args: vec!["worker".into()],
         thread_variables: registry::THREAD_VARIABLES.map(String::from).into(),
         timeout,
     })
-}
-
-/// What this program was built as.
-pub(crate) fn build() -> Build {
-    Build {
-        version: env!("CARGO_PKG_VERSION").into(),
-        target_features: attn_core::target_features(),
-        profile: if cfg!(debug_assertions) { "debug-assertions" } else { "release" }.into(),
-    }
 }
 
 /// Whether Ctrl-C was pressed.

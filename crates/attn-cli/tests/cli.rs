@@ -96,6 +96,8 @@ fn list_check_and_measure_print_json_on_stdout_alone() {
 
     let measure = attn(&["measure", "--json", "-c", "sweep/seq-len/full/n=64", "-b", "naive"]);
     assert_eq!(measure.status.code(), Some(0));
+    let disturbance = json(&measure)["summary"]["disturbance"].clone();
+    assert_eq!(disturbance["samples"].is_u64(), cfg!(target_os = "linux"), "{disturbance}");
     let record = json(&measure)["records"][0].clone();
     let process = &record["volatile"]["measurement"]["processes"][0];
     let count = |of: &str| process[of].as_array().unwrap().len();
@@ -103,6 +105,30 @@ fn list_check_and_measure_print_json_on_stdout_alone() {
     assert_eq!(count("pace_ns"), count("samples_ns") + 1, "every sample is between two paces");
     assert!(record["check"]["metrics"]["bound_share"].as_f64().unwrap() < 1.0);
     assert!(record["recheck"]["findings"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn records_name_the_code_that_ran_and_the_commit_it_was_built_from() {
+    let program = Path::new(env!("CARGO_BIN_EXE_attn"));
+    let check = json(&attn(&["check", "--json", "-c", "real/purr", "-b", "naive"]));
+    let build = check["records"][0]["build"].clone();
+    let hash = attn_record::code(program).expect("this program can be read");
+    assert_eq!(build["code"], hash);
+    let Some(revision) = build["revision"].as_str() else {
+        return; // Not built from a checkout.
+    };
+    // The same code, built from another commit: only the revision's bytes differ, and they do not count.
+    let mut bytes = fs::read(program).unwrap();
+    let places: Vec<usize> =
+        (0..bytes.len()).filter(|&at| bytes[at..].starts_with(revision.as_bytes())).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        bytes[at..at + revision.len()].fill(b'0');
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("attn");
+    fs::write(&other, bytes).unwrap();
+    assert_eq!(attn_record::code(&other), Some(hash));
 }
 
 /// The records of a run, the volatile field of each removed.
@@ -245,7 +271,7 @@ fn the_gate_refuses_what_it_cannot_compare_in_one_line() {
     one_line(&gate(&["--config", config.to_str().unwrap()]), 3, "gate.toml:2: unknown field");
     // A program that is no worker of the gate.
     let old = ["--base-bin", "/bin/false", "--head-bin", program, "--out", "/nonexistent"];
-    one_line(&gate(&old), 3, "expected a worker that speaks attn-slots/1");
+    one_line(&gate(&old), 3, "expected a worker that speaks attn-worker/1");
     let outside = |args: &[&str]| {
         Command::new(program).args(args).current_dir(folder.path()).output().unwrap()
     };
@@ -303,6 +329,22 @@ fn records_say_on_which_processors_the_threads_stayed() {
             assert_eq!(process["spread"], spread);
         }
     }
+}
+
+#[test]
+fn kernels_that_cheat_the_clock_have_no_time() {
+    let cheats =
+        "fault/memo-per-load,fault/work-in-store,fault/reads-scratch,fault/forged-reply-fd";
+    let case = "sweep/seq-len/full/n=64";
+    let output = attn(&["measure", "-b", cheats, "-c", case, "--model=kernel", "--json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let report = json(&output);
+    let records = report["records"].as_array().unwrap();
+    let outcomes = records.iter().map(|record| record["outcome"].as_str().unwrap());
+    let outcomes: Vec<&str> = outcomes.collect();
+    assert_eq!(outcomes, ["implausible", "implausible", "implausible", "error"]);
+    // What cheats is as hidden as what fails.
+    assert!(!text(&attn(&["list"]).stdout).contains("fault/"));
 }
 
 #[test]

@@ -73,11 +73,14 @@ fn a_program_that_dies_is_unavailable_and_named() {
 /// A device that computes `NaN` would be caught; this one answers every request with its own words.
 fn fake() -> String {
     let receipt = r#"{"Ok":{"library":"candle-core 0.11.1","device":"Fake GPU","isa":"none","threads":"device","arithmetic":{"scores":"at-least-f32","weights":"at-least-f32","sums":"at-least-f32","order":"sequential","online":false}}}"#;
-    let reply = r#"{"outcome":"error","reason":"asked the fake device","receipt":null,"footprint":null,"check":null,"recheck":null,"memory":null,"phases":[],"clock_ns":0,"process":null}"#;
+    let hello = r#"{"hello":{"protocol":"attn-worker/1"}}"#;
+    let answer = r#"{"failed":{"outcome":"error","reason":"asked the fake device"}}"#;
     format!(
-        "case $1 in probe) echo '{receipt}';; limits) echo '{{\"Err\":\"fakes have none\"}}';; \
-         worker) read line; case $line in \
-         *'\"backend\":\"candle/cuda\"'*'\"memory_limit\":null'*) echo '{reply}';; esac;; esac"
+        r#"case $1 in probe) echo '{receipt}';; limits) echo '{{"Err":"fakes have none"}}';;
+        worker) read line; n=${{line#*:\"}}; n=${{n%\"*}}
+        say() {{ echo "{{\"nonce\":\"$n\",\"answer\":$1}}"; }}
+        say '{hello}'; read line; case $line in
+        *'"backend":"candle/cuda"'*'"memory_limit":null'*) say '{answer}';; esac;; esac"#
     )
 }
 

@@ -37,7 +37,10 @@ fn a_stale_block_is_found_then_renewed_then_up_to_date() {
 fn what_cannot_be_spliced_is_one_line_and_loses_nothing() {
     for (content, expected) in [
         ("<!-- attn list -->\n", "page.md:1: expected `<!-- end -->` after this command"),
-        ("\n<!-- attn run -->\n<!-- end -->\n", "page.md:2: `attn run`: expected one of cmp, diff"),
+        (
+            "\n<!-- attn run -->\n<!-- end -->\n",
+            "page.md:2: `attn run`: expected one of check --intervals, cmp",
+        ),
         ("<!-- attn rank /nowhere -->\n<!-- end -->\n", "page.md:1: `attn rank /nowhere` failed: "),
     ] {
         let (_folder, file) = document(content);

@@ -170,6 +170,17 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
     assert_eq!(probes(&run), measured, "not even to measure the machine");
     let wrong = attn(&["run", "--resume", run.to_str().unwrap(), "-b", "naive"]).output().unwrap();
     assert_eq!(wrong.status.code(), Some(2), "a resumed run has its arguments already");
+
+    let other = String::from_utf8(after).unwrap().replacen("\"code\":\"", "\"code\":\"0", 1);
+    fs::write(&file, &other).unwrap();
+    let refused = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
+    let message = stderr(&refused);
+    assert_eq!((refused.status.code(), fs::read_to_string(&file).unwrap()), (Some(3), other));
+    let message = message.lines().last().unwrap();
+    assert!(
+        message.starts_with("attn: the run was made by attn ")
+            && message.contains(", and this is attn ")
+    );
 }
 
 #[test]
@@ -244,38 +255,55 @@ fn shards_merge_into_the_whole_suite() {
 
     let twice = merge(&[&runs[0], &runs[0]]);
     assert_eq!(twice.status.code(), Some(3));
-    assert!(stderr(&twice).contains("a merged run has each cell once per machine"));
+    assert!(stderr(&twice).contains("a merged run has each cell once per machine and build"));
     assert_eq!(attn(&["run", "--shard", "3/2"]).output().unwrap().status.code(), Some(2));
 }
 
 #[test]
-fn machines_that_merge_stay_apart() {
+fn machines_and_builds_that_merge_stay_apart() {
     let root = tempfile::tempdir().unwrap();
     let cases = cases(root.path());
     let out = root.path().join("here");
     let args = ["run", "-b", "naive", "--cases", &cases, "--out", out.to_str().unwrap()];
     assert_eq!(attn(&args).output().unwrap().status.code(), Some(0));
     let here = run_in(&out);
-    let cpu = read_records(&here).unwrap()[0].machine.cpu.clone();
-    let there = root.path().join("there");
-    fs::create_dir(&there).unwrap();
-    for name in ["run.json", "records.jsonl", "limits.json"] {
-        let text = fs::read_to_string(here.join(name)).unwrap();
-        let text = text.replace(&format!("\"{cpu}\""), "\"Another CPU\"");
-        fs::write(there.join(name), text).unwrap();
-    }
+    let first = read_records(&here).unwrap().remove(0);
+    let cpu = format!("\"{}\"", first.machine.cpu);
+    let code = first.build.code.expect("this program can be read");
+    // The same run as another machine would have made it, and another build.
+    let made = [("there", cpu, "\"Another CPU\""), ("then", code, "a0b1c2d3e4")].map(
+        |(name, old, new)| {
+            let folder = root.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            for name in ["run.json", "records.jsonl", "limits.json"] {
+                let text = fs::read_to_string(here.join(name)).unwrap();
+                fs::write(folder.join(name), text.replace(&old, new)).unwrap();
+            }
+            folder
+        },
+    );
     let out = root.path().join("merged");
-    let parts = [here.to_str().unwrap(), there.to_str().unwrap()];
+    let parts = [here.to_str().unwrap(), made[0].to_str().unwrap(), made[1].to_str().unwrap()];
     let output = attn(&["merge", "--out", out.to_str().unwrap()]).args(parts).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let merged = run_in(&out);
-    assert_eq!(read_records(&merged).unwrap().len(), 12);
+    assert_eq!(read_records(&merged).unwrap().len(), 18);
     let page = fs::read_to_string(merged.join("index.html")).unwrap();
-    assert!(page.contains("12 records from 2 machines or builds."), "one page for both");
+    assert!(page.contains("18 records from 3 machines or builds."), "one page for all");
     let head = "<section id=\"s1-0\" class=\"place\">\n<h2>Another CPU";
     assert!(page.contains(head), "a part of its own for each");
-    let mut ranking = attn(&["rank", merged.to_str().unwrap(), "--json"]);
-    let ranking = ranking.stdout(Stdio::piped()).output().unwrap();
-    let ranking: serde_json::Value = serde_json::from_slice(&ranking.stdout).unwrap();
-    assert!(ranking.to_string().contains("Another CPU"), "{ranking}");
+    assert!(page.contains("code a0b1c2d3)</h2>"), "whose title tells builds apart");
+    let said = |args: &[&str]| {
+        let output = attn(args).stdout(Stdio::piped()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let ranking = said(&["rank", merged.to_str().unwrap(), "--json"]);
+    let ranking: serde_json::Value = serde_json::from_str(&ranking).unwrap();
+    assert_eq!(ranking["rankings"].as_array().unwrap().len(), 3, "{ranking}");
+    let diff = said(&["diff", parts[0], parts[2]]);
+    let one_line = diff.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        one_line.contains("The builds differ.") && one_line.contains("code a0b1c2d3"),
+        "{diff}"
+    );
 }

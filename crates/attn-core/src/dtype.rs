@@ -263,6 +263,24 @@ impl Data {
         each!(self, x => Element::wrap(x[range].to_vec()))
     }
 
+    /// Sets element `i` to `x`, rounded.
+    pub(crate) fn set(&mut self, i: usize, x: f64) {
+        each!(self, elements => elements[i] = Element::from_f64(x));
+    }
+
+    /// Negates the elements at the places that `is` names.
+    pub(crate) fn negate(&mut self, is: impl Fn(usize) -> bool) {
+        each!(self, elements => {
+            let named = elements.iter_mut().enumerate().filter(|(at, _)| is(*at));
+            named.for_each(|(_, x)| *x = -*x);
+        });
+    }
+
+    /// Moves every element `by` places towards the front, those at the front to the end.
+    pub(crate) fn rotate(&mut self, by: usize) {
+        each!(self, elements => elements.rotate_left(by));
+    }
+
     /// The elements as little-endian bytes: the stored form in files and digests.
     pub fn to_le_bytes(&self) -> Vec<u8> {
         each!(self, x => x.iter().flat_map(|x| x.to_le_bytes()).collect())

@@ -153,6 +153,18 @@ impl Inputs {
         Inputs { parts }
     }
 
+    /// q, k and v, to be changed in place.
+    pub(crate) const fn parts_mut(&mut self) -> [&mut Data; 3] {
+        let InputParts { q, k, v, .. } = &mut self.parts;
+        [q.data_mut(), k.data_mut(), v.data_mut()]
+    }
+
+    /// Whether q, k and v hold neither NaN nor infinity, read or not.
+    pub fn is_finite(&self) -> bool {
+        let tensors = [self.q(), self.k(), self.v()].map(Tensor::data);
+        tensors.iter().all(|data| data.position(0..data.len(), |x| !x.is_finite()).is_none())
+    }
+
     /// Queries, `[B, Hq, Nq, D]`.
     pub const fn q(&self) -> &Tensor {
         &self.parts.q
@@ -204,8 +216,11 @@ impl Inputs {
     }
 
     /// Zeroes the rows that nobody reads in copies of q, k and v: a kernel that computes on all rows cannot meet
-    /// a NaN there.
+    /// a NaN there, nor what overflows. Where all elements are small there is neither, and nothing to look for.
     pub fn zero_unread<T: Element>(&self, problem: &Problem, [q, k, v]: [&mut [T]; 3]) {
+        if [&*q, &*k, &*v].into_iter().all(is_small) {
+            return;
+        }
         let (queries, keys) = (self.read_queries(problem), self.read_keys(problem));
         for (tensor, form, read) in
             [(q, self.q(), &queries), (k, self.k(), &keys), (v, self.v(), &keys)]
@@ -213,14 +228,6 @@ impl Inputs {
             let rows = tensor.chunks_exact_mut(form.dims()[3]).zip(read);
             rows.filter(|(_, read)| !**read).for_each(|(row, _)| row.fill(T::ZERO));
         }
-    }
-
-    /// Bytes of q, k, v and the weights of the score together.
-    pub fn bytes(&self) -> u64 {
-        let weights = self.weights().as_ref().named().map(|(_, tensor)| tensor);
-        let tensors =
-            [self.q(), self.k(), self.v()].into_iter().chain(weights.into_iter().flatten());
-        tensors.map(|tensor| (tensor.data().len() * tensor.dtype().size()) as u64).sum()
     }
 
     /// SHA-256 over names, storage types, dimensions and little-endian elements, in hexadecimal.
@@ -253,6 +260,17 @@ impl Inputs {
         })
     }
 }
+
+/// Whether no product of two elements, nor a sum of such products over a head, overflows.
+fn is_small<T: Element>(elements: &[T]) -> bool {
+    let small = T::from_f32(-SMALL)..=T::from_f32(SMALL);
+    // Counted, so that many are compared at once; a NaN is not between.
+    let none_is_large = |few: &[T]| few.iter().filter(|x| !small.contains(x)).count() == 0;
+    elements.chunks(64).all(none_is_large)
+}
+
+/// Far above what any layer holds, and its square far below what f32 holds.
+const SMALL: f32 = 1e4;
 
 /// Whether the elements that are `read` are finite, of which `unit` neighbours at a time share a flag.
 ///

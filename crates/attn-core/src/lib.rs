@@ -18,6 +18,7 @@ mod receipt;
 mod score;
 mod shape;
 mod tensor;
+mod variation;
 mod verdict;
 mod work;
 
@@ -38,5 +39,6 @@ pub use receipt::{
 pub use score::{Score, ScoreKind, ScoreWeights, Span};
 pub use shape::Shape;
 pub use tensor::{Tensor, WrongLength};
+pub use variation::{Variation, Varied};
 pub use verdict::{Finding, Metrics, Verdict, Worst};
 pub use work::{Bytes, Flops, Work};

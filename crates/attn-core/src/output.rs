@@ -24,6 +24,36 @@ impl Output {
         Output { o: Fenced::poisoned(problem.dtype(), problem.shape().out()), lse }
     }
 
+    /// Elements of the result, the log-sum-exp not counted.
+    pub fn elements(&self) -> usize {
+        self.o.dims.iter().product()
+    }
+
+    /// Bytes of the result and of the log-sum-exp.
+    pub fn bytes(&self) -> usize {
+        let parts = std::iter::once(&self.o).chain(&self.lse);
+        parts.map(|part| part.dims.iter().product::<usize>() * part.dtype().size()).sum()
+    }
+
+    /// Everything that [`Output::from_le_bytes`] makes the same buffers of, fences and poison included.
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        let parts = std::iter::once(&self.o).chain(&self.lse);
+        parts.flat_map(|part| part.storage.to_le_bytes()).collect()
+    }
+
+    /// The buffers of `problem` that these bytes were; `None` if they are more or fewer.
+    pub fn from_le_bytes(problem: &Problem, bytes: &[u8]) -> Option<Self> {
+        let mut out = Output::poisoned(problem);
+        let mut rest = bytes;
+        for part in std::iter::once(&mut out.o).chain(&mut out.lse) {
+            let dtype = part.dtype();
+            let (own, later) = rest.split_at_checked(part.storage.len() * dtype.size())?;
+            part.storage = Data::from_le_bytes(dtype, own)?;
+            rest = later;
+        }
+        rest.is_empty().then_some(out)
+    }
+
     /// The result.
     pub const fn o(&self) -> &Fenced {
         &self.o
@@ -93,6 +123,22 @@ impl Fenced {
     /// The whole allocation, fences included: for tests that break out of it.
     pub const fn storage_mut(&mut self) -> &mut Data {
         &mut self.storage
+    }
+
+    /// Poisons element `i` of the payload again.
+    pub fn poison(&mut self, i: usize) {
+        match &mut self.storage {
+            Data::F64(x) => x[FENCE + i] = f64::POISON,
+            Data::F32(x) => x[FENCE + i] = f32::POISON,
+            Data::BF16(x) => x[FENCE + i] = bf16::POISON,
+            Data::F16(x) => x[FENCE + i] = f16::POISON,
+        }
+    }
+
+    /// Negates the elements of the payload at the places that `is` names.
+    pub(crate) fn negate(&mut self, is: impl Fn(usize) -> bool) {
+        let payload = FENCE..self.storage.len() - FENCE;
+        self.storage.negate(|at| payload.contains(&at) && is(at - FENCE));
     }
 
     /// Whether both fences are as they were made.
@@ -165,6 +211,26 @@ fn marks(storage: &Data, at: usize) -> (bool, bool) {
 mod tests {
     use super::*;
     use crate::{ProblemSpec, Shape};
+
+    #[test]
+    fn bytes_are_the_same_buffers_again() {
+        for dtype in DType::ALL {
+            let spec = ProblemSpec { lse: true, ..ProblemSpec::new(Shape::square(1, 3, 2), dtype) };
+            let problem = Problem::new(spec).unwrap();
+            let mut out = Output::poisoned(&problem);
+            out.o.storage.set(FENCE + 1, 0.5);
+            let bytes = out.to_le_bytes();
+            let same = Output::from_le_bytes(&problem, &bytes).unwrap();
+            assert_eq!(same.to_le_bytes(), bytes);
+            assert!(same.o.fences_intact() && same.o.is_unwritten(0) && !same.o.is_unwritten(1));
+            assert!(same.lse.unwrap().is_unwritten(2));
+            out.o.poison(1);
+            assert!(out.o.is_unwritten(1));
+            for wrong in [&bytes[1..], &[&bytes[..], &[0]].concat()] {
+                assert!(Output::from_le_bytes(&problem, wrong).is_none());
+            }
+        }
+    }
 
     #[test]
     fn starts_unwritten_and_intact_and_shows_every_write() {

@@ -260,6 +260,15 @@ impl Problem {
         self.spec.score.weights(&self.spec.shape)
     }
 
+    /// Bytes of q, k, v and the weights of the score together.
+    pub fn operand_bytes(&self) -> u64 {
+        let shape = self.shape();
+        let weights = self.score_weights().named().into_iter().filter_map(|(_, dims)| dims);
+        let tensors = [shape.q(), shape.k(), shape.v()].into_iter().chain(weights);
+        let elements: usize = tensors.map(|dims| dims.iter().product::<usize>()).sum();
+        (elements * self.dtype().size()) as u64
+    }
+
     /// The factor on the score, default applied.
     pub fn scale(&self) -> f64 {
         self.spec.scale.unwrap_or_else(|| match self.spec.score {

@@ -40,6 +40,11 @@ impl Tensor {
         &self.data
     }
 
+    /// The elements, to be changed in place.
+    pub(crate) const fn data_mut(&mut self) -> &mut Data {
+        &mut self.data
+    }
+
     /// The storage type.
     pub fn dtype(&self) -> DType {
         self.data.dtype()

@@ -40,12 +40,12 @@ pub fn limits(
     for dtype in [DType::F32, DType::BF16, DType::F16] {
         let Ok(mut call) = loads.products(dtype, size) else { continue };
         if call(NonZeroU32::MIN).is_ok() {
-            let gflops = rate(&sample(&timing, &[], call)?, 2 * (size as u64).pow(3));
+            let gflops = rate(&sample(&timing, &[], &mut call)?, 2 * (size as u64).pow(3));
             products.push(ProductPeak { dtype, size, gflops });
         }
     }
     // What is read and what is written.
-    let gb_per_s = rate(&sample(&timing, &[], loads.copies(bytes)?)?, 2 * bytes as u64);
+    let gb_per_s = rate(&sample(&timing, &[], &mut loads.copies(bytes)?)?, 2 * bytes as u64);
     let copy = CopyRate { bytes: Bytes(bytes as u64), gb_per_s };
     Ok(DeviceLimits { device, products, copy })
 }
@@ -73,6 +73,7 @@ mod tests {
             samples_ns,
             disturbed: None,
             pace_ns: Vec::new(),
+            audit: None,
         };
         // 80 units in 40, 20 and 50 ns.
         assert_eq!(rate(&process, 80), Rate { best: 4.0, median: 2.0, samples: 3 });

@@ -2,12 +2,12 @@
 //!
 //! - `attn-cuda probe` prints what would run, or why nothing can, as one line of JSON;
 //! - `attn-cuda limits` prints what the device can do at most, or why that is unknown, likewise;
-//! - `attn-cuda worker` answers one request on stdin, as `attn worker` does.
+//! - `attn-cuda worker` computes what it is asked on stdin, as `attn worker` does.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use attn_bench::worker::work;
+use attn_bench::worker::{CellId, Choice, Host, work};
 use attn_candle::{Cuda, Loads};
 use attn_core::Backend;
 use attn_cuda::{Effort, limits};
@@ -22,10 +22,7 @@ fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
         Some("probe") => say(&Cuda.probe().map_err(|unavailable| unavailable.reason)),
         Some("limits") => say(&device_limits()),
-        Some("worker") => {
-            let find = |id: &str| (Cuda.id().as_str() == id).then_some(&Cuda as &dyn Backend);
-            work(find)
-        }
+        Some("worker") => work(&Device),
         _ => {
             eprintln!(
                 "attn-cuda: expected `probe`, `limits` or `worker`; attn starts it, see `attn doctor`"
@@ -34,6 +31,19 @@ fn main() -> ExitCode {
         }
     };
     done.map_or(ExitCode::from(3), |()| ExitCode::SUCCESS)
+}
+
+/// What this program can compute.
+struct Device;
+
+impl Host for Device {
+    fn backend(&self, id: &str) -> Option<&dyn Backend> {
+        (Cuda.id().as_str() == id).then_some(&Cuda as &dyn Backend)
+    }
+
+    fn cells(&self, _choice: &Choice) -> Result<Vec<CellId>, Box<dyn std::error::Error>> {
+        Err("attn-cuda has no cases".into())
+    }
 }
 
 fn device_limits() -> Result<DeviceLimits, String> {

@@ -28,13 +28,6 @@ impl<T: Element> Buffer<T> {
         Buffer { lines: memory, len, element: PhantomData }
     }
 
-    /// A copy of `elements`.
-    pub(crate) fn copy_of(elements: &[T]) -> Self {
-        let mut buffer = Self::zeros(elements.len());
-        buffer.copy_from_slice(elements);
-        buffer
-    }
-
     /// Bytes held.
     pub(crate) const fn bytes(&self) -> usize {
         self.lines.len() * size_of::<Line>()

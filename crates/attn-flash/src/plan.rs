@@ -55,7 +55,10 @@ impl<S: Storage> FlashPlan<S> {
 impl<S: Storage> Plan for FlashPlan<S> {
     /// Rows that nobody reads are zeroed: a weight of 0 cannot meet a NaN.
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        let mut qkv = [copy::<S>(inputs.q())?, copy(inputs.k())?, copy(inputs.v())?];
+        // The memory of the last operands, which the system has given already.
+        let last = self.loaded.take().map(|loaded| loaded.qkv.map(Some)).unwrap_or_default();
+        let [q, k, v] = last;
+        let mut qkv = [copy(inputs.q(), q)?, copy(inputs.k(), k)?, copy(inputs.v(), v)?];
         inputs.zero_unread(&self.problem, qkv.each_mut().map(|buffer| &mut **buffer));
         self.loaded = Some(Loaded {
             qkv,
@@ -101,9 +104,12 @@ impl<S: Storage> Plan for FlashPlan<S> {
     }
 }
 
-fn copy<T: Element>(tensor: &Tensor) -> Result<Buffer<T>, BackendError> {
+/// The elements of `tensor`, in the memory of `last` if there is any: a plan's operands do not change their size.
+fn copy<T: Element>(tensor: &Tensor, last: Option<Buffer<T>>) -> Result<Buffer<T>, BackendError> {
     let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
-    Ok(Buffer::copy_of(slice))
+    let mut copy = last.unwrap_or_else(|| Buffer::zeros(slice.len()));
+    copy.copy_from_slice(slice);
+    Ok(copy)
 }
 
 fn write<T: Element>(out: &mut Fenced, values: &[T]) -> Result<(), BackendError> {

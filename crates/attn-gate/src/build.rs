@@ -16,12 +16,10 @@
 mod cache;
 mod cargo;
 mod git;
-mod identity;
 
 pub use cache::{Built, Cache};
 pub use cargo::Cargo;
 pub use git::{Commit, GitError, Repository};
-pub use identity::code;
 
 use std::path::{Path, PathBuf};
 

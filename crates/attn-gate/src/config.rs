@@ -28,7 +28,7 @@
 
 use std::path::Path;
 
-use attn_bench::slots::{CellId, Choice};
+use attn_bench::worker::{CellId, Choice};
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 

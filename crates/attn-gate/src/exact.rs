@@ -10,11 +10,14 @@
 //!
 //! With several threads the pools of libraries allocate as they like, so that nothing is said.
 
-use attn_bench::slots::Ready;
+use attn_bench::worker::{Counted, Ready};
 use attn_core::{Verdict, Work};
 use serde::{Deserialize, Serialize};
 
 use crate::config::What;
+
+/// So much more memory beyond what allocators count is a change.
+const UNCOUNTED: u64 = 16 << 20;
 
 /// Accuracy of a result without any error: beyond what f64 can hold.
 const EXACT_DB: f64 = 400.0;
@@ -24,6 +27,8 @@ const EXACT_DB: f64 = 400.0;
 pub struct Facts {
     /// Allocations of one call, their bytes, and the peak; `None` where nobody counts.
     pub memory: Option<[u64; 3]>,
+    /// Memory beyond that, which no allocator counted.
+    pub uncounted: u64,
     /// Scratch as the plan states it.
     pub scratch: Option<u64>,
     /// Useful work.
@@ -33,14 +38,15 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// From what a worker said when it was ready and when it had finished.
-    pub fn of(ready: &Ready, finished: &Verdict) -> Self {
-        let verdicts = [ready.check.as_ref(), Some(finished)];
-        let metrics = verdicts.into_iter().flatten().filter_map(|verdict| verdict.metrics);
+    /// From what a worker said, and the verdicts on its results.
+    pub fn of(ready: &Ready, counted: &Counted, verdicts: [&Verdict; 2]) -> Self {
+        let metrics = verdicts.into_iter().filter_map(|verdict| verdict.metrics);
+        let memory = counted.memory;
+        let uncounted = memory.and_then(|memory| memory.uncounted_bytes).unwrap_or(0);
         Facts {
-            memory: ready
-                .memory
-                .and_then(|m| Some([m.allocations?, m.allocated_bytes?, m.peak_bytes])),
+            memory: memory
+                .and_then(|m| Some([m.allocations?, m.allocated_bytes?, m.peak_bytes - uncounted])),
+            uncounted,
             scratch: ready.footprint.scratch.map(|bytes| bytes.0),
             work: ready.work,
             accuracy_db: metrics.map(|metrics| decibels(metrics.nmse)).reduce(f64::min),
@@ -93,6 +99,11 @@ pub fn compare(base: &Facts, head: &Facts, threads: usize, accuracy_db: f64) -> 
         let pairs = kinds.into_iter().zip(base).zip(head);
         found.extend(pairs.filter_map(|(((what, name), base), head)| more(what, name, base, head)));
     }
+    // What the system adds to a process differs a little from one to the next.
+    if head.uncounted > base.uncounted + UNCOUNTED {
+        let name = "bytes that no allocator counted";
+        found.push(change(What::Memory, name, base.uncounted, head.uncounted));
+    }
     if let (Some(base), Some(head)) = (base.scratch, head.scratch) {
         found.extend(more(What::Memory, "scratch bytes", base, head));
     }
@@ -127,6 +138,7 @@ mod tests {
     fn facts() -> Facts {
         Facts {
             memory: Some([3, 4096, 10_000]),
+            uncounted: 0,
             scratch: Some(512),
             work: Work { pairs: 4, flops: Flops(64), exps: 4, tanhs: 0, bytes: Bytes(128) },
             accuracy_db: Some(140.0),

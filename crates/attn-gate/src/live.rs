@@ -1,24 +1,27 @@
 //! Live replicates: two fresh processes for each.
 
-use attn_bench::slots::{CellId, Dialogue, Setup, SlotError, Start};
-use attn_bench::worker::Exercise;
-use attn_core::Verdict;
+use attn_bench::run::Exercises;
+use attn_bench::worker::{CellId, Dialogue, Launcher, Setup, Slot, Stored, WorkerError};
+use attn_core::Arithmetic;
+use attn_record::limits::Ceilings;
 use attn_record::stats::median;
+use attn_record::{Audit, Doubt, Seen};
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
+use tempfile::TempDir;
 
 use crate::judge::{Source, Stage};
-use crate::pair::{Shape, multiple_for, replicate};
+use crate::pair::{Arm, Shape, multiple_for, replicate};
 use crate::result::{Taken, TakenFor};
 
 /// A case that is timed.
-#[derive(Clone, Debug)]
-pub struct Timed {
+pub struct Timed<'a> {
     /// Which.
     pub cell: CellId,
-    /// Its inputs B.
-    pub exercise: Exercise,
+    /// Its inputs.
+    pub exercises: &'a Exercises,
     /// A slowdown that HEAD is given, as a share.
     pub planted: f64,
 }
@@ -32,7 +35,7 @@ pub enum LiveError {
         /// `base` or `HEAD`.
         side: &'static str,
         /// How.
-        source: SlotError,
+        source: WorkerError,
     },
     /// What was timed is wrong.
     #[error("{side}: on the inputs that were timed: {finding}")]
@@ -42,6 +45,14 @@ pub enum LiveError {
         /// What is wrong.
         finding: String,
     },
+    /// What was timed is not the computation, or cannot be.
+    #[error("{side}: implausible: {doubt}")]
+    Implausible {
+        /// `base` or `HEAD`.
+        side: &'static str,
+        /// Why.
+        doubt: String,
+    },
 }
 
 /// Is told before each round; `false` stops the gate.
@@ -49,9 +60,10 @@ pub type OnRound<'a> = dyn FnMut(Stage, usize) -> bool + 'a;
 
 /// Measures replicates with two programs.
 pub struct Live<'a> {
-    base: &'a Start,
-    head: &'a Start,
-    cases: &'a [Timed],
+    base: &'a Launcher,
+    head: &'a Launcher,
+    cases: &'a [Timed<'a>],
+    ceilings: &'a Ceilings,
     cpu: Option<u32>,
     replicate_ns: f64,
     shapes: Vec<Option<Shape>>,
@@ -59,8 +71,17 @@ pub struct Live<'a> {
     stage: Stage,
     next_control: usize,
     taken: Vec<Taken>,
+    /// Of each case and side, what its processes did beside what was timed, and the time of a call.
+    seen: HashMap<(usize, &'static str), Vec<(Audit, f64)>>,
     on_round: &'a mut OnRound<'a>,
 }
+
+/// Calls that are tried last last at least this long, in nanoseconds,
+const LEAST_TRIED_NS: f64 = 50_000.0;
+/// or are so many;
+const MOST_TRIED: f64 = 1e5;
+/// and each time so many more.
+const TRIED_MORE: NonZeroU32 = NonZeroU32::new(4).expect("4 is not 0");
 
 /// Bytes of padding in a worker's environment: enough to move its stack by a page.
 const PADDING: u64 = 4096;
@@ -68,8 +89,9 @@ const PADDING: u64 = 4096;
 impl<'a> Live<'a> {
     /// Workers with one thread stay on processor `cpu`; a replicate lasts about `replicate_ns` at most.
     pub fn new(
-        [base, head]: [&'a Start; 2],
-        cases: &'a [Timed],
+        [base, head]: [&'a Launcher; 2],
+        cases: &'a [Timed<'a>],
+        ceilings: &'a Ceilings,
         cpu: Option<u32>,
         replicate_ns: f64,
         seed: u64,
@@ -82,6 +104,7 @@ impl<'a> Live<'a> {
             base,
             head,
             cases,
+            ceilings,
             cpu,
             replicate_ns,
             shapes,
@@ -89,6 +112,7 @@ impl<'a> Live<'a> {
             stage,
             next_control: 0,
             taken: Vec::new(),
+            seen: HashMap::new(),
             on_round,
         }
     }
@@ -121,8 +145,8 @@ impl<'a> Live<'a> {
         let shape = self.shape(case, &mut base)?.plant(planted);
         let replicate = replicate(&mut base, &mut head, shape, &mut self.coin)
             .map_err(|source| LiveError::Worker { side: "base or HEAD", source })?;
-        for (worker, side) in [(&mut base, "base"), (&mut head, side)] {
-            finish(worker, side)?;
+        for (side, contender) in [("base", base), (side, head)] {
+            self.finish(side, case, contender)?;
         }
         let ln_ratio = replicate.ln_ratio;
         let id = self.cases[case].cell.to_string();
@@ -132,33 +156,79 @@ impl<'a> Live<'a> {
 
     fn start(
         &mut self,
-        program: &Start,
+        program: &Launcher,
         side: &'static str,
         case: usize,
-    ) -> Result<Dialogue, LiveError> {
-        let Timed { cell, exercise, .. } = &self.cases[case];
+    ) -> Result<Contender, LiveError> {
+        let Timed { cell, exercises, .. } = &self.cases[case];
+        let worker = |source| LiveError::Worker { side, source };
         let padding = (self.coin.next_u64() % PADDING) as usize;
+        let results = exercises
+            .results()
+            .map_err(|error| worker(WorkerError::Confused(error.to_string())))?;
         let setup = Setup {
             backend: cell.backend.clone(),
             threads: cell.threads,
             cpu: self.cpu.filter(|_| cell.threads == 1),
-            a: None,
-            b: exercise.clone(),
+            on_device: false,
+            memory_limit: None,
+            case: exercises.b.clone(),
+            results: results.path().into(),
         };
-        let worker = |source| LiveError::Worker { side, source };
         let mut dialogue = program.start(cell.threads, padding).map_err(worker)?;
-        dialogue.prepare(&setup).map_err(worker)?;
-        Ok(dialogue)
+        let ready = dialogue.prepare(setup).map_err(worker)?;
+        dialogue.load().map_err(worker)?;
+        let arithmetic = ready.receipt.arithmetic;
+        let stored = Stored::default();
+        Ok(Contender { dialogue, results, arithmetic, stored, per_call_ns: Vec::new() })
+    }
+
+    /// The results that were stored must be right, and the times possible.
+    fn finish(
+        &mut self,
+        side: &'static str,
+        case: usize,
+        mut contender: Contender,
+    ) -> Result<(), LiveError> {
+        let Timed { cell, exercises, .. } = &self.cases[case];
+        let worker = |source| LiveError::Worker { side, source };
+        let (mut all, audit) = contender.dialogue.finish().map_err(worker)?;
+        all.results.append(&mut contender.stored.results);
+        let folder = contender.results.path();
+        let found = exercises.judge_last(folder, &all, &contender.arithmetic);
+        let found = found.map_err(|error| worker(WorkerError::Confused(error)))?;
+        if let Some(finding) = found.wrong {
+            return Err(LiveError::Wrong { side, finding });
+        }
+        let call_ns = median(&contender.per_call_ns).unwrap_or(0.0);
+        let (problem, threads) = (exercises.problem(), cell.threads);
+        let work = exercises.work();
+        let impossible = Doubt::of_rate(self.ceilings, &work, problem.dtype(), threads, call_ns);
+        let reps = self.shapes[case].map_or(1, |shape| shape.calls);
+        let seen = self.seen.entry((case, side)).or_default();
+        seen.push((audit, call_ns));
+        if let Some(doubt) = impossible.or_else(|| doubt(seen, reps, threads)) {
+            return Err(LiveError::Implausible { side, doubt: doubt.to_string() });
+        }
+        Ok(())
     }
 
     /// How the case is measured: decided once, from the time of a call of base.
-    fn shape(&mut self, case: usize, base: &mut Dialogue) -> Result<Shape, LiveError> {
+    fn shape(&mut self, case: usize, base: &mut Contender) -> Result<Shape, LiveError> {
         if let Some(shape) = self.shapes[case] {
             return Ok(shape);
         }
         let worker = |source| LiveError::Worker { side: "base", source };
-        let slots = (0..5).map(|_| base.run(NonZeroU32::MIN, 1)).collect::<Result<Vec<_>, _>>();
-        let times: Vec<f64> = slots.map_err(worker)?.iter().map(|slot| slot.ns as f64).collect();
+        // More and more calls, until they last: one that does nothing now and then does not tell what many take.
+        let mut calls = NonZeroU32::MIN;
+        while f64::from(calls.get()) < MOST_TRIED
+            && (base.slot(calls, 1).map_err(worker)?.ns as f64) < LEAST_TRIED_NS
+        {
+            calls = calls.saturating_mul(TRIED_MORE);
+        }
+        let slots = (0..5).map(|_| base.slot(calls, 1)).collect::<Result<Vec<_>, _>>();
+        let per_call = |slot: &Slot| slot.ns as f64 / f64::from(calls.get());
+        let times: Vec<f64> = slots.map_err(worker)?.iter().map(per_call).collect();
         let call_ns = median(&times).expect("five were timed");
         let multiple = multiple_for(self.cases[case].planted);
         let shape = Shape::choose(call_ns, self.replicate_ns, multiple);
@@ -167,13 +237,37 @@ impl<'a> Live<'a> {
     }
 }
 
-/// The result that was timed last must be right.
-fn finish(worker: &mut Dialogue, side: &'static str) -> Result<(), LiveError> {
-    let Verdict { findings, .. } =
-        worker.finish().map_err(|source| LiveError::Worker { side, source })?;
-    let wrong =
-        |finding: &attn_core::Finding| LiveError::Wrong { side, finding: finding.to_string() };
-    findings.first().map_or(Ok(()), |finding| Err(wrong(finding)))
+/// Why the time of a side cannot be: of two processes and more, since one may be disturbed all the time.
+fn doubt(seen: &[(Audit, f64)], reps: u32, threads: usize) -> Option<Doubt> {
+    let calls: Vec<f64> = seen.iter().map(|(_, call_ns)| *call_ns).collect();
+    let call_ns = median(&calls).filter(|_| seen.len() > 1)?;
+    let audits = seen.iter().map(|(audit, _)| (audit, reps)).collect();
+    Seen { audits, call_ns, threads }.doubt()
+}
+
+/// A worker, and what it has stored so far.
+struct Contender {
+    dialogue: Dialogue,
+    results: TempDir,
+    arithmetic: Arithmetic,
+    stored: Stored,
+    /// Nanoseconds per call, slot by slot.
+    per_call_ns: Vec<f64>,
+}
+
+impl Arm for Contender {
+    type Error = WorkerError;
+
+    fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, WorkerError> {
+        let slot = self.dialogue.run(calls, warm)?;
+        self.per_call_ns.push(slot.ns as f64 / f64::from(calls.get()));
+        Ok(slot)
+    }
+
+    fn fresh(&mut self) -> Result<(), WorkerError> {
+        self.stored.results.extend(self.dialogue.fresh()?.results);
+        Ok(())
+    }
 }
 
 impl Source for Live<'_> {

@@ -14,7 +14,7 @@
 
 use std::num::NonZeroU32;
 
-use attn_bench::slots::{Dialogue, Slot, SlotError};
+use attn_bench::worker::Slot;
 use attn_record::stats::{hodges_lehmann, quantile};
 use rand_core::Rng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -27,14 +27,9 @@ pub trait Arm {
 
     /// Times `calls` calls, after `warm` that are not timed.
     fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, Self::Error>;
-}
 
-impl Arm for Dialogue {
-    type Error = SlotError;
-
-    fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, SlotError> {
-        self.run(calls, warm)
-    }
+    /// Computes once on other inputs, then goes back to those that are timed.
+    fn fresh(&mut self) -> Result<(), Self::Error>;
 }
 
 /// How a replicate is measured.
@@ -57,6 +52,12 @@ const SLOT_NS: f64 = 1.2e6;
 
 /// Nanoseconds that a slot costs beyond its calls: the pipes, and reading how long the process waited.
 const SLOT_COST_NS: f64 = 1.2e5;
+
+/// How often each side is given other inputs in a replicate, at moments that nobody knows beforehand.
+const FRESH: usize = 3;
+
+/// So many times the planned time ends a replicate: its calls are not what they were when it was planned.
+const LATE: f64 = 4.0;
 
 /// Fewer calls than this in a slot go without one that only warms the caches.
 const WARM_FROM: u32 = 4;
@@ -106,6 +107,11 @@ pub struct Block {
 }
 
 impl Block {
+    /// Nanoseconds of its slots, of so many calls each.
+    fn ns(&self, calls: u32) -> f64 {
+        self.base.iter().chain(&self.head).sum::<f64>() * f64::from(calls)
+    }
+
     /// The logarithm of the ratio.
     pub fn ln_ratio(&self) -> f64 {
         let ln = |[x, y]: [f64; 2]| f64::midpoint(x.ln(), y.ln());
@@ -138,9 +144,19 @@ pub fn replicate<A: Arm>(
 ) -> Result<Replicate, A::Error> {
     let [fewest, most] = shape.blocks;
     let mut blocks = Vec::with_capacity(most);
+    let mut moments = [0; FRESH].map(|_| coin.next_u64() as usize % fewest.max(1));
+    moments.sort_unstable();
+    let (mut spent_ns, planned_ns) = (0.0, 4.0 * most as f64 * SLOT_NS);
     loop {
-        blocks.push(block(base, head, shape, coin.next_u64() & 1 == 1)?);
-        if blocks.len() >= most || (blocks.len() >= fewest && condense(&blocks).1 <= SHARP) {
+        for _ in moments.iter().filter(|&&moment| moment == blocks.len()) {
+            base.fresh()?;
+            head.fresh()?;
+        }
+        let block = block(base, head, shape, coin.next_u64() & 1 == 1)?;
+        spent_ns += block.ns(shape.calls);
+        blocks.push(block);
+        let sharp = blocks.len() >= fewest && condense(&blocks).1 <= SHARP;
+        if blocks.len() >= most || sharp || spent_ns > LATE * planned_ns {
             let (ln_ratio, error, left_out) = condense(&blocks);
             let calls = [shape.calls, shape.planted];
             return Ok(Replicate { calls, ln_ratio, error, left_out, blocks });
@@ -197,6 +213,7 @@ mod tests {
     struct Clockwork {
         call_ns: u64,
         slots: usize,
+        fresh: usize,
         /// Every so many slots it waits this long.
         wait: Option<(usize, u64)>,
         tells: bool,
@@ -212,10 +229,15 @@ mod tests {
             let ns = self.call_ns * u64::from(calls.get()) + waited;
             Ok(Slot { ns, disturbed: self.tells.then_some(waited > 0) })
         }
+
+        fn fresh(&mut self) -> Result<(), Self::Error> {
+            self.fresh += 1;
+            Ok(())
+        }
     }
 
     fn clockwork(call_ns: u64) -> Clockwork {
-        Clockwork { call_ns, slots: 0, wait: None, tells: true }
+        Clockwork { call_ns, slots: 0, fresh: 0, wait: None, tells: true }
     }
 
     fn measure(base: &mut Clockwork, head: &mut Clockwork, shape: Shape) -> Replicate {
@@ -227,7 +249,9 @@ mod tests {
 
     #[test]
     fn the_ratio_of_two_clockworks() {
-        let found = measure(&mut clockwork(1000), &mut clockwork(1030), SHAPE);
+        let (mut base, mut head) = (clockwork(1000), clockwork(1030));
+        let found = measure(&mut base, &mut head, SHAPE);
+        assert_eq!((base.fresh, head.fresh), (FRESH, FRESH));
         assert!((found.ln_ratio - 1.03_f64.ln()).abs() < 1e-12);
         assert_eq!((found.blocks.len(), found.left_out, found.error), (8, 0, 0.0));
         let orders: Vec<bool> = found.blocks.iter().map(|block| block.head_first).collect();

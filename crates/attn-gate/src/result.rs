@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use attn_bench::slots::CellId;
+use attn_bench::worker::CellId;
 use attn_record::Machine;
 use serde::{Deserialize, Serialize};
 
@@ -224,7 +224,7 @@ pub struct Gate {
     pub head: Side,
     /// Whether both have the same machine code and constants.
     pub identical: bool,
-    /// Start, RFC 3339 in UTC.
+    /// Launcher, RFC 3339 in UTC.
     pub started: String,
     /// Wall time, seconds, without the builds.
     pub seconds: f64,

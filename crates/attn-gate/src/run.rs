@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use attn_bench::run::Exercises;
-use attn_bench::slots::{CellId, Setup, SlotError, Start};
 use attn_bench::suite::{Case, Suite};
+use attn_bench::worker::{CellId, Launcher, Setup, WorkerError};
 use attn_core::ByRows;
 use attn_record::Machine;
+use attn_record::limits::Ceilings;
 use attn_record::stats::hodges_lehmann;
 
 use crate::config::Config;
@@ -22,7 +23,7 @@ use crate::verdict;
 #[derive(Clone, Debug)]
 pub struct Program {
     /// How it is started.
-    pub start: Start,
+    pub start: Launcher,
     /// What it is called, and its code.
     pub side: Side,
 }
@@ -39,6 +40,8 @@ pub struct Request<'a> {
     pub naive: &'a dyn ByRows,
     /// What is gated, and how strictly.
     pub config: &'a Config,
+    /// What no rate can exceed here.
+    pub ceilings: &'a Ceilings,
     /// The processor that workers with one thread stay on.
     pub cpu: Option<u32>,
     /// Written into the result.
@@ -71,7 +74,7 @@ pub enum GateError {
         /// `base` or `HEAD`.
         side: &'static str,
         /// Why.
-        source: SlotError,
+        source: WorkerError,
     },
     /// The cases are not known here.
     #[error(
@@ -308,33 +311,43 @@ fn against_base(request: &Request<'_>, pending: &mut Pending, files: &Exercises,
 /// Why there are no facts.
 enum Trouble {
     Wrong(String),
-    Failed(SlotError),
+    Failed(WorkerError),
 }
 
-impl From<SlotError> for Trouble {
-    fn from(error: SlotError) -> Self {
+impl From<WorkerError> for Trouble {
+    fn from(error: WorkerError) -> Self {
         Trouble::Failed(error)
     }
 }
 
-/// One fresh process: check inputs A, count, compute inputs B, check those.
-fn facts(program: &Start, cell: &CellId, files: &Exercises) -> Result<Facts, Trouble> {
+/// One fresh process: compute inputs A, count, compute inputs B and others; all results must be right.
+fn facts(program: &Launcher, cell: &CellId, files: &Exercises) -> Result<Facts, Trouble> {
+    let broken = |error: String| Trouble::Failed(WorkerError::Confused(error));
+    let results = files.results().map_err(|error| broken(error.to_string()))?;
     let setup = Setup {
         backend: cell.backend.clone(),
+        on_device: false,
         threads: cell.threads,
         cpu: None,
-        a: Some(files.a.clone()),
-        b: files.b.clone(),
+        memory_limit: None,
+        case: files.b.clone(),
+        results: results.path().into(),
     };
     let mut dialogue = program.start(cell.threads, 0)?;
-    let ready = dialogue.prepare(&setup)?;
-    if let Some(finding) = ready.check.as_ref().and_then(|check| check.findings.first()) {
+    let ready = dialogue.prepare(setup)?;
+    let arithmetic = ready.receipt.arithmetic;
+    let stored = dialogue.check(&files.a)?;
+    let check = files.judge_first(results.path(), &stored, &arithmetic).map_err(broken)?;
+    if let Some(finding) = check.findings.first() {
         return Err(Trouble::Wrong(finding.to_string()));
     }
-    let finished = dialogue.finish()?;
-    match finished.findings.first() {
-        Some(finding) => Err(Trouble::Wrong(format!("on the second inputs: {finding}"))),
-        None => Ok(Facts::of(&ready, &finished)),
+    let counted = dialogue.count(false)?;
+    let stored = dialogue.repeat()?;
+    let found = files.judge_last(results.path(), &stored, &arithmetic);
+    let found = found.map_err(broken)?;
+    match found.wrong {
+        Some(finding) => Err(Trouble::Wrong(finding)),
+        None => Ok(Facts::of(&ready, &counted, [&check, &found.verdict])),
     }
 }
 
@@ -354,15 +367,22 @@ fn time(
         let id = cell.to_string();
         let planted = request.planted.iter().find(|(part, _)| id.contains(part.as_str()));
         let planted = planted.map_or(0.0, |(_, share)| *share);
-        Timed { exercise: files_of(files, &cell).b.clone(), cell, planted }
+        Timed { exercises: files_of(files, &cell), cell, planted }
     });
-    let timed: Vec<Timed> = timed.collect();
+    let timed: Vec<Timed<'_>> = timed.collect();
     let rule = request.config.rule();
     let replicate_ns = Duration::from_millis(request.config.gate.replicate_ms).as_nanos() as f64;
     let programs = [&request.base.start, &request.head.start];
     let mut on_round = |stage, cases| observer.round(stage, cases);
-    let mut live =
-        Live::new(programs, &timed, request.cpu, replicate_ns, request.seed, &mut on_round);
+    let mut live = Live::new(
+        programs,
+        &timed,
+        request.ceilings,
+        request.cpu,
+        replicate_ns,
+        request.seed,
+        &mut on_round,
+    );
     let judged = judge(&rule, timed.len(), &mut live);
     let taken = live.into_taken();
     let stopped = judged.trials.iter().any(|trial| trial.end.is_none());

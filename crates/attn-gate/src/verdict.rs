@@ -1,6 +1,6 @@
 //! From what was measured to what is said, and what `gate.toml` accepts of it.
 
-use attn_bench::slots::CellId;
+use attn_bench::worker::CellId;
 use attn_record::stats::median;
 
 use crate::config::{Accept, Config, What};

@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use attn_bench::machine;
-use attn_bench::slots::{Answer, CellId, PROTOCOL, Ready, Start};
 use attn_bench::suite::{Directory, Suite};
+use attn_bench::worker::{Answer, CellId, Counted, Launcher, PROTOCOL, Ready, Stored};
 use attn_core::{
-    Arithmetic, Bytes, Finding, Flops, Footprint, Metrics, Receipt, ThreadPolicy,
-    Verdict as Judged, Work, Worst,
+    Arithmetic, Bytes, Exec, Flops, Footprint, Inputs, Output, Receipt, ThreadPolicy, Variation,
+    Work, compute,
 };
 use attn_gate::config::Config;
 use attn_gate::judge::Stage;
 use attn_gate::result::{Gate, Reason, Side, Verdict};
 use attn_gate::run::{GateError, Observer, Program, Request, gate};
 use attn_naive::Naive;
-use attn_record::Memory;
+use attn_record::limits::Ceilings;
+use attn_record::{Audit, Memory};
 
 /// A worker, as a script will play it.
 #[derive(Clone)]
@@ -28,31 +29,18 @@ struct Worker {
     /// (part of the request, nanoseconds of a call); the first that fits.
     speeds: Vec<(&'static str, u32)>,
     ready: Ready,
-    finished: Judged,
-    /// Backends whose result is wrong.
+    memory: Memory,
+    /// Which file holds its result on inputs B.
+    result: &'static str,
+    /// Backends whose first result is wrong.
     wrong: Option<&'static str>,
+    audit: Audit,
     /// Whether it dies instead of timing a slot.
     dies: bool,
 }
 
 fn cell(backend: &str) -> CellId {
     CellId { case: "tiny/x".into(), backend: backend.into(), threads: 1 }
-}
-
-fn verdict(nmse: f64, findings: Vec<Finding>) -> Judged {
-    let worst = Worst { index: [0, 1, 2, 3], got: 1.5, want: 1.0, bound: 0.1 };
-    let metrics = Metrics {
-        max_abs: 0.0,
-        max_rel: 0.0,
-        rel_l2: 0.0,
-        nmse,
-        max_ulp: 0.0,
-        bound_share: 0.1,
-        yardstick_share: None,
-        noise_share: None,
-        worst,
-    };
-    Judged { findings, metrics: Some(metrics), rows_checked: 1, rows_total: 1, undetermined: 0 }
 }
 
 impl Worker {
@@ -71,16 +59,18 @@ impl Worker {
                 receipt,
                 footprint: Footprint { scratch: Some(Bytes(64)) },
                 work: Work { pairs: 1, flops: Flops(4), exps: 1, tanhs: 0, bytes: Bytes(8) },
-                check: Some(verdict(1e-14, Vec::new())),
-                memory: Some(Memory {
-                    prepared_bytes: 64,
-                    peak_bytes: 128,
-                    allocations: Some(2),
-                    allocated_bytes: Some(64),
-                }),
+                cpu: None,
             },
-            finished: verdict(1e-14, Vec::new()),
+            memory: Memory {
+                prepared_bytes: 64,
+                peak_bytes: 128,
+                allocations: Some(2),
+                allocated_bytes: Some(64),
+                uncounted_bytes: None,
+            },
+            result: "b",
             wrong: None,
+            audit: Audit::default(),
             dies: false,
         }
     }
@@ -88,31 +78,51 @@ impl Worker {
     /// Writes the script; it touches the file `timed` beside it whenever it times a slot.
     fn program(&self, folder: &Path, name: &str, code: Option<&str>) -> Program {
         let json = |answer: &Answer| serde_json::to_string(answer).unwrap();
-        let hello = json(&Answer::Hello { protocol: PROTOCOL.into() });
-        let ready = json(&Answer::Ready(Box::new(self.ready.clone())));
-        let worst = Worst { index: [0, 1, 2, 3], got: 1.5, want: 1.0, bound: 0.1 };
-        let finding = Finding::BeyondBound { count: 1, total: 9, worst };
-        let check = Some(verdict(1e-2, vec![finding]));
-        let wrong = json(&Answer::Ready(Box::new(Ready { check, ..self.ready.clone() })));
+        let stored = |results: &[(&str, Option<Variation>)]| Stored {
+            results: results.iter().map(|(name, change)| (name.into(), *change)).collect(),
+            ..Stored::default()
+        };
+        let answer = |results| json(&Answer::Stored(stored(results)));
+        let (own, signed) = (("own", None), ("signed", Some(SIGNS)));
+        let counted = Counted { memory: Some(self.memory), phases: Vec::new() };
+        let finished = Answer::Finished { stored: stored(&[own]), audit: self.audit.clone() };
         let speeds = self.speeds.iter().map(|(part, ns)| format!("*'\"{part}'*) ns={ns};;\n"));
         let script = format!(
-            "#!/bin/sh\necho '{hello}'\nwhile read -r line; do\ncase \"$line\" in\n\
-             *'\"list\"'*) echo '{cells}';;\n\
+            "#!/bin/sh\nread -r line; n=${{line#*:\\\"}}; n=${{n%\\\"*}}\n\
+             say() {{ echo \"{{\\\"nonce\\\":\\\"$n\\\",\\\"answer\\\":$1}}\"; }}\nsay '{hello}'\n\
+             while read -r line; do\ncase \"$line\" in\n\
+             *'\"list\"'*) say '{cells}';;\n\
              *'\"prepare\"'*) case \"$line\" in\n{speeds}esac\n\
-             case \"$line\" in\n*'\"{wrong_name}\"'*) echo '{wrong}';;\n*) echo '{ready}';;\nesac;;\n\
-             *'\"run\"'*) : > '{timed}'; {dies} c=${{line#*calls\\\":}}; c=${{c%%,*}}\n\
-             echo \"{{\\\"ran\\\":{{\\\"ns\\\":$((c * ns)),\\\"disturbed\\\":false}}}}\";;\n\
-             *) echo '{finished}';;\nesac\ndone\n",
+             r=${{line#*results\\\":\\\"}}; r=${{r%%\\\"*}}\n\
+             cp '{folder}/signed.out' \"$r/signed\"; cp '{folder}/{result}.out' \"$r/own\"\n\
+             case \"$line\" in\n*'\"{wrong}\"'*) first=b;;\n*) first=a;;\nesac\n\
+             cp '{folder}/'$first.out \"$r/first\"; say '{ready}';;\n\
+             *'\"check\"'*) say '{first}';;\n\
+             *'\"count\"'*) say '{counted}';;\n\
+             *'\"repeat\"'*) say '{both}';;\n\
+             *'\"load\"'*) say '{nothing}';;\n\
+             *'\"fresh\"'*) say '{signed}';;\n\
+             *'\"run\"'*) : > '{folder}/timed'; {dies} c=${{line#*calls\\\":}}; c=${{c%%,*}}\n\
+             say \"{{\\\"ran\\\":{{\\\"ns\\\":$((c * ns)),\\\"disturbed\\\":false}}}}\";;\n\
+             *) say '{finished}';;\nesac\ndone\n",
+            hello = json(&Answer::Hello { protocol: PROTOCOL.into() }),
             cells = json(&Answer::Cells(self.cells.clone())),
             speeds = speeds.collect::<String>(),
-            wrong_name = self.wrong.unwrap_or("nobody"),
-            timed = folder.join("timed").display(),
+            folder = folder.display(),
+            result = self.result,
+            wrong = self.wrong.unwrap_or("nobody"),
+            ready = json(&Answer::Ready(Box::new(self.ready.clone()))),
+            first = answer(&[("first", None)]),
+            counted = json(&Answer::Counted(counted)),
+            both = answer(&[own, signed]),
+            nothing = answer(&[]),
+            signed = answer(&[signed]),
             dies = if self.dies {
                 "echo 'thread panicked at x' >&2; echo boom >&2; exit 9;"
             } else {
                 ""
             },
-            finished = json(&Answer::Finished(self.finished.clone())),
+            finished = json(&finished),
         );
         program(&write_script(folder, name, &script), name, code)
     }
@@ -128,7 +138,7 @@ fn write_script(folder: &Path, name: &str, script: &str) -> PathBuf {
 /// Started through `sh`: a file that was just written may still be open for writing in a child of another
 /// test, and could not be executed itself.
 fn program(path: &Path, name: &str, code: Option<&str>) -> Program {
-    let start = Start {
+    let start = Launcher {
         program: "sh".into(),
         args: vec![path.display().to_string()],
         thread_variables: Vec::new(),
@@ -160,6 +170,7 @@ impl Bench {
         fs::create_dir(folder.path().join("cases")).unwrap();
         let case = "analysis = 'a'\n[[case]]\nname = 'x'\nshape = { len = 3, dim = 2 }\n";
         fs::write(folder.path().join("cases/tiny.toml"), case).unwrap();
+        write_results(folder.path());
         Bench { folder, config: Config::parse("schema = 1", "gate.toml").unwrap() }
     }
 
@@ -180,6 +191,7 @@ impl Bench {
             suite: &suite,
             naive: &Naive,
             config: &self.config,
+            ceilings: &Ceilings::new(Vec::new(), Vec::new(), Vec::new(), Vec::new()),
             cpu: None,
             machine: machine::detect(),
             started: "2026-01-31T12:00:00Z".into(),
@@ -199,6 +211,28 @@ impl Bench {
     fn was_timed(&self) -> bool {
         self.folder.path().join("timed").exists()
     }
+}
+
+/// How the inputs are changed that workers are given between slots.
+const SIGNS: Variation = Variation::Signs(7);
+
+/// The results of the case that workers copy: `a`, `b`, `signed`, and `off`, which is `b` a little less accurate.
+fn write_results(folder: &Path) {
+    let suite = Suite::load(Box::new(Directory(folder.join("cases")))).unwrap();
+    let case = &suite.cases()[0];
+    let [a, b] = suite.inputs(case).unwrap();
+    let result = |inputs: &Inputs| compute(&Naive, &case.problem, &Exec::SINGLE, inputs).unwrap();
+    let write = |name: &str, out: &Output| {
+        fs::write(folder.join(name).with_extension("out"), out.to_le_bytes()).unwrap();
+    };
+    let mut off = result(&b);
+    off.o_mut().slice_mut::<f32>().unwrap().iter_mut().for_each(|x| *x *= 1.0 + 3e-7);
+    let mut signed = b.clone();
+    SIGNS.apply(&case.problem, &mut signed);
+    write("a", &result(&a));
+    write("b", &result(&b));
+    write("off", &off);
+    write("signed", &result(&signed));
 }
 
 fn verdicts(gate: &Gate) -> Vec<Verdict> {
@@ -244,7 +278,7 @@ fn a_wrong_result_fails_before_anything_is_timed() {
     assert_eq!(verdicts(&gate), [Verdict::NotTimed, Verdict::NotTimed, Verdict::Wrong]);
     assert_eq!(gate.exit, 1);
     let detail = &gate.cases[2].detail;
-    assert!(detail.contains("the worst [b 0, h 1, i 2, c 3] = 1.5"), "{detail}");
+    assert!(detail.contains("are beyond their error bound, the worst [b 0, h 0"), "{detail}");
     assert!(!bench.was_timed());
 }
 
@@ -252,15 +286,13 @@ fn a_wrong_result_fails_before_anything_is_timed() {
 fn one_more_allocation_and_three_decibels_are_named_before_anything_is_timed() {
     let base = Worker::new(&["a"]);
     let mut head = base.clone();
-    let memory = head.ready.memory.unwrap();
-    head.ready.memory = Some(Memory { allocations: Some(3), ..memory });
-    head.finished = verdict(2e-14, Vec::new());
+    head.memory.allocations = Some(3);
+    head.result = "off";
     let bench = Bench::new();
     let gate = bench.gate(&base, &head);
     assert_eq!((verdicts(&gate), gate.exit), (vec![Verdict::Worse], 1));
-    let expected = "allocations per call: 2 to 3 (+50.0 %); \
-                    accuracy: 140.00 dB to 136.99 dB, a loss of 3.01 dB";
-    assert_eq!(gate.cases[0].detail, expected);
+    let detail = &gate.cases[0].detail;
+    assert!(detail.starts_with("allocations per call: 2 to 3 (+50.0 %); accuracy: 1"), "{detail}");
     assert!(!bench.was_timed());
 }
 
@@ -316,12 +348,24 @@ fn a_base_without_the_protocol_is_told_in_one_line() {
         let head = Worker::new(&["a"]).program(folder, "head", None);
         bench.compare(old, head).unwrap_err().to_string()
     };
-    let error = refuses("#!/bin/sh\necho \"error: unrecognized subcommand 'slots'\" >&2\nexit 2\n");
+    let error =
+        refuses("#!/bin/sh\necho \"error: unrecognized subcommand 'worker'\" >&2\nexit 2\n");
     assert_eq!(
         error,
-        "base: sh: expected a worker that speaks attn-slots/1, \
-         found `error: unrecognized subcommand 'slots'`"
+        "base: sh: expected a worker that speaks attn-worker/1, found nothing: the worker died \
+         (exit status: 2): error: unrecognized subcommand 'worker'"
     );
-    let error = refuses("echo '{\"hello\":{\"protocol\":\"attn-slots/9\"}}'\n");
-    assert!(error.ends_with("found attn-slots/9"), "{error}");
+    let error = refuses("echo '{\"hello\":{\"protocol\":\"attn-slots/1\"}}'\n");
+    assert!(error.ends_with("found `{\"hello\":{\"protocol\":\"attn-slots/1\"}}`"), "{error}");
+}
+
+#[test]
+fn a_time_that_cannot_be_decides_nothing() {
+    let base = Worker::new(&["a"]);
+    // Its calls alone take a thousand times as long as each of many.
+    let audit = Audit { single_ns: 1_000_000, ..Audit::default() };
+    let gate = Bench::new().gate(&base, &Worker { audit, ..base.clone() });
+    assert_eq!((verdicts(&gate), gate.exit), (vec![Verdict::Error], 3));
+    let detail = &gate.cases[0].detail;
+    assert!(detail.contains("HEAD: implausible: linearity: "), "{detail}");
 }

@@ -116,13 +116,16 @@ impl<S: Storage, K: HeadKernel<S::Compute>> HostPlan<S, K> {
 impl<S: Storage, K: HeadKernel<S::Compute>> Plan for HostPlan<S, K> {
     /// Rows that nobody reads are zeroed: a product over all rows cannot meet a NaN.
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        let mut qkv = [copy::<S>(inputs.q())?, copy(inputs.k())?, copy(inputs.v())?];
+        // The memory of the last operands, which the system has given already.
+        let last = self.loaded.take().map(|loaded| loaded.operands.qkv).unwrap_or_default();
+        let [q, k, v] = last;
+        let mut qkv = [copy(inputs.q(), q)?, copy(inputs.k(), k)?, copy(inputs.v(), v)?];
         inputs.zero_unread(&self.problem, qkv.each_mut().map(Vec::as_mut_slice));
         let convert = |x: Option<&[f32]>| {
             x.map(|x| x.iter().map(|&x| S::Compute::from_f32(x)).collect::<Vec<_>>())
         };
         let (slopes, sinks) = (convert(inputs.slopes()), convert(inputs.sinks()));
-        let weights = inputs.weights().as_ref().try_map(|_, tensor| copy(tensor))?;
+        let weights = inputs.weights().as_ref().try_map(|_, tensor| copy(tensor, Vec::new()))?;
         let operands = Operands { qkv, weights };
         self.loaded = Some(Loaded { operands, mask: inputs.mask().cloned(), slopes, sinks });
         Ok(())
@@ -202,11 +205,15 @@ fn matrix<C>(tensor: &[C], head: usize, size: usize) -> &[C] {
     &tensor[head * size..(head + 1) * size]
 }
 
-fn copy<T: Element>(tensor: &Tensor) -> Result<Vec<T>, BackendError> {
+/// The elements of `tensor`, in the memory of `last` if they fit.
+fn copy<T: Element>(tensor: &Tensor, mut last: Vec<T>) -> Result<Vec<T>, BackendError> {
     let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
-    let mut copy = attn_sys::pages::with_capacity(slice.len());
-    copy.extend_from_slice(slice);
-    Ok(copy)
+    if last.capacity() < slice.len() {
+        last = attn_sys::pages::with_capacity(slice.len());
+    }
+    last.clear();
+    last.extend_from_slice(slice);
+    Ok(last)
 }
 
 fn write<T: Element>(out: &mut attn_core::Fenced, values: &[T]) -> Result<(), BackendError> {

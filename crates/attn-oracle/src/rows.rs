@@ -1,6 +1,8 @@
 //! Which query rows are checked.
 
 use attn_core::Problem;
+use rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::score::Pair;
 
@@ -23,11 +25,8 @@ impl Rows {
     /// last row, both sides of every tile edge and a sample seeded by the shape, thinned
     /// out evenly to about what `max_products` allows, but never below 64 rows.
     pub fn choose(problem: &Problem, max_products: u64) -> Self {
-        let shape = problem.shape();
-        let n = shape.len_q;
-        let heads = (shape.batch * shape.heads_q) as u64;
-        let per_row = heads * (shape.len_k * (Pair::cost(problem) + shape.dim_v)) as u64;
-        let affordable = (max_products / per_row).max(64) as usize;
+        let n = problem.shape().len_q;
+        let affordable = (max_products / per_row(problem)).max(64) as usize;
         if n <= affordable {
             return Rows::all(problem);
         }
@@ -38,6 +37,18 @@ impl Rows {
         let mut rows: Vec<usize> = [0, n - 1].into_iter().chain(edges).collect();
         rows.extend(scattered.take(affordable.saturating_sub(rows.len())));
         Rows::from_indices(rows)
+    }
+
+    /// As many rows as `max_products` multiplications allow, at least one, drawn by `seed`: whoever does not know the seed
+    /// cannot compute these alone.
+    pub fn draw(problem: &Problem, max_products: u64, seed: u64) -> Self {
+        let n = problem.shape().len_q;
+        let affordable = (max_products / per_row(problem)).max(1) as usize;
+        if n <= affordable {
+            return Rows::all(problem);
+        }
+        let mut bits = Xoshiro256PlusPlus::seed_from_u64(seed);
+        Rows::from_indices((0..affordable).map(|_| (bits.next_u64() % n as u64) as usize).collect())
     }
 
     /// The given rows.
@@ -63,6 +74,13 @@ impl Rows {
     }
 }
 
+/// Multiplications of a row, in all batches and heads.
+fn per_row(problem: &Problem) -> u64 {
+    let shape = problem.shape();
+    let heads = (shape.batch * shape.heads_q) as u64;
+    (heads * (shape.len_k * (Pair::cost(problem) + shape.dim_v)) as u64).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use attn_core::{DType, ProblemSpec, Shape};
@@ -76,6 +94,16 @@ mod tests {
     #[test]
     fn small_problems_are_checked_whole() {
         assert_eq!(Rows::choose(&problem(100), 1 << 28).len(), 100);
+    }
+
+    #[test]
+    fn drawn_rows_differ_from_seed_to_seed() {
+        let of = |seed| Rows::draw(&problem(4096), 1 << 22, seed);
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+        assert!(of(1).len() >= 6 && of(1).len() <= 8, "{}", of(1).len());
+        assert_eq!(Rows::draw(&problem(4096), 1, 3).len(), 1);
+        assert_eq!(Rows::draw(&problem(100), 1 << 28, 3), Rows::all(&problem(100)));
     }
 
     #[test]

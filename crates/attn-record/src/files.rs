@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use crate::{CellKey, Limits, Map, Record, Run, SCHEMA, put_together};
+use crate::limits::Ceilings;
+use crate::{CellKey, Limits, Machine, Map, Record, Run, SCHEMA, put_together};
 
 /// Why a file of a run could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -57,12 +58,25 @@ pub fn is_finished(run: &Path) -> bool {
     !run.join(PARTIAL).exists()
 }
 
-/// The records of the run folder `run`: of its finished cells, then what [`PARTIAL`] knows of others.
+/// The records of the run folder `run`: of its finished cells, then what [`PARTIAL`] knows of others. A time that cannot be, by
+/// what the run knows of its machine, is none: see [`Record::doubt`].
 pub fn read_records(run: &Path) -> Result<Vec<Record>, ReadError> {
     let mut records = read_finished(run)?;
     let partial = put_together(&read_partial(run, &records)?);
     records.extend(partial);
-    Ok(records)
+    let limits = read_limits(run)?;
+    let mut machines: Vec<(Machine, Option<Ceilings>)> = Vec::new();
+    for record in &records {
+        if !machines.iter().any(|(machine, _)| *machine == record.machine) {
+            let probe = limits.as_ref().and_then(|limits| limits.of(&record.machine));
+            machines.push((record.machine.clone(), probe.map(|probe| probe.ceilings())));
+        }
+    }
+    let doubted = |record: Record| {
+        let known = machines.iter().find(|(machine, _)| *machine == record.machine);
+        record.doubted(known.and_then(|(_, ceilings)| ceilings.as_ref()))
+    };
+    Ok(records.into_iter().map(doubted).collect())
 }
 
 /// Reads [`RECORDS`] of the run folder `run`.

@@ -13,7 +13,10 @@
 //!
 //! The bench crates write these files and the report, cmp and gate read them; neither knows the other.
 
+mod audit;
+mod build;
 pub mod claims;
+mod code;
 mod files;
 pub mod limits;
 mod map;
@@ -23,15 +26,18 @@ mod record;
 mod run;
 pub mod stats;
 
+pub use audit::{Audit, Doubt, Fresh, Rule, Seen};
+pub use build::Build;
+pub use code::code;
 pub use files::{
     HEAD, PARTIAL, RECORDS, ReadError, UNFINISHED, is_finished, read_finished, read_limits,
     read_map, read_partial, read_records, read_run,
 };
 pub use limits::Limits;
 pub use map::Map;
-pub use measurement::{Estimate, Spread};
+pub use measurement::{Estimate, STOPPING, Spread};
 pub use processes::{CellKey, put_together};
 pub use record::{
-    Axis, Build, Digests, Measurement, Memory, Model, Outcome, Process, Record, SCHEMA, Volatile,
+    Axis, Digests, Measurement, Memory, Model, Outcome, Process, Record, SCHEMA, Volatile,
 };
 pub use run::{Cache, Group, Machine, Run, Shard};

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use crate::{Machine, Model, Outcome, Record};
+use crate::{Build, Machine, Model, Outcome, Record};
 
-/// What names a cell: case, backend, threads, model and machine.
-pub type CellKey<'a> = (&'a str, &'a str, usize, Option<Model>, &'a Machine);
+/// What names a cell: case, backend, threads, model, machine and build.
+pub type CellKey<'a> = (&'a str, &'a str, usize, Option<Model>, &'a Machine, &'a Build);
 
 impl Record {
     /// The cell that it is of.
     pub fn cell(&self) -> CellKey<'_> {
-        (&self.case, &self.backend, self.threads, self.model, &self.machine)
+        (&self.case, &self.backend, self.threads, self.model, &self.machine, &self.build)
     }
 
     /// Adds what a later process of the same cell said. The first that does not end `ok` decides, and then no
@@ -35,6 +35,8 @@ impl Record {
             later.volatile = std::mem::take(&mut self.volatile);
             later.volatile.measurement = None;
             later.check = later.check.or(self.check.take());
+            later.receipt = later.receipt.or(self.receipt.take());
+            later.footprint = later.footprint.or(self.footprint.take());
             *self = later;
         }
     }
@@ -89,6 +91,7 @@ mod tests {
             peak_bytes: 2,
             allocations: Some(3),
             allocated_bytes: Some(4),
+            uncounted_bytes: None,
         };
         first.volatile.memory = Some(memory);
         let all = [first, said("y", Outcome::Ok, 1), said("x", Outcome::Ok, 20)];
@@ -102,9 +105,12 @@ mod tests {
 
     #[test]
     fn one_process_that_fails_decides_and_no_time_is_kept() {
-        let all = [said("x", Outcome::Ok, 30), said("x", Outcome::Disagrees, 0)];
+        let mut first = said("x", Outcome::Ok, 30);
+        first.footprint = Some(attn_core::Footprint::default());
+        let all = [first, said("x", Outcome::Disagrees, 0)];
         let [x] = &put_together(&all)[..] else { panic!("one cell") };
         assert_eq!((x.outcome, &x.volatile.measurement), (Outcome::Disagrees, &None));
         assert_eq!(x.volatile.wall_ns, 10);
+        assert!(x.footprint.is_some(), "what the first process said is kept");
     }
 }

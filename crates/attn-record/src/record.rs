@@ -3,7 +3,7 @@
 use attn_core::{DType, Footprint, PhaseTime, ProblemSpec, Receipt, Verdict, Work};
 use serde::{Deserialize, Serialize};
 
-use crate::{Estimate, Machine, Spread, stats};
+use crate::{Audit, Build, Estimate, Machine, Spread, stats};
 
 /// The schema that this program writes and reads.
 pub const SCHEMA: &str = "attn-record/1";
@@ -114,6 +114,8 @@ pub enum Outcome {
     Unsupported,
     /// The result is wrong. Never timed, or the time is not kept.
     Disagrees,
+    /// The result is right and the time cannot be: it is faster than the machine, or what was timed is not the computation.
+    Implausible,
     /// The backend, the process or the harness failed.
     Error,
     /// The process was stopped after its time was up.
@@ -124,11 +126,12 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, best first.
-    pub const ALL: [Outcome; 7] = [
+    pub const ALL: [Outcome; 8] = [
         Outcome::Ok,
         Outcome::Unavailable,
         Outcome::Unsupported,
         Outcome::Disagrees,
+        Outcome::Implausible,
         Outcome::Error,
         Outcome::Timeout,
         Outcome::Skipped,
@@ -141,6 +144,7 @@ impl Outcome {
             Outcome::Unavailable => "unavailable",
             Outcome::Unsupported => "unsupported",
             Outcome::Disagrees => "disagrees",
+            Outcome::Implausible => "implausible",
             Outcome::Error => "error",
             Outcome::Timeout => "timeout",
             Outcome::Skipped => "skipped",
@@ -149,7 +153,8 @@ impl Outcome {
 
     /// Whether something went wrong; what was not run has no time either, but is no failure.
     pub const fn is_failure(self) -> bool {
-        matches!(self, Outcome::Disagrees | Outcome::Error | Outcome::Timeout)
+        use Outcome::{Disagrees, Error, Implausible, Timeout};
+        matches!(self, Disagrees | Implausible | Error | Timeout)
     }
 }
 
@@ -167,18 +172,6 @@ pub struct Digests {
     pub a: String,
     /// Inputs timed, and checked after.
     pub b: String,
-}
-
-/// The program that wrote a record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Build {
-    /// Version of `attn`.
-    pub version: String,
-    /// Target features at compile time.
-    pub target_features: String,
-    /// `release` or `debug-assertions`.
-    pub profile: String,
 }
 
 /// The fields that differ from run to run.
@@ -217,6 +210,9 @@ pub struct Memory {
     /// Bytes that they ask for in total; absent likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allocated_bytes: Option<u64>,
+    /// Bytes of the peak that no allocator counted: by how much more the process's memory grew. Absent if that is little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncounted_bytes: Option<u64>,
 }
 
 /// Timed samples of every process of a cell. All are kept.
@@ -254,6 +250,9 @@ pub struct Process {
     /// The more, the slower ran the processor. Empty where it was not taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pace_ns: Vec<u64>,
+    /// What else it did; absent where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
 }
 
 impl Measurement {
@@ -292,6 +291,7 @@ impl Process {
             samples_ns,
             disturbed: None,
             pace_ns: Vec::new(),
+            audit: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The clock that everything is timed with, and that of the processor.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Readings that each of the functions takes.
 const READINGS: u32 = 1000;
@@ -48,6 +48,50 @@ pub fn pace_ns() -> u64 {
     elapsed_ns(start)
 }
 
+/// A stretch of time, told by the clock that takes samples and by the kernel's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    clock: Instant,
+    /// Readings of the kernel's before and after that of the clock.
+    kernel: Option<[Duration; 2]>,
+}
+
+impl Clocks {
+    /// From now on.
+    pub fn start() -> Self {
+        let before = kernel();
+        let clock = Instant::now();
+        Clocks { clock, kernel: before.zip(kernel()).map(|(before, after)| [before, after]) }
+    }
+
+    /// Nanoseconds so far, by the clock and by the kernel's, which is not taken to differ where a wait between two readings can
+    /// explain it; 0 for the kernel's where it cannot be asked.
+    pub fn elapsed_ns(&self) -> (u64, u64) {
+        let end = Clocks::start();
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let clock = nanos(end.clock.duration_since(self.clock));
+        let kernel = self.kernel.zip(end.kernel).map(|([first, second], [third, fourth])| {
+            let (least, most) = (third.saturating_sub(second), fourth.saturating_sub(first));
+            clock.clamp(nanos(least), nanos(most))
+        });
+        (clock, kernel.unwrap_or(0))
+    }
+}
+
+/// Time since some fixed moment, asked of the kernel itself: a library that replaces the C functions which read
+/// clocks does not change it.
+#[cfg(target_os = "linux")]
+fn kernel() -> Option<Duration> {
+    use rustix::time::{ClockId, clock_gettime};
+    Duration::try_from(clock_gettime(ClockId::Monotonic)).ok()
+}
+
+/// Nothing is known of this system.
+#[cfg(not(target_os = "linux"))]
+fn kernel() -> Option<Duration> {
+    None
+}
+
 fn elapsed_ns(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
@@ -60,6 +104,15 @@ mod tests {
     fn time_advances_and_reading_it_costs_something() {
         assert!(step_ns() > 0 && step_ns() < u64::MAX);
         assert!(reading_ns() > 0.0 && reading_ns().is_finite());
+    }
+
+    #[test]
+    fn both_clocks_tell_the_same_time() {
+        let clocks = Clocks::start();
+        std::thread::sleep(Duration::from_millis(2));
+        let (clock, kernel) = clocks.elapsed_ns();
+        assert!(clock >= 2_000_000);
+        assert!(kernel == clock || !cfg!(target_os = "linux"), "{clock} {kernel}");
     }
 
     #[test]

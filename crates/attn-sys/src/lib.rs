@@ -16,10 +16,12 @@
 //! | [`pages`] | large pages for large memory |
 //! | [`parent`] | the process that started this one |
 //! | [`sched`] | whether a process had to wait for a processor |
+//! | [`stdio`] | descriptors for a dialogue that nothing else in the process reads or prints to |
 //! | [`team`] | threads that do the same at the same time, each on a processor of its own |
+//! | [`usage`] | processor time and memory that a process has used, its children included |
 //! | [`vectors`] | instruction sets that the probes know |
 //!
-//! What asks the system (`affinity`, `cache`, `host`, `limit`, `pages`, `parent`, `sched`) knows Linux alone; elsewhere
+//! What asks the system (`affinity`, `cache`, `host`, `limit`, `pages`, `parent`, `sched`, `stdio`, `usage`) knows Linux alone; elsewhere
 //! it says that it knows nothing.
 
 pub mod affinity;
@@ -37,5 +39,7 @@ pub mod limit;
 pub mod pages;
 pub mod parent;
 pub mod sched;
+pub mod stdio;
 pub mod team;
+pub mod usage;
 pub mod vectors;

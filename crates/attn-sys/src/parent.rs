@@ -8,6 +8,21 @@ pub fn die_with_it() -> std::io::Result<()> {
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
+/// Ends a process that leads a group, and all others of the group: nothing that it has started goes on beside the next
+/// measurement.
+#[cfg(target_os = "linux")]
+pub fn end_group(leader: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(leader) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        // It may be gone already, which is all that is wanted.
+        let _ = kill_process_group(leader, Signal::KILL);
+    }
+}
+
+/// There are no such groups on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn end_group(_leader: u32) {}
+
 /// There is no such signal on this system.
 #[cfg(not(target_os = "linux"))]
 pub fn die_with_it() -> std::io::Result<()> {

@@ -4,106 +4,330 @@
 //! |---|---|
 //! | [`Model::Kernel`] | `run`, operands in place |
 //! | [`Model::KernelCold`] | `run` of the next of many plans, whose operands together outgrow the caches |
-//! | [`Model::EndToEnd`] | `load`, `run`, `store` |
+//! | [`Model::EndToEnd`] | `load`, `run`, `store`, on two sets of inputs in turn |
 //! | [`Model::Prepare`] | `prepare`, and dropping the plan before |
 
 use std::num::NonZeroU32;
+use std::time::Instant;
 
-use attn_core::{BackendError, Inputs, Output, Plan};
-use attn_record::{Model, Process};
+use attn_core::{BackendError, Inputs, Output, Plan, Problem, Variation, Varied};
+use attn_record::{Fresh, Model, Process};
 
 use super::Prepared;
-use super::sampling::sample;
+use super::sampling::{Call, nanos, sample};
+use super::secret::Secret;
 use crate::worker::Timed;
 
+/// Samples, and every result by which they are judged.
+#[derive(Debug)]
+pub struct Measured {
+    /// The samples.
+    pub process: Process,
+    /// The result of the last call on the inputs that were given (of [`Model::Prepare`], of the last plan that was made).
+    pub out: Output,
+    /// Results of other inputs.
+    pub varied: Vec<(Variation, Output)>,
+    /// Calls after which an element that had been poisoned before was still not written.
+    pub unwritten: u64,
+}
+
+/// Results of other inputs may take as much memory; those of one rotation and of one choice of signs are kept in any case.
+const KEPT_BYTES: usize = 4 << 20;
+
+/// Calls that take longer leave the caches as they are, whatever was there before.
+const LONG_NS: u64 = 1_000_000;
+
 impl Prepared<'_> {
-    /// Times calls on `inputs`; returns the samples and the result of the last timed call (of
-    /// [`Model::Prepare`], the result of the last plan that was made).
+    /// Times calls on `inputs`, which are changed meanwhile, and are as they were at the end.
     pub fn measure(
         &mut self,
         timed: &Timed,
-        inputs: &Inputs,
-    ) -> Result<(Process, Output), BackendError> {
-        match timed.model {
+        inputs: &mut Inputs,
+    ) -> Result<Measured, BackendError> {
+        let mut measured = match timed.model {
             Model::Kernel => self.kernel(inputs, timed),
             Model::KernelCold => self.kernel_cold(inputs, timed),
             Model::EndToEnd => self.end_to_end(inputs, timed),
             Model::Prepare => self.prepare(inputs, timed),
+        }?;
+        if let Some(audit) = &mut measured.process.audit {
+            audit.on_device = self.on_device;
+            audit.first_call_ns = self.first_call_ns;
+            audit.copy_ns = copy_ns(&self.problem, &measured.out);
         }
+        Ok(measured)
     }
 
-    fn kernel(
+    /// Loads other inputs, which `secret` draws, times the first call on them and stores its result; then goes back to
+    /// `inputs`.
+    pub fn fresh(
         &mut self,
-        inputs: &Inputs,
-        timed: &Timed,
-    ) -> Result<(Process, Output), BackendError> {
+        inputs: &mut Inputs,
+        secret: &mut Secret,
+    ) -> Result<(Fresh, Variation, Output), BackendError> {
+        fresh(&self.problem, &mut *self.plan, inputs, secret)
+    }
+
+    fn kernel(&mut self, inputs: &mut Inputs, timed: &Timed) -> Result<Measured, BackendError> {
         self.load(inputs)?;
-        let process = sample(&timed.timing, &timed.spread, |reps| self.run(reps))?;
-        Ok((process, self.store()?))
+        let mut call = Kernel { cell: self, inputs, results: Results::default() };
+        let process = sample(&timed.timing, &timed.spread, &mut call)?;
+        let varied = call.results.kept;
+        self.measured(process, varied)
     }
 
     fn kernel_cold(
         &mut self,
-        inputs: &Inputs,
+        inputs: &mut Inputs,
         timed: &Timed,
-    ) -> Result<(Process, Output), BackendError> {
-        let count = rotation(inputs.bytes(), timed.cold_bytes);
+    ) -> Result<Measured, BackendError> {
+        let count = rotation(self.problem.operand_bytes(), timed.cold_bytes);
         let mut plans = Vec::with_capacity(count);
         for _ in 0..count {
             let mut plan = self.backend.prepare(&self.problem, &self.exec)?;
             plan.load(inputs)?;
             plans.push(plan);
         }
-        let mut next = 0;
-        let process = sample(&timed.timing, &timed.spread, |reps| {
-            for _ in 0..reps.get() {
-                plans[next].run(NonZeroU32::MIN)?;
-                next = (next + 1) % count;
-            }
-            Ok(())
-        })?;
-        let last = plans.swap_remove((next + count - 1) % count);
-        self.plan = last;
-        Ok((process, self.store()?))
+        let problem = self.problem.clone();
+        let results = Results::default();
+        let mut call = Cold { problem: &problem, plans, next: 0, inputs, results };
+        let process = sample(&timed.timing, &timed.spread, &mut call)?;
+        let Cold { mut plans, next, results, .. } = call;
+        self.plan = plans.swap_remove((next + count - 1) % count);
+        self.measured(process, results.kept)
     }
 
-    fn end_to_end(
-        &mut self,
-        inputs: &Inputs,
-        timed: &Timed,
-    ) -> Result<(Process, Output), BackendError> {
-        let mut out = Output::poisoned(&self.problem);
-        let process = sample(&timed.timing, &timed.spread, |reps| {
-            for _ in 0..reps.get() {
-                self.plan.load(inputs)?;
-                self.plan.run(NonZeroU32::MIN)?;
-                self.plan.store(&mut out)?;
-            }
-            Ok(())
-        })?;
-        Ok((process, out))
+    fn end_to_end(&mut self, inputs: &mut Inputs, timed: &Timed) -> Result<Measured, BackendError> {
+        let problem = self.problem.clone();
+        let mut second = inputs.clone();
+        let variation = Variation::Signs(Secret::draw().seed());
+        let mut call = EndToEnd {
+            problem: &problem,
+            plan: &mut *self.plan,
+            outs: [Output::poisoned(&problem), Output::poisoned(&problem)],
+            calls: 0,
+            unwritten: 0,
+            inputs,
+            varied: variation.apply(&problem, &mut second),
+            second,
+            variation,
+            results: Results::default(),
+        };
+        let process = sample(&timed.timing, &timed.spread, &mut call)?;
+        // The results of both sets, however many calls there were.
+        call.call(NonZeroU32::MIN)?;
+        call.call(NonZeroU32::MIN)?;
+        let EndToEnd { outs: [out, of_second], unwritten, variation, mut results, .. } = call;
+        results.kept.push((variation, of_second));
+        Ok(Measured { process, out, varied: results.kept, unwritten })
     }
 
-    fn prepare(
-        &mut self,
-        inputs: &Inputs,
-        timed: &Timed,
-    ) -> Result<(Process, Output), BackendError> {
+    fn prepare(&mut self, inputs: &Inputs, timed: &Timed) -> Result<Measured, BackendError> {
         let mut made: Option<Box<dyn Plan + '_>> = None;
-        let process = sample(&timed.timing, &timed.spread, |reps| {
+        let mut call = |reps: NonZeroU32| {
             for _ in 0..reps.get() {
                 made = None;
                 made = Some(self.backend.prepare(&self.problem, &self.exec)?);
             }
             Ok(())
-        })?;
+        };
+        let process = sample(&timed.timing, &timed.spread, &mut call)?;
         if let Some(plan) = made {
             self.plan = plan;
         }
+        self.first_call_ns = None;
         self.load(inputs)?;
         self.run(NonZeroU32::MIN)?;
-        Ok((process, self.store()?))
+        self.measured(process, Vec::new())
     }
+
+    /// With the last result, and the time that storing it takes.
+    fn measured(
+        &mut self,
+        mut process: Process,
+        varied: Vec<(Variation, Output)>,
+    ) -> Result<Measured, BackendError> {
+        let mut out = Output::poisoned(&self.problem);
+        let store_ns = time(|| self.plan.store(&mut out))?;
+        if let Some(audit) = &mut process.audit {
+            audit.store_ns = store_ns;
+        }
+        Ok(Measured { process, out, varied, unwritten: 0 })
+    }
+}
+
+/// The results that are kept to be judged. The backend does not know which.
+#[derive(Default)]
+struct Results {
+    kept: Vec<(Variation, Output)>,
+    bytes: usize,
+}
+
+impl Results {
+    fn keep(&mut self, (fresh, variation, out): (Fresh, Variation, Output)) -> Fresh {
+        self.bytes += out.bytes();
+        let of_its_kind = |(kept, _): &&(Variation, Output)| {
+            std::mem::discriminant(kept) == std::mem::discriminant(&variation)
+        };
+        if self.bytes <= KEPT_BYTES || !self.kept.iter().any(|kept| of_its_kind(&kept)) {
+            self.kept.push((variation, out));
+        }
+        fresh
+    }
+}
+
+/// [`Model::Kernel`].
+struct Kernel<'c, 'b, 'i> {
+    cell: &'c mut Prepared<'b>,
+    inputs: &'i mut Inputs,
+    results: Results,
+}
+
+impl Call for Kernel<'_, '_, '_> {
+    fn call(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
+        self.cell.run(reps)
+    }
+
+    fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
+        let fresh = self.cell.fresh(self.inputs, secret)?;
+        Ok(Some(self.results.keep(fresh)))
+    }
+}
+
+/// [`Model::KernelCold`].
+struct Cold<'b, 'i> {
+    problem: &'i Problem,
+    plans: Vec<Box<dyn Plan + 'b>>,
+    next: usize,
+    inputs: &'i mut Inputs,
+    results: Results,
+}
+
+impl Call for Cold<'_, '_> {
+    fn call(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
+        for _ in 0..reps.get() {
+            self.plans[self.next].run(NonZeroU32::MIN)?;
+            self.next = (self.next + 1) % self.plans.len();
+        }
+        Ok(())
+    }
+
+    fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
+        let plan = &mut *self.plans[self.next];
+        let fresh = fresh(self.problem, plan, self.inputs, secret)?;
+        Ok(Some(self.results.keep(fresh)))
+    }
+}
+
+/// Loads other inputs, times the first call on them, stores its result, and goes back to `inputs`.
+fn fresh(
+    problem: &Problem,
+    plan: &mut dyn Plan,
+    inputs: &mut Inputs,
+    secret: &mut Secret,
+) -> Result<(Fresh, Variation, Output), BackendError> {
+    let variation = secret.variation(inputs.is_finite());
+    let varied = variation.apply(problem, inputs);
+    let mut out = Output::poisoned(problem);
+    let load_ns = time(|| plan.load(inputs))?;
+    let call_ns = time(|| plan.run(NonZeroU32::MIN))?;
+    // What is stored is not the result of the first call alone.
+    plan.run(secret.further_calls())?;
+    let store_ns = time(|| plan.store(&mut out))?;
+    varied.undo(problem, inputs);
+    plan.load(inputs)?;
+    if call_ns < LONG_NS {
+        // The caches and what the processor has learned of the branches are those of the old inputs again.
+        plan.run(NonZeroU32::MIN)?;
+    }
+    let rotated = matches!(variation, Variation::Rotation(_));
+    Ok((Fresh { load_ns, call_ns, store_ns, rotated }, variation, out))
+}
+
+/// [`Model::EndToEnd`].
+struct EndToEnd<'p> {
+    problem: &'p Problem,
+    plan: &'p mut (dyn Plan + 'p),
+    inputs: &'p Inputs,
+    /// The same inputs, varied, at another address.
+    second: Inputs,
+    variation: Variation,
+    varied: Varied,
+    /// Of the first and of the second inputs.
+    outs: [Output; 2],
+    calls: u64,
+    unwritten: u64,
+    results: Results,
+}
+
+impl EndToEnd<'_> {
+    fn once(&mut self, set: usize) -> Result<(), BackendError> {
+        let out = &mut self.outs[set];
+        // Another place every time, whichever the size.
+        let at = (self.calls.wrapping_mul(0x9e37_79b9) % out.elements().max(1) as u64) as usize;
+        out.o_mut().poison(at);
+        self.plan.load(if set == 0 { self.inputs } else { &self.second })?;
+        self.plan.run(NonZeroU32::MIN)?;
+        self.plan.store(out)?;
+        self.unwritten += u64::from(out.o().is_unwritten(at));
+        self.calls += 1;
+        Ok(())
+    }
+
+    /// Gives the second inputs another content, where they are.
+    fn vary(&mut self, variation: Variation) {
+        let varied = variation.apply(self.problem, &mut self.second);
+        self.varied = varied;
+        self.variation = variation;
+    }
+
+    fn unvary(&mut self) {
+        let nothing = Varied::default();
+        std::mem::replace(&mut self.varied, nothing).undo(self.problem, &mut self.second);
+    }
+}
+
+impl Call for EndToEnd<'_> {
+    fn call(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
+        (0..reps.get()).try_for_each(|_| self.once((self.calls % 2) as usize))
+    }
+
+    fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
+        let variation = secret.variation(self.inputs.is_finite());
+        self.unvary();
+        self.vary(variation);
+        let call_ns = time(|| self.once(1))?;
+        let rotated = matches!(variation, Variation::Rotation(_));
+        let fresh = Fresh { load_ns: 0, call_ns, store_ns: 0, rotated };
+        let kept = self.results.keep((fresh, variation, self.outs[1].clone()));
+        if rotated {
+            self.unvary();
+            self.vary(Variation::Signs(secret.seed()));
+        }
+        self.once(0)?;
+        Ok(Some(kept))
+    }
+}
+
+/// Nanoseconds that `work` takes.
+fn time(work: impl FnOnce() -> Result<(), BackendError>) -> Result<u64, BackendError> {
+    let start = Instant::now();
+    work()?;
+    Ok(nanos(start.elapsed()))
+}
+
+/// The time of copying all operands, and the result, once: the fastest of a few.
+pub(crate) fn copy_ns(problem: &Problem, out: &Output) -> u64 {
+    let bytes = problem.operand_bytes() as usize + out.bytes();
+    let from = vec![1_u8; bytes];
+    let mut to = vec![0_u8; bytes];
+    let mut copy = || {
+        let start = Instant::now();
+        to.copy_from_slice(&from);
+        std::hint::black_box(&mut to);
+        nanos(start.elapsed())
+    };
+    (0..3).map(|_| copy()).min().unwrap_or(0)
 }
 
 /// Plans needed for operands of `operand_bytes` each to occupy `cold_bytes` together: at least two.

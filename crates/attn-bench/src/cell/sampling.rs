@@ -5,9 +5,13 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use attn_core::BackendError;
-use attn_record::Process;
+use attn_record::{Audit, Fresh, Process, stats};
+use attn_sys::clock::Clocks;
 use attn_sys::sched::Watch;
+use attn_sys::usage;
 use serde::{Deserialize, Serialize};
+
+use super::secret::Secret;
 
 /// How long to warm up and to sample, in each process of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,31 +27,103 @@ pub struct Timing {
     pub min_sample_us: u64,
 }
 
+/// What is timed.
+pub trait Call {
+    /// Makes so many calls.
+    fn call(&mut self, reps: NonZeroU32) -> Result<(), BackendError>;
+
+    /// Makes the first call on other inputs, which `secret` draws, then goes back to the old ones; `None` where there are no
+    /// inputs.
+    fn fresh(&mut self, _secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
+        Ok(None)
+    }
+}
+
+impl<F: FnMut(NonZeroU32) -> Result<(), BackendError>> Call for F {
+    fn call(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
+        self(reps)
+    }
+}
+
+/// Other inputs that a process is given, at most.
+const FRESH: u32 = 5;
+/// What they may take of the time for sampling, in parts of it.
+const FRESH_SHARE: f64 = 0.2;
+/// How often samples are taken anew because the last took another time than the first.
+const RESTARTS: u32 = 2;
+/// Relative difference between the first and the last third of the samples from which on they do.
+const DRIFT: f64 = 0.1;
+/// Fewer samples have no thirds.
+const THIRDS: usize = 6;
+
 /// Times `call`, which makes as many calls as it is told. The threads that it has started when it is warm are spread
 /// over `cpus`, if any are named.
 pub fn sample(
     timing: &Timing,
     cpus: &[u32],
-    mut call: impl FnMut(NonZeroU32) -> Result<(), BackendError>,
+    call: &mut impl Call,
+) -> Result<Process, BackendError> {
+    let mut secret = Secret::draw();
+    let mut restarts = 0;
+    loop {
+        let mut process = attempt(timing, cpus, call, &mut secret)?;
+        if restarts < RESTARTS && drifts(&process) {
+            restarts += 1;
+            continue;
+        }
+        if let Some(audit) = &mut process.audit {
+            audit.restarts = restarts;
+        }
+        return Ok(process);
+    }
+}
+
+/// Whether the samples, at equal pace of the processor, became faster or slower by a tenth: the warm-up was too short then.
+fn drifts(process: &Process) -> bool {
+    let times = process.per_call_paces().unwrap_or_else(|| process.per_call_ns());
+    let third = times.len() / 3;
+    if times.len() < THIRDS {
+        return false;
+    }
+    let ends = [&times[..third], &times[times.len() - third..]].map(stats::median);
+    let [Some(first), Some(last)] = ends else { return false };
+    (first / last).ln().abs() > (1.0 + DRIFT).ln()
+}
+
+fn attempt(
+    timing: &Timing,
+    cpus: &[u32],
+    call: &mut impl Call,
+    secret: &mut Secret,
 ) -> Result<Process, BackendError> {
     let start = Instant::now();
-    let (warmup_calls, call_ns) = warm_up(timing, &mut call)?;
+    let Warmup { calls: warmup_calls, fastest_ns, call_ns } = warm_up(timing, call)?;
     let spread = if attn_sys::affinity::spread(cpus) { cpus.to_vec() } else { Vec::new() };
     let warmup_ns = nanos(start.elapsed());
     let sample_ns = (timing.min_sample_us * 1000).max(1000 * attn_sys::clock::step_ns()) as f64;
-    let reps = (sample_ns / call_ns).ceil().clamp(1.0, f64::from(u32::MAX)) as u32;
-    let reps = NonZeroU32::new(reps).expect("at least 1");
-    let samples = timing.sampling_ms as f64 * 1e6 / (call_ns * f64::from(reps.get()));
+    let (reps, call_ns) = plan(sample_ns, call_ns, call)?;
+    // A call that does nothing is no reason to take samples without end.
+    let one_ns = (call_ns * f64::from(reps.get())).max(sample_ns / 2.0);
+    let samples = timing.sampling_ms as f64 * 1e6 / one_ns;
     let samples = (samples as u32).max(timing.min_samples);
+    let fresh = (timing.sampling_ms as f64 * 1e6 * FRESH_SHARE / call_ns) as u32;
+    let mut moments = secret.moments(fresh.clamp(1, FRESH), samples).into_iter().peekable();
+    let mut audit = Audit { seed: secret.seed(), single_ns: fastest_ns as u64, ..Audit::default() };
     let mut samples_ns = Vec::with_capacity(samples as usize);
     let mut disturbed = Vec::new();
     let mut pace_ns = Vec::with_capacity(samples as usize + 1);
+    let used = (usage::processor(), usage::children());
+    let clocks = Clocks::start();
     pace_ns.push(attn_sys::clock::pace_ns());
     let watch = Watch::begin();
     let mut before = watch.now();
     for at in 0..samples {
+        if moments.next_if_eq(&at).is_some() {
+            audit.fresh.extend(call.fresh(secret)?);
+            before = watch.now();
+        }
         let start = Instant::now();
-        call(reps)?;
+        call.call(reps)?;
         samples_ns.push(nanos(start.elapsed()));
         let after = watch.now();
         if before
@@ -60,25 +136,70 @@ pub fn sample(
         before = after;
         pace_ns.push(attn_sys::clock::pace_ns());
     }
+    (audit.clock_ns, audit.wall_ns) = clocks.elapsed_ns();
+    let processor = used.0.zip(usage::processor());
+    audit.processor_ns = processor.map_or(0, |(before, now)| nanos(now.saturating_sub(before)));
+    audit.children_ns = nanos(usage::children().saturating_sub(used.1));
     let disturbed = before.is_some().then_some(disturbed);
-    let reps = reps.get();
-    Ok(Process { cpu: None, spread, warmup_calls, warmup_ns, reps, samples_ns, disturbed, pace_ns })
+    let (reps, audit) = (reps.get(), Some(audit));
+    Ok(Process {
+        cpu: None,
+        spread,
+        warmup_calls,
+        warmup_ns,
+        reps,
+        samples_ns,
+        disturbed,
+        pace_ns,
+        audit,
+    })
 }
 
-/// Calls for the warm-up time; returns their number and the fastest call in nanoseconds.
-fn warm_up(
-    timing: &Timing,
-    call: &mut impl FnMut(NonZeroU32) -> Result<(), BackendError>,
-) -> Result<(u64, f64), BackendError> {
+/// Calls of a sample that lasts `sample_ns`, if one call takes `call_ns` or less; and what one of so many takes at most. More are tried
+/// until they last half as long: an interrupt in the warm-up makes its calls look longer than they are.
+fn plan(
+    sample_ns: f64,
+    call_ns: f64,
+    call: &mut impl Call,
+) -> Result<(NonZeroU32, f64), BackendError> {
+    let mut reps = (sample_ns / call_ns).ceil().clamp(1.0, MOST_REPS);
+    loop {
+        let now = NonZeroU32::new(reps as u32).expect("at least 1");
+        let start = Instant::now();
+        call.call(now)?;
+        let ns = nanos(start.elapsed()).max(1) as f64;
+        if ns >= sample_ns / 2.0 || reps >= MOST_REPS {
+            return Ok((now, call_ns.min(ns / reps)));
+        }
+        reps = (reps * (sample_ns / ns).clamp(2.0, 8.0)).ceil().min(MOST_REPS);
+    }
+}
+
+/// Calls of a sample, at most.
+const MOST_REPS: f64 = 1e6;
+
+/// What the warm-up says.
+struct Warmup {
+    calls: u64,
+    /// The fastest call.
+    fastest_ns: f64,
+    /// What samples are planned with.
+    call_ns: f64,
+}
+
+/// Calls for the warm-up time. Samples are planned with the fastest call, since what disturbs a call makes it longer, but with no
+/// less than a quarter of the mean: calls that do nothing now and then are not what others take.
+fn warm_up(timing: &Timing, call: &mut impl Call) -> Result<Warmup, BackendError> {
     let limit = Duration::from_millis(timing.warmup_ms);
-    let (start, mut calls, mut fastest) = (Instant::now(), 0, f64::INFINITY);
+    let (start, mut calls, mut fastest_ns, mut sum) = (Instant::now(), 0, f64::INFINITY, 0.0);
     loop {
         let one = Instant::now();
-        call(NonZeroU32::MIN)?;
-        fastest = fastest.min(nanos(one.elapsed()).max(1) as f64);
-        calls += 1;
+        call.call(NonZeroU32::MIN)?;
+        let ns = nanos(one.elapsed()).max(1) as f64;
+        (fastest_ns, sum, calls) = (ns.min(fastest_ns), sum + ns, calls + 1);
         if start.elapsed() >= limit {
-            return Ok((calls, fastest));
+            let call_ns = fastest_ns.max(sum / calls as f64 / 4.0);
+            return Ok(Warmup { calls, fastest_ns, call_ns });
         }
     }
 }
@@ -86,4 +207,60 @@ fn warm_up(
 /// Whole nanoseconds; as many as fit.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMING: Timing =
+        Timing { warmup_ms: 5, sampling_ms: 20, min_samples: 6, min_sample_us: 200 };
+
+    /// Waits without sleeping, as a kernel does.
+    fn spin(time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time {}
+    }
+
+    #[test]
+    fn what_becomes_faster_is_warmed_up_longer_and_planned_anew() {
+        let start = Instant::now();
+        let mut call = |reps: NonZeroU32| {
+            let slow = start.elapsed() < Duration::from_millis(20);
+            spin(Duration::from_micros(if slow { 2000 } else { 20 }) * reps.get());
+            Ok(())
+        };
+        let process = sample(&TIMING, &[], &mut call).unwrap();
+        assert!(process.audit.unwrap().restarts > 0);
+        assert!(process.reps > 1, "planned from the time it settled at");
+    }
+
+    #[test]
+    fn an_interrupt_in_the_warm_up_makes_no_sample_too_short() {
+        let mut calls = 0;
+        let mut call = |reps: NonZeroU32| {
+            calls += 1;
+            let interrupted = calls == 2;
+            spin(Duration::from_nanos(if interrupted { 10_000_000 } else { 500 }) * reps.get());
+            Ok(())
+        };
+        let process = sample(&TIMING, &[], &mut call).unwrap();
+        assert!(*process.samples_ns.iter().min().unwrap() >= 50_000, "{process:?}");
+    }
+
+    #[test]
+    fn a_steady_call_is_sampled_once_and_its_processor_time_is_noted() {
+        let mut call = |reps: NonZeroU32| {
+            spin(Duration::from_micros(100) * reps.get());
+            Ok(())
+        };
+        let process = sample(&TIMING, &[], &mut call).unwrap();
+        let audit = process.audit.unwrap();
+        assert!(audit.single_ns >= 100_000 && audit.fresh.is_empty());
+        if cfg!(target_os = "linux") {
+            assert!(audit.processor_ns > 0 && audit.wall_ns > 0);
+            let [wall, clock] = [audit.wall_ns, audit.clock_ns].map(|ns| ns as f64);
+            assert!((wall / clock - 1.0).abs() < 0.1, "both clocks tell the same time");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use attn_record::limits::Ceilings;
 use attn_record::{Measurement, Outcome, Record};
 
 use super::Processes;
@@ -61,8 +62,8 @@ impl Attempt {
         self.oracle_ns.take()
     }
 
-    /// The record; `None` where nothing is known.
-    pub(super) fn finish(self) -> Option<Record> {
-        self.record
+    /// The record, which has no time if that cannot be; `None` where nothing is known.
+    pub(super) fn finish(self, ceilings: Option<&Ceilings>) -> Option<Record> {
+        self.record.map(|record| record.doubted(ceilings))
     }
 }

@@ -4,20 +4,22 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use attn_core::ByRows;
+use attn_core::{ByRows, Footprint, Receipt, Verdict};
+use attn_record::limits::Ceilings;
 use attn_record::{
-    Build, Digests, Machine, Measurement, Model, Outcome, Record, SCHEMA, Volatile, put_together,
+    Build, Digests, Machine, Measurement, Model, Outcome, Process, Record, SCHEMA, Volatile,
+    put_together,
 };
 
 use super::attempt::Attempt;
-use super::exercises::Exercises;
+use super::exercises::{Exercises, Found};
 use super::turn::Turn;
 use super::windows::{same_case, windows};
 use super::{Cell, Entry, Preset, Processes, Task};
 use crate::cell::measure::rotation;
 use crate::cell::sampling::nanos;
 use crate::suite::{Case, Suite};
-use crate::worker::{Launcher, Lost, Reply, Request, Timed};
+use crate::worker::{Launcher, Setup, Timed, WorkerError};
 
 /// Twice the largest cache of a device that there is, 126 MiB on a B200.
 const DEVICE_COLD: u64 = 256 << 20;
@@ -39,6 +41,8 @@ pub struct Harness<'a> {
     pub preset: Preset,
     /// What workers may use.
     pub limits: Limits,
+    /// What no rate can exceed here, where that was measured.
+    pub ceilings: Option<Ceilings>,
     /// Written into every record.
     pub machine: Machine,
     /// Written into every record.
@@ -81,6 +85,34 @@ pub trait Observer {
     fn finished(&mut self, cells: &[Cell<'_>], records: Vec<Record>) -> std::io::Result<()>;
 }
 
+/// What is known of a cell after one process, apart from times.
+struct Said {
+    outcome: Outcome,
+    reason: Option<String>,
+    receipt: Option<Receipt>,
+    footprint: Option<Footprint>,
+    check: Option<Verdict>,
+    recheck: Option<Verdict>,
+}
+
+impl Said {
+    /// A cell that ended before anything ran.
+    const fn ended(outcome: Outcome, reason: Option<String>) -> Self {
+        Said { outcome, reason, receipt: None, footprint: None, check: None, recheck: None }
+    }
+}
+
+/// How a process ended that was not right, and why.
+type Ended = (Outcome, String);
+
+fn lost(error: &WorkerError) -> Ended {
+    (error.outcome(), error.to_string())
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Ended {
+    (Outcome::Error, error.to_string())
+}
+
 impl Harness<'_> {
     /// Executes `cells`, of which a run that was cut short left `known`. Cells of one case should be neighbours:
     /// they share an oracle.
@@ -112,7 +144,8 @@ impl Harness<'_> {
                 return Ok(());
             }
             let attempts = turns.into_iter().flat_map(|turn| turn.attempts);
-            let records = attempts.filter_map(Attempt::finish).collect();
+            let ceilings = self.ceilings.as_ref();
+            let records = attempts.filter_map(|attempt| attempt.finish(ceilings)).collect();
             observer.finished(window, records)?;
         }
         Ok(())
@@ -160,7 +193,7 @@ impl Harness<'_> {
     pub(super) fn fail(&self, turn: &mut Turn<'_, '_>, reason: &str) {
         for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
             if attempt.goes_on(cell.is_measured(), self.preset.processes) {
-                let failed = Reply::ended(Outcome::Error, reason.into());
+                let failed = Said::ended(Outcome::Error, Some(reason.into()));
                 attempt.add(self.record(cell, failed, None, Volatile::default()));
             }
         }
@@ -208,35 +241,28 @@ impl Harness<'_> {
         attempt: &mut Attempt,
     ) -> Record {
         let (started, start) = (SystemTime::now(), Instant::now());
-        let mut reply = self.ask(cell, exercises, attempt.is_untried());
-        let clock_ns = reply.clock_ns;
-        let processes = reply.process.take().map(|process| vec![process]);
+        let (said, mut volatile) = self.ask(cell, exercises, attempt.is_untried());
         let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let volatile = Volatile {
-            started_ms: u64::try_from(started).unwrap_or(u64::MAX),
-            wall_ns: nanos(start.elapsed()),
-            oracle_ns: attempt.take_oracle_ns(),
-            memory: reply.memory.take(),
-            phases: std::mem::take(&mut reply.phases),
-            measurement: processes.map(|processes| Measurement { clock_ns, processes }),
-        };
-        self.record(cell, reply, Some(exercises.digests.clone()), volatile)
+        volatile.started_ms = u64::try_from(started).unwrap_or(u64::MAX);
+        volatile.wall_ns = nanos(start.elapsed());
+        volatile.oracle_ns = attempt.take_oracle_ns();
+        self.record(cell, said, Some(exercises.digests.clone()), volatile)
     }
 
     /// Why a cell need not run.
-    fn refusal(&self, cell: &Cell<'_>) -> Option<Reply> {
+    fn refusal(&self, cell: &Cell<'_>) -> Option<Said> {
         let backend = &self.entries[cell.backend].backend;
         if let Err(unavailable) = backend.probe() {
-            return Some(Reply::ended(Outcome::Unavailable, unavailable.to_string()));
+            return Some(Said::ended(Outcome::Unavailable, Some(unavailable.to_string())));
         }
         if let Err(unsupported) = backend.supports(&cell.case.problem) {
-            return Some(Reply::ended(Outcome::Unsupported, unsupported.to_string()));
+            return Some(Said::ended(Outcome::Unsupported, Some(unsupported.to_string())));
         }
         if let Task::Skip(_, reason) = &cell.task {
-            return Some(Reply::ended(Outcome::Skipped, reason.clone()));
+            return Some(Said::ended(Outcome::Skipped, Some(reason.clone())));
         }
         let reason = self.too_small_to_be_cold(cell).or_else(|| self.out_of_time())?;
-        Some(Reply::ended(Outcome::Skipped, reason))
+        Some(Said::ended(Outcome::Skipped, Some(reason)))
     }
 
     fn too_small_to_be_cold(&self, cell: &Cell<'_>) -> Option<String> {
@@ -244,7 +270,7 @@ impl Harness<'_> {
             return None;
         }
         let cold_bytes = self.cold_bytes(cell);
-        let plans = rotation(cell.case.work.bytes.0, cold_bytes);
+        let plans = rotation(cell.case.problem.operand_bytes(), cold_bytes);
         let outgrow = cold_bytes >> 20;
         (plans > MAX_PLANS).then(|| {
             format!("{plans} plans needed to outgrow the caches ({outgrow} MiB), limit {MAX_PLANS}")
@@ -263,46 +289,108 @@ impl Harness<'_> {
         self.limits.cold_bytes.max(least)
     }
 
-    fn ask(&self, cell: &Cell<'_>, exercises: &Exercises, first: bool) -> Reply {
+    /// Asks a fresh process to compute the cell, and judges what it stores; `first` if none has before.
+    fn ask(&self, cell: &Cell<'_>, exercises: &Exercises, first: bool) -> (Said, Volatile) {
+        let mut said = Said::ended(Outcome::Ok, None);
+        let mut volatile = Volatile::default();
+        if let Err((outcome, reason)) =
+            self.converse(cell, exercises, first, &mut said, &mut volatile)
+        {
+            (said.outcome, said.reason) = (outcome, Some(reason));
+            volatile.measurement = None;
+        }
+        (said, volatile)
+    }
+
+    fn converse(
+        &self,
+        cell: &Cell<'_>,
+        exercises: &Exercises,
+        first: bool,
+        said: &mut Said,
+        volatile: &mut Volatile,
+    ) -> Result<(), Ended> {
         let entry = &self.entries[cell.backend];
         let runner = entry.backend.runner();
-        // The threads of a device's driver are not the backend's: they stay where they are.
-        let cpus = if runner.is_some() { &[] } else { &self.limits.cpus[..] };
-        let cpus = &cpus[cpus.len().saturating_sub(cell.threads)..];
-        let timed = match cell.task {
-            Task::Measure(model) => Some(Timed {
-                model,
-                timing: self.preset.timing_of(entry),
-                cold_bytes: self.cold_bytes(cell),
-                spread: if cell.threads > 1 { cpus.to_vec() } else { Vec::new() },
-            }),
-            Task::Check | Task::Skip(..) => None,
-        };
-        let request = Request {
-            backend: entry.backend.id().to_string(),
-            threads: cell.threads,
-            cpu: cpus.last().copied().filter(|_| cell.threads == 1 && cell.is_measured()),
-            // A GPU's driver reserves address space far beyond any limit.
-            memory_limit: self.limits.memory.filter(|_| runner.is_none()),
-            a: first.then(|| exercises.a.clone()),
-            b: exercises.b.clone(),
-            timed,
-        };
         let launcher = runner.map(|program| self.launcher.of(program));
         let launcher = launcher.as_ref().unwrap_or(&self.launcher);
-        launcher.run(&request).unwrap_or_else(|lost| {
-            let outcome = match lost {
-                Lost::Timeout(_) => Outcome::Timeout,
-                Lost::Io(_) | Lost::Died { .. } => Outcome::Error,
-            };
-            Reply::ended(outcome, lost.to_string())
+        let results = exercises.results().map_err(|error| broken(&error))?;
+        let judged = |verdict: &Verdict, wrong: Option<String>| {
+            let wrong = wrong.or(verdict.findings.first().map(ToString::to_string));
+            wrong.map_or(Ok(()), |wrong| Err((Outcome::Disagrees, wrong)))
+        };
+        let mut worker = launcher.start_for_a_cell(cell.threads).map_err(|error| lost(&error))?;
+        let ready = worker
+            .prepare(self.setup(cell, exercises, results.path()))
+            .map_err(|error| lost(&error))?;
+        let arithmetic = ready.receipt.arithmetic;
+        (said.receipt, said.footprint) = (Some(ready.receipt), Some(ready.footprint));
+        if first {
+            let stored = worker.check(&exercises.a).map_err(|error| lost(&error))?;
+            let verdict = exercises.judge_first(results.path(), &stored, &arithmetic);
+            let verdict = verdict.map_err(|error| broken(&error))?;
+            judged(said.check.insert(verdict), None)?;
+            let counted = worker.count(cell.is_measured()).map_err(|error| lost(&error))?;
+            (volatile.memory, volatile.phases) = (counted.memory, counted.phases);
+        }
+        let stored = match self.timed(cell) {
+            None => worker.repeat().map_err(|error| lost(&error))?,
+            Some(timed) => {
+                let (process, clock_ns, stored) =
+                    worker.measure(timed).map_err(|error| lost(&error))?;
+                let processes = vec![Process { cpu: ready.cpu, ..process }];
+                volatile.measurement = Some(Measurement { clock_ns, processes });
+                stored
+            }
+        };
+        let found = exercises.judge_last(results.path(), &stored, &arithmetic);
+        let Found { verdict, wrong } = found.map_err(|error| broken(&error))?;
+        judged(said.recheck.insert(verdict), wrong)
+    }
+
+    /// The processors that the threads of a cell are kept on, if they are: not those of a device's driver, which are not the
+    /// backend's.
+    fn cpus(&self, cell: &Cell<'_>) -> &[u32] {
+        if self.entries[cell.backend].on_device() {
+            return &[];
+        }
+        &self.limits.cpus[self.limits.cpus.len().saturating_sub(cell.threads)..]
+    }
+
+    /// The one that a cell with one thread stays on.
+    fn cpu(&self, cell: &Cell<'_>) -> Option<u32> {
+        self.cpus(cell).last().copied().filter(|_| cell.threads == 1 && cell.is_measured())
+    }
+
+    fn setup(&self, cell: &Cell<'_>, exercises: &Exercises, results: &Path) -> Setup {
+        let entry = &self.entries[cell.backend];
+        Setup {
+            backend: entry.backend.id().to_string(),
+            on_device: entry.on_device(),
+            threads: cell.threads,
+            cpu: self.cpu(cell),
+            // A GPU's driver reserves address space far beyond any limit.
+            memory_limit: self.limits.memory.filter(|_| !entry.on_device()),
+            case: exercises.b.clone(),
+            results: results.into(),
+        }
+    }
+
+    fn timed(&self, cell: &Cell<'_>) -> Option<Timed> {
+        let Task::Measure(model) = cell.task else { return None };
+        let entry = &self.entries[cell.backend];
+        Some(Timed {
+            model,
+            timing: self.preset.timing_of(entry),
+            cold_bytes: self.cold_bytes(cell),
+            spread: if cell.threads > 1 { self.cpus(cell).to_vec() } else { Vec::new() },
         })
     }
 
     fn record(
         &self,
         cell: &Cell<'_>,
-        reply: Reply,
+        said: Said,
         digests: Option<Digests>,
         volatile: Volatile,
     ) -> Record {
@@ -314,16 +402,16 @@ impl Harness<'_> {
             backend: self.entries[cell.backend].backend.id().to_string(),
             threads: cell.threads,
             model: cell.model(),
-            outcome: reply.outcome,
-            reason: reply.reason,
+            outcome: said.outcome,
+            reason: said.reason,
             problem: problem.spec().clone(),
             inputs: source.to_string(),
             digests,
             work: *work,
-            receipt: reply.receipt,
-            footprint: reply.footprint,
-            check: reply.check,
-            recheck: reply.recheck,
+            receipt: said.receipt,
+            footprint: said.footprint,
+            check: said.check,
+            recheck: said.recheck,
             build: self.build.clone(),
             machine: self.machine.clone(),
             volatile,

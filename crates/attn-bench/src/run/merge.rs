@@ -22,8 +22,8 @@ pub enum MergeError {
     /// There are none.
     #[error("nothing to merge")]
     Nothing,
-    /// Two runs measured the same cell on the same machine.
-    #[error("{case} on {backend} is in {} and in {}: a merged run has each cell once per machine",
+    /// Two runs measured the same cell on the same machine, with the same build.
+    #[error("{case} on {backend} is in {} and in {}: a merged run has each cell once per machine and build",
             first.display(), second.display())]
     Twice {
         /// Path of the case.
@@ -38,7 +38,7 @@ pub enum MergeError {
 }
 
 /// All records of `parts`, in the order of the suite, under one head: `command` made it at `started`.
-/// Records of different machines keep their machines.
+/// Records of different machines and builds keep theirs.
 pub fn merge(
     parts: Vec<Part>,
     command: String,

@@ -1,14 +1,22 @@
 //! The harness's end.
 
-use std::io::{Read, Write};
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Reply, Request};
+use attn_record::{Audit, Outcome, Process};
+use serde::Serialize;
 
-/// Starts one worker process per request.
+use super::{
+    Answer, Ask, CellId, Choice, Counted, Opening, PROTOCOL, Ready, Reply, Setup, Slot, Stored,
+    Timed,
+};
+
+/// Starts worker processes.
 #[derive(Clone, Debug)]
 pub struct Launcher {
     /// The program.
@@ -17,35 +25,99 @@ pub struct Launcher {
     pub args: Vec<String>,
     /// Environment variables that are set to the number of threads.
     pub thread_variables: Vec<String>,
-    /// A worker that runs longer is killed.
+    /// A worker that takes longer is killed.
     pub timeout: Duration,
 }
 
-/// A worker that gave no reply.
+/// Why a dialogue ended.
 #[derive(Debug, thiserror::Error)]
-pub enum Lost {
-    /// It could not be started or talked to.
-    #[error("the worker could not be run: {0}")]
-    Io(#[from] std::io::Error),
+pub enum WorkerError {
+    /// The program cannot be started or talked to.
+    #[error("{}: cannot be run: {source}", program.display())]
+    Io {
+        /// The program.
+        program: PathBuf,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
+    /// The program is no worker, or speaks otherwise.
+    #[error("{}: expected a worker that speaks {PROTOCOL}, found {found}", program.display())]
+    Protocol {
+        /// The program.
+        program: PathBuf,
+        /// What it said instead.
+        found: String,
+    },
     /// It was killed because its time was up.
     #[error("no result after {} s, the worker was killed", .0.as_secs_f64())]
     Timeout(Duration),
-    /// It ended without a reply.
+    /// It ended in the middle.
     #[error("the worker died ({status}){}", last_words(stderr))]
     Died {
         /// How it ended.
-        status: ExitStatus,
+        status: String,
         /// What it said.
         stderr: String,
     },
+    /// It said that something did not work.
+    #[error("{reason}")]
+    Failed {
+        /// How the cell ended.
+        outcome: Outcome,
+        /// Why.
+        reason: String,
+    },
+    /// Something in it answered that was not asked.
+    #[error(
+        "the worker's answer is forged: expected one that bears the harness's nonce, found `{0}`"
+    )]
+    Forged(String),
+    /// It answered something else.
+    #[error("the worker gave an answer that does not fit: {0}")]
+    Confused(String),
 }
 
+impl WorkerError {
+    /// How the cell ends.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            WorkerError::Timeout(_) => Outcome::Timeout,
+            WorkerError::Failed { outcome, .. } => *outcome,
+            _ => Outcome::Error,
+        }
+    }
+}
+
+/// `: ` and what a dying process said that tells most.
 fn last_words(stderr: &str) -> String {
     let panic = stderr.lines().find(|line| line.contains("panicked at"));
     let after = panic.and_then(|at| stderr.lines().skip_while(|line| *line != at).nth(1));
     let hoarded = stderr.lines().find(|line| line.starts_with("memory allocation of "));
     let line = after.or(hoarded).or_else(|| stderr.lines().rfind(|line| !line.trim().is_empty()));
     line.map_or(String::new(), |line| format!(": {}", line.trim()))
+}
+
+/// A worker process, until dropped.
+#[derive(Debug)]
+pub struct Dialogue {
+    child: Child,
+    asks: Option<ChildStdin>,
+    answers: mpsc::Receiver<String>,
+    errors: mpsc::Receiver<String>,
+    nonce: String,
+    program: PathBuf,
+    timeout: Duration,
+    /// When the time for all answers together is over.
+    until: Option<Instant>,
+}
+
+impl Drop for Dialogue {
+    fn drop(&mut self) {
+        // It may be gone already, which is all that is wanted.
+        attn_sys::parent::end_group(self.child.id());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Launcher {
@@ -55,41 +127,64 @@ impl Launcher {
         Launcher { program: program.into(), ..self.clone() }
     }
 
-    /// Runs one request in a fresh process.
-    pub fn run(&self, request: &Request) -> Result<Reply, Lost> {
+    /// Starts a worker that is to use `threads` threads, with `padding` bytes more in its environment, which
+    /// move its stack, and waits for its hello. The timeout is that of one answer.
+    pub fn start(&self, threads: usize, padding: usize) -> Result<Dialogue, WorkerError> {
+        let io = |source| WorkerError::Io { program: self.program.clone(), source };
         let mut command = Command::new(&self.program);
-        command.args(&self.args);
+        command.args(&self.args).env("ATTN_PADDING", "x".repeat(padding));
         for variable in &self.thread_variables {
-            command.env(variable, request.threads.to_string());
+            command.env(variable, threads.to_string());
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let mut line = serde_json::to_vec(request).expect("strings and numbers are JSON");
-        line.push(b'\n');
-        // A worker that died early closes the pipe; its exit status says more than the broken pipe.
-        let _ = child.stdin.take().expect("piped").write_all(&line);
-        let (stdout, stderr, status) = wait(child, self.timeout)?;
-        serde_json::from_str(&stdout).map_err(|_| Lost::Died { status, stderr })
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().map_err(io)?;
+        let mut dialogue = Dialogue {
+            asks: child.stdin.take(),
+            answers: lines(child.stdout.take().expect("piped")),
+            errors: whole(child.stderr.take().expect("piped")),
+            nonce: nonce(),
+            child,
+            program: self.program.clone(),
+            timeout: self.timeout,
+            until: None,
+        };
+        dialogue.hello()?;
+        Ok(dialogue)
+    }
+
+    /// As [`Launcher::start`], with a timeout for the whole dialogue.
+    pub fn start_for_a_cell(&self, threads: usize) -> Result<Dialogue, WorkerError> {
+        let until = Instant::now() + self.timeout;
+        let mut dialogue = self.start(threads, 0)?;
+        dialogue.until = Some(until);
+        Ok(dialogue)
     }
 }
 
-/// What `child`, whose stdout and stderr are pipes, writes to them, and how it ends; after `timeout` it is killed.
-pub fn wait(mut child: Child, timeout: Duration) -> Result<(String, String, ExitStatus), Lost> {
-    let stdout = drain(child.stdout.take().expect("piped"));
-    let stderr = drain(child.stderr.take().expect("piped"));
-    // The end of stdout is the end of the worker, as far as a reply is concerned.
-    let received = stdout.recv_timeout(timeout);
-    if let Err(RecvTimeoutError::Timeout) = received {
-        child.kill()?;
-        child.wait()?;
-        return Err(Lost::Timeout(timeout));
-    }
-    let status = child.wait()?;
-    Ok((received.unwrap_or_default(), stderr.recv().unwrap_or_default(), status))
+/// 128 bits that nobody can guess.
+fn nonce() -> String {
+    let half = || RandomState::new().hash_one(Instant::now());
+    format!("{:016x}{:016x}", half(), half())
 }
 
-/// Reads a pipe to its end on a thread of its own.
-fn drain(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+/// The lines of a pipe, read on a thread of their own.
+fn lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n') {
+            let Ok(line) = line else { return };
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// All that comes through a pipe until it ends, read on a thread of its own.
+fn whole(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -100,60 +195,235 @@ fn drain(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     receiver
 }
 
+/// What `child`, whose stdout and stderr are pipes, writes to them, and how it ends; after `timeout` it is killed.
+pub fn wait(
+    mut child: Child,
+    timeout: Duration,
+) -> Result<(String, String, ExitStatus), WorkerError> {
+    let stdout = whole(child.stdout.take().expect("piped"));
+    let stderr = whole(child.stderr.take().expect("piped"));
+    let received = stdout.recv_timeout(timeout);
+    let died = |source: std::io::Error| WorkerError::Confused(source.to_string());
+    if let Err(RecvTimeoutError::Timeout) = received {
+        child.kill().and_then(|()| child.wait()).map_err(died)?;
+        return Err(WorkerError::Timeout(timeout));
+    }
+    let status = child.wait().map_err(died)?;
+    Ok((received.unwrap_or_default(), stderr.recv().unwrap_or_default(), status))
+}
+
+impl Dialogue {
+    fn hello(&mut self) -> Result<(), WorkerError> {
+        self.write(&Opening { nonce: self.nonce.clone() });
+        let found = match self.line() {
+            Ok(line) => match serde_json::from_str(&line) {
+                Ok(Reply { nonce, answer: Answer::Hello { protocol } }) if nonce == self.nonce => {
+                    if protocol == PROTOCOL {
+                        return Ok(());
+                    }
+                    protocol
+                }
+                _ => format!("`{}`", beginning(&line)),
+            },
+            Err(error @ WorkerError::Died { .. }) => format!("nothing: {error}"),
+            Err(error) => return Err(error),
+        };
+        Err(WorkerError::Protocol { program: self.program.clone(), found })
+    }
+
+    /// The cells that `choice` means and that can run there.
+    pub fn list(&mut self, choice: &Choice) -> Result<Vec<CellId>, WorkerError> {
+        match self.ask(&Ask::List(choice.clone()))? {
+            Answer::Cells(cells) => Ok(cells),
+            other => Err(confused(&other)),
+        }
+    }
+
+    /// Prepares the backend.
+    pub fn prepare(&mut self, setup: Setup) -> Result<Ready, WorkerError> {
+        match self.ask(&Ask::Prepare(setup))? {
+            Answer::Ready(ready) => Ok(*ready),
+            other => Err(confused(&other)),
+        }
+    }
+
+    /// Computes once on the inputs in `case`.
+    pub fn check(&mut self, case: &Path) -> Result<Stored, WorkerError> {
+        self.stored(&Ask::Check { case: case.into() })
+    }
+
+    /// Counts what one more call takes.
+    pub fn count(&mut self, phases: bool) -> Result<Counted, WorkerError> {
+        match self.ask(&Ask::Count { phases })? {
+            Answer::Counted(counted) => Ok(counted),
+            other => Err(confused(&other)),
+        }
+    }
+
+    /// Times calls; the samples, the step of the clock, and the results.
+    pub fn measure(&mut self, timed: Timed) -> Result<(Process, u64, Stored), WorkerError> {
+        match self.ask(&Ask::Measure(timed))? {
+            Answer::Measured { process, clock_ns, stored } => Ok((*process, clock_ns, stored)),
+            other => Err(confused(&other)),
+        }
+    }
+
+    /// Computes a few times, then once on other inputs.
+    pub fn repeat(&mut self) -> Result<Stored, WorkerError> {
+        self.stored(&Ask::Repeat)
+    }
+
+    /// Loads the inputs that are to be timed, and computes once.
+    pub fn load(&mut self) -> Result<(), WorkerError> {
+        self.stored(&Ask::Load).map(drop)
+    }
+
+    /// Times one slot.
+    pub fn run(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, WorkerError> {
+        match self.ask(&Ask::Run { calls, warm })? {
+            Answer::Ran(slot) => Ok(slot),
+            other => Err(confused(&other)),
+        }
+    }
+
+    /// Computes once on other inputs.
+    pub fn fresh(&mut self) -> Result<Stored, WorkerError> {
+        self.stored(&Ask::Fresh)
+    }
+
+    /// The result that was timed last, and what else was done.
+    pub fn finish(&mut self) -> Result<(Stored, Audit), WorkerError> {
+        match self.ask(&Ask::Finish)? {
+            Answer::Finished { stored, audit } => Ok((stored, audit)),
+            other => Err(confused(&other)),
+        }
+    }
+
+    fn stored(&mut self, ask: &Ask) -> Result<Stored, WorkerError> {
+        match self.ask(ask)? {
+            Answer::Stored(stored) => Ok(stored),
+            other => Err(confused(&other)),
+        }
+    }
+
+    fn ask(&mut self, ask: &Ask) -> Result<Answer, WorkerError> {
+        self.write(ask);
+        let line = self.line()?;
+        match serde_json::from_str::<Reply>(&line) {
+            Ok(reply) if reply.nonce != self.nonce => Err(WorkerError::Forged(beginning(&line))),
+            Ok(Reply { answer: Answer::Failed { outcome, reason }, .. }) => {
+                Err(WorkerError::Failed { outcome, reason })
+            }
+            Ok(reply) => Ok(reply.answer),
+            // What bears the nonce is from the worker, whatever it means.
+            Err(error) if line.contains(&self.nonce) => {
+                Err(WorkerError::Confused(error.to_string()))
+            }
+            Err(_) => Err(WorkerError::Forged(beginning(&line))),
+        }
+    }
+
+    fn write(&mut self, message: &impl Serialize) {
+        let mut line = serde_json::to_vec(message).expect("strings and numbers are JSON");
+        line.push(b'\n');
+        if let Some(asks) = &mut self.asks {
+            // A worker that died closes the pipe; its last words say more than the broken pipe.
+            let _ = asks.write_all(&line);
+        }
+    }
+
+    fn line(&mut self) -> Result<String, WorkerError> {
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        match self.answers.recv_timeout(left.unwrap_or(self.timeout)) {
+            Ok(line) => Ok(line),
+            Err(RecvTimeoutError::Timeout) => {
+                let _ = self.child.kill();
+                Err(WorkerError::Timeout(self.timeout))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.child.wait().map(|status| status.to_string());
+                let stderr = self.errors.recv().unwrap_or_default();
+                Err(WorkerError::Died { status: status.unwrap_or_default(), stderr })
+            }
+        }
+    }
+}
+
+/// The first characters of a line.
+fn beginning(line: &str) -> String {
+    line.chars().take(60).collect()
+}
+
+fn confused(answer: &Answer) -> WorkerError {
+    WorkerError::Confused(beginning(&serde_json::to_string(answer).unwrap_or_default()))
+}
+
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use attn_record::Outcome;
-
     use super::*;
-    use crate::worker::Exercise;
 
-    fn run(script: &str, timeout: Duration) -> Result<Reply, Lost> {
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// What becomes of a worker that is this script, which is greeted and asked to count.
+    fn run(script: &str, timeout: Duration) -> Result<Counted, WorkerError> {
         let launcher = Launcher {
             program: "sh".into(),
             args: vec!["-c".into(), script.into()],
             thread_variables: vec!["T".into()],
             timeout,
         };
-        let a = Exercise { case: "x".into(), expected: "y".into() };
-        let request = Request {
-            backend: "b".into(),
-            threads: 3,
-            cpu: None,
-            memory_limit: None,
-            b: a.clone(),
-            a: Some(a),
-            timed: None,
-        };
-        launcher.run(&request)
+        launcher.start_for_a_cell(3)?.count(false)
     }
 
-    const LONG: Duration = Duration::from_secs(20);
+    /// Says hello as a worker does.
+    const HELLO: &str = r#"read line; n=${line#*:\"}; n=${n%\"*}
+        answer() { echo "{\"nonce\":\"$n\",\"answer\":$1}"; }
+        answer '{"hello":{"protocol":"attn-worker/1"}}'; read ask; "#;
 
     #[test]
-    fn a_reply_comes_back_and_threads_are_in_the_environment() {
-        let reply = Reply::ended(Outcome::Error, "$T".into());
-        let json = serde_json::to_string(&reply).unwrap().replace('"', "\\\"");
-        let reply = run(&format!("read line; echo \"{json}\""), LONG).unwrap();
-        assert_eq!(reply.reason.as_deref(), Some("3"));
+    fn an_answer_comes_back_and_threads_are_in_the_environment() {
+        let script = format!(
+            r#"{HELLO} answer "{{\"failed\":{{\"outcome\":\"unsupported\",\"reason\":\"$T\"}}}}""#
+        );
+        let error = run(&script, LONG).unwrap_err();
+        assert_eq!((error.outcome(), error.to_string()), (Outcome::Unsupported, "3".into()));
+        let script = format!(r#"{HELLO} answer '{{"counted":{{"memory":null,"phases":[]}}}}'"#);
+        assert_eq!(run(&script, LONG).unwrap(), Counted::default());
+    }
+
+    #[test]
+    fn an_answer_without_the_nonce_is_forged() {
+        for forged in [r#"{"nonce":"0","answer":{"counted":{"memory":null,"phases":[]}}}"#, "42"] {
+            let error = run(&format!("{HELLO} echo '{forged}'"), LONG).unwrap_err();
+            assert!(matches!(error, WorkerError::Forged(_)), "{error}");
+            assert_eq!(error.outcome(), Outcome::Error);
+        }
+    }
+
+    #[test]
+    fn another_protocol_is_named() {
+        let error = run("read line; echo hello", LONG).unwrap_err().to_string();
+        assert_eq!(error, "sh: expected a worker that speaks attn-worker/1, found `hello`");
     }
 
     #[test]
     fn a_crash_is_told_with_its_last_words() {
-        let error = run("echo boom >&2; exit 7", LONG).unwrap_err().to_string();
+        let error = run(&format!("{HELLO} echo boom >&2; exit 7"), LONG).unwrap_err().to_string();
         assert_eq!(error, "the worker died (exit status: 7): boom");
     }
 
     #[test]
     fn memory_that_ran_out_is_named() {
         let script = "echo 'memory allocation of 64 bytes failed' >&2; echo more >&2; exit 1";
-        let error = run(script, LONG).unwrap_err().to_string();
+        let error = run(&format!("{HELLO} {script}"), LONG).unwrap_err().to_string();
         assert!(error.ends_with(": memory allocation of 64 bytes failed"), "{error}");
     }
 
     #[test]
     fn a_hang_is_ended() {
-        let error = run("sleep 60", Duration::from_millis(50)).unwrap_err();
-        assert!(matches!(error, Lost::Timeout(_)));
+        let error = run(&format!("{HELLO} sleep 60"), Duration::from_millis(300)).unwrap_err();
+        assert!(matches!(error, WorkerError::Timeout(_)), "{error}");
+        assert_eq!(error.outcome(), Outcome::Timeout);
     }
 }

@@ -8,7 +8,6 @@
 #![allow(dead_code)]
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use attn_bench::cell::Prepared;
@@ -84,9 +83,6 @@ impl Sweep {
     }
 }
 
-/// What is expected of the inputs that are checked before, and of those that are timed.
-const FILES: [&str; 2] = ["a.expected", "b.expected"];
-
 /// A case with its inputs and what is expected of them.
 pub(crate) struct Exercise<'s> {
     case: &'s Case,
@@ -101,20 +97,6 @@ impl<'s> Exercise<'s> {
             Expected::compute(&case.problem, inputs, &registry::NAIVE).expect("the oracle works")
         });
         Exercise { case, inputs, expected }
-    }
-
-    /// As [`Exercise::new`], with what [`Exercise::save`] wrote.
-    pub(crate) fn load(suite: &Suite, case: &'s Case, folder: &Path) -> Self {
-        let inputs = suite.inputs(case).expect("the built-in cases have inputs");
-        let expected = FILES.map(|name| Expected::load(&folder.join(name)).expect("it was saved"));
-        Exercise { case, inputs, expected }
-    }
-
-    /// Writes what is expected, which takes longest to compute.
-    pub(crate) fn save(&self, folder: &Path) {
-        for (expected, name) in self.expected.iter().zip(FILES) {
-            expected.save(&folder.join(name)).expect("the folder is writable");
-        }
     }
 
     pub(crate) fn bench(

@@ -1,7 +1,7 @@
 //! `attn check`: is every backend right?
 
 use super::limits::Extent;
-use super::{limits, mutants, print_records};
+use super::{cheats, intervals, limits, mutants, print_records};
 use crate::args::{CellArgs, OutputArgs};
 use crate::exit::{Exit, Failure};
 use crate::session::{Purpose, Session};
@@ -9,20 +9,32 @@ use crate::session::{Purpose, Session};
 /// Check backends against the f64 oracle, without timing
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what to check instead, of which one at most is given"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     cells: CellArgs,
     /// Check the checker: run deliberately wrong backends instead; exit 0 if all are caught
     #[arg(long, conflicts_with_all = ["backend", "threads"])]
     mutants: bool,
+    /// Check the clock: time backends that look faster than they are instead, in every model and before the gate; exit 0 if
+    /// none gains by it
+    #[arg(long, conflicts_with_all = ["mutants", "threads"])]
+    cheats: bool,
     /// How wrong must a file be to be refused? Judge deliberately wrong and honest kernels as if their results came
     /// in files; exit 0 if all that can be told from rounding are refused and no honest one is
-    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "cases", "mutants"])]
+    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "cases", "mutants", "cheats"])]
     limits: bool,
     /// With --limits, the longest sequence
     #[arg(long, value_name = "N", default_value_t = 8192, requires = "limits",
           value_parser = clap::value_parser!(u64).range(64..))]
     up_to: u64,
+    /// How often do the intervals of times and ratios hold? Simulate cells and the rule that says when one has enough
+    /// processes
+    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "cases", "dtype", "mutants", "limits", "cheats"])]
+    intervals: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -33,15 +45,23 @@ Examples:
   attn check -b 'candle/*' -c real   candle's backends on real activations
   attn check -c '*causal*' --json    records and summary as JSON
   attn check --mutants               which deliberately wrong backends are caught, and by what
-  attn check --limits --up-to 256    how wrong a result in a file must be to be refused";
+  attn check --cheats                which kernels that cheat the clock are caught, and by what
+  attn check --limits --up-to 256    how wrong a result in a file must be to be refused
+  attn check --intervals             how often the intervals of times and ratios hold";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.mutants {
         return mutants::run(&args.cells.cases, args.output);
     }
+    if args.cheats {
+        return cheats::run(&args.cells, args.output);
+    }
     if args.limits {
         let up_to = usize::try_from(args.up_to).unwrap_or(usize::MAX);
         return limits::run(&Extent { up_to, dtype: args.cells.cases.dtype }, args.output);
+    }
+    if args.intervals {
+        return intervals::run(args.output);
     }
     let session = Session::new(&args.cells, Purpose::Check)?;
     let executed = session.execute(None)?;

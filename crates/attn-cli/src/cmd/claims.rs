@@ -16,9 +16,10 @@ use attn_record::claims::{Claim, Claims};
 use super::print_json;
 use super::run::command_line;
 use crate::args::OutputArgs;
+use crate::build::build;
 use crate::builtin::Builtin;
 use crate::exit::{Exit, Failure};
-use crate::session::{build, interrupted, listen_for_interrupts, select};
+use crate::session::{interrupted, listen_for_interrupts, select};
 use crate::{registry, threads};
 
 /// Test every sentence of the notes on attention: measured, with a verdict and a page

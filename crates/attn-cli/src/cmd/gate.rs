@@ -6,6 +6,8 @@ mod observer;
 mod programs;
 mod run;
 
+pub(super) use programs::this_program;
+
 use std::path::PathBuf;
 use std::time::SystemTime;
 

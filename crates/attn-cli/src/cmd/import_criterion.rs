@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use anyhow::anyhow;
 use attn_bench::criterion::{self, Saved};
+use attn_bench::limits;
 use attn_bench::run::Folder;
+use attn_core::DType;
 use attn_record::{Measurement, Model, Outcome, Record, Run};
 use attn_report::summary::Summary;
 use attn_report::table;
@@ -72,7 +74,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if executed.interrupted {
         return Ok(executed.exit());
     }
-    let records: Vec<Record> = executed.records.iter().map(|r| with_samples(r, &saved)).collect();
+    let threads: BTreeSet<usize> = saved.iter().map(|saved| saved.threads).collect();
+    let threads: Vec<usize> = threads.into_iter().collect();
+    let ceilings = limits::ceilings(&session.machine, &DType::ALL, &threads);
+    let with_samples = |record: &Record| with_samples(record, &saved).doubted(Some(&ceilings));
+    let records: Vec<Record> = executed.records.iter().map(with_samples).collect();
     let folder = write(&args.out, &session, &records)?;
     let files = write_report(folder.path(), &registry::SCORES, false)?;
     if args.output.json {
@@ -97,6 +103,8 @@ fn with_samples(checked: &Record, saved: &[Saved]) -> Record {
     let Record { case, backend, threads, .. } = checked;
     let mut record = checked.clone();
     record.model = Some(Model::Kernel);
+    // The samples are of the benchmarks' programs, not of this one.
+    record.build.code = None;
     let of_cell = |s: &&Saved| (&s.case, &s.backend, s.threads) == (case, backend, *threads);
     let processes: Vec<_> = saved.iter().filter(of_cell).map(|s| s.process.clone()).collect();
     let clock_ns = attn_sys::clock::step_ns();

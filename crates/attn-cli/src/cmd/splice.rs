@@ -15,8 +15,17 @@ use crate::program::program;
 use crate::splice::{Block, Part, join, parts};
 
 /// The commands that may stand in a document: they print the same whenever the same files are there.
-const COMMANDS: [&str; 8] =
-    ["cmp", "diff", "gate calibrate --budget 0s", "list", "phases", "rank", "scaling", "shares"];
+const COMMANDS: [&str; 9] = [
+    "check --intervals",
+    "cmp",
+    "diff",
+    "gate calibrate --budget 0s",
+    "list",
+    "phases",
+    "rank",
+    "scaling",
+    "shares",
+];
 
 /// Renew the tables of documents: each block holds what the command in its mark prints
 #[derive(clap::Args)]
@@ -43,7 +52,7 @@ A block of a document:
   <!-- end -->
 
 Commands are run in the current directory. Those that may stand in a document: cmp, diff, list, phases,
-rank, scaling, shares, gate calibrate --budget 0s.";
+rank, scaling, shares, check --intervals, gate calibrate --budget 0s.";
 
 /// A block, as `--json` prints it.
 #[derive(Serialize)]

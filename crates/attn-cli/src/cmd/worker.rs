@@ -1,16 +1,77 @@
-//! `attn worker`: one request on stdin, one reply on stdout. Hidden: the other commands start it.
+//! `attn worker`: computes what it is asked on stdin. Hidden: the other commands start it.
 
-use attn_bench::worker::work;
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
+use attn_bench::run::{Entry, Measured};
+use attn_bench::suite::Suite;
+use attn_bench::worker::{CellId, Choice, Host, work};
+use attn_core::Backend;
+
+use crate::args::CaseArgs;
 use crate::exit::{Exit, Failure};
-use crate::registry;
+use crate::{registry, session};
 
 pub(super) fn run() -> Result<Exit, Failure> {
-    let entries = registry::entries_for(Some("mutant/,fault/"));
-    let find = |id: &str| {
-        let entry = entries.iter().find(|entry| entry.backend.id().as_str() == id);
-        entry.map(|entry| entry.backend.as_ref())
-    };
-    work(find)?;
+    let host = Registry(registry::entries_for(Some("mutant/,fault/")));
+    work(&host)?;
     Ok(Exit::Success)
+}
+
+/// What this program can compute.
+struct Registry(Vec<Entry>);
+
+type AnyError = Box<dyn std::error::Error>;
+
+impl Host for Registry {
+    fn backend(&self, id: &str) -> Option<&dyn Backend> {
+        let entry = self.0.iter().find(|entry| entry.backend.id().as_str() == id);
+        entry.map(|entry| entry.backend.as_ref())
+    }
+
+    fn cells(&self, choice: &Choice) -> Result<Vec<CellId>, AnyError> {
+        let suite = session::suite(&CaseArgs { case: None, dtype: None, cases: None })
+            .map_err(|failure| failure.to_string())?;
+        let ids: Vec<_> = suite.cases().iter().map(|case| case.id.as_str()).collect();
+        let cases = known("case", choice.cases.as_deref(), &ids, &[]);
+        let entries = registry::in_process(choice.backends.as_deref());
+        let ids: Vec<_> = entries.iter().map(|entry| entry.backend.id().to_string()).collect();
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        let backends = known("backend", choice.backends.as_deref(), &ids, &registry::aliases());
+        let wanted =
+            |entry: &Entry| choice.backends.is_some() || entry.measured == Measured::Always;
+        let runnable = backends
+            .into_iter()
+            .filter(|&at| wanted(&entries[at]) && entries[at].backend.probe().is_ok());
+        let backends: Vec<&dyn Backend> = runnable.map(|at| entries[at].backend.as_ref()).collect();
+        Ok(cases.into_iter().flat_map(|at| cells(&suite, at, &backends)).collect())
+    }
+}
+
+/// Positions of the names that `list` selects. A pattern that selects nothing here may well select something
+/// in the other program.
+fn known(
+    what: &'static str,
+    list: Option<&str>,
+    names: &[&str],
+    aliases: &[(&str, &str)],
+) -> BTreeSet<usize> {
+    let Some(list) = list else {
+        return (0..names.len()).collect();
+    };
+    let select = |pattern| session::select(what, Some(pattern), names, aliases);
+    list.split(',').filter_map(|pattern| select(pattern).ok()).flatten().collect()
+}
+
+fn cells(suite: &Suite, case: usize, backends: &[&dyn Backend]) -> Vec<CellId> {
+    let case = &suite.cases()[case];
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = if case.all_cores && cores > 1 { vec![1, cores] } else { vec![1] };
+    let able = backends.iter().filter(|backend| backend.supports(&case.problem).is_ok());
+    let id = |backend: &dyn Backend, threads| CellId {
+        case: case.id.clone(),
+        backend: backend.id().to_string(),
+        threads,
+    };
+    able.flat_map(|&backend| threads.iter().map(move |&threads| id(backend, threads))).collect()
 }

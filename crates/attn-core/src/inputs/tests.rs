@@ -132,7 +132,7 @@ fn weights_count_in_digest_and_bytes_and_turn_with_their_heads() {
     let a = generate(&p, 1);
     assert_eq!(a.q(), plain.q(), "other streams stay as they are");
     assert_ne!(a.digest(), plain.digest());
-    assert_eq!(a.bytes(), plain.bytes() + 4 * 8 * 8 * 4);
+    assert_eq!(p.operand_bytes(), scored(Score::ScaledDot).operand_bytes() + 4 * 8 * 8 * 4);
     let b = a.varied(&p);
     let at = |x: &Inputs, h| {
         let w = x.weights().w.as_ref().unwrap();

@@ -1,4 +1,4 @@
-use attn_bench::slots::CellId;
+use attn_bench::worker::CellId;
 use serde_json::Value;
 
 use super::*;

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use attn_bench::run::Exercises;
-use attn_bench::slots::CellId;
+use attn_bench::worker::CellId;
+use attn_bench::{limits, machine};
+use attn_core::DType;
 use attn_gate::calibrate::{PLANTED, Sample, Summary};
 use attn_gate::config::Limits;
 use attn_gate::judge::Source as _;
@@ -104,25 +106,22 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
 fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Failure> {
     let suite = session::suite(&CaseArgs { case: None, dtype: None, cases: None })?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let mut kinds = Vec::new();
-    let mut timed = Vec::new();
     let mut files = Vec::new();
-    for (kind, backend, case, all_cores) in KINDS {
+    for (_, _, case, _) in KINDS {
         let found = suite.cases().iter().find(|found| found.id == case);
         let found = found.ok_or_else(|| anyhow!("this program has no case `{case}`"))?;
         let exercises = Exercises::make(&suite, found, &registry::NAIVE, &std::env::temp_dir());
-        let exercises = exercises.map_err(|message| anyhow!("{case}: {message}"))?;
+        files.push(exercises.map_err(|message| anyhow!("{case}: {message}"))?);
+    }
+    let mut kinds = Vec::new();
+    let mut timed = Vec::new();
+    for ((kind, backend, case, all_cores), exercises) in KINDS.into_iter().zip(&files) {
         let threads = if all_cores { cores } else { 1 };
         let cell = CellId { case: case.into(), backend: backend.into(), threads };
         for planted in PLANTED {
             kinds.push((kind, planted));
-            timed.push(Timed {
-                cell: cell.clone(),
-                exercise: exercises.b.clone(),
-                planted: planted / 100.0,
-            });
+            timed.push(Timed { cell: cell.clone(), exercises, planted: planted / 100.0 });
         }
-        files.push(exercises);
     }
     session::listen_for_interrupts();
     let _measuring = session::announce_measuring();
@@ -132,7 +131,9 @@ fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Fa
     let replicate_ns = Limits::default().replicate_ms as f64 * 1e6;
     let seed = super::seed();
     let mut unused = |_, _| true;
-    let mut live = Live::new([&program; 2], &timed, cpu, replicate_ns, seed, &mut unused);
+    let ceilings = limits::ceilings(&machine::detect(), &DType::ALL, &[1, cores]);
+    let mut live =
+        Live::new([&program; 2], &timed, &ceilings, cpu, replicate_ns, seed, &mut unused);
     let (start, mut said) = (Instant::now(), 0);
     for round in 0.. {
         for (at, (kind, planted)) in kinds.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use attn_bench::slots::CellId;
+use attn_bench::worker::CellId;
 use attn_gate::judge::Stage;
 use attn_gate::run::Observer;
 use indicatif::{ProgressBar, ProgressStyle};

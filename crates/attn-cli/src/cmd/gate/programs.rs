@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use attn_bench::slots::Start;
-use attn_gate::build::{Cache, Cargo, Commit, GitError, Repository, code};
+use attn_bench::worker::Launcher;
+use attn_gate::build::{Cache, Cargo, Commit, GitError, Repository};
 use attn_gate::config::Target;
 use attn_gate::result::Side;
 use attn_gate::run::Program;
+use attn_record::code;
 
 use super::ProgramArgs;
 use crate::exit::Failure;
@@ -64,7 +65,7 @@ fn failure(error: GitError) -> Failure {
 }
 
 /// This program, on either side.
-pub(super) fn this_program() -> Result<Program, Failure> {
+pub(in crate::cmd) fn this_program() -> Result<Program, Failure> {
     given(&env::current_exe().context("the path of this program is unknown")?)
 }
 
@@ -75,9 +76,9 @@ fn given(path: &Path) -> Result<Program, Failure> {
 }
 
 fn program(path: &Path, name: String) -> Program {
-    let start = Start {
+    let start = Launcher {
         program: path.into(),
-        args: vec!["slots".into()],
+        args: vec!["worker".into()],
         thread_variables: registry::THREAD_VARIABLES.map(String::from).into(),
         timeout: TIMEOUT,
     };

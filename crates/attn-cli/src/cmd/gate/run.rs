@@ -4,7 +4,8 @@ use std::env;
 use std::path::Path;
 use std::time::SystemTime;
 
-use attn_bench::machine;
+use attn_bench::{limits, machine};
+use attn_core::DType;
 use attn_gate::config::Config;
 use attn_gate::output;
 use attn_gate::run::{Request, gate};
@@ -22,14 +23,17 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let [base, head] = programs(&args.programs, &config.build)?;
     session::listen_for_interrupts();
     let _measuring = session::announce_measuring();
+    let machine = machine::detect();
+    let ceilings = limits::ceilings(&machine, &DType::ALL, &[1, machine.cores]);
     let request = Request {
         base,
         head,
         suite: &suite,
         naive: &registry::NAIVE,
         config: &config,
+        ceilings: &ceilings,
         cpu: attn_sys::affinity::allowed().last().copied(),
-        machine: machine::detect(),
+        machine,
         started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         seed: args.seed.unwrap_or_else(super::seed),
         planted: args.plant.clone(),

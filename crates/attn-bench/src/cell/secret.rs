@@ -1,0 +1,89 @@
+//! What a backend cannot know beforehand: which other inputs it is given, and when.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
+use std::num::NonZeroU32;
+
+use attn_core::Variation;
+use rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// A stream of random numbers whose seed this process has just drawn.
+#[derive(Debug)]
+pub struct Secret {
+    seed: u64,
+    bits: Xoshiro256PlusPlus,
+    /// The last variation, and how many are drawn before the one that is a rotation.
+    until_rotation: u32,
+}
+
+impl Secret {
+    /// A new one, seeded by the operating system.
+    pub fn draw() -> Self {
+        // The standard library's hasher gets its keys from the operating system.
+        Secret::new(RandomState::new().hash_one(std::process::id()))
+    }
+
+    fn new(seed: u64) -> Self {
+        Secret { seed, bits: Xoshiro256PlusPlus::seed_from_u64(seed), until_rotation: 0 }
+    }
+
+    /// Its seed.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// `count` different numbers below `of`, ascending; all where there are fewer. One of the variations that are drawn
+    /// after this, as many as there are numbers, is a rotation.
+    pub fn moments(&mut self, count: u32, of: u32) -> Vec<u32> {
+        let count = count.min(of);
+        let mut moments = BTreeSet::new();
+        while moments.len() < count as usize {
+            moments.insert(self.below(of));
+        }
+        self.until_rotation = if count == 0 { 0 } else { self.below(count) };
+        moments.into_iter().collect()
+    }
+
+    /// Other inputs; `rotate` says whether these may be rotated.
+    pub fn variation(&mut self, rotate: bool) -> Variation {
+        let seed = self.bits.next_u64();
+        let now = self.until_rotation == 0;
+        self.until_rotation = self.until_rotation.wrapping_sub(1);
+        if now && rotate { Variation::Rotation(seed) } else { Variation::Signs(seed) }
+    }
+
+    /// One or two.
+    pub fn further_calls(&mut self) -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add(self.below(2))
+    }
+
+    /// A number below `limit`.
+    fn below(&mut self, limit: u32) -> u32 {
+        (self.bits.next_u64() % u64::from(limit.max(1))) as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_differ_from_process_to_process_and_one_variation_is_a_rotation() {
+        let drawn: BTreeSet<u64> = (0..20).map(|_| Secret::draw().seed()).collect();
+        assert_eq!(drawn.len(), 20);
+        let mut all = BTreeSet::new();
+        for seed in 0..20 {
+            let mut secret = Secret::new(seed);
+            let moments = secret.moments(5, 40);
+            assert!(moments.len() == 5 && moments.is_sorted() && moments[4] < 40);
+            let drawn: Vec<Variation> = (0..5).map(|_| secret.variation(true)).collect();
+            let is_rotation = |variation: &&Variation| matches!(variation, Variation::Rotation(_));
+            assert_eq!(drawn.iter().filter(is_rotation).count(), 1);
+            all.insert(moments);
+        }
+        assert!(all.len() > 15);
+        assert_eq!(Secret::new(1).moments(5, 3), [0, 1, 2]);
+        assert!(matches!(Secret::new(1).variation(false), Variation::Signs(_)));
+    }
+}

@@ -1,0 +1,203 @@
+//! Other inputs, made in place, that nobody can have seen before.
+//!
+//! A plan that is always timed on the same inputs may remember their result. So at moments that it does not know it is given
+//! others, drawn by a secret seed:
+//!
+//! | variation | what changes | what the result must be |
+//! |---|---|---|
+//! | signs | columns of v, per batch and head, change their sign; columns of q and k too, both alike, where the score is their product | the old one with the columns of v negated, bit for bit where arithmetic is symmetric |
+//! | rotation | all elements of q, k and v move by as many places; then one column of v is 1 | another one, to be computed anew; 1 in that column |
+//!
+//! A rotation makes another problem of the same size, elements and masks, whatever the inputs were. It is only for
+//! inputs without NaN and infinity, which would otherwise come where a query reads them.
+
+use rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
+
+use crate::{Data, Inputs, Output, Problem, Score};
+
+/// How inputs are changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variation {
+    /// By signs that this seed draws.
+    Signs(u64),
+    /// By distances and a column that this seed draws.
+    Rotation(u64),
+}
+
+/// What it takes to undo a variation; by default, of none.
+#[derive(Debug, Default)]
+pub struct Varied {
+    variation: Option<Variation>,
+    /// The column that became 1, as it was.
+    column: Vec<f64>,
+}
+
+/// A hash of two numbers: the mixing of `SplitMix64`.
+const fn mixed(seed: u64, at: u64) -> u64 {
+    let mut x = seed.wrapping_add(at.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// Whether column `c` of v, or of q and k, of key head `head` (batches after each other) changes its sign.
+const fn is_negated(seed: u64, of_values: bool, head: usize, c: usize) -> bool {
+    mixed(seed, ((of_values as u64) << 63) | ((head as u64) << 32) | c as u64) & 1 == 1
+}
+
+impl Variation {
+    /// The column of v that a rotation sets to 1.
+    pub fn column_of_ones(self, problem: &Problem) -> Option<usize> {
+        match self {
+            Variation::Signs(_) => None,
+            Variation::Rotation(seed) => {
+                Some((mixed(seed, 0) % problem.shape().dim_v.max(1) as u64) as usize)
+            }
+        }
+    }
+
+    /// Changes `inputs` of `problem` in place: their tensors stay where they are in memory.
+    pub fn apply(self, problem: &Problem, inputs: &mut Inputs) -> Varied {
+        let mut column = Vec::new();
+        match self {
+            Variation::Signs(seed) => negate(seed, problem, inputs),
+            Variation::Rotation(seed) => {
+                for (tensor, by) in inputs.parts_mut().into_iter().zip(distances(seed)) {
+                    rotate(tensor, by);
+                }
+                let [_, _, values] = inputs.parts_mut();
+                for at in ones(self, problem, values.len()) {
+                    column.push(values.get(at));
+                    values.set(at, 1.0);
+                }
+            }
+        }
+        Varied { variation: Some(self), column }
+    }
+
+    /// Turns the result of the changed inputs into that of the inputs as they were, where it follows from it.
+    pub fn undo_output(self, problem: &Problem, out: &mut Output) {
+        let Variation::Signs(seed) = self else { return };
+        let shape = problem.shape();
+        let (width, rows, group) = (shape.dim_v, shape.len_q, shape.group());
+        out.o_mut().negate(|at| is_negated(seed, true, at / width / rows / group, at % width));
+    }
+}
+
+impl Varied {
+    /// The inputs as they were.
+    pub fn undo(self, problem: &Problem, inputs: &mut Inputs) {
+        match self.variation {
+            None => {}
+            Some(Variation::Signs(seed)) => negate(seed, problem, inputs),
+            Some(variation @ Variation::Rotation(seed)) => {
+                let [_, _, values] = inputs.parts_mut();
+                for (at, x) in ones(variation, problem, values.len()).zip(self.column) {
+                    values.set(at, x);
+                }
+                for (tensor, by) in inputs.parts_mut().into_iter().zip(distances(seed)) {
+                    let len = tensor.len();
+                    rotate(tensor, len as u64 - by % len.max(1) as u64);
+                }
+            }
+        }
+    }
+}
+
+/// Signs of columns; the same again are the old ones.
+fn negate(seed: u64, problem: &Problem, inputs: &mut Inputs) {
+    let shape = problem.shape();
+    let [q, k, v] = inputs.parts_mut();
+    let columns = |tensor: &mut Data, of_values, width: usize, rows: usize, group: usize| {
+        // One choice for each column of a head: elements are many.
+        let heads = tensor.len() / (width * rows).max(1);
+        let chosen: Vec<bool> = (0..heads * width)
+            .map(|at| is_negated(seed, of_values, at / width / group, at % width))
+            .collect();
+        tensor.negate(|at| chosen[at / width / rows * width + at % width]);
+    };
+    columns(v, true, shape.dim_v, shape.len_k, 1);
+    if matches!(problem.spec().score, Score::ScaledDot) {
+        columns(q, false, shape.dim, shape.len_q, shape.group());
+        columns(k, false, shape.dim, shape.len_k, 1);
+    }
+}
+
+/// How far q, k and v move.
+fn distances(seed: u64) -> [u64; 3] {
+    let mut bits = Xoshiro256PlusPlus::seed_from_u64(seed);
+    [bits.next_u64(), bits.next_u64(), bits.next_u64()]
+}
+
+fn rotate(tensor: &mut Data, by: u64) {
+    if !tensor.is_empty() {
+        tensor.rotate((by % tensor.len() as u64) as usize);
+    }
+}
+
+/// The places of the column of ones among `len` values.
+fn ones(variation: Variation, problem: &Problem, len: usize) -> impl Iterator<Item = usize> {
+    let column = variation.column_of_ones(problem).unwrap_or(0);
+    (column..len).step_by(problem.shape().dim_v.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DType, Family, ProblemSpec, Shape};
+
+    fn case(dtype: DType) -> (Problem, Inputs) {
+        let shape = Shape { batch: 2, heads_kv: 1, dim_v: 3, ..Shape::square(2, 5, 4) };
+        let problem = Problem::new(ProblemSpec::new(shape, dtype)).unwrap();
+        let inputs = Inputs::generate(&problem, Family::Normal, 1);
+        (problem, inputs)
+    }
+
+    #[test]
+    fn inputs_change_in_place_and_come_back_bit_by_bit() {
+        for dtype in DType::ALL {
+            for seed in 0..20 {
+                for variation in [Variation::Signs(seed), Variation::Rotation(seed)] {
+                    let (problem, mut inputs) = case(dtype);
+                    let (before, digest) = (inputs.clone(), inputs.digest());
+                    let varied = variation.apply(&problem, &mut inputs);
+                    assert_ne!(inputs.digest(), digest, "{dtype} {variation:?}");
+                    if let Some(column) = variation.column_of_ones(&problem) {
+                        let v = inputs.v().data().to_f64();
+                        assert!(v.iter().skip(column).step_by(3).all(|&x| x == 1.0));
+                    }
+                    varied.undo(&problem, &mut inputs);
+                    assert_eq!(inputs, before);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_output_of_signs_is_the_old_one_with_the_same_columns_negated() {
+        let (problem, mut inputs) = case(DType::F64);
+        let before = inputs.v().data().to_f64();
+        let score = |inputs: &Inputs| -> f64 {
+            let [q, k] = [inputs.q(), inputs.k()].map(|x| x.data().to_f64());
+            (0..4).map(|d| q[d] * k[d]).sum()
+        };
+        let (old, q) = (score(&inputs), inputs.q().clone());
+        Variation::Signs(3).apply(&problem, &mut inputs);
+        assert_eq!(score(&inputs), old);
+        assert_ne!(inputs.q(), &q);
+        let after = inputs.v().data().to_f64();
+        // An output that is the values of key 0 for every query, as if all weight were there.
+        let mut out = Output::poisoned(&problem);
+        let of = |v: &[f64]| -> Vec<f64> {
+            (0..4 * 5 * 3).map(|at| v[at / 3 / 5 / 2 * 5 * 3 + at % 3]).collect()
+        };
+        out.o_mut().slice_mut::<f64>().unwrap().copy_from_slice(&of(&after));
+        assert_ne!(of(&after), of(&before));
+        Variation::Signs(3).undo_output(&problem, &mut out);
+        assert_eq!(out.o().tensor().data().to_f64(), of(&before));
+        assert!(out.o().fences_intact());
+    }
+}

@@ -1,0 +1,463 @@
+//! What is noted beside the samples of a process, so that its time can be doubted.
+
+use attn_core::{DType, Receipt, Work};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::Ceilings;
+use crate::{Model, Outcome, Record, stats};
+
+/// What a process did apart from its samples.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// Drawn by this process: of the other inputs that it was given, and of the moments when.
+    pub seed: u64,
+    /// Processor time of the first call after the plan was made, nanoseconds; absent where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_call_ns: Option<u64>,
+    /// Of the fastest call of the warm-up, each timed alone, nanoseconds.
+    pub single_ns: u64,
+    /// Of copying all operands and the result once, nanoseconds.
+    pub copy_ns: u64,
+    /// The first calls on other inputs, at moments that the seed draws.
+    pub fresh: Vec<Fresh>,
+    /// Of storing the last result, nanoseconds.
+    pub store_ns: u64,
+    /// Of all samples and what is between them: wall time, by the kernel's own clock, nanoseconds; 0 where it is not known.
+    pub wall_ns: u64,
+    /// The same by the clock that takes samples.
+    pub clock_ns: u64,
+    /// Processor time of all threads meanwhile.
+    pub processor_ns: u64,
+    /// Processor time of children meanwhile.
+    pub children_ns: u64,
+    /// Whether a device computed, as the harness knows, whatever the receipt says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_device: bool,
+    /// How often samples were thrown away because the last took another time than the first.
+    pub restarts: u32,
+}
+
+/// One load of other inputs, the first call on them, and where its result is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fresh {
+    /// Time of `load`, nanoseconds; 0 where it is part of a call.
+    pub load_ns: u64,
+    /// Time of one call.
+    pub call_ns: u64,
+    /// Time of `store`, after some further calls, likewise.
+    pub store_ns: u64,
+    /// Whether the inputs were others altogether, not the same with other signs.
+    pub rotated: bool,
+}
+
+/// Why a time cannot be that of the computation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// More operations, or more bytes, a second than the machine can do.
+    Ceiling,
+    /// A sample is too short for the clock.
+    Resolution,
+    /// The clock that took the samples does not tell the time of the kernel's.
+    Clock,
+    /// Each of many calls took less time than any call alone.
+    Linearity,
+    /// The first call on other inputs takes longer than those that follow.
+    Fresh,
+    /// `load` or `store` do more than copy.
+    Escaped,
+    /// More processor time than the threads that were allowed have.
+    Processor,
+    /// The first call does what belongs to `prepare`.
+    FirstCall,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Rule; 8] = [
+        Rule::Ceiling,
+        Rule::Resolution,
+        Rule::Clock,
+        Rule::Linearity,
+        Rule::Fresh,
+        Rule::Escaped,
+        Rule::Processor,
+        Rule::FirstCall,
+    ];
+
+    /// In a few letters, for tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Rule::Ceiling => "ceiling",
+            Rule::Resolution => "resolution",
+            Rule::Clock => "clock",
+            Rule::Linearity => "linearity",
+            Rule::Fresh => "fresh call",
+            Rule::Escaped => "escaped work",
+            Rule::Processor => "processor time",
+            Rule::FirstCall => "first call",
+        }
+    }
+}
+
+/// A rule that a measurement breaks, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// The rule.
+    pub rule: Rule,
+    /// What was seen, and what may be at most.
+    pub detail: String,
+}
+
+impl std::fmt::Display for Doubt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.rule.name(), self.detail)
+    }
+}
+
+/// A measured rate may exceed the measured ceiling by so much: both are taken on a machine that is never twice the same.
+const CEILING: f64 = 1.05;
+
+/// A sample lasts at least so many steps of the clock.
+const STEPS: u64 = 1000;
+
+/// Both clocks may differ by this share.
+const CLOCKS: f64 = 0.02;
+/// One call alone may take so many times as long as each of many.
+const ALONE: f64 = 1.5;
+/// The first call on other inputs likewise, if there are enough of them,
+const FRESH: f64 = 1.07;
+/// which is so many,
+const ENOUGH: usize = 10;
+/// and else, when each of them may well have been disturbed;
+const FEW: f64 = 1.3;
+/// and where the inputs are others altogether, with which a kernel may have more to do.
+const ROTATED: f64 = 2.0;
+/// `load` and `store` together may take so many copies of the same bytes,
+const COPIES: f64 = 4.0;
+/// and this share of a call.
+const SHARE: f64 = 0.1;
+/// Threads may be exceeded by this much.
+const THREADS: f64 = 0.02;
+/// The first call may take so many later ones.
+const FIRST: f64 = 20.0;
+
+/// What reading the clock, and a processor that has forgotten which way branches go, add to one call, nanoseconds.
+const CALL_NS: f64 = 1_000.0;
+/// What waiting for a device adds to a call that is made alone.
+const DEVICE_NS: f64 = 200_000.0;
+/// What it adds where inputs are so few that it had learned which way every branch goes: exponentials branch.
+const LEARNED_NS: f64 = 60_000.0;
+/// What short calls of `load` and `store` take at most.
+const SHORT_NS: f64 = 10_000.0;
+/// The kernel's accounts of the processor time of a process are no finer than this;
+const ACCOUNT_NS: f64 = 1e6;
+/// and those of its children.
+const CHILDREN_NS: f64 = 20e6;
+/// What a library may take to start its threads and to touch its memory.
+const START_NS: f64 = 20e6;
+
+/// What was seen of calls of the same kind, in one process or several.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    /// What each of the processes did beside its samples, and its calls per sample.
+    pub audits: Vec<(&'a Audit, u32)>,
+    /// The time of a call, nanoseconds: the median over the processes.
+    pub call_ns: f64,
+    /// Threads that were allowed.
+    pub threads: usize,
+}
+
+impl Seen<'_> {
+    /// The first rule that is broken.
+    ///
+    /// Whatever disturbs a call makes it longer. So of all calls of a kind, in all processes, the fastest counts: with t the
+    /// time of a call, and c that of copying operands and result once,
+    ///
+    /// ```text
+    /// linearity       a call alone, where samples are of many <= 1.5 t + 1 us
+    /// fresh call      the first call on other inputs <= 1.07 t + c + 1 us; 1.3 t if there are fewer than 10
+    ///                 on inputs that are others altogether <= 2 t + c + 60 us
+    /// escaped work    load and store, load and store of the last result <= 4 c + 0.1 t + 10 us
+    /// first call      processor time <= 20 threads t + 20 ms
+    /// processor time  of threads <= (threads + 0.02) wall + 1 ms, of children <= 20 ms
+    /// clock           the two clocks differ by <= 0.02 wall + 1 ms
+    /// ```
+    ///
+    /// The last two of the median process: nothing disturbs them. Where a device computes, a call that is made alone may take 200 us
+    /// more, and escaped work, the first call and processor time say nothing.
+    pub fn doubt(&self) -> Option<Doubt> {
+        let (call_ns, threads) = (self.call_ns, self.threads as f64);
+        let audits = || self.audits.iter().map(|(audit, _)| *audit);
+        let fresh = || audits().flat_map(|audit| &audit.fresh);
+        let least = |times: &mut dyn Iterator<Item = u64>| times.min().unwrap_or(0) as f64;
+        let copy = audits().map(|audit| audit.copy_ns).max().unwrap_or(0) as f64;
+        let many = self.audits.iter().filter(|(_, reps)| *reps > 1);
+        let middle = |of: &dyn Fn(&Audit) -> f64| {
+            stats::median(&audits().map(of).collect::<Vec<_>>()).unwrap_or(0.0)
+        };
+        let escaped = COPIES * copy + SHARE * call_ns + SHORT_NS;
+        let enough = if fresh().count() < ENOUGH { FEW } else { FRESH };
+        let load = least(&mut fresh().map(|fresh| fresh.load_ns));
+        let store = least(&mut fresh().map(|fresh| fresh.store_ns));
+        let last_store = least(&mut audits().map(|audit| audit.store_ns));
+        let wall = middle(&|audit| audit.wall_ns as f64);
+        let on_device = audits().any(|audit| audit.on_device);
+        let alone = if on_device { DEVICE_NS } else { CALL_NS };
+        let checks = [
+            (
+                Rule::Linearity,
+                "a call alone takes",
+                least(&mut many.map(|(audit, _)| audit.single_ns)),
+                ALONE * call_ns + alone,
+            ),
+            (
+                Rule::Fresh,
+                "the first call on other inputs takes",
+                least(&mut fresh().map(|fresh| fresh.call_ns)),
+                enough * call_ns + copy + alone,
+            ),
+            (
+                Rule::Fresh,
+                "the first call on rotated inputs takes",
+                least(&mut fresh().filter(|fresh| fresh.rotated).map(|fresh| fresh.call_ns)),
+                ROTATED * call_ns + copy + LEARNED_NS.max(alone),
+            ),
+            (Rule::Escaped, "`load` and `store` take", load + store, escaped),
+            (Rule::Escaped, "`load` and the last `store` take", load + last_store, escaped),
+            (
+                Rule::FirstCall,
+                "the first call takes",
+                least(&mut audits().filter_map(|audit| audit.first_call_ns)),
+                FIRST * threads * call_ns + START_NS,
+            ),
+            (
+                Rule::Processor,
+                "more than its threads may, the process worked for",
+                middle(&|audit| {
+                    audit.processor_ns as f64 - (threads + THREADS) * audit.wall_ns as f64
+                }),
+                ACCOUNT_NS,
+            ),
+            (
+                Rule::Processor,
+                "its children worked for",
+                middle(&|audit| audit.children_ns as f64),
+                CHILDREN_NS,
+            ),
+            (
+                Rule::Clock,
+                "the two clocks differ by",
+                middle(&|audit| {
+                    let known = audit.wall_ns > 0;
+                    if known { audit.wall_ns.abs_diff(audit.clock_ns) as f64 } else { 0.0 }
+                }),
+                CLOCKS * wall + 1e6,
+            ),
+        ];
+        // A device is loaded over a bus, and its driver has threads of its own.
+        let elsewhere = [Rule::Escaped, Rule::FirstCall, Rule::Processor];
+        let mut checks =
+            checks.into_iter().filter(|(rule, ..)| !(on_device && elsewhere.contains(rule)));
+        let broken = checks.find(|(_, _, found, most)| found > most);
+        broken.map(|(rule, what, found, most)| Doubt::exceeds(rule, what, found, most, call_ns))
+    }
+}
+
+impl Doubt {
+    fn exceeds(rule: Rule, what: &str, found: f64, most: f64, call_ns: f64) -> Self {
+        let [found, most, call] = [found, most, call_ns].map(duration);
+        let detail = format!("{what} {found}, where calls of {call} allow {most}");
+        Doubt { rule, detail }
+    }
+
+    /// If calls of `call_ns` nanoseconds that do `work` on `threads` threads are faster than the machine.
+    pub fn of_rate(
+        ceilings: &Ceilings,
+        work: &Work,
+        dtype: DType,
+        threads: usize,
+        call_ns: f64,
+    ) -> Option<Self> {
+        let bytes = work.bytes.0;
+        let limits = [
+            ("GFLOP/s", work.flops.0 as f64, ceilings.gflops(dtype, threads)),
+            ("GB/s", bytes as f64, ceilings.gb_per_s(bytes, threads)),
+        ];
+        limits.into_iter().find_map(|(unit, amount, most)| {
+            let (rate, most) = (amount / call_ns, most?);
+            (rate > CEILING * most).then(|| Doubt {
+                rule: Rule::Ceiling,
+                detail: format!(
+                    "{rate:.1} {unit} are more than the {most:.1} that this machine can do in {dtype} with {threads} threads"
+                ),
+            })
+        })
+    }
+}
+
+impl Record {
+    /// Why the time of this record cannot be that of the computation, if it has one that was right.
+    pub fn doubt(&self, ceilings: Option<&Ceilings>) -> Option<Doubt> {
+        let (measurement, model) = (self.measurement()?, self.model?);
+        let processes = &measurement.processes;
+        let shortest = processes.iter().flat_map(|process| &process.samples_ns).min()?;
+        if *shortest < STEPS * measurement.clock_ns {
+            let (shortest, step) = (duration(*shortest as f64), measurement.clock_ns);
+            let detail =
+                format!("a sample of {shortest}, at least {STEPS} steps of {step} ns are expected");
+            return Some(Doubt { rule: Rule::Resolution, detail });
+        }
+        let audits = || processes.iter().filter_map(|process| process.audit.as_ref());
+        let on_processor = match audits().next() {
+            Some(audit) => !audit.on_device,
+            None => self.receipt.as_ref().is_none_or(Receipt::on_processor),
+        };
+        if let (true, Some(ceilings), Some(call_ns)) =
+            (on_processor && model != Model::Prepare, ceilings, measurement.median_ns())
+            && let Some(doubt) =
+                Doubt::of_rate(ceilings, &self.work, self.dtype(), self.threads, call_ns)
+        {
+            return Some(doubt);
+        }
+        let audits = processes
+            .iter()
+            .filter_map(|process| process.audit.as_ref().map(|audit| (audit, process.reps)));
+        let (audits, call_ns) = (audits.collect(), measurement.median_ns()?);
+        Seen { audits, call_ns, threads: self.threads }.doubt()
+    }
+
+    /// The record as it is to be read: a time that cannot be is none.
+    #[must_use]
+    pub fn doubted(mut self, ceilings: Option<&Ceilings>) -> Self {
+        if let Some(doubt) = self.doubt(ceilings) {
+            self.outcome = Outcome::Implausible;
+            self.reason = Some(doubt.to_string());
+        }
+        self
+    }
+}
+
+/// Nanoseconds as people write them.
+fn duration(ns: f64) -> String {
+    match ns {
+        ns if ns < 1e3 => format!("{ns:.1} ns"),
+        ns if ns < 1e6 => format!("{:.1} us", ns / 1e3),
+        ns if ns < 1e9 => format!("{:.1} ms", ns / 1e6),
+        ns => format!("{:.2} s", ns / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_core::{Bytes, Flops};
+
+    use super::*;
+    use crate::limits::{FmaPeak, Rate};
+
+    const T: f64 = 100_000.0;
+
+    type Change = fn(&mut Audit);
+
+    /// An honest process whose calls take [`T`] nanoseconds.
+    fn honest() -> Audit {
+        let fresh = Fresh { load_ns: 4_000, call_ns: 101_000, store_ns: 1_000, rotated: false };
+        let rotated = Fresh { call_ns: 140_000, rotated: true, ..fresh };
+        Audit {
+            seed: 1,
+            first_call_ns: Some(2_000_000),
+            single_ns: 99_000,
+            copy_ns: 3_000,
+            fresh: vec![fresh, fresh, rotated, fresh],
+            store_ns: 1_000,
+            wall_ns: 60_000_000,
+            clock_ns: 60_000_000,
+            processor_ns: 60_000_000,
+            children_ns: 0,
+            on_device: false,
+            restarts: 0,
+        }
+    }
+
+    fn doubt(audits: &[Audit], reps: u32) -> Option<Doubt> {
+        let audits = audits.iter().map(|audit| (audit, reps)).collect();
+        Seen { audits, call_ns: T, threads: 1 }.doubt()
+    }
+
+    #[test]
+    fn an_honest_process_is_not_doubted_and_every_rule_can_be_broken() {
+        let three = || [honest(), honest(), honest()];
+        assert_eq!(doubt(&three(), 4), None);
+        let changes: [(Rule, Change); 8] = [
+            (Rule::Linearity, |audit| audit.single_ns = 152_000),
+            (Rule::Fresh, |audit| audit.fresh.iter_mut().for_each(|f| f.call_ns = 112_000)),
+            (Rule::Fresh, |audit| audit.fresh[2].call_ns = 264_000),
+            (Rule::Escaped, |audit| audit.fresh.iter_mut().for_each(|f| f.load_ns = 32_000)),
+            (Rule::Escaped, |audit| audit.store_ns = 29_000),
+            (Rule::FirstCall, |audit| audit.first_call_ns = Some(23_000_000)),
+            (Rule::Processor, |audit| audit.processor_ns = 64_000_000),
+            (Rule::Clock, |audit| audit.clock_ns = 57_000_000),
+        ];
+        for (rule, change) in changes {
+            let mut audits = three();
+            audits.iter_mut().for_each(change);
+            let found = doubt(&audits, 4).unwrap();
+            assert_eq!(found.rule, rule, "{found}");
+            // What disturbs one process of three proves nothing.
+            let mut audits = three();
+            change(&mut audits[0]);
+            assert_eq!(doubt(&audits, 4), None, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn single_calls_tell_nothing_where_samples_are_single_calls() {
+        let audit = Audit { single_ns: 900_000, ..honest() };
+        assert!(doubt(std::slice::from_ref(&audit), 2).is_some());
+        assert_eq!(doubt(&[audit], 1).map(|doubt| doubt.rule), None);
+    }
+
+    #[test]
+    fn a_device_is_loaded_over_a_bus_and_waited_for() {
+        let mut audit = Audit { single_ns: 300_000, processor_ns: 240_000_000, ..honest() };
+        audit.fresh.iter_mut().for_each(|fresh| fresh.load_ns = 900_000);
+        assert!(doubt(std::slice::from_ref(&audit), 4).is_some());
+        audit.on_device = true;
+        assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
+        audit.single_ns = 500_000;
+        assert_eq!(doubt(&[audit], 4).unwrap().rule, Rule::Linearity);
+    }
+
+    #[test]
+    fn few_first_calls_may_all_have_been_disturbed() {
+        let mut audit = honest();
+        audit.fresh.iter_mut().for_each(|fresh| fresh.call_ns = 120_000);
+        assert_eq!(doubt(std::slice::from_ref(&audit), 4), None, "four calls");
+        let found = doubt(&[audit.clone(), audit.clone(), audit], 4).unwrap();
+        assert_eq!(
+            found.to_string(),
+            "fresh call: the first call on other inputs takes 120.0 us, where calls of 100.0 us allow 111.0 us"
+        );
+    }
+
+    #[test]
+    fn a_rate_beyond_the_peak_is_doubted_and_one_a_little_above_is_not() {
+        let gflops = Rate { best: 100.0, median: 90.0, samples: 9 };
+        let peak = FmaPeak { isa: "x".into(), dtype: DType::F32, threads: 1, gflops };
+        let ceilings = Ceilings::new(vec![peak], vec![DType::F32], Vec::new(), Vec::new());
+        let work = Work { pairs: 1, flops: Flops(10_400_000), exps: 0, tanhs: 0, bytes: Bytes(8) };
+        let of = |ns, threads| Doubt::of_rate(&ceilings, &work, DType::F32, threads, ns);
+        assert_eq!(of(T, 1), None);
+        assert_eq!(of(T / 2.0, 1).unwrap().rule, Rule::Ceiling);
+        assert_eq!(of(T / 2.0, 2), None, "not measured");
+    }
+
+    #[test]
+    fn a_rule_has_a_name_of_its_own() {
+        let mut names = Rule::ALL.map(Rule::name);
+        names.sort_unstable();
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+}

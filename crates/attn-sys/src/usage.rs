@@ -1,0 +1,149 @@
+//! What a process has used: processor time, and memory.
+
+use std::time::Duration;
+
+/// Processor time of this process so far, all threads together, by the kernel's accounts; `None` where it has none.
+#[cfg(target_os = "linux")]
+pub fn processor() -> Option<Duration> {
+    use rustix::time::{ClockId, clock_gettime};
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()
+}
+
+/// That of its children, and of theirs, those that have ended included, in steps of ten milliseconds.
+#[cfg(target_os = "linux")]
+pub fn children() -> Duration {
+    linux::children()
+}
+
+/// Nothing is known of this system.
+#[cfg(not(target_os = "linux"))]
+pub fn processor() -> Option<Duration> {
+    None
+}
+
+/// Nothing is known of this system.
+#[cfg(not(target_os = "linux"))]
+pub fn children() -> Duration {
+    Duration::ZERO
+}
+
+/// From now on, processes that this one starts stay its children, even if those between them end.
+#[cfg(target_os = "linux")]
+pub fn keep_children() -> std::io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// There is no such thing on this system.
+#[cfg(not(target_os = "linux"))]
+pub fn keep_children() -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Runs `work`; returns by how many bytes the memory of this process that is really there grew meanwhile, at its peak. However it
+/// was got: by the allocator, by a mapping, on a stack or as a file without a name. `None` where the system does not say.
+pub fn resident_growth<R>(work: impl FnOnce() -> R) -> (R, Option<u64>) {
+    // Writing 5 there sets the peak to what is there now: man 5 proc.
+    let before = std::fs::write("/proc/self/clear_refs", "5").ok().and_then(|()| status("VmRSS:"));
+    let files = nameless_files();
+    let result = work();
+    let peak = before.and_then(|before| Some(status("VmHWM:")?.saturating_sub(before)));
+    (result, peak.map(|peak| peak + nameless_files().saturating_sub(files)))
+}
+
+/// Bytes of files in memory that no folder names.
+fn nameless_files() -> u64 {
+    let files = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let nameless = files.filter(|file| {
+        std::fs::read_link(file.path())
+            .is_ok_and(|target| target.to_string_lossy().starts_with("/memfd:"))
+    });
+    nameless.filter_map(|file| std::fs::metadata(file.path()).ok()).map(|file| file.len()).sum()
+}
+
+/// Bytes of one line of `/proc/self/status`.
+fn status(name: &str) -> Option<u64> {
+    kilobytes(&std::fs::read_to_string("/proc/self/status").ok()?, name)
+}
+
+fn kilobytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::time::Duration;
+
+    /// Ticks of the kernel's accounts a second, on every Linux there is.
+    const TICKS: u64 = 100;
+
+    /// Processor time of all children of this process and of theirs, those that have ended included.
+    pub(super) fn children() -> Duration {
+        let own = fs::read_to_string("/proc/self/stat").ok();
+        let ended = own.as_deref().and_then(|stat| ticks(stat, [15, 16])).unwrap_or(0);
+        let alive: u64 = children_of("self").iter().map(|child| of_family(child)).sum();
+        Duration::from_millis((ended + alive) * 1000 / TICKS)
+    }
+
+    /// Ticks of a process, of its children that have ended, and of those that live.
+    fn of_family(process: &str) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok();
+        let own = stat.as_deref().and_then(|stat| ticks(stat, [13, 14, 15, 16])).unwrap_or(0);
+        own + children_of(process).iter().map(|child| of_family(child)).sum::<u64>()
+    }
+
+    fn children_of(process: &str) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+        let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        lists
+            .flat_map(|list| list.split_whitespace().map(String::from).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// The sum of fields of `/proc/<pid>/stat`, counted from 0; the second, a name in brackets, may hold spaces.
+    pub(super) fn ticks<const N: usize>(stat: &str, fields: [usize; N]) -> Option<u64> {
+        let (_, after_name) = stat.rsplit_once(')')?;
+        let rest: Vec<&str> = after_name.split_whitespace().collect();
+        fields.iter().map(|field| rest.get(field - 2)?.parse::<u64>().ok()).sum()
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_counted_after_a_name_with_spaces() {
+        let stat = "7 (a (b) c) R 1 7 7 0 -1 4194560 100 0 0 0 11 22 33 44 20 0 1 0";
+        assert_eq!(linux::ticks(stat, [13, 14]), Some(33));
+        assert_eq!(linux::ticks(stat, [15, 16]), Some(77));
+        assert_eq!(linux::ticks("7 (x) R", [13]), None);
+        assert_eq!(kilobytes("VmHWM:\t   12 kB\nVmRSS:\t 3 kB\n", "VmRSS:"), Some(3072));
+    }
+
+    #[test]
+    fn work_of_threads_and_of_children_counts() {
+        let spin = || {
+            let start = std::time::Instant::now();
+            while start.elapsed() < Duration::from_millis(60) {}
+        };
+        let before = processor().unwrap();
+        let other = std::thread::spawn(spin);
+        spin();
+        other.join().unwrap();
+        // Both may have to share a processor with others, which leaves them a part of the time.
+        assert!(processor().unwrap() > before + Duration::from_millis(10));
+        let busy = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done";
+        let status = std::process::Command::new("sh").args(["-c", busy]).status().unwrap();
+        assert!(status.success());
+        assert!(children() > Duration::ZERO);
+    }
+
+    #[test]
+    fn memory_that_no_allocator_counts_is_seen() {
+        let (_, grown) = resident_growth(|| std::hint::black_box(vec![1_u8; 32 << 20]));
+        assert!(grown.unwrap() >= 31 << 20);
+    }
+}
