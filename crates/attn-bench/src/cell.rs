@@ -229,6 +229,10 @@ mod tests {
             let Measured { process, out, varied, unwritten } = measured;
             assert!(process.samples_ns.len() >= 3 && process.reps >= 1);
             assert!(process.samples_ns.iter().all(|&ns| ns > 0));
+            // Calls are not compared with what preparing takes.
+            let audit = process.audit.unwrap();
+            let of_calls = [audit.first_call_ns.unwrap_or(0), audit.copy_ns, audit.store_ns];
+            assert_eq!(of_calls != [0; 3], model.calls(), "{model}: {of_calls:?}");
             assert!(cell.judge_output(&out, &on_b).agrees(), "{model}");
             assert!(!cell.judge_output(&out, &on_a).agrees(), "{model}: a stale result would show");
             assert_eq!((varied.is_empty(), unwritten), (model == Model::Prepare, 0));

@@ -13,8 +13,8 @@
 //! such rows exist their bias is 0 and the result is multiplied by 0 in them and by 1 in the others.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Inputs, Plan, Problem, Receipt,
-    ThreadPolicy, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, DType, Element, Exec, Inputs, Plan, Problem,
+    Receipt, ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use candle_core::{D, DType as TensorType, Device, Result as CandleResult, Tensor};
 use candle_nn::ops::softmax_last_dim;
@@ -132,8 +132,8 @@ impl Operations {
 }
 
 impl Kernel for Operations {
-    fn layout(canonical: Tensor) -> CandleResult<Tensor> {
-        Ok(canonical)
+    fn arrange<T: Element>(canonical: &[T], dims: [usize; 4]) -> (Vec<T>, [usize; 4]) {
+        (canonical.to_vec(), dims)
     }
 
     fn set_bias(&mut self, problem: &Problem, inputs: Option<&Inputs>) -> Result<(), BackendError> {

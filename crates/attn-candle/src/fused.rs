@@ -16,8 +16,8 @@
 //! `REFUSED` below names. Rows that admit no key are exactly 0.
 
 use attn_core::{
-    Alignment, Arithmetic, Backend, BackendError, BackendId, DType, Exec, Feature, Inputs, Plan,
-    Precision, Problem, Receipt, ScoreKind, SumOrder, ThreadPolicy, Unavailable, Unsupported,
+    Alignment, Arithmetic, Backend, BackendError, BackendId, DType, Element, Exec, Feature, Inputs,
+    Plan, Precision, Problem, Receipt, ScoreKind, SumOrder, ThreadPolicy, Unavailable, Unsupported,
     target_features,
 };
 use candle_core::{DType as TensorType, Device, Result as CandleResult, Tensor};
@@ -196,10 +196,30 @@ struct FlashAttn {
     threads: usize,
 }
 
+/// Positions of one head that are copied before those of the next.
+const POSITIONS: usize = 32;
+
 impl Kernel for FlashAttn {
     /// `[B, N, H, D]`.
-    fn layout(canonical: Tensor) -> CandleResult<Tensor> {
-        canonical.transpose(1, 2)?.contiguous()
+    /// `[B, N, H, D]`, some positions of one head after those of another: what is read lies together, and what is written is in
+    /// the caches.
+    fn arrange<T: Element>(canonical: &[T], dims: [usize; 4]) -> (Vec<T>, [usize; 4]) {
+        let [batch, heads, len, width] = dims;
+        let mut arranged = vec![T::ZERO; canonical.len()];
+        for (b, out) in arranged.chunks_exact_mut((len * heads * width).max(1)).enumerate() {
+            for (first, out) in
+                (0..len).step_by(POSITIONS).zip(out.chunks_mut(POSITIONS * heads * width))
+            {
+                for h in 0..heads {
+                    let rows = &canonical[((b * heads + h) * len + first) * width..];
+                    let places = out.chunks_exact_mut(width).skip(h).step_by(heads);
+                    for (place, row) in places.zip(rows.chunks_exact(width)) {
+                        place.copy_from_slice(row);
+                    }
+                }
+            }
+        }
+        (arranged, [batch, len, heads, width])
     }
 
     fn set_bias(&mut self, problem: &Problem, inputs: Option<&Inputs>) -> Result<(), BackendError> {

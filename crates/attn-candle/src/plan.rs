@@ -12,8 +12,9 @@ use candle_core::{DType as TensorType, Device, Result as CandleResult, Tensor, W
 
 /// Attention of one problem over candle tensors.
 pub(crate) trait Kernel {
-    /// From canonical layout to the one that `attend` wants: a permutation of the axes.
-    fn layout(canonical: Tensor) -> CandleResult<Tensor>;
+    /// The elements of a tensor of these dimensions in the layout that `attend` wants, a permutation of the axes, and the
+    /// dimensions of that.
+    fn arrange<T: Element>(canonical: &[T], dims: [usize; 4]) -> (Vec<T>, [usize; 4]);
 
     /// The bias that a model builds once per forward pass and its layers share: of the problem alone, when the plan is
     /// made, or of mask, slopes and sinks among the inputs, whenever there are others.
@@ -28,7 +29,7 @@ pub(crate) trait Kernel {
 
 /// What is computed on, as it is stored.
 pub(crate) struct Operands {
-    /// q, k and v as [`Kernel::layout`] arranges them.
+    /// q, k and v as [`Kernel::arrange`] arranges them.
     pub(crate) qkv: [Tensor; 3],
     /// Weights of the score, `[1, 1|Hq, rows, columns]`.
     pub(crate) weights: ScoreWeights<Tensor>,
@@ -87,15 +88,14 @@ impl<T, K> TensorPlan<T, K> {
 impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
     /// Rows that nobody reads are zeroed: a product over all rows cannot meet a NaN.
     fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        let tensors = [inputs.q(), inputs.k(), inputs.v()];
-        let [mut q, mut k, mut v] = [copy::<T>(tensors[0])?, copy(tensors[1])?, copy(tensors[2])?];
-        inputs.zero_unread(&self.problem, [&mut q, &mut k, &mut v]);
-        let place = |values, tensor: &attn_core::Tensor| {
-            checked(Tensor::from_vec(values, &tensor.dims(), &self.device))
+        let place = |(values, dims): (Vec<T>, [usize; 4])| {
+            checked(Tensor::from_vec(values, &dims, &self.device))
         };
-        let load = |values, tensor| checked(K::layout(place(values, tensor)?));
-        let qkv = [load(q, tensors[0])?, load(k, tensors[1])?, load(v, tensors[2])?];
-        let weights = inputs.weights().as_ref().try_map(|_, w| place(copy(w)?, w))?;
+        let zeroed = inputs.zeroed::<T>(&self.problem);
+        let [q, k, v] = zeroed.ok_or(wrong_type::<T>(inputs.q().dtype()))?;
+        let load = |values: &[T], of: &attn_core::Tensor| place(K::arrange(values, of.dims()));
+        let qkv = [load(&q, inputs.q())?, load(&k, inputs.k())?, load(&v, inputs.v())?];
+        let weights = inputs.weights().as_ref().try_map(|_, w| place((copy(w)?, w.dims())))?;
         self.operands = Some(Operands { qkv, weights });
         if bias_is_given(&self.problem) {
             self.kernel.set_bias(&self.problem, Some(inputs))?;

@@ -268,11 +268,23 @@ impl Data {
         each!(self, elements => elements[i] = Element::from_f64(x));
     }
 
-    /// Negates the elements at the places that `is` names.
-    pub(crate) fn negate(&mut self, is: impl Fn(usize) -> bool) {
+    /// Negates the chosen columns of the matrices in `range`, of `rows` rows each; `chosen` has one flag for each column of each.
+    pub(crate) fn negate_columns(
+        &mut self,
+        range: std::ops::Range<usize>,
+        rows: usize,
+        chosen: &[Vec<bool>],
+    ) {
         each!(self, elements => {
-            let named = elements.iter_mut().enumerate().filter(|(at, _)| is(*at));
-            named.for_each(|(_, x)| *x = -*x);
+            let mut rest = &mut elements[range];
+            for chosen in chosen {
+                let matrix = rest.split_off_mut(..rows * chosen.len()).expect("rows of all matrices");
+                for row in matrix.chunks_exact_mut(chosen.len().max(1)) {
+                    for (x, &chosen) in row.iter_mut().zip(chosen) {
+                        *x = if chosen { -*x } else { *x };
+                    }
+                }
+            }
         });
     }
 
@@ -283,7 +295,14 @@ impl Data {
 
     /// The elements as little-endian bytes: the stored form in files and digests.
     pub fn to_le_bytes(&self) -> Vec<u8> {
-        each!(self, x => x.iter().flat_map(|x| x.to_le_bytes()).collect())
+        each!(self, elements => {
+            let mut bytes = vec![0; elements.len() * self.dtype().size()];
+            let size = self.dtype().size();
+            for (word, x) in bytes.chunks_exact_mut(size).zip(elements) {
+                word.copy_from_slice(&x.to_le_bytes());
+            }
+            bytes
+        })
     }
 
     /// The inverse of [`Data::to_le_bytes`]; `None` if `bytes` is not a whole number of elements.

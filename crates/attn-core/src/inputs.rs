@@ -1,5 +1,6 @@
 //! The numbers a problem is computed on.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
@@ -217,10 +218,25 @@ impl Inputs {
 
     /// Zeroes the rows that nobody reads in copies of q, k and v: a kernel that computes on all rows cannot meet
     /// a NaN there, nor what overflows. Where all elements are small there is neither, and nothing to look for.
-    pub fn zero_unread<T: Element>(&self, problem: &Problem, [q, k, v]: [&mut [T]; 3]) {
-        if [&*q, &*k, &*v].into_iter().all(is_small) {
-            return;
+    pub fn zero_unread<T: Element>(&self, problem: &Problem, qkv: [&mut [T]; 3]) {
+        if !qkv.iter().all(|elements| is_small(elements)) {
+            self.zero_rows(problem, qkv);
         }
+    }
+
+    /// q, k and v with the rows that nobody reads zeroed, as [`Inputs::zero_unread`] does, and without a copy where there is nothing to
+    /// zero. `None` if they are not stored as `T`.
+    pub fn zeroed<T: Element>(&self, problem: &Problem) -> Option<[Cow<'_, [T]>; 3]> {
+        let borrowed = [self.q().slice::<T>()?, self.k().slice()?, self.v().slice()?];
+        if borrowed.iter().all(|elements| is_small(elements)) {
+            return Some(borrowed.map(Cow::Borrowed));
+        }
+        let mut owned = borrowed.map(<[T]>::to_vec);
+        self.zero_rows(problem, owned.each_mut().map(Vec::as_mut_slice));
+        Some(owned.map(Cow::Owned))
+    }
+
+    fn zero_rows<T: Element>(&self, problem: &Problem, [q, k, v]: [&mut [T]; 3]) {
         let (queries, keys) = (self.read_queries(problem), self.read_keys(problem));
         for (tensor, form, read) in
             [(q, self.q(), &queries), (k, self.k(), &keys), (v, self.v(), &keys)]

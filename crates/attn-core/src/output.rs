@@ -24,6 +24,13 @@ impl Output {
         Output { o: Fenced::poisoned(problem.dtype(), problem.shape().out()), lse }
     }
 
+    /// Poisons and fences the same buffers again.
+    pub fn poison_again(&mut self) {
+        for part in std::iter::once(&mut self.o).chain(&mut self.lse) {
+            part.poison_again();
+        }
+    }
+
     /// Elements of the result, the log-sum-exp not counted.
     pub fn elements(&self) -> usize {
         self.o.dims.iter().product()
@@ -37,8 +44,9 @@ impl Output {
 
     /// Everything that [`Output::from_le_bytes`] makes the same buffers of, fences and poison included.
     pub fn to_le_bytes(&self) -> Vec<u8> {
-        let parts = std::iter::once(&self.o).chain(&self.lse);
-        parts.flat_map(|part| part.storage.to_le_bytes()).collect()
+        let mut bytes = self.o.storage.to_le_bytes();
+        bytes.extend(self.lse.iter().flat_map(|lse| lse.storage.to_le_bytes()));
+        bytes
     }
 
     /// The buffers of `problem` that these bytes were; `None` if they are more or fewer.
@@ -103,6 +111,15 @@ impl Fenced {
         Fenced { dims, storage }
     }
 
+    fn poison_again(&mut self) {
+        match &mut self.storage {
+            Data::F64(x) => mark(x),
+            Data::F32(x) => mark(x),
+            Data::BF16(x) => mark(x),
+            Data::F16(x) => mark(x),
+        }
+    }
+
     /// Sizes of the four axes.
     pub const fn dims(&self) -> [usize; 4] {
         self.dims
@@ -135,10 +152,10 @@ impl Fenced {
         }
     }
 
-    /// Negates the elements of the payload at the places that `is` names.
-    pub(crate) fn negate(&mut self, is: impl Fn(usize) -> bool) {
-        let payload = FENCE..self.storage.len() - FENCE;
-        self.storage.negate(|at| payload.contains(&at) && is(at - FENCE));
+    /// Negates the chosen columns of every head; `chosen` has one flag for each.
+    pub(crate) fn negate_columns(&mut self, chosen: &[Vec<bool>]) {
+        let (payload, rows) = (FENCE..self.storage.len() - FENCE, self.dims[2]);
+        self.storage.negate_columns(payload, rows, chosen);
     }
 
     /// Whether both fences are as they were made.
@@ -187,8 +204,16 @@ impl Marked for f16 {
 
 fn fenced<T: Marked>(len: usize) -> Vec<T> {
     let mut storage = vec![T::FENCE; len + 2 * FENCE];
-    storage[FENCE..FENCE + len].fill(T::POISON);
+    mark(&mut storage);
     storage
+}
+
+/// Poison between two fences.
+fn mark<T: Marked>(storage: &mut [T]) {
+    let end = storage.len() - FENCE;
+    storage[..FENCE].fill(T::FENCE);
+    storage[FENCE..end].fill(T::POISON);
+    storage[end..].fill(T::FENCE);
 }
 
 /// Whether element `at` is, bit by bit, the poison and the fence.
@@ -226,6 +251,11 @@ mod tests {
             assert!(same.lse.unwrap().is_unwritten(2));
             out.o.poison(1);
             assert!(out.o.is_unwritten(1));
+            out.o.storage.set(0, 0.5);
+            out.o.storage.set(FENCE + 2, 0.5);
+            assert!(!out.o.fences_intact());
+            out.poison_again();
+            assert_eq!(out.to_le_bytes(), Output::poisoned(&problem).to_le_bytes());
             for wrong in [&bytes[1..], &[&bytes[..], &[0]].concat()] {
                 assert!(Output::from_le_bytes(&problem, wrong).is_none());
             }

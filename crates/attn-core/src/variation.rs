@@ -82,8 +82,8 @@ impl Variation {
     pub fn undo_output(self, problem: &Problem, out: &mut Output) {
         let Variation::Signs(seed) = self else { return };
         let shape = problem.shape();
-        let (width, rows, group) = (shape.dim_v, shape.len_q, shape.group());
-        out.o_mut().negate(|at| is_negated(seed, true, at / width / rows / group, at % width));
+        let heads = shape.batch * shape.heads_q;
+        out.o_mut().negate_columns(&chosen(seed, true, heads, shape.group(), shape.dim_v));
     }
 }
 
@@ -112,18 +112,20 @@ fn negate(seed: u64, problem: &Problem, inputs: &mut Inputs) {
     let shape = problem.shape();
     let [q, k, v] = inputs.parts_mut();
     let columns = |tensor: &mut Data, of_values, width: usize, rows: usize, group: usize| {
-        // One choice for each column of a head: elements are many.
-        let heads = tensor.len() / (width * rows).max(1);
-        let chosen: Vec<bool> = (0..heads * width)
-            .map(|at| is_negated(seed, of_values, at / width / group, at % width))
-            .collect();
-        tensor.negate(|at| chosen[at / width / rows * width + at % width]);
+        let (len, heads) = (tensor.len(), tensor.len() / (width * rows).max(1));
+        tensor.negate_columns(0..len, rows, &chosen(seed, of_values, heads, group, width));
     };
     columns(v, true, shape.dim_v, shape.len_k, 1);
     if matches!(problem.spec().score, Score::ScaledDot) {
         columns(q, false, shape.dim, shape.len_q, shape.group());
         columns(k, false, shape.dim, shape.len_k, 1);
     }
+}
+
+/// Which columns change their sign, of each of `heads` heads, `group` of which share their choice.
+fn chosen(seed: u64, of_values: bool, heads: usize, group: usize, width: usize) -> Vec<Vec<bool>> {
+    let of_head = |head| (0..width).map(|c| is_negated(seed, of_values, head / group, c)).collect();
+    (0..heads).map(of_head).collect()
 }
 
 /// How far q, k and v move.

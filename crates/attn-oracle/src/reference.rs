@@ -1,6 +1,7 @@
 //! Attention in f64 with a two-pass softmax, and the sums that its error bound is made of.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attn_core::{ClaimArithmetic, DType, Data, Format, Inputs, Problem, lse_dtype};
@@ -81,6 +82,13 @@ pub struct Effort<'a> {
 impl Effort<'_> {
     /// One thread, unwatched.
     pub const SINGLE: Effort<'static> = Effort { threads: 1, progress: &|_, _| {} };
+
+    /// All processors, unwatched.
+    pub fn all() -> Effort<'static> {
+        static THREADS: LazyLock<usize> =
+            LazyLock::new(|| std::thread::available_parallelism().map_or(1, Into::into));
+        Effort { threads: *THREADS, ..Effort::SINGLE }
+    }
 }
 
 /// The oracle itself failed: an error of the harness, never a verdict about a backend.
@@ -102,7 +110,7 @@ impl Reference {
     pub fn compute(problem: &Problem, inputs: &Inputs, rows: Rows) -> Result<Self, OracleError> {
         let scores = Format::of(lse_dtype(problem.dtype()));
         let operands = Operands::new(problem, inputs, scores);
-        Pass { operands: &operands, rows, claim: None }.run(Effort::SINGLE)
+        Pass { operands: &operands, rows, claim: None }.run(Effort::all())
     }
 
     /// The same for a result of the given arithmetic that was computed elsewhere and stored as `out`, with the sizes

@@ -4,7 +4,7 @@ use attn_core::{DType, Receipt, Work};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::Ceilings;
-use crate::{Model, Outcome, Record, stats};
+use crate::{Outcome, Record, stats};
 
 /// What a process did apart from its samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Audit {
     /// Whether a device computed, as the harness knows, whatever the receipt says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_device: bool,
-    /// How often samples were thrown away because the last took another time than the first.
+    /// How often samples were thrown away because calls became faster meanwhile.
     pub restarts: u32,
 }
 
@@ -137,6 +137,10 @@ const FEW: f64 = 1.3;
 const ROTATED: f64 = 2.0;
 /// `load` and `store` together may take so many copies of the same bytes,
 const COPIES: f64 = 4.0;
+/// so many more of what one copy takes beyond this, nanoseconds: memory of that size is given back to the system when it is freed, and
+/// comes page by page,
+const PAGED_COPIES: f64 = 8.0;
+const PAGED_NS: f64 = 500_000.0;
 /// and this share of a call.
 const SHARE: f64 = 0.1;
 /// Threads may be exceeded by this much.
@@ -180,7 +184,7 @@ impl Seen<'_> {
     /// linearity       a call alone, where samples are of many <= 1.5 t + 1 us
     /// fresh call      the first call on other inputs <= 1.07 t + c + 1 us; 1.3 t if there are fewer than 10
     ///                 on inputs that are others altogether <= 2 t + c + 60 us
-    /// escaped work    load and store, load and store of the last result <= 4 c + 0.1 t + 10 us
+    /// escaped work    load and store, load and store of the last result <= 4 c + 8 max(0, c - 500 us) + 0.1 t + 10 us
     /// first call      processor time <= 20 threads t + 20 ms
     /// processor time  of threads <= (threads + 0.02) wall + 1 ms, of children <= 20 ms
     /// clock           the two clocks differ by <= 0.02 wall + 1 ms
@@ -198,7 +202,8 @@ impl Seen<'_> {
         let middle = |of: &dyn Fn(&Audit) -> f64| {
             stats::median(&audits().map(of).collect::<Vec<_>>()).unwrap_or(0.0)
         };
-        let escaped = COPIES * copy + SHARE * call_ns + SHORT_NS;
+        let copies = COPIES * copy + PAGED_COPIES * (copy - PAGED_NS).max(0.0);
+        let escaped = copies + SHARE * call_ns + SHORT_NS;
         let enough = if fresh().count() < ENOUGH { FEW } else { FRESH };
         let load = least(&mut fresh().map(|fresh| fresh.load_ns));
         let store = least(&mut fresh().map(|fresh| fresh.store_ns));
@@ -316,7 +321,7 @@ impl Record {
             None => self.receipt.as_ref().is_none_or(Receipt::on_processor),
         };
         if let (true, Some(ceilings), Some(call_ns)) =
-            (on_processor && model != Model::Prepare, ceilings, measurement.median_ns())
+            (on_processor && model.calls(), ceilings, measurement.median_ns())
             && let Some(doubt) =
                 Doubt::of_rate(ceilings, &self.work, self.dtype(), self.threads, call_ns)
         {

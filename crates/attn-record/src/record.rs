@@ -94,6 +94,11 @@ impl Model {
             Model::Prepare => "prepare",
         }
     }
+
+    /// Whether the kernel is called in what is timed.
+    pub const fn calls(self) -> bool {
+        !matches!(self, Model::Prepare)
+    }
 }
 
 impl std::fmt::Display for Model {
@@ -357,7 +362,7 @@ impl Record {
 
     /// Useful floating-point operations per nanosecond, at the median; `None` for a model that does none.
     pub fn gflops(&self) -> Option<f64> {
-        self.model.filter(|&model| model != Model::Prepare)?;
+        self.model.filter(|model| model.calls())?;
         Some(self.work.flops.0 as f64 / self.median_ns()?)
     }
 

@@ -14,7 +14,7 @@ use attn_core::{BackendError, Inputs, Output, Plan, Problem, Variation, Varied};
 use attn_record::{Fresh, Model, Process};
 
 use super::Prepared;
-use super::sampling::{Call, nanos, sample};
+use super::sampling::{Call, MOST_FRESH, nanos, sample};
 use super::secret::Secret;
 use crate::worker::Timed;
 
@@ -52,25 +52,29 @@ impl Prepared<'_> {
         }?;
         if let Some(audit) = &mut measured.process.audit {
             audit.on_device = self.on_device;
-            audit.first_call_ns = self.first_call_ns;
-            audit.copy_ns = copy_ns(&self.problem, &measured.out);
+            if timed.model.calls() {
+                audit.first_call_ns = self.first_call_ns;
+                audit.copy_ns = copy_ns(&self.problem, &measured.out);
+            }
         }
         Ok(measured)
     }
 
-    /// Loads other inputs, which `secret` draws, times the first call on them and stores its result; then goes back to
-    /// `inputs`.
+    /// Loads other inputs, which `secret` draws, times the first call on them and stores its result in `out`; then goes
+    /// back to `inputs`.
     pub fn fresh(
         &mut self,
         inputs: &mut Inputs,
         secret: &mut Secret,
-    ) -> Result<(Fresh, Variation, Output), BackendError> {
-        fresh(&self.problem, &mut *self.plan, inputs, secret)
+        out: &mut Output,
+    ) -> Result<(Fresh, Variation), BackendError> {
+        fresh(&self.problem, &mut *self.plan, inputs, secret, out)
     }
 
     fn kernel(&mut self, inputs: &mut Inputs, timed: &Timed) -> Result<Measured, BackendError> {
         self.load(inputs)?;
-        let mut call = Kernel { cell: self, inputs, results: Results::default() };
+        let results = Results::new(&self.problem);
+        let mut call = Kernel { cell: self, inputs, results };
         let process = sample(&timed.timing, &timed.spread, &mut call)?;
         let varied = call.results.kept;
         self.measured(process, varied)
@@ -89,7 +93,7 @@ impl Prepared<'_> {
             plans.push(plan);
         }
         let problem = self.problem.clone();
-        let results = Results::default();
+        let results = Results::new(&problem);
         let mut call = Cold { problem: &problem, plans, next: 0, inputs, results };
         let process = sample(&timed.timing, &timed.spread, &mut call)?;
         let Cold { mut plans, next, results, .. } = call;
@@ -111,7 +115,7 @@ impl Prepared<'_> {
             varied: variation.apply(&problem, &mut second),
             second,
             variation,
-            results: Results::default(),
+            results: Results::new(&problem),
         };
         let process = sample(&timed.timing, &timed.spread, &mut call)?;
         // The results of both sets, however many calls there were.
@@ -135,10 +139,9 @@ impl Prepared<'_> {
         if let Some(plan) = made {
             self.plan = plan;
         }
-        self.first_call_ns = None;
         self.load(inputs)?;
         self.run(NonZeroU32::MIN)?;
-        self.measured(process, Vec::new())
+        Ok(Measured { process, out: self.store()?, varied: Vec::new(), unwritten: 0 })
     }
 
     /// With the last result, and the time that storing it takes.
@@ -157,22 +160,40 @@ impl Prepared<'_> {
 }
 
 /// The results that are kept to be judged. The backend does not know which.
-#[derive(Default)]
+///
+/// Their buffers are there before the first call: an allocation beside a call would move the allocations of the backend to other places,
+/// and caches tell addresses apart.
 struct Results {
     kept: Vec<(Variation, Output)>,
     bytes: usize,
+    spare: Vec<Output>,
 }
 
 impl Results {
-    fn keep(&mut self, (fresh, variation, out): (Fresh, Variation, Output)) -> Fresh {
+    fn new(problem: &Problem) -> Self {
+        let bytes = Output::poisoned(problem).bytes().max(1);
+        // One of each kind is always kept, and one is written to.
+        let count = (KEPT_BYTES / bytes).clamp(3, MOST_FRESH);
+        let spare = (0..count).map(|_| Output::poisoned(problem)).collect();
+        Results { kept: Vec::with_capacity(count), bytes: 0, spare }
+    }
+
+    /// Where the next result is written to.
+    fn buffer(&mut self, problem: &Problem) -> Output {
+        self.spare.pop().unwrap_or_else(|| Output::poisoned(problem))
+    }
+
+    fn keep(&mut self, variation: Variation, mut out: Output) {
         self.bytes += out.bytes();
         let of_its_kind = |(kept, _): &&(Variation, Output)| {
             std::mem::discriminant(kept) == std::mem::discriminant(&variation)
         };
         if self.bytes <= KEPT_BYTES || !self.kept.iter().any(|kept| of_its_kind(&kept)) {
             self.kept.push((variation, out));
+        } else {
+            out.poison_again();
+            self.spare.push(out);
         }
-        fresh
     }
 }
 
@@ -189,8 +210,10 @@ impl Call for Kernel<'_, '_, '_> {
     }
 
     fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
-        let fresh = self.cell.fresh(self.inputs, secret)?;
-        Ok(Some(self.results.keep(fresh)))
+        let mut out = self.results.buffer(&self.cell.problem);
+        let (fresh, variation) = self.cell.fresh(self.inputs, secret, &mut out)?;
+        self.results.keep(variation, out);
+        Ok(Some(fresh))
     }
 }
 
@@ -214,8 +237,10 @@ impl Call for Cold<'_, '_> {
 
     fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
         let plan = &mut *self.plans[self.next];
-        let fresh = fresh(self.problem, plan, self.inputs, secret)?;
-        Ok(Some(self.results.keep(fresh)))
+        let mut out = self.results.buffer(self.problem);
+        let (fresh, variation) = fresh(self.problem, plan, self.inputs, secret, &mut out)?;
+        self.results.keep(variation, out);
+        Ok(Some(fresh))
     }
 }
 
@@ -225,15 +250,17 @@ fn fresh(
     plan: &mut dyn Plan,
     inputs: &mut Inputs,
     secret: &mut Secret,
-) -> Result<(Fresh, Variation, Output), BackendError> {
+    out: &mut Output,
+) -> Result<(Fresh, Variation), BackendError> {
     let variation = secret.variation(inputs.is_finite());
     let varied = variation.apply(problem, inputs);
-    let mut out = Output::poisoned(problem);
     let load_ns = time(|| plan.load(inputs))?;
     let call_ns = time(|| plan.run(NonZeroU32::MIN))?;
-    // What is stored is not the result of the first call alone.
-    plan.run(secret.further_calls())?;
-    let store_ns = time(|| plan.store(&mut out))?;
+    // What is stored is not always the result of the first call alone.
+    if let Some(calls) = secret.further_calls(call_ns >= 10 * LONG_NS) {
+        plan.run(calls)?;
+    }
+    let store_ns = time(|| plan.store(out))?;
     varied.undo(problem, inputs);
     plan.load(inputs)?;
     if call_ns < LONG_NS {
@@ -241,7 +268,7 @@ fn fresh(
         plan.run(NonZeroU32::MIN)?;
     }
     let rotated = matches!(variation, Variation::Rotation(_));
-    Ok((Fresh { load_ns, call_ns, store_ns, rotated }, variation, out))
+    Ok((Fresh { load_ns, call_ns, store_ns, rotated }, variation))
 }
 
 /// [`Model::EndToEnd`].
@@ -298,36 +325,44 @@ impl Call for EndToEnd<'_> {
         self.vary(variation);
         let call_ns = time(|| self.once(1))?;
         let rotated = matches!(variation, Variation::Rotation(_));
-        let fresh = Fresh { load_ns: 0, call_ns, store_ns: 0, rotated };
-        let kept = self.results.keep((fresh, variation, self.outs[1].clone()));
+        let mut out = self.results.buffer(self.problem);
+        out.clone_from(&self.outs[1]);
+        self.results.keep(variation, out);
         if rotated {
             self.unvary();
             self.vary(Variation::Signs(secret.seed()));
         }
         self.once(0)?;
-        Ok(Some(kept))
+        Ok(Some(Fresh { load_ns: 0, call_ns, store_ns: 0, rotated }))
     }
 }
 
 /// Nanoseconds that `work` takes.
 fn time(work: impl FnOnce() -> Result<(), BackendError>) -> Result<u64, BackendError> {
-    let start = Instant::now();
-    work()?;
-    Ok(nanos(start.elapsed()))
+    let (ns, done) = timed(work);
+    done.map(|()| ns)
 }
 
 /// The time of copying all operands, and the result, once: the fastest of a few.
 pub(crate) fn copy_ns(problem: &Problem, out: &Output) -> u64 {
     let bytes = problem.operand_bytes() as usize + out.bytes();
     let from = vec![1_u8; bytes];
-    let mut to = vec![0_u8; bytes];
-    let mut copy = || {
-        let start = Instant::now();
-        to.copy_from_slice(&from);
-        std::hint::black_box(&mut to);
-        nanos(start.elapsed())
+    let mut to = vec![0_u8; bytes + HALF_A_PAGE];
+    // Some processors copy slowly to where the last bits of an address are nearly those that are read.
+    let mut copy = |at: usize| {
+        let copied = || to[at..at + bytes].copy_from_slice(std::hint::black_box(&from));
+        timed(copied).0
     };
-    (0..3).map(|_| copy()).min().unwrap_or(0)
+    [0, HALF_A_PAGE, 0, HALF_A_PAGE].map(&mut copy).into_iter().min().unwrap_or(0)
+}
+
+const HALF_A_PAGE: usize = 2048;
+
+/// Nanoseconds that `work` takes, and what it makes.
+fn timed<T>(work: impl FnOnce() -> T) -> (u64, T) {
+    let start = Instant::now();
+    let made = std::hint::black_box(work());
+    (nanos(start.elapsed()), made)
 }
 
 /// Plans needed for operands of `operand_bytes` each to occupy `cold_bytes` together: at least two.

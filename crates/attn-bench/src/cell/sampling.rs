@@ -49,9 +49,11 @@ impl<F: FnMut(NonZeroU32) -> Result<(), BackendError>> Call for F {
 const FRESH: u32 = 5;
 /// What they may take of the time for sampling, in parts of it.
 const FRESH_SHARE: f64 = 0.2;
-/// How often samples are taken anew because the last took another time than the first.
+/// How often samples are taken anew because calls became faster meanwhile.
 const RESTARTS: u32 = 2;
-/// Relative difference between the first and the last third of the samples from which on they do.
+/// Other inputs, however often samples are taken.
+pub(super) const MOST_FRESH: usize = (FRESH * (RESTARTS + 1)) as usize;
+/// Relative difference between the first and the last third of the samples from which on they did.
 const DRIFT: f64 = 0.1;
 /// Fewer samples have no thirds.
 const THIRDS: usize = 6;
@@ -67,7 +69,7 @@ pub fn sample(
     let mut restarts = 0;
     loop {
         let mut process = attempt(timing, cpus, call, &mut secret)?;
-        if restarts < RESTARTS && drifts(&process) {
+        if restarts < RESTARTS && became_faster(&process) {
             restarts += 1;
             continue;
         }
@@ -78,16 +80,18 @@ pub fn sample(
     }
 }
 
-/// Whether the samples, at equal pace of the processor, became faster or slower by a tenth: the warm-up was too short then.
-fn drifts(process: &Process) -> bool {
+/// Whether calls became faster while samples were taken: at equal pace of the processor, even the fastest of the first third
+/// takes a tenth more than is usual in the last. The warm-up was too short then. What others take from the processor
+/// comes and goes.
+fn became_faster(process: &Process) -> bool {
     let times = process.per_call_paces().unwrap_or_else(|| process.per_call_ns());
     let third = times.len() / 3;
     if times.len() < THIRDS {
         return false;
     }
-    let ends = [&times[..third], &times[times.len() - third..]].map(stats::median);
-    let [Some(first), Some(last)] = ends else { return false };
-    (first / last).ln().abs() > (1.0 + DRIFT).ln()
+    let first = times[..third].iter().copied().reduce(f64::min);
+    let last = stats::median(&times[times.len() - third..]);
+    first.zip(last).is_some_and(|(first, last)| first > last * (1.0 + DRIFT))
 }
 
 fn attempt(
@@ -163,6 +167,9 @@ fn plan(
     call: &mut impl Call,
 ) -> Result<(NonZeroU32, f64), BackendError> {
     let mut reps = (sample_ns / call_ns).ceil().clamp(1.0, MOST_REPS);
+    if call_ns >= 2.0 * sample_ns {
+        return Ok((NonZeroU32::MIN, call_ns));
+    }
     loop {
         let now = NonZeroU32::new(reps as u32).expect("at least 1");
         let start = Instant::now();

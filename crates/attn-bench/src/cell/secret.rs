@@ -53,9 +53,9 @@ impl Secret {
         if now && rotate { Variation::Rotation(seed) } else { Variation::Signs(seed) }
     }
 
-    /// One or two.
-    pub fn further_calls(&mut self) -> NonZeroU32 {
-        NonZeroU32::MIN.saturating_add(self.below(2))
+    /// One or two; none or one where calls are `long`.
+    pub fn further_calls(&mut self, long: bool) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.below(2) + u32::from(!long))
     }
 
     /// A number below `limit`.

@@ -8,6 +8,15 @@ use attn_record::{Measurement, Outcome, Record};
 use super::Processes;
 use crate::cell::sampling::nanos;
 
+/// When a cell has been measured enough.
+#[derive(Clone, Copy)]
+pub(super) struct Enough<'c> {
+    /// How many processes there are.
+    pub(super) processes: Processes,
+    /// Rates that the machine cannot exceed, where they are known.
+    pub(super) ceilings: Option<&'c Ceilings>,
+}
+
 /// What is known of a cell so far.
 pub(super) struct Attempt {
     /// What its processes said, put together; `None` before the first.
@@ -29,10 +38,18 @@ impl Attempt {
 
     /// Whether a process is still to run, in this round (from 0) or a later one: the first, or one more that
     /// measures.
-    pub(super) fn goes_on(&self, is_measured: bool, processes: Processes) -> bool {
+    pub(super) fn goes_on(&self, is_measured: bool, enough: Enough<'_>) -> bool {
         self.record.as_ref().is_none_or(|record| {
-            is_measured && record.outcome == Outcome::Ok && processes.goes_on(self.measured())
+            is_measured
+                && record.outcome == Outcome::Ok
+                && (enough.processes.goes_on(self.measured()) || self.is_doubted(enough))
         })
+    }
+
+    /// Whether what is known cannot be, and more processes may still clear it up: others disturb some calls, but not all.
+    pub(super) fn is_doubted(&self, enough: Enough<'_>) -> bool {
+        let more = self.processes() < enough.processes.most as usize;
+        more && self.record.as_ref().is_some_and(|record| record.doubt(enough.ceilings).is_some())
     }
 
     /// Processes that measured it.

@@ -55,7 +55,7 @@ impl Harness<'_> {
     /// Sorts out what need not run, computes oracle and yardstick for the rest, and runs what is only checked.
     fn begin(&self, turn: &mut Turn<'_, '_>, shared: &Shared<'_>) -> io::Result<()> {
         self.refuse(turn);
-        let Some(first) = turn.next(self.preset.processes) else {
+        let Some(first) = turn.next(self.enough()) else {
             return Ok(());
         };
         if self.stops(shared) {
@@ -86,7 +86,7 @@ impl Harness<'_> {
             attempt.add(said.clone());
             shared.observer().ended(cell, 0, &said, true)?;
         }
-        turn.exercises = turn.next(self.preset.processes).map(|_| exercises);
+        turn.exercises = turn.next(self.enough()).map(|_| exercises);
         Ok(())
     }
 

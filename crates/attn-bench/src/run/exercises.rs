@@ -29,6 +29,7 @@ pub struct Exercises {
     problem: Problem,
     work: Work,
     expected: [Expected; 2],
+    inputs_b: Inputs,
     folder: TempDir,
 }
 
@@ -64,17 +65,21 @@ impl Exercises {
         let folder = tempfile::tempdir_in(scratch).map_err(|error| fail(&error))?;
         let [a, b] = inputs.each_ref().map(Inputs::digest);
         let work = Work::of(problem, inputs[1].mask());
-        let mut expected = Vec::new();
+        let compute = |inputs| Expected::compute(problem, inputs, naive);
+        let [of_a, of_b] = std::thread::scope(|scope| {
+            let of_a = scope.spawn(|| compute(&inputs[0]));
+            let of_b = compute(&inputs[1]);
+            [of_a.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), of_b]
+        });
+        let expected = [of_a.map_err(|error| fail(&error))?, of_b.map_err(|error| fail(&error))?];
         let files = ["a.case", "b.case"].map(|name| folder.path().join(name));
-        for (path, inputs) in files.iter().zip(inputs) {
-            let of_inputs = Expected::compute(problem, &inputs, naive);
-            expected.push(of_inputs.map_err(|error| fail(&error))?);
-            write_case(problem, inputs, path).map_err(|error| fail(&error))?;
+        for (path, inputs) in files.iter().zip(&inputs) {
+            write_case(problem, inputs.clone(), path).map_err(|error| fail(&error))?;
         }
-        let expected = expected.try_into().map_err(|_| "two were made")?;
+        let [_, inputs_b] = inputs;
         let [on_a, on_b] = files;
         let (problem, digests) = (problem.clone(), Digests { a, b });
-        Ok(Exercises { a: on_a, b: on_b, digests, problem, work, expected, folder })
+        Ok(Exercises { a: on_a, b: on_b, digests, problem, work, expected, inputs_b, folder })
     }
 
     /// What is computed.
@@ -130,8 +135,8 @@ impl Exercises {
                 None => {
                     note(judge(&self.expected[1], &out), "on the second inputs: ");
                     if !self.expected[1].is_whole(&self.problem) {
-                        let (inputs, rows) = (self.inputs_b()?, self.draw());
-                        let drawn = self.expected[1].on_rows(&self.problem, &inputs, rows);
+                        let (inputs, rows) = (&self.inputs_b, self.draw());
+                        let drawn = self.expected[1].on_rows(&self.problem, inputs, rows);
                         let drawn = drawn.map_err(|error| error.to_string())?;
                         note(judge(&drawn, &out), "in rows drawn afterwards: ");
                     }
@@ -141,7 +146,7 @@ impl Exercises {
                     note(judge(&self.expected[1], &out), "on inputs with other signs: ");
                 }
                 Some(variation @ Variation::Rotation(_)) => {
-                    let mut inputs = self.inputs_b()?;
+                    let mut inputs = self.inputs_b.clone();
                     variation.apply(&self.problem, &mut inputs);
                     let verdict = self.bounded(&inputs, arithmetic, &out)?;
                     note(verdict, "on rotated inputs: ");
@@ -164,12 +169,6 @@ impl Exercises {
         out.ok_or_else(|| {
             format!("{}: expected the bytes of an output, found {}", path.display(), bytes.len())
         })
-    }
-
-    fn inputs_b(&self) -> Result<Inputs, String> {
-        let named = |error: &dyn std::fmt::Display| format!("{}: {error}", self.b.display());
-        let bytes = std::fs::read(&self.b).map_err(|error| named(&error))?;
-        Ok(AttnCase::parse(&bytes).map_err(|error| named(&error))?.inputs)
     }
 
     /// A few rows that nobody could know before now.

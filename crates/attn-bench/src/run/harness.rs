@@ -11,7 +11,7 @@ use attn_record::{
     put_together,
 };
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Enough};
 use super::exercises::{Exercises, Found};
 use super::turn::Turn;
 use super::windows::{same_case, windows};
@@ -151,6 +151,10 @@ impl Harness<'_> {
         Ok(())
     }
 
+    pub(super) fn enough(&self) -> Enough<'_> {
+        Enough { processes: self.preset.processes, ceilings: self.ceilings.as_ref() }
+    }
+
     pub(super) fn cancelled(&self) -> bool {
         self.cancel.load(Ordering::Relaxed)
     }
@@ -192,7 +196,7 @@ impl Harness<'_> {
     /// Writes down that there is nothing to judge the others by.
     pub(super) fn fail(&self, turn: &mut Turn<'_, '_>, reason: &str) {
         for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
-            if attempt.goes_on(cell.is_measured(), self.preset.processes) {
+            if attempt.goes_on(cell.is_measured(), self.enough()) {
                 let failed = Said::ended(Outcome::Error, Some(reason.into()));
                 attempt.add(self.record(cell, failed, None, Volatile::default()));
             }
@@ -200,7 +204,7 @@ impl Harness<'_> {
     }
 
     /// One process of every cell of a case that needs one, in turn; of those that have been tried, only before
-    /// `until`. False once cancelled.
+    /// `until`, or before the run's deadline where what is known cannot be. False once cancelled.
     fn round(
         &self,
         turn: &mut Turn<'_, '_>,
@@ -214,8 +218,10 @@ impl Harness<'_> {
         for (cell, attempt) in turn.cells.iter().zip(&mut turn.attempts) {
             // A run that goes on may know more processes of some cells than of others.
             let ahead = attempt.processes() > round as usize;
+            let doubted = attempt.is_doubted(self.enough());
+            let until = if doubted { self.limits.deadline.map(|(at, _)| at) } else { until };
             let late = !attempt.is_untried() && until.is_some_and(|until| Instant::now() >= until);
-            if ahead || late || !attempt.goes_on(cell.is_measured(), self.preset.processes) {
+            if ahead || late || !attempt.goes_on(cell.is_measured(), self.enough()) {
                 continue;
             }
             if self.cancelled() {
@@ -224,10 +230,10 @@ impl Harness<'_> {
             observer.started(cell, round);
             let said = self.process(cell, exercises, attempt);
             attempt.add(said.clone());
-            let last = !attempt.goes_on(cell.is_measured(), self.preset.processes);
+            let last = !attempt.goes_on(cell.is_measured(), self.enough());
             observer.ended(cell, round, &said, last)?;
         }
-        if turn.next(self.preset.processes).is_none() {
+        if turn.next(self.enough()).is_none() {
             turn.exercises = None;
         }
         Ok(!self.cancelled())

@@ -74,7 +74,7 @@ impl Preset {
         max_check: Duration::from_secs(1),
         processes: Processes { least: 3, most: 9 },
         time: Duration::from_secs(112),
-        timing: Timing { warmup_ms: 10, sampling_ms: 50, min_samples: 3, min_sample_us: 300 },
+        timing: Timing { warmup_ms: 10, sampling_ms: 30, min_samples: 3, min_sample_us: 300 },
     };
 
     /// About half an hour on two cores.

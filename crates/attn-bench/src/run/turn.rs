@@ -2,9 +2,9 @@
 
 use attn_record::Record;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Enough};
 use super::exercises::Exercises;
-use super::{Cell, Entry, Processes};
+use super::{Cell, Entry};
 
 /// The cells of a case, and what is known of them.
 pub(super) struct Turn<'c, 's> {
@@ -25,8 +25,8 @@ impl<'c, 's> Turn<'c, 's> {
     }
 
     /// The first cell that a process is still to run of.
-    pub(super) fn next(&self, processes: Processes) -> Option<usize> {
+    pub(super) fn next(&self, enough: Enough<'_>) -> Option<usize> {
         let mut attempts = self.cells.iter().zip(&self.attempts);
-        attempts.position(|(cell, attempt)| attempt.goes_on(cell.is_measured(), processes))
+        attempts.position(|(cell, attempt)| attempt.goes_on(cell.is_measured(), enough))
     }
 }

@@ -84,6 +84,8 @@ struct Cell<'h> {
     on_device: bool,
     checked: bool,
     results: Results,
+    /// Where the results of other inputs are written to.
+    out: Output,
     secret: Secret,
     audit: Audit,
     /// Processor time at [`Ask::Load`].
@@ -133,6 +135,7 @@ fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError>
     let audit = Audit { seed: secret.seed(), single_ns: u64::MAX, ..Audit::default() };
     let cell = Cell {
         plan,
+        out: Output::poisoned(&problem),
         problem,
         inputs,
         on_device: setup.on_device,
@@ -222,8 +225,10 @@ impl Cell<'_> {
     }
 
     fn fresh(&mut self) -> Result<Stored, AnyError> {
-        let (fresh, variation, out) = self.plan.fresh(&mut self.inputs, &mut self.secret)?;
-        Ok(Stored { fresh: Some(fresh), ..self.results.store(&out, Some(variation))? })
+        self.out.poison_again();
+        let (fresh, variation) =
+            self.plan.fresh(&mut self.inputs, &mut self.secret, &mut self.out)?;
+        Ok(Stored { fresh: Some(fresh), ..self.results.store(&self.out, Some(variation))? })
     }
 
     fn finish(&mut self) -> Result<Answer, AnyError> {

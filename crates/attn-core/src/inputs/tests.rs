@@ -260,6 +260,8 @@ fn copies_are_zeroed_where_nobody_reads_and_nowhere_else() {
     let copy = |tensor: &Tensor| tensor.slice::<f32>().unwrap().to_vec();
     let [mut q, mut k, mut v] = [inputs.q(), inputs.k(), inputs.v()].map(copy);
     inputs.zero_unread(&problem, [&mut q, &mut k, &mut v]);
+    assert_eq!(inputs.zeroed::<f32>(&problem).unwrap(), [&q, &k, &v]);
+    assert!(inputs.zeroed::<f64>(&problem).is_none());
     for (zeroed, tensor) in [(q, inputs.q()), (k, inputs.k()), (v, inputs.v())] {
         let before = copy(tensor);
         assert!(before.iter().any(|x| !x.is_finite()));
