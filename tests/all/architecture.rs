@@ -31,11 +31,49 @@ fn set<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
     names.map(String::from).into()
 }
 
+/// The folders of `crates`, and the packages in each, without `attn-`; those without folders of their own are packages themselves.
+const FOLDERS: [(&str, &[&str]); 10] = [
+    ("core", &[]),
+    ("oracle", &[]),
+    (
+        "backends",
+        &["additive", "candle", "example", "faer", "flash", "host", "mutants", "naive", "ndarray"],
+    ),
+    ("harness", &["bench", "record", "sys"]),
+    ("results", &["report"]),
+    ("gate", &[]),
+    ("notes", &["claims", "head", "model"]),
+    ("cli", &[]),
+    ("cuda", &[]),
+    ("docs", &[]),
+];
+
+#[test]
+fn folders_are_the_layers() {
+    let metadata = metadata();
+    let mut expected = set(["tests/"]);
+    for (folder, packages) in FOLDERS {
+        let own = [format!("crates/{folder}/attn-{folder}")];
+        let inside = packages.iter().map(|name| format!("crates/{folder}/{name}/attn-{name}"));
+        expected.extend(if packages.is_empty() { own.to_vec() } else { inside.collect() });
+    }
+    let root = &metadata.workspace_root;
+    let found = metadata.workspace_packages().into_iter().map(|package| {
+        let folder = package.manifest_path.parent().expect("a manifest is in a folder");
+        let folder = folder.strip_prefix(root).expect("in the workspace");
+        let name = if folder == "tests" { "" } else { package.name.as_str() };
+        format!("{folder}/{name}")
+    });
+    assert_eq!(found.collect::<BTreeSet<String>>(), expected);
+    let folders = fs::read_dir(root.join("crates")).expect("it is there").flatten();
+    let folders = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    assert_eq!(folders.collect::<BTreeSet<String>>(), set(FOLDERS.map(|(folder, _)| folder)));
+}
+
 #[test]
 fn crates_depend_only_on_what_their_layer_may_know() {
     let metadata = metadata();
-    let ruled =
-        RefCell::new(set(["attn-cli", "attn-cuda", "attn-docs", "attn-example", "attn-tests"]));
+    let ruled = RefCell::new(set(["attn-docs", "attn-tests"]));
     let of = |name: &str| {
         ruled.borrow_mut().insert(name.to_string());
         depends_on(&metadata, name)
@@ -61,7 +99,17 @@ fn crates_depend_only_on_what_their_layer_may_know() {
     assert_eq!(of("attn-report"), set(["attn-core", "attn-record"]));
     let gate = ["attn-bench", "attn-core", "attn-record", "attn-report"];
     assert_eq!(of("attn-gate"), set(gate));
-    // Programs, documents and tests may know all; every other crate has its rule above.
+    // A program of one backend.
+    let cuda = ["attn-bench", "attn-candle", "attn-core", "attn-record", "attn-sys"];
+    assert_eq!(of("attn-cuda"), set(cuda));
+    assert_eq!(of("attn-example"), set(["attn-cli", "attn-core", "attn-host", "attn-sys"]));
+    // The command knows every library, and nobody but it knows the notes and the gate.
+    let all: BTreeSet<String> =
+        metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
+    // What CPU backends share it gets through them.
+    let others = ["attn-cli", "attn-cuda", "attn-docs", "attn-example", "attn-host", "attn-tests"];
+    assert_eq!(of("attn-cli"), &all - &set(others));
+    // Documents and tests may know all; every other crate has its rule above.
     let packages = metadata.workspace_packages();
     let names: BTreeSet<String> = packages.iter().map(|package| package.name.to_string()).collect();
     assert_eq!(ruled.into_inner(), names);
@@ -122,7 +170,7 @@ fn only_the_cli_reads_its_surroundings_or_prints() {
             continue;
         }
         // A worker answers its harness there.
-        let answers = path.ends_with("attn-sys/src/stdio.rs");
+        let answers = path.ends_with("harness/sys/src/stdio.rs");
         let used = surroundings(&read(&path)).filter(|&word| !(answers && word == "stdout()"));
         assert_eq!(used, None, "{}", path.display());
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use attn_bench::cell::sampling::Timing;
-use attn_bench::run::Exercises;
+use attn_bench::run::Fixture;
 use attn_bench::worker::{Answer, Ask, CellId, Choice, Host, Reply, Setup, Timed, serve};
 use attn_cli::registry::NAIVE;
 use attn_core::{
@@ -112,7 +112,7 @@ fn found(fault: Fault) -> (Verdict, Option<String>, usize) {
     let shape = Shape { batch: 2, ..Shape::square(2, 9, 8) };
     let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
     let inputs = [1, 2].map(|seed| Inputs::generate(&problem, Family::Normal, seed));
-    let files = Exercises::of(&problem, inputs, &NAIVE, folder.path()).unwrap();
+    let files = Fixture::of(&problem, inputs, &NAIVE, folder.path()).unwrap();
     let results = files.results().unwrap();
     let timing = Timing { warmup_ms: 1, sampling_ms: 1, min_samples: 2, min_sample_us: 10 };
     let setup = Setup {

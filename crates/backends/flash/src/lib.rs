@@ -1,0 +1,99 @@
+//! Attention at the machine's limit: tiles, an online softmax, vector registers.
+//!
+//! # The algorithm
+//!
+//! A softmax needs the maximum of a row before its first exponential, so it seems to need the whole row
+//! of scores. It does not: everything so far can be corrected when a larger score turns up (Milakov and
+//! Gimelshein, "Online normalizer calculation for softmax", 2018, algorithm 3). With the weighted values
+//! carried along (Rabe and Staats, "Self-attention does not need O(n^2) memory", 2021, section 2), and a
+//! block of keys at a time (Dao et al., "FlashAttention", 2022, algorithm 1; O divided by l once, at the
+//! end: Dao, "FlashAttention-2", 2023, section 3.1):
+//!
+//! ```text
+//! m' = max(m, max_j s_j)        a = exp(m - m')
+//! p_j = exp(s_j - m')           l' = a l + sum_j p_j        O' = a O + sum_j p_j v_j
+//! at the end: O / l,  lse = m + ln l
+//! ```
+//!
+//! Nothing is as large as the score matrix: scratch is one block of scores, one tile of queries and of
+//! outputs per thread, whatever the length.
+//!
+//! # Queries in lanes
+//!
+//! A tile is `W` queries, one in each lane of a few vectors. Scores are computed transposed,
+//! `S^T = K Q^T`, and so is the output, `O^T = V^T P^T`: a number of K or V is broadcast and multiplied
+//! with a vector of neighbouring queries. It follows that
+//!
+//! - K and V are read as they are stored. Nothing is packed but the queries, once per tile (half types are
+//!   widened block by block);
+//! - maxima and sums of a row stay in its lane: there is no reduction across lanes;
+//! - query heads that share a key/value head are neighbours in memory, so they share tiles and the keys in
+//!   the caches;
+//! - where a causal mask or a window cuts a block, whole vectors of queries are left out of it. A tile of
+//!   64 queries wastes 8 keys per row at the diagonal, not 32.
+//!
+//! # Registers
+//!
+//! | | vectors | lanes f32 | queries W | register tile for S^T and O^T | multiply-adds per load |
+//! |---|---|---|---|---|---|
+//! | AVX-512 | 32 | 16 | 4 x 16 | 6 keys or columns x 4 vectors: 24 sums, 4 operands, 1 broadcast | 2.4 |
+//! | AVX2 | 16 | 8 | 3 x 8 | 4 x 3: 12 sums, 3 operands, 1 broadcast | 1.7 |
+//!
+//! With fewer vectors at work the tile grows in the other direction (8 x 3, 12 x 2, 12 x 1).
+//!
+//! # What it costs
+//!
+//! Per vector of scores (`L` lanes) the products take `D + Dv` multiply-adds, and the softmax about nine
+//! instructions on the same units: seven multiply-adds of the exponential, one product, one to begin with. With
+//! `f` vector multiply-adds a cycle, the best that can be hoped for is
+//!
+//! ```text
+//! share of the peak = (D + Dv) / (D + Dv + 9)         93 % at D = 64, 97 % at D = 128
+//! ```
+//!
+//! A tile also moves `2 D W` numbers of q and o, and a register tile begins with zeros and ends with stores:
+//! one part in 40 at D = 64. Decoding moves `(D + Dv)` numbers per key for `2 (D + Dv)` operations per query:
+//! a quarter of an operation per byte, so there the bandwidth is the limit, and the kernel another
+//! one: a few queries share one pass over K and V, in the order in which they lie in memory, thousands of keys before
+//! their values, since the processor's prefetchers follow one stream at a time.
+//!
+//! # The ladder
+//!
+//! | rung | what changed |
+//! |---|---|
+//! | `flash/scalar` | online softmax: no score is kept, but every key costs two exponentials at worst and a chain of dependent sums |
+//! | `flash/tiled` | queries in lanes, blocks of keys, an exponential without branches; the compiler vectorises |
+//! | `flash/avx2` | register tiles that leave nothing to the compiler's judgement, transposes in registers |
+//! | `flash/avx512` | twice the lanes and twice the registers |
+//!
+//! What each bought, and how close the last comes to the machine's limits: `crates/docs/LADDER.md`, measured
+//! by `scripts/make-ladder`.
+//!
+//! # Where things are
+//!
+//! [`Flash`] is a rung as a backend, [`Prepared`] the same on slices that the caller owns. `engine` shares
+//! out the jobs of a `grid` to a `team` of threads; a job is `tile`s of queries (prefill) or a `stream` of keys
+//! (decoding); `kernel` holds the inner loops, `simd` the instruction sets.
+//!
+//! Not done: scores other than scaled dot products are refused.
+
+mod buffer;
+mod engine;
+mod grid;
+mod kernel;
+mod num;
+mod operands;
+mod phases;
+mod plan;
+mod rung;
+mod scalar;
+mod simd;
+mod stream;
+mod team;
+mod tile;
+mod tiles;
+
+pub use operands::{Operands, Results};
+pub use phases::{Phase, Phases};
+pub use rung::{Computed, Flash, Prepared, Rung, Stored};
+pub use tiles::Tiles;

@@ -1,0 +1,144 @@
+//! The command line, as far as sub-commands share it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use attn_core::DType;
+use attn_record::{Model, Shard};
+use clap::{Args, Parser, Subcommand};
+
+use crate::cmd::{
+    check, claims, cmp, diff, doctor, gate, import_criterion, list, map, measure, merge, model,
+    params, phases, rank, report, run, scaling, shares, soak, splice, support, verify,
+};
+
+/// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
+/// side by side, drawn.
+#[derive(Parser)]
+#[command(name = "attn", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 success; 1 the answer is no (a backend disagrees); 2 usage; 3 broken input or
+environment (bad file, failed or timed-out worker, nothing that could run); 4 inconclusive (gate).";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Run(run::Args),
+    Check(check::Args),
+    Verify(verify::Args),
+    Measure(measure::Args),
+    Cmp(cmp::Args),
+    Rank(rank::Args),
+    Diff(diff::Args),
+    Scaling(scaling::Args),
+    Shares(shares::Args),
+    Phases(phases::Args),
+    Report(report::Args),
+    Merge(merge::Args),
+    ImportCriterion(import_criterion::Args),
+    List(list::Args),
+    Support(support::Args),
+    Claims(claims::Args),
+    Map(map::Args),
+    Model(model::Args),
+    Doctor(doctor::Args),
+    Params(params::Args),
+    Soak(soak::Args),
+    Splice(splice::Args),
+    Gate(gate::Args),
+    /// Executes the one request on stdin: how the other commands start a cell
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Which backends.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BackendArgs {
+    /// Backends: names, groups or globs, separated by commas
+    #[arg(short, long, value_name = "GLOB,..")]
+    pub(crate) backend: Option<String>,
+}
+
+/// Which cases.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CaseArgs {
+    /// Cases: paths, beginnings of paths or globs, separated by commas
+    #[arg(short, long, value_name = "GLOB,..")]
+    pub(crate) case: Option<String>,
+    /// Only cases stored in this type
+    #[arg(long, value_name = "f64|f32|bf16|f16")]
+    pub(crate) dtype: Option<DType>,
+    /// Read case files from this folder instead of those built in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cases: Option<PathBuf>,
+}
+
+/// How many threads.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ThreadArgs {
+    /// Threads, separated by commas [default: 1, and all cores where a case asks for it]
+    #[arg(short, long, value_name = "N,..", value_delimiter = ',',
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<Vec<u16>>,
+}
+
+/// The form of the output.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct OutputArgs {
+    /// Print JSON on stdout, everything else on stderr
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How much is done.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PresetArgs {
+    /// quick: at most 2 minutes on 2 cores; full: long sequences, more samples
+    #[arg(short, long, default_value = "quick", value_parser = ["quick", "full"])]
+    pub(crate) preset: String,
+    /// A time budget instead of a preset: 90s, 10m
+    #[arg(long, value_name = "TIME", conflicts_with = "preset", value_parser = humantime::parse_duration)]
+    pub(crate) budget: Option<Duration>,
+}
+
+/// Which cells, and how much is done with them.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CellArgs {
+    #[command(flatten)]
+    pub(crate) backends: BackendArgs,
+    #[command(flatten)]
+    pub(crate) cases: CaseArgs,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    #[command(flatten)]
+    pub(crate) preset: PresetArgs,
+    /// What is timed, separated by commas [default: what each case asks for]
+    #[arg(long = "model", value_name = "MODEL,..", value_delimiter = ',', value_parser = parse_model)]
+    pub(crate) models: Option<Vec<Model>>,
+    /// A worker that takes longer than this many seconds is stopped
+    #[arg(long, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: u64,
+    /// GiB of address space of a worker; one that asks for more dies [default: half of the machine's
+    /// memory]
+    #[arg(long, value_name = "GIB", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) memory: Option<u64>,
+}
+
+pub(crate) fn parse_model(name: &str) -> Result<Model, String> {
+    let found = Model::ALL.into_iter().find(|model| model.name() == name);
+    found.ok_or_else(|| format!("expected one of {}", Model::ALL.map(Model::name).join(", ")))
+}
+
+/// `2/8`: the second of eight parts.
+pub(crate) fn parse_shard(text: &str) -> Result<Shard, String> {
+    let parts = text.split_once('/').map(|(k, n)| (k.parse::<usize>(), n.parse::<usize>()));
+    match parts {
+        Some((Ok(index), Ok(count))) if (1..=count).contains(&index) => Ok(Shard { index, count }),
+        _ => Err("expected k/n with 1 <= k <= n, such as 2/8".into()),
+    }
+}

@@ -1,0 +1,166 @@
+//! `attn gate calibrate`: what would the gate find on this machine, and what would it accuse falsely?
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context as _, anyhow};
+use attn_bench::run::Fixture;
+use attn_bench::worker::CellId;
+use attn_bench::{limits, machine};
+use attn_core::DType;
+use attn_gate::calibrate::{PLANTED, Sample, Summary};
+use attn_gate::config::Limits;
+use attn_gate::judge::Source as _;
+use attn_gate::live::{Live, Timed};
+use attn_gate::output::{calibration_markdown, calibration_plot};
+use attn_gate::rule::Rule;
+use attn_gate::tries::Try;
+use serde::de::DeserializeOwned;
+
+use super::super::print_json;
+use super::programs::this_program;
+use crate::args::{CaseArgs, OutputArgs};
+use crate::exit::{Exit, Failure};
+use crate::registry;
+use crate::session::{self, INTERRUPTED};
+
+/// Measure slowdowns of known size, and none: error rates and power on this machine
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// How long to measure: 5m, 2h
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    budget: Duration,
+    /// Folder for samples, summary and plot; goes on with the samples that are there
+    #[arg(long, value_name = "DIR", default_value = "target/attn-gate/calibration")]
+    out: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn gate calibrate                  five minutes: spread of a replicate, a first curve
+  attn gate calibrate --budget 2h      two hours more of the same, with narrow intervals
+  attn gate calibrate --budget 0s      only summarise again what is there
+
+Whole comparisons that the folder's tries.jsonl lists, of this gate and of other tools, get a table of their own;
+scripts/make-calibration adds to it.";
+
+/// Three kinds of case: the kind, the backend, the case, and whether all cores compute.
+const KINDS: [(&str, &str, &str, bool); 3] = [
+    ("compute-bound", "faer", "gate/short", false),
+    ("memory-bound", "faer", "gate/decode", false),
+    ("threaded", "faer", "gate/prefill", true),
+];
+
+pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
+    let path = args.out.join("calibration.jsonl");
+    let mut samples: Vec<Sample> = read(&path)?;
+    let tries: Vec<Try> = read(&args.out.join("tries.jsonl"))?;
+    if !args.budget.is_zero() {
+        measure(args, &path, &mut samples)?;
+    }
+    if samples.is_empty() && tries.is_empty() {
+        return Err(anyhow!("{}: no samples; give a longer --budget", path.display()).into());
+    }
+    let summary = Summary::of(&samples, &tries, &Rule::default());
+    let write = |name: &str, content: &str| -> Result<(), Failure> {
+        let path = args.out.join(name);
+        Ok(fs::write(&path, content).with_context(|| path.display().to_string())?)
+    };
+    let markdown = calibration_markdown(&summary);
+    write("calibration.json", &(serde_json::to_string_pretty(&summary)? + "\n"))?;
+    write("calibration.md", &markdown)?;
+    if let Some(chart) = calibration_plot(&summary) {
+        write("power.svg", &chart.svg)?;
+    }
+    if args.output.json {
+        print_json(&summary)?;
+    } else {
+        print!("{markdown}");
+        eprintln!("samples, summary and plot: {}", args.out.display());
+    }
+    Ok(Exit::Success)
+}
+
+/// One value per line; none if there is no such file.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let name = path.display();
+    let text = fs::read_to_string(path).with_context(|| name.to_string())?;
+    let lines = text.lines().enumerate();
+    let parse = |(at, line): (usize, &str)| {
+        serde_json::from_str(line).with_context(|| format!("{name}:{}", at + 1))
+    };
+    Ok(lines.map(parse).collect::<Result<_, _>>()?)
+}
+
+/// Takes replicates until the budget is over, every kind and size in turn.
+fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Failure> {
+    let suite = session::suite(&CaseArgs { case: None, dtype: None, cases: None })?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let mut files = Vec::new();
+    for (_, _, case, _) in KINDS {
+        let found = suite.cases().iter().find(|found| found.id == case);
+        let found = found.ok_or_else(|| anyhow!("this program has no case `{case}`"))?;
+        let fixture = Fixture::make(&suite, found, &registry::NAIVE, &std::env::temp_dir());
+        files.push(fixture.map_err(|message| anyhow!("{case}: {message}"))?);
+    }
+    let mut kinds = Vec::new();
+    let mut timed = Vec::new();
+    for ((kind, backend, case, all_cores), fixture) in KINDS.into_iter().zip(&files) {
+        let threads = if all_cores { cores } else { 1 };
+        let cell = CellId { case: case.into(), backend: backend.into(), threads };
+        for planted in PLANTED {
+            kinds.push((kind, planted));
+            timed.push(Timed { cell: cell.clone(), fixture, planted: planted / 100.0 });
+        }
+    }
+    session::listen_for_interrupts();
+    let _measuring = session::announce_measuring();
+    let program = this_program()?.start;
+    let mut file = File::options().create(true).append(true).open(path)?;
+    let cpu = attn_sys::affinity::allowed().last().copied();
+    let replicate_ns = Limits::default().replicate_ms as f64 * 1e6;
+    let seed = super::seed();
+    let mut unused = |_, _| true;
+    let ceilings = limits::ceilings(&machine::detect(), &DType::ALL, &[1, cores]);
+    let mut live =
+        Live::new([&program; 2], &timed, &ceilings, cpu, replicate_ns, seed, &mut unused);
+    let (start, mut said) = (Instant::now(), 0);
+    for round in 0.. {
+        for (at, (kind, planted)) in kinds.iter().enumerate() {
+            if start.elapsed() >= args.budget || INTERRUPTED.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let ln_ratio = live.replicate(at).map_err(|error| anyhow!("{kind}: {error}"))?;
+            let taken = live.last().expect("a replicate was just taken");
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let sample = Sample {
+                kind: (*kind).into(),
+                cell: taken.id.clone(),
+                planted: *planted,
+                calls: taken.replicate.calls,
+                ln_ratio,
+                error: taken.replicate.error,
+                blocks: [taken.replicate.blocks.len(), taken.replicate.left_out],
+                at_ms: now.as_millis() as u64,
+            };
+            writeln!(file, "{}", serde_json::to_string(&sample)?)?;
+            samples.push(sample);
+        }
+        let left = args.budget.saturating_sub(start.elapsed()).as_secs();
+        if round == 0 || start.elapsed().as_secs() >= said + 30 {
+            said = start.elapsed().as_secs();
+            eprintln!("{} replicates, {left} s left", samples.len());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! `attn run`: check, measure and draw in one go.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::anyhow;
+use attn_bench::run::Folder;
+use attn_record::{Limits, Record, Run, Shard, read_limits};
+use attn_report::overhead::Overhead;
+use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report};
+use clap::Parser as _;
+use serde::Serialize;
+
+use super::print_json;
+use crate::args::{CellArgs, Cli, Command, OutputArgs, parse_shard};
+use crate::exit::{Exit, Failure};
+use crate::program::{program_name, quoted, sub_command};
+use crate::registry;
+use crate::session::{Purpose, Session};
+
+/// Check every backend on every case, measure those that agree, draw the charts
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    cells: CellArgs,
+    /// Only the k-th of n parts of the cases; `attn merge` puts the parts together
+    #[arg(long, value_name = "K/N", value_parser = parse_shard)]
+    shard: Option<Shard>,
+    /// Continue a run that was interrupted or killed; what any of its processes measured is not measured again
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "backend", "case", "dtype", "cases", "threads", "preset", "budget", "models", "timeout",
+        "memory", "shard", "out",
+    ])]
+    resume: Option<PathBuf>,
+    /// Folder that gets a new folder for this run
+    #[arg(short, long, value_name = "DIR", default_value = "bench-results/runs")]
+    out: PathBuf,
+    /// Draw the charts as PNG too
+    #[arg(long)]
+    png: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn run                                the quick preset: at most 2 minutes on 2 cores
+  attn run --preset full --png            long sequences, more samples, charts as PNG too
+  attn run -b 'candle/*,faer' -c sweep    three backends along the sweeps
+  attn run --budget 10m                   what a budget of ten minutes allows
+  attn run --shard 2/8                    the second of eight machines; see `attn merge`
+  attn run --resume bench-results/runs/2026-01-31T12-00-00Z
+
+A run is a new folder with records.jsonl (one line per cell, all samples), run.json, map.json,
+limits.json (what the machine can do, measured before and after), charts and one self-contained
+index.html. `attn report` draws it again, and at any moment what is there of a run that is under way
+or was interrupted: partial.jsonl has a line for each process of the cells that are not finished.";
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    run: &'a Path,
+    files: &'a [PathBuf],
+    summary: Summary,
+    scaling: Scaling,
+    overhead: Option<Overhead>,
+    records: &'a [Record],
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
+    let (session, mut folder) = match &args.resume {
+        None => begin(args)?,
+        Some(path) => resume(path)?,
+    };
+    note_limits(&session, &folder)?;
+    let executed = session.execute(Some(&mut folder))?;
+    folder.remove_scratch(!executed.interrupted)?;
+    if !executed.interrupted {
+        note_limits(&session, &folder)?;
+    }
+    let records = &executed.records;
+    let overhead = Overhead::of(records);
+    let files = write_report(folder.path(), &registry::SCORES, args.png)?;
+    if args.output.json {
+        let (summary, scaling) = (Summary::of(records), Scaling::of(records, &registry::SCORES));
+        let (run, files) = (folder.path(), &files[..]);
+        print_json(&Report { run, files, summary, scaling, overhead, records })?;
+    } else {
+        print!("{}", table::render(records, table::Options::default()));
+        if let Some(overhead) = overhead {
+            println!("\n{}", overhead.lines().join("\n"));
+        }
+        println!("\n{}", folder.path().join("index.html").display());
+    }
+    Ok(executed.exit())
+}
+
+/// Measures what the machine can do at the moment, and adds it to what the folder knows.
+fn note_limits(session: &Session, folder: &Folder) -> Result<(), Failure> {
+    if let Some(probe) = session.probe() {
+        let known = read_limits(folder.path())?;
+        let mut limits = known.unwrap_or_else(|| Limits::new(Vec::new(), Vec::new()));
+        limits.probes.push(probe);
+        limits.devices.extend(session.device_limits());
+        folder.write_limits(&limits)?;
+    }
+    Ok(())
+}
+
+/// A new run in a new folder.
+fn begin(args: &Args) -> Result<(Session, Folder), Failure> {
+    let session = session(args)?;
+    let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let folder = Folder::create(&args.out, &started.replace(':', "-"))?;
+    folder.write_run(&Run {
+        schema: Run::SCHEMA.into(),
+        command: command_line(),
+        arguments: std::env::args().skip(2).collect(),
+        shard: args.shard,
+        preset: session.preset.name.into(),
+        started,
+        machine: session.machine.clone(),
+        groups: session.suite.groups().to_vec(),
+    })?;
+    if let Some(map) = session.suite.map()? {
+        folder.write_map(&map)?;
+    }
+    Ok((session, folder))
+}
+
+/// The run in `path`, with the arguments it was begun with.
+fn resume(path: &Path) -> Result<(Session, Folder), Failure> {
+    let (folder, left) = Folder::reopen(path)?;
+    if sub_command(&left.run.command) != Some("run") {
+        let (path, command) = (path.display(), &left.run.command);
+        return Err(
+            anyhow!("{path}: not a run of its own, made by `{command}`: resume its parts").into()
+        );
+    }
+    let words = ["attn", "run"].into_iter().map(String::from).chain(left.run.arguments.clone());
+    let Ok(Cli { command: Command::Run(args) }) = Cli::try_parse_from(words) else {
+        return Err(
+            anyhow!("{}: the run's arguments make no sense to this build", path.display()).into()
+        );
+    };
+    let mut session = session(&args)?;
+    let (cells, processes) = (left.finished.len(), left.partial.len());
+    eprintln!("attn: going on after {cells} finished cells and {processes} processes of others");
+    session.resume(left)?;
+    Ok((session, folder))
+}
+
+fn session(args: &Args) -> Result<Session, Failure> {
+    let mut session = Session::new(&args.cells, Purpose::Measure)?;
+    if let Some(shard) = args.shard {
+        session.only(shard);
+    }
+    Ok(session)
+}
+
+/// The command as typed, the program by its name alone.
+pub(super) fn command_line() -> String {
+    let arguments = std::env::args().skip(1).map(|argument| quoted(&argument));
+    std::iter::once(program_name()).chain(arguments).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,198 @@
+//! Says on stderr what runs and how long is left.
+
+use std::io::{self, IsTerminal as _};
+use std::time::{Duration, Instant};
+
+use attn_bench::run::{Cell, Entry, Folder, Observer, Preset};
+use attn_bench::suite::Case;
+use attn_record::{Record, merge_processes};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Collects records and shows a bar in a terminal, a line per group of cases elsewhere.
+pub(crate) struct Progress<'a> {
+    bar: Option<ProgressBar>,
+    entries: &'a [Entry],
+    preset: &'a Preset,
+    folder: Option<&'a mut Folder>,
+    records: Vec<Record>,
+    /// What the processes of the cells under way said.
+    said: Vec<Record>,
+    /// Predicted time of what is done, and of all.
+    predicted: [Duration; 2],
+    /// Of it, what an interrupted run had done.
+    known: Duration,
+    started: Instant,
+    group: String,
+    /// When the last line was written.
+    said_at: Option<Instant>,
+}
+
+/// Without a terminal, lines are at least this far apart.
+const BETWEEN_LINES: Duration = Duration::from_secs(2);
+
+impl<'a> Progress<'a> {
+    pub(crate) fn new(
+        cells: &[Cell<'_>],
+        entries: &'a [Entry],
+        preset: &'a Preset,
+        folder: Option<&'a mut Folder>,
+    ) -> Self {
+        let all = cells.iter().map(|cell| cell.predicted(entries, preset)).sum();
+        let style = "{bar:24} {percent}% {msg}";
+        let bar = io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template(style).expect("a constant template");
+            ProgressBar::new(millis(all)).with_style(style.progress_chars("=> "))
+        });
+        Progress {
+            bar,
+            entries,
+            preset,
+            folder,
+            records: Vec::with_capacity(cells.len()),
+            said: Vec::new(),
+            predicted: [Duration::ZERO, all],
+            known: Duration::ZERO,
+            started: Instant::now(),
+            group: String::new(),
+            said_at: None,
+        }
+    }
+
+    /// Counts what is `known` of the cells from an interrupted run.
+    pub(crate) fn resume(&mut self, cells: &[Cell<'_>], known: &[Record]) {
+        for cell in cells {
+            let processes = known.iter().filter(|record| cell.is_of(record, self.entries));
+            (0..).zip(processes).for_each(|(round, _)| self.count(cell, round, false));
+        }
+        self.known = self.predicted[0];
+        self.said.extend_from_slice(known);
+    }
+
+    /// Clears the bar and hands over the records: of an interrupted run, what is known of the cells under way too.
+    pub(crate) fn finish(self) -> Vec<Record> {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        let mut records = self.records;
+        records.extend(merge_processes(&self.said));
+        records
+    }
+
+    fn say(&mut self, case: &str, what: &str) {
+        let left = self.left();
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{left}{case} {what}"));
+            return;
+        }
+        let group = case.rsplit_once('/').map_or(case, |(group, _)| group);
+        let is_early = self.said_at.is_some_and(|at| at.elapsed() < BETWEEN_LINES);
+        if group != self.group && !is_early {
+            (self.group, self.said_at) = (group.to_string(), Some(Instant::now()));
+            let [done, all] = self.predicted.map(|time| time.as_secs_f64());
+            let percent = if all > 0.0 { 100.0 * done / all } else { 100.0 };
+            eprintln!("[{percent:.0}%] {left}{group}");
+        }
+    }
+
+    /// The predicted rest, scaled by how the prediction did so far; nothing where more than was predicted is done.
+    fn left(&self) -> String {
+        let [done, all] = self.predicted.map(|time| time.as_secs_f64());
+        let here = done - self.known.as_secs_f64();
+        let pace = if here > 1.0 { self.started.elapsed().as_secs_f64() / here } else { 1.0 };
+        let seconds = ((all - done) * pace).ceil() as u64;
+        if seconds > 0 { format!("{seconds} s left, ") } else { String::new() }
+    }
+
+    /// Counts the part of a cell's predicted time that a process of the round takes; all that is left of it for the
+    /// last.
+    fn count(&mut self, cell: &Cell<'_>, round: u32, last: bool) {
+        let processes = if cell.is_measured() { self.preset.processes.expected() } else { 1 };
+        let left = processes.saturating_sub(round);
+        let counted = if last { left } else { left.min(1) };
+        self.predicted[0] += cell.predicted(self.entries, self.preset) * counted / processes;
+        if let Some(bar) = &self.bar {
+            bar.set_position(millis(self.predicted[0]));
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The steps of something that takes seconds: a line that is rewritten in a terminal, one line elsewhere.
+pub(crate) struct Steps {
+    what: &'static str,
+    bar: Option<ProgressBar>,
+    /// Without a terminal, when the last line was written; `None` if one line says it all.
+    line: Option<Instant>,
+}
+
+impl Steps {
+    pub(crate) fn new(what: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant template");
+        let bar = io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_style(style));
+        if bar.is_none() {
+            eprintln!("attn: {what}");
+        }
+        Steps { what, bar, line: None }
+    }
+
+    /// Of what is mostly over at once: without a terminal, nothing in the first seconds, then a line now and then.
+    pub(crate) fn patient(what: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant template");
+        let bar = io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_style(style));
+        Steps { what, bar, line: Some(Instant::now()) }
+    }
+
+    pub(crate) fn say(&mut self, step: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}: {step}", self.what));
+            bar.tick();
+        } else if let Some(line) = &mut self.line
+            && line.elapsed() >= BETWEEN_LINES
+        {
+            *line = Instant::now();
+            eprintln!("attn: {}: {step}", self.what);
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Observer for Progress<'_> {
+    fn preparing(&mut self, case: &Case) {
+        self.say(&case.id, "oracle");
+    }
+
+    fn started(&mut self, cell: &Cell<'_>, round: u32) {
+        let backend = self.entries[cell.backend].backend.id();
+        let what = if round == 0 {
+            backend.to_string()
+        } else {
+            format!("{backend}, round {}", round + 1)
+        };
+        self.say(&cell.case.id, &what);
+    }
+
+    fn ended(&mut self, cell: &Cell<'_>, round: u32, said: &Record, last: bool) -> io::Result<()> {
+        self.count(cell, round, last);
+        self.said.push(said.clone());
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.keep(said))
+    }
+
+    fn finished(&mut self, _: &[Cell<'_>], records: Vec<Record>) -> io::Result<()> {
+        if let Some(folder) = &mut self.folder {
+            folder.append(&records)?;
+        }
+        self.said.clear();
+        self.records.extend(records);
+        Ok(())
+    }
+}

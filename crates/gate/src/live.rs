@@ -1,0 +1,297 @@
+//! Live replicates: two fresh processes for each.
+
+use attn_bench::run::Fixture;
+use attn_bench::worker::{CellId, Dialogue, Launcher, Setup, Slot, Stored, WorkerError};
+use attn_core::Arithmetic;
+use attn_record::limits::Ceilings;
+use attn_record::stats::median;
+use attn_record::{Audit, Doubt, Seen};
+use rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use tempfile::TempDir;
+
+use crate::judge::{Source, Stage};
+use crate::pair::{Arm, Shape, multiple_for, replicate};
+use crate::result::{Taken, TakenFor};
+
+/// A case that is timed.
+pub struct Timed<'a> {
+    /// Which.
+    pub cell: CellId,
+    /// Its inputs.
+    pub fixture: &'a Fixture,
+    /// A slowdown that HEAD is given, as a share.
+    pub planted: f64,
+}
+
+/// Why there is no replicate.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// A worker failed.
+    #[error("{side}: {source}")]
+    Worker {
+        /// `base` or `HEAD`.
+        side: &'static str,
+        /// How.
+        source: WorkerError,
+    },
+    /// What was timed is wrong.
+    #[error("{side}: on the inputs that were timed: {finding}")]
+    Wrong {
+        /// `base` or `HEAD`.
+        side: &'static str,
+        /// What is wrong.
+        finding: String,
+    },
+    /// What was timed is not the computation, or cannot be.
+    #[error("{side}: implausible: {doubt}")]
+    Implausible {
+        /// `base` or `HEAD`.
+        side: &'static str,
+        /// Why.
+        doubt: String,
+    },
+}
+
+/// Is told before each round; `false` stops the gate.
+pub type OnRound<'a> = dyn FnMut(Stage, usize) -> bool + 'a;
+
+/// Measures replicates with two programs.
+pub struct Live<'a> {
+    base: &'a Launcher,
+    head: &'a Launcher,
+    cases: &'a [Timed<'a>],
+    ceilings: &'a Ceilings,
+    cpu: Option<u32>,
+    replicate_ns: f64,
+    shapes: Vec<Option<Shape>>,
+    coin: Xoshiro256PlusPlus,
+    stage: Stage,
+    next_control: usize,
+    taken: Vec<Taken>,
+    /// Of each case and side, what its processes did beside what was timed, and the time of a call.
+    seen: HashMap<(usize, &'static str), Vec<(Audit, f64)>>,
+    on_round: &'a mut OnRound<'a>,
+}
+
+/// Calls that are tried last last at least this long, in nanoseconds,
+const LEAST_TRIED_NS: f64 = 50_000.0;
+/// or are so many;
+const MOST_TRIED: f64 = 1e5;
+/// and each time so many more.
+const TRIED_MORE: NonZeroU32 = NonZeroU32::new(4).expect("4 is not 0");
+
+/// Bytes of padding in a worker's environment: enough to move its stack by a page.
+const PADDING: u64 = 4096;
+
+impl<'a> Live<'a> {
+    /// Workers with one thread stay on processor `cpu`; a replicate lasts about `replicate_ns` at most.
+    pub fn new(
+        [base, head]: [&'a Launcher; 2],
+        cases: &'a [Timed<'a>],
+        ceilings: &'a Ceilings,
+        cpu: Option<u32>,
+        replicate_ns: f64,
+        seed: u64,
+        on_round: &'a mut OnRound<'a>,
+    ) -> Self {
+        let coin = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let shapes = vec![None; cases.len()];
+        let stage = Stage::Screen;
+        Live {
+            base,
+            head,
+            cases,
+            ceilings,
+            cpu,
+            replicate_ns,
+            shapes,
+            coin,
+            stage,
+            next_control: 0,
+            taken: Vec::new(),
+            seen: HashMap::new(),
+            on_round,
+        }
+    }
+
+    /// The replicate that was taken last.
+    pub fn last(&self) -> Option<&Taken> {
+        self.taken.last()
+    }
+
+    /// Every replicate, in the order in which they were taken.
+    pub fn into_taken(self) -> Vec<Taken> {
+        self.taken
+    }
+
+    /// One replicate of `case`: of base and HEAD, or for the control of base and base.
+    fn measure(&mut self, case: usize, taken_for: TakenFor) -> Result<f64, LiveError> {
+        let control = taken_for == TakenFor::Control;
+        let (second, side) = if control { (self.base, "base") } else { (self.head, "HEAD") };
+        // Which process starts first is as random as which slot comes first.
+        let swapped = self.coin.next_u64() & 1 == 1;
+        let (mut base, mut head);
+        if swapped {
+            head = self.start(second, side, case)?;
+            base = self.start(self.base, "base", case)?;
+        } else {
+            base = self.start(self.base, "base", case)?;
+            head = self.start(second, side, case)?;
+        }
+        let planted = if control { 0.0 } else { self.cases[case].planted };
+        let shape = self.shape(case, &mut base)?.plant(planted);
+        let replicate = replicate(&mut base, &mut head, shape, &mut self.coin)
+            .map_err(|source| LiveError::Worker { side: "base or HEAD", source })?;
+        for (side, contender) in [("base", base), (side, head)] {
+            self.finish(side, case, contender)?;
+        }
+        let ln_ratio = replicate.ln_ratio;
+        let id = self.cases[case].cell.to_string();
+        self.taken.push(Taken { id, stage: taken_for, replicate });
+        Ok(ln_ratio)
+    }
+
+    fn start(
+        &mut self,
+        program: &Launcher,
+        side: &'static str,
+        case: usize,
+    ) -> Result<Contender, LiveError> {
+        let Timed { cell, fixture, .. } = &self.cases[case];
+        let worker = |source| LiveError::Worker { side, source };
+        let padding = (self.coin.next_u64() % PADDING) as usize;
+        let results =
+            fixture.results().map_err(|error| worker(WorkerError::Confused(error.to_string())))?;
+        let setup = Setup {
+            backend: cell.backend.clone(),
+            threads: cell.threads,
+            cpu: self.cpu.filter(|_| cell.threads == 1),
+            on_device: false,
+            memory_limit: None,
+            case: fixture.b.clone(),
+            results: results.path().into(),
+        };
+        let mut dialogue = program.start(cell.threads, padding).map_err(worker)?;
+        let ready = dialogue.prepare(setup).map_err(worker)?;
+        dialogue.load().map_err(worker)?;
+        let arithmetic = ready.receipt.arithmetic;
+        let stored = Stored::default();
+        Ok(Contender { dialogue, results, arithmetic, stored, per_call_ns: Vec::new() })
+    }
+
+    /// The results that were stored must be right, and the times possible.
+    fn finish(
+        &mut self,
+        side: &'static str,
+        case: usize,
+        mut contender: Contender,
+    ) -> Result<(), LiveError> {
+        let Timed { cell, fixture, .. } = &self.cases[case];
+        let worker = |source| LiveError::Worker { side, source };
+        let (mut all, audit) = contender.dialogue.finish().map_err(worker)?;
+        all.results.append(&mut contender.stored.results);
+        let folder = contender.results.path();
+        let found = fixture.judge_last(folder, &all, &contender.arithmetic);
+        let found = found.map_err(|error| worker(WorkerError::Confused(error)))?;
+        if let Some(finding) = found.wrong {
+            return Err(LiveError::Wrong { side, finding });
+        }
+        let call_ns = median(&contender.per_call_ns).unwrap_or(0.0);
+        let (problem, threads) = (fixture.problem(), cell.threads);
+        let work = fixture.work();
+        let impossible = Doubt::of_rate(self.ceilings, &work, problem.dtype(), threads, call_ns);
+        let reps = self.shapes[case].map_or(1, |shape| shape.calls);
+        let seen = self.seen.entry((case, side)).or_default();
+        seen.push((audit, call_ns));
+        if let Some(doubt) = impossible.or_else(|| doubt(seen, reps, threads)) {
+            return Err(LiveError::Implausible { side, doubt: doubt.to_string() });
+        }
+        Ok(())
+    }
+
+    /// How the case is measured: decided once, from the time of a call of base.
+    fn shape(&mut self, case: usize, base: &mut Contender) -> Result<Shape, LiveError> {
+        if let Some(shape) = self.shapes[case] {
+            return Ok(shape);
+        }
+        let worker = |source| LiveError::Worker { side: "base", source };
+        // More and more calls, until they last: one that does nothing now and then does not tell what many take.
+        let mut calls = NonZeroU32::MIN;
+        while f64::from(calls.get()) < MOST_TRIED
+            && (base.slot(calls, 1).map_err(worker)?.ns as f64) < LEAST_TRIED_NS
+        {
+            calls = calls.saturating_mul(TRIED_MORE);
+        }
+        let slots = (0..5).map(|_| base.slot(calls, 1)).collect::<Result<Vec<_>, _>>();
+        let per_call = |slot: &Slot| slot.ns as f64 / f64::from(calls.get());
+        let times: Vec<f64> = slots.map_err(worker)?.iter().map(per_call).collect();
+        let call_ns = median(&times).expect("five were timed");
+        let multiple = multiple_for(self.cases[case].planted);
+        let shape = Shape::choose(call_ns, self.replicate_ns, multiple);
+        self.shapes[case] = Some(shape);
+        Ok(shape)
+    }
+}
+
+/// Why the time of a side cannot be: of two processes and more, since one may be disturbed all the time.
+fn doubt(seen: &[(Audit, f64)], reps: u32, threads: usize) -> Option<Doubt> {
+    let calls: Vec<f64> = seen.iter().map(|(_, call_ns)| *call_ns).collect();
+    let call_ns = median(&calls).filter(|_| seen.len() > 1)?;
+    let audits = seen.iter().map(|(audit, _)| (audit, reps)).collect();
+    Seen { audits, call_ns, threads }.doubt()
+}
+
+/// A worker, and what it has stored so far.
+struct Contender {
+    dialogue: Dialogue,
+    results: TempDir,
+    arithmetic: Arithmetic,
+    stored: Stored,
+    /// Nanoseconds per call, slot by slot.
+    per_call_ns: Vec<f64>,
+}
+
+impl Arm for Contender {
+    type Error = WorkerError;
+
+    fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, WorkerError> {
+        let slot = self.dialogue.run(calls, warm)?;
+        self.per_call_ns.push(slot.ns as f64 / f64::from(calls.get()));
+        Ok(slot)
+    }
+
+    fn fresh(&mut self) -> Result<(), WorkerError> {
+        self.stored.results.extend(self.dialogue.fresh()?.results);
+        Ok(())
+    }
+}
+
+impl Source for Live<'_> {
+    type Error = LiveError;
+
+    fn replicate(&mut self, case: usize) -> Result<f64, LiveError> {
+        let taken_for = match self.stage {
+            Stage::Screen => TakenFor::Screen,
+            Stage::Confirm => TakenFor::Confirm,
+        };
+        self.measure(case, taken_for)
+    }
+
+    /// The cases take turns in being the control's.
+    fn control(&mut self) -> Result<Option<f64>, LiveError> {
+        let case = self.next_control % self.cases.len();
+        self.next_control += 1;
+        self.measure(case, TakenFor::Control).map(Some)
+    }
+
+    fn round(&mut self, stage: Stage, cases: &mut Vec<usize>) -> bool {
+        self.stage = stage;
+        for at in (1..cases.len()).rev() {
+            cases.swap(at, (self.coin.next_u64() % (at as u64 + 1)) as usize);
+        }
+        (self.on_round)(stage, cases.len())
+    }
+}

@@ -1,0 +1,50 @@
+//! The harness: it knows cases, checks, clocks and processes, but no backend.
+//!
+//! ```text
+//! case files -> Suite -> Plan of cells
+//!    -> per case, several at a time: inputs A and B, Expected A and B; cells that are only checked
+//!    -> one at a time, in rounds: a fresh worker process per cell: compute A, time B and others; judge -> Record
+//! ```
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`suite`] | case files (TOML), their expansion into cases, where their inputs come from |
+//! | [`attn_case`] | the file format attn-case/1 |
+//! | [`select`] | the one filter grammar, with suggestions for what was misspelt |
+//! | [`expected`] | oracle and yardstick of one set of inputs |
+//! | [`cell`] | check and measure one plan, in this process |
+//! | [`criterion`] | samples that criterion saved |
+//! | [`verify`] | one attn-case file: its own result and every backend's |
+//! | [`worker`] | a plan in a child process: what it is asked, what it answers, both ends |
+//! | [`run`] | which cells, in which order, and the records they become |
+//! | [`random`], [`soak`] | random problems from the whole semantics, and false alarms over many of them |
+//! | [`mutation`] | which wrong backends the check catches, and on which cases |
+//! | [`detection`] | how wrong a file must be to be refused, type by type and length by length |
+//! | [`mod@coverage`] | how often the intervals of cells hold, by simulation |
+//! | [`rules`] | how published test suites decide, for comparison |
+//! | [`support`] | who can compute what |
+//! | [`machine`] | what this machine is |
+//! | [`limits`] | this machine's peak rates, measured |
+
+pub mod attn_case;
+pub mod cell;
+pub mod claim_truth;
+pub mod coverage;
+pub mod criterion;
+pub mod detection;
+pub mod diagnosis;
+pub mod expected;
+pub mod limits;
+pub mod machine;
+pub mod markdown;
+pub mod mutation;
+pub mod random;
+pub mod rules;
+pub mod run;
+pub mod select;
+pub mod share_out;
+pub mod soak;
+pub mod suite;
+pub mod support;
+pub mod verify;
+pub mod worker;

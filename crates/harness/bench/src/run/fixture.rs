@@ -1,0 +1,223 @@
+//! The files that workers are given, and what becomes of the results that they store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use attn_core::{Arithmetic, ByRows, Inputs, Output, Problem, Variation, Verdict, Work};
+use attn_oracle::{Budget, Reference, Rows, judge_output};
+use attn_record::Digests;
+use tempfile::TempDir;
+
+use crate::attn_case::AttnCase;
+use crate::cell::secret::Secret;
+use crate::expected::Expected;
+use crate::suite::{Case, Suite};
+use crate::worker::Stored;
+
+/// Multiplications that the oracle may spend on the rows that are drawn after a process has stored its result: some
+/// milliseconds.
+const DRAWN_PRODUCTS: u64 = 1 << 21;
+
+/// Inputs A and B of one case with what is expected of them; the files go when this does.
+pub struct Fixture {
+    /// A file with what is checked before anything is timed.
+    pub a: PathBuf,
+    /// A file with what is timed, and checked after.
+    pub b: PathBuf,
+    /// Of both inputs.
+    pub digests: Digests,
+    problem: Problem,
+    work: Work,
+    expected: [Expected; 2],
+    inputs_b: Inputs,
+    folder: TempDir,
+}
+
+/// What is found of the results of a process on inputs B.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The verdict on the rows that do not depend on the process.
+    pub verdict: Verdict,
+    /// What is wrong, there or elsewhere, in one line.
+    pub wrong: Option<String>,
+}
+
+impl Fixture {
+    /// Computes oracle and yardstick of `case` and writes the files below `scratch`. The error is one line.
+    pub fn make(
+        suite: &Suite,
+        case: &Case,
+        naive: &dyn ByRows,
+        scratch: &Path,
+    ) -> Result<Self, String> {
+        let inputs = suite.inputs(case).map_err(|error| error.to_string())?;
+        Self::of(&case.problem, inputs, naive, scratch)
+    }
+
+    /// The same of a problem and its two sets of inputs.
+    pub fn of(
+        problem: &Problem,
+        inputs: [Inputs; 2],
+        naive: &dyn ByRows,
+        scratch: &Path,
+    ) -> Result<Self, String> {
+        let fail = |error: &dyn std::fmt::Display| error.to_string();
+        let folder = tempfile::tempdir_in(scratch).map_err(|error| fail(&error))?;
+        let [a, b] = inputs.each_ref().map(Inputs::digest);
+        let work = Work::of(problem, inputs[1].mask());
+        let compute = |inputs| Expected::compute(problem, inputs, naive);
+        let [of_a, of_b] = std::thread::scope(|scope| {
+            let of_a = scope.spawn(|| compute(&inputs[0]));
+            let of_b = compute(&inputs[1]);
+            [of_a.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), of_b]
+        });
+        let expected = [of_a.map_err(|error| fail(&error))?, of_b.map_err(|error| fail(&error))?];
+        let files = ["a.case", "b.case"].map(|name| folder.path().join(name));
+        for (path, inputs) in files.iter().zip(&inputs) {
+            write_case(problem, inputs.clone(), path).map_err(|error| fail(&error))?;
+        }
+        let [_, inputs_b] = inputs;
+        let [on_a, on_b] = files;
+        let (problem, digests) = (problem.clone(), Digests { a, b });
+        Ok(Fixture { a: on_a, b: on_b, digests, problem, work, expected, inputs_b, folder })
+    }
+
+    /// What is computed.
+    pub const fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// Useful work of one call on inputs B.
+    pub const fn work(&self) -> Work {
+        self.work
+    }
+
+    /// A new folder for the results of one process.
+    pub fn results(&self) -> io::Result<TempDir> {
+        tempfile::tempdir_in(self.folder.path())
+    }
+
+    /// Judges the result on inputs A, which is below `folder`. The error is one line.
+    pub fn judge_first(
+        &self,
+        folder: &Path,
+        stored: &Stored,
+        arithmetic: &Arithmetic,
+    ) -> Result<Verdict, String> {
+        let (file, _) = stored.results.first().ok_or("the worker stored no result")?;
+        let out = self.read(&folder.join(file))?;
+        Ok(self.expected[0].judge(&self.problem, arithmetic, &out))
+    }
+
+    /// Judges everything that was stored below `folder` after that.
+    ///
+    /// - The result on inputs B: on the rows that the case's expectations have, and on others that are drawn now.
+    /// - Results of inputs B with other signs: as inputs B.
+    /// - Results of rotated inputs B: by the a-priori bound on rows that are drawn now, and on all where one column must be 1.
+    pub fn judge_last(
+        &self,
+        folder: &Path,
+        stored: &Stored,
+        arithmetic: &Arithmetic,
+    ) -> Result<Found, String> {
+        let (mut first, mut wrong) = (None, None);
+        let mut note = |verdict: Verdict, when: &str| {
+            let finding = verdict.findings.first().map(|finding| format!("{when}{finding}"));
+            wrong = wrong.take().or(finding);
+            first.get_or_insert(verdict);
+        };
+        let mut ones = None;
+        for (file, variation) in &stored.results {
+            let mut out = self.read(&folder.join(file))?;
+            let judge =
+                |expected: &Expected, out: &Output| expected.judge(&self.problem, arithmetic, out);
+            match variation {
+                None => {
+                    note(judge(&self.expected[1], &out), "on the second inputs: ");
+                    if !self.expected[1].is_whole(&self.problem) {
+                        let (inputs, rows) = (&self.inputs_b, self.draw());
+                        let drawn = self.expected[1].on_rows(&self.problem, inputs, rows);
+                        let drawn = drawn.map_err(|error| error.to_string())?;
+                        note(judge(&drawn, &out), "in rows drawn afterwards: ");
+                    }
+                }
+                Some(variation @ Variation::Signs(_)) => {
+                    variation.undo_output(&self.problem, &mut out);
+                    note(judge(&self.expected[1], &out), "on inputs with other signs: ");
+                }
+                Some(variation @ Variation::Rotation(_)) => {
+                    let mut inputs = self.inputs_b.clone();
+                    variation.apply(&self.problem, &mut inputs);
+                    let verdict = self.bounded(&inputs, arithmetic, &out)?;
+                    note(verdict, "on rotated inputs: ");
+                    let column = variation.column_of_ones(&self.problem).unwrap_or(0);
+                    ones = ones.or_else(|| not_one(&self.problem, &inputs, &out, column));
+                }
+            }
+        }
+        let calls = stored.unwritten;
+        let unwritten = (calls > 0).then(|| {
+            format!("{calls} calls ended without writing the element that was poisoned before")
+        });
+        let verdict = first.ok_or("the worker stored no result")?;
+        Ok(Found { verdict, wrong: wrong.or(ones).or(unwritten) })
+    }
+
+    fn read(&self, path: &Path) -> Result<Output, String> {
+        let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let out = Output::from_le_bytes(&self.problem, &bytes);
+        out.ok_or_else(|| {
+            format!("{}: expected the bytes of an output, found {}", path.display(), bytes.len())
+        })
+    }
+
+    /// A few rows that nobody could know before now.
+    fn draw(&self) -> Rows {
+        Rows::draw(&self.problem, DRAWN_PRODUCTS, Secret::draw().seed())
+    }
+
+    /// The verdict on a few rows by the a-priori bound alone: no yardstick was measured on these inputs.
+    fn bounded(
+        &self,
+        inputs: &Inputs,
+        arithmetic: &Arithmetic,
+        out: &Output,
+    ) -> Result<Verdict, String> {
+        let reference = Reference::compute(&self.problem, inputs, self.draw());
+        let reference = reference.map_err(|error| error.to_string())?;
+        let budget = Budget::new(&self.problem, arithmetic);
+        Ok(judge_output(&self.problem, &reference, &budget, None, out))
+    }
+}
+
+/// How far an average of ones may be from 1: what the output's type rounds, weights rounded before their sum, and sums that
+/// are biased.
+fn off_one(problem: &Problem) -> f64 {
+    1e-3 + 8.0 * problem.dtype().unit_roundoff()
+}
+
+/// An element of a row that admits a key where values of 1 do not average to 1; to at most 1 where a sink takes a share.
+fn not_one(problem: &Problem, inputs: &Inputs, out: &Output, column: usize) -> Option<String> {
+    let (read, width, off) =
+        (inputs.read_queries(problem), problem.shape().dim_v, off_one(problem));
+    let o = out.o().tensor();
+    let sinks = problem.spec().sinks;
+    let is_right = |x: f64| (sinks && x >= 0.0 || x >= 1.0 - off) && x <= 1.0 + off;
+    let rows = read.iter().enumerate().filter(|(_, read)| **read);
+    let mut wrong = rows.filter(|(row, _)| !is_right(o.data().get(row * width + column)));
+    let (row, _) = wrong.next()?;
+    let count = 1 + wrong.count();
+    let shape = problem.shape();
+    let (head, i) = (row / shape.len_q, row % shape.len_q);
+    let index = [head / shape.heads_q, head % shape.heads_q, i, column];
+    let x = o.data().get(row * width + column);
+    Some(format!(
+        "on rotated inputs: values that are all 1 do not average to 1 in {count} rows, the first {x} at {index:?}"
+    ))
+}
+
+fn write_case(problem: &Problem, inputs: Inputs, path: &Path) -> io::Result<()> {
+    let problem = problem.clone();
+    let file = AttnCase { problem, inputs, claim: None, tokens: None, source: None };
+    std::fs::write(path, file.to_bytes())
+}

@@ -1,0 +1,277 @@
+//! The worker's end.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use attn_core::{Backend, Exec, Inputs, Output, Problem, Variation, Work};
+use attn_record::{Audit, Outcome};
+use attn_sys::sched::Watch;
+use attn_sys::usage;
+
+use super::{
+    Answer, Ask, CellId, Choice, Counted, Opening, PROTOCOL, Ready, Reply, Setup, Slot, Stored,
+};
+use crate::attn_case::AttnCase;
+use crate::cell::measure::{Measured, copy_ns};
+use crate::cell::sampling::nanos;
+use crate::cell::secret::Secret;
+use crate::cell::{CellError, Prepared};
+
+/// What the program that serves knows.
+pub trait Host {
+    /// The backend with this id.
+    fn backend(&self, id: &str) -> Option<&dyn Backend>;
+
+    /// The cells that a choice means and that can run here.
+    fn cells(&self, choice: &Choice) -> Result<Vec<CellId>, AnyError>;
+}
+
+pub(crate) type AnyError = Box<dyn std::error::Error>;
+
+/// Is a worker: answers what it is asked on standard input, and ends when its harness does.
+pub fn work(host: &dyn Host) -> io::Result<()> {
+    attn_sys::parent::die_with_it()?;
+    attn_sys::usage::keep_children()?;
+    let (asks, mut answers) = attn_sys::stdio::take()?;
+    serve(host, &mut BufReader::new(asks), &mut answers)
+}
+
+/// Answers every line of `input` until it ends.
+pub fn serve(host: &dyn Host, input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<()> {
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    let Opening { nonce } = serde_json::from_str(&line)?;
+    let mut reply = |answer| {
+        // One write: the other end is woken once.
+        let mut line = serde_json::to_vec(&Reply { nonce: nonce.clone(), answer })?;
+        line.push(b'\n');
+        output.write_all(&line)?;
+        output.flush()
+    };
+    reply(Answer::Hello { protocol: PROTOCOL.into() })?;
+    let mut cell = None;
+    loop {
+        line.clear();
+        if input.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let answer = serde_json::from_str::<Ask>(&line)
+            .map_err(|error| format!("malformed request: {error}").into())
+            .and_then(|ask| answer(host, &mut cell, ask));
+        reply(answer.unwrap_or_else(|error| failed(&error)))?;
+    }
+}
+
+fn failed(error: &AnyError) -> Answer {
+    let outcome = match error.downcast_ref::<CellError>() {
+        Some(CellError::Unavailable(_)) => Outcome::Unavailable,
+        Some(CellError::Unsupported(_)) => Outcome::Unsupported,
+        _ => Outcome::Error,
+    };
+    Answer::Failed { outcome, reason: error.to_string() }
+}
+
+/// Calls on inputs B of a cell that is not timed: what is right only once shows.
+const REPEATED: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
+
+/// A plan, the inputs that are timed, and where results go.
+struct Cell<'h> {
+    plan: Prepared<'h>,
+    problem: Problem,
+    inputs: Inputs,
+    on_device: bool,
+    checked: bool,
+    results: Results,
+    /// Where the results of other inputs are written to.
+    out: Output,
+    secret: Secret,
+    audit: Audit,
+    /// Processor time at [`Ask::Load`].
+    loaded: (Option<Duration>, Duration),
+}
+
+fn answer<'h>(
+    host: &'h dyn Host,
+    cell: &mut Option<Cell<'h>>,
+    ask: Ask,
+) -> Result<Answer, AnyError> {
+    match ask {
+        Ask::List(choice) => return Ok(Answer::Cells(host.cells(&choice)?)),
+        Ask::Prepare(setup) => {
+            let (ready, prepared) = prepare(host, setup)?;
+            *cell = Some(prepared);
+            return Ok(Answer::Ready(Box::new(ready)));
+        }
+        _ => {}
+    }
+    let cell = cell.as_mut().ok_or("nothing is prepared")?;
+    let began = Instant::now();
+    let answer = cell.answer(ask);
+    // What a backend does between two requests takes processor time, but is no part of this.
+    cell.audit.wall_ns += nanos(began.elapsed());
+    answer
+}
+
+fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError> {
+    if let Some(bytes) = setup.memory_limit {
+        attn_sys::limit::address_space(bytes)?;
+    }
+    let cpu = setup.cpu.filter(|&cpu| attn_sys::affinity::pin(cpu));
+    let backend = host.backend(&setup.backend);
+    let backend =
+        backend.ok_or_else(|| format!("the worker has no backend `{}`", setup.backend))?;
+    let threads = NonZeroUsize::new(setup.threads).ok_or("a request for 0 threads")?;
+    let AttnCase { problem, inputs, .. } = open(&setup.case)?;
+    let plan = Prepared::new(backend, &problem, &Exec { threads })?.on_device(setup.on_device);
+    let ready = Ready {
+        receipt: plan.receipt().clone(),
+        footprint: plan.footprint(),
+        work: Work::of(&problem, inputs.mask()),
+        cpu,
+    };
+    let secret = Secret::draw();
+    let audit = Audit { seed: secret.seed(), single_ns: u64::MAX, ..Audit::default() };
+    let cell = Cell {
+        plan,
+        out: Output::poisoned(&problem),
+        problem,
+        inputs,
+        on_device: setup.on_device,
+        checked: false,
+        results: Results { folder: setup.results, stored: 0 },
+        secret,
+        audit,
+        loaded: (None, Duration::ZERO),
+    };
+    Ok((ready, cell))
+}
+
+impl Cell<'_> {
+    fn answer(&mut self, ask: Ask) -> Result<Answer, AnyError> {
+        match ask {
+            Ask::List(_) | Ask::Prepare(_) => Err("not a request to a cell".into()),
+            Ask::Check { case } => self.check(&case),
+            Ask::Count { phases } => {
+                let memory = self.plan.memory()?;
+                let phases = if phases { self.plan.phases()? } else { Vec::new() };
+                Ok(Answer::Counted(Counted { memory, phases }))
+            }
+            Ask::Measure(timed) => {
+                if self.on_device && !self.checked {
+                    self.plan.warm_up_device(&self.inputs)?;
+                }
+                let measured = self.plan.measure(&timed, &mut self.inputs)?;
+                let Measured { process, out, varied, unwritten } = measured;
+                let mut stored = Stored { unwritten, ..self.results.store(&out, None)? };
+                for (variation, out) in varied {
+                    stored.results.extend(self.results.store(&out, Some(variation))?.results);
+                }
+                let clock_ns = attn_sys::clock::step_ns();
+                Ok(Answer::Measured { process: Box::new(process), clock_ns, stored })
+            }
+            Ask::Repeat => {
+                self.plan.load(&self.inputs)?;
+                self.plan.run(REPEATED)?;
+                let stored = self.results.store(&self.plan.store()?, None)?;
+                let mut both = self.fresh()?;
+                both.results.splice(..0, stored.results);
+                Ok(Answer::Stored(both))
+            }
+            Ask::Load => {
+                self.plan.load(&self.inputs)?;
+                self.plan.run(NonZeroU32::MIN)?;
+                self.loaded = (usage::processor(), usage::children());
+                self.audit.wall_ns = 0;
+                Ok(Answer::Stored(Stored::default()))
+            }
+            Ask::Run { calls, warm } => Ok(Answer::Ran(self.slot(calls, warm)?)),
+            Ask::Fresh => {
+                let stored = self.fresh()?;
+                self.audit.fresh.extend(stored.fresh);
+                Ok(Answer::Stored(stored))
+            }
+            Ask::Finish => self.finish(),
+        }
+    }
+
+    fn check(&mut self, case: &Path) -> Result<Answer, AnyError> {
+        let out = self.plan.compute(&open(case)?.inputs)?;
+        self.checked = true;
+        Ok(Answer::Stored(self.results.store(&out, None)?))
+    }
+
+    fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, AnyError> {
+        if let Some(warm) = NonZeroU32::new(warm) {
+            self.time(warm)?;
+        }
+        let watch = Watch::begin();
+        let before = watch.now();
+        let ns = nanos(self.time(calls)?);
+        let disturbed = before.zip(watch.now()).map(|(before, now)| now.is_more_than(&before));
+        Ok(Slot { ns, disturbed })
+    }
+
+    /// The time of so many calls. That of single ones is remembered if it is the least.
+    fn time(&mut self, calls: NonZeroU32) -> Result<Duration, AnyError> {
+        let start = Instant::now();
+        self.plan.run(calls)?;
+        let elapsed = start.elapsed();
+        if calls == NonZeroU32::MIN {
+            self.audit.single_ns = self.audit.single_ns.min(nanos(elapsed));
+        }
+        Ok(elapsed)
+    }
+
+    fn fresh(&mut self) -> Result<Stored, AnyError> {
+        self.out.poison_again();
+        let (fresh, variation) =
+            self.plan.fresh(&mut self.inputs, &mut self.secret, &mut self.out)?;
+        Ok(Stored { fresh: Some(fresh), ..self.results.store(&self.out, Some(variation))? })
+    }
+
+    fn finish(&mut self) -> Result<Answer, AnyError> {
+        let start = Instant::now();
+        let out = self.plan.store()?;
+        let store_ns = nanos(start.elapsed());
+        let stored = self.results.store(&out, None)?;
+        let used = self.loaded.0.zip(usage::processor());
+        let used = used.map(|(before, now)| now.saturating_sub(before));
+        // No call was made alone.
+        let single_ns = Some(self.audit.single_ns).filter(|&ns| ns < u64::MAX).unwrap_or(0);
+        let audit = Audit {
+            single_ns,
+            first_call_ns: self.plan.first_call_ns(),
+            copy_ns: copy_ns(&self.problem, &out),
+            store_ns,
+            processor_ns: used.map_or(0, nanos),
+            children_ns: nanos(usage::children().saturating_sub(self.loaded.1)),
+            clock_ns: self.audit.wall_ns,
+            ..std::mem::take(&mut self.audit)
+        };
+        Ok(Answer::Finished { stored, audit })
+    }
+}
+
+/// Files of results.
+struct Results {
+    folder: PathBuf,
+    stored: usize,
+}
+
+impl Results {
+    fn store(&mut self, out: &Output, variation: Option<Variation>) -> Result<Stored, AnyError> {
+        let file = PathBuf::from(format!("{}.out", self.stored));
+        self.stored += 1;
+        std::fs::write(self.folder.join(&file), out.to_le_bytes())?;
+        Ok(Stored { results: vec![(file, variation)], ..Stored::default() })
+    }
+}
+
+/// The problem with its inputs.
+fn open(path: &Path) -> Result<AttnCase, AnyError> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let bytes = std::fs::read(path).map_err(|error| named(&error))?;
+    Ok(AttnCase::parse(&bytes).map_err(|error| named(&error))?)
+}

@@ -1,0 +1,205 @@
+//! Reading a run folder. Whatever is wrong with it is one line that names file and place.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+use crate::limits::Ceilings;
+use crate::{CellKey, Limits, Machine, Map, Record, Run, SCHEMA, merge_processes};
+
+/// Why a file of a run could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
+    /// The folder is none of a run, or is not there.
+    #[error("{}: no {file} there, expected the folder of a run, as `attn run` makes it", run.display())]
+    NotARun {
+        /// The folder.
+        run: PathBuf,
+        /// What every run has.
+        file: &'static str,
+    },
+    /// A line is not what its schema says.
+    #[error("{}:{line}: {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What was expected.
+        message: String,
+    },
+}
+
+/// The file of a run folder that says what the run is.
+pub const HEAD: &str = "run.json";
+
+/// The file of a run folder with a record for each finished cell.
+pub const RECORDS: &str = "records.jsonl";
+
+/// The file of a run folder with a record for each process that ended, of the cells that are not finished. A run has it,
+/// though it may be empty, while it is under way or if it was interrupted.
+pub const PARTIAL: &str = "partial.jsonl";
+
+/// What a run is of which [`is_finished`] is false, after its name.
+pub const UNFINISHED: &str = "is unfinished: it is under way, or was interrupted or killed, so cells or some of their processes \
+                              are missing";
+
+/// Whether nobody is writing into the run folder `run` any more, and nothing cut it short.
+pub fn is_finished(run: &Path) -> bool {
+    !run.join(PARTIAL).exists()
+}
+
+/// The records of the run folder `run`: of its finished cells, then what [`PARTIAL`] knows of others. A time that cannot be, by
+/// what the run knows of its machine, is none: see [`Record::doubt`].
+pub fn read_records(run: &Path) -> Result<Vec<Record>, ReadError> {
+    let mut records = read_finished(run)?;
+    let partial = merge_processes(&read_partial(run, &records)?);
+    records.extend(partial);
+    let limits = read_limits(run)?;
+    let mut machines: Vec<(Machine, Option<Ceilings>)> = Vec::new();
+    for record in &records {
+        if !machines.iter().any(|(machine, _)| *machine == record.machine) {
+            let probe = limits.as_ref().and_then(|limits| limits.of(&record.machine));
+            machines.push((record.machine.clone(), probe.map(|probe| probe.ceilings())));
+        }
+    }
+    let doubted = |record: Record| {
+        let known = machines.iter().find(|(machine, _)| *machine == record.machine);
+        record.doubted(known.and_then(|(_, ceilings)| ceilings.as_ref()))
+    };
+    Ok(records.into_iter().map(doubted).collect())
+}
+
+/// Reads [`RECORDS`] of the run folder `run`.
+pub fn read_finished(run: &Path) -> Result<Vec<Record>, ReadError> {
+    lines(&run.join(RECORDS), &read_own(run, RECORDS)?)
+}
+
+/// Reads [`PARTIAL`] of the run folder `run`, if it is there, without what it says of cells in `finished`: a harness that was
+/// killed between the writing of both files left them in both. Half a line at the end, of one that was killed while
+/// it wrote, is left out.
+pub fn read_partial(run: &Path, finished: &[Record]) -> Result<Vec<Record>, ReadError> {
+    let path = run.join(PARTIAL);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = read(&path)?;
+    let whole = text.rfind('\n').map_or(0, |at| at + 1);
+    let mut partial = lines(&path, &text[..whole])?;
+    let finished: HashSet<CellKey<'_>> = finished.iter().map(Record::cell).collect();
+    partial.retain(|said| !finished.contains(&said.cell()));
+    Ok(partial)
+}
+
+fn lines(path: &Path, text: &str) -> Result<Vec<Record>, ReadError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(at, line)| parse(path, at + 1, line, SCHEMA).and_then(|r| timed(path, at + 1, r)))
+        .collect()
+}
+
+/// Refuses a sample of no calls: its time is no time of a call.
+fn timed(path: &Path, line: usize, record: Record) -> Result<Record, ReadError> {
+    let processes = record.measurement().map_or(&[][..], |measured| &measured.processes);
+    if processes.iter().any(|process| process.reps == 0) {
+        let message = "`reps` is 0, expected at least one call in a sample".into();
+        return Err(ReadError::Malformed { path: path.into(), line, message });
+    }
+    Ok(record)
+}
+
+/// Reads [`HEAD`] of the run folder `run`.
+pub fn read_run(run: &Path) -> Result<Run, ReadError> {
+    parse(&run.join(HEAD), 1, &read_own(run, HEAD)?, Run::SCHEMA)
+}
+
+/// Reads `map.json` of the run folder `run`; `None` if the run has none.
+pub fn read_map(run: &Path) -> Result<Option<Map>, ReadError> {
+    read_if_there(&run.join("map.json"), Map::SCHEMA)
+}
+
+/// Reads `limits.json` of the run folder `run`; `None` if the run has none.
+pub fn read_limits(run: &Path) -> Result<Option<Limits>, ReadError> {
+    read_if_there(&run.join("limits.json"), Limits::SCHEMA)
+}
+
+fn read_if_there<T: DeserializeOwned>(path: &Path, schema: &str) -> Result<Option<T>, ReadError> {
+    if path.exists() { parse(path, 1, &read(path)?, schema).map(Some) } else { Ok(None) }
+}
+
+/// Reads a file that every run folder has.
+fn read_own(run: &Path, file: &'static str) -> Result<String, ReadError> {
+    let path = run.join(file);
+    if path.exists() { read(&path) } else { Err(ReadError::NotARun { run: run.into(), file }) }
+}
+
+fn read(path: &Path) -> Result<String, ReadError> {
+    std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.into(), source })
+}
+
+fn parse<T: DeserializeOwned>(
+    path: &Path,
+    line: usize,
+    text: &str,
+    schema: &str,
+) -> Result<T, ReadError> {
+    let malformed = |message| ReadError::Malformed { path: path.into(), line, message };
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|e| malformed(format!("not JSON: {e}")))?;
+    match value.get("schema").and_then(|s| s.as_str()) {
+        Some(found) if found == schema => {}
+        Some(found) => {
+            return Err(malformed(format!("schema `{found}`, expected `{schema}`")));
+        }
+        None => return Err(malformed(format!("no schema, expected `{schema}`"))),
+    }
+    serde_json::from_value(value).map_err(|e| malformed(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        let path = Path::new("run/records.jsonl");
+        parse::<Record>(path, 3, text, SCHEMA).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn unknown_versions_and_torn_lines_are_refused_in_one_line() {
+        assert_eq!(
+            message(r#"{"schema":"attn-record/2"}"#),
+            "run/records.jsonl:3: schema `attn-record/2`, expected `attn-record/1`"
+        );
+        assert!(message("{}").ends_with("no schema, expected `attn-record/1`"));
+        assert!(message(r#"{"schema":"#).contains("not JSON"));
+        assert!(message(r#"{"schema":"attn-record/1","case":"x"}"#).contains("missing field"));
+    }
+
+    #[test]
+    fn a_folder_without_a_run_is_named_and_so_is_what_makes_one() {
+        let expected =
+            "nowhere: no run.json there, expected the folder of a run, as `attn run` makes it";
+        assert_eq!(read_run(Path::new("nowhere")).unwrap_err().to_string(), expected);
+        let error = read_records(Path::new("nowhere")).unwrap_err().to_string();
+        assert!(error.starts_with("nowhere: no records.jsonl there"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,300}", version in "attn-record/[0-9]{1,2}") {
+            let path = Path::new("run/records.jsonl");
+            let _ = parse::<Record>(path, 1, &text, SCHEMA);
+            let _ = parse::<Record>(path, 1, &format!(r#"{{"schema":"{version}",{text}"#), SCHEMA);
+        }
+    }
+}

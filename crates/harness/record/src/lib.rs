@@ -1,0 +1,43 @@
+//! What `attn` writes down, and how its numbers are summarised.
+//!
+//! A run is a folder:
+//!
+//! | file | content | type |
+//! |---|---|---|
+//! | `run.json` | what was asked, when, on which machine | [`Run`] |
+//! | `records.jsonl` | one line per cell: case x backend x threads | [`Record`] |
+//! | `partial.jsonl` | one line per process, of the cells that are under way, or were when a run was interrupted | [`Record`] |
+//! | `map.json` | attention weights of one head, for the picture | [`Map`] |
+//! | `limits.json` | the machine's peak rates, measured | [`Limits`] |
+//! | `claims.json` | statements about attention and what was found, in a folder of its own | [`claims`] |
+//!
+//! The bench crates write these files and the report, cmp and gate read them; neither knows the other.
+
+mod audit;
+mod build;
+pub mod claims;
+mod code;
+mod files;
+pub mod limits;
+mod map;
+mod measurement;
+mod processes;
+mod record;
+mod run;
+pub mod stats;
+
+pub use audit::{Audit, Doubt, Fresh, Rule, Seen};
+pub use build::Build;
+pub use code::code;
+pub use files::{
+    HEAD, PARTIAL, RECORDS, ReadError, UNFINISHED, is_finished, read_finished, read_limits,
+    read_map, read_partial, read_records, read_run,
+};
+pub use limits::Limits;
+pub use map::Map;
+pub use measurement::{Estimate, STOPPING, Spread};
+pub use processes::{CellKey, merge_processes};
+pub use record::{
+    Axis, Digests, Measurement, Memory, Model, Outcome, Process, Record, SCHEMA, Volatile,
+};
+pub use run::{Cache, Group, Machine, Run, Shard};

@@ -1,0 +1,116 @@
+//! What the processes of one cell said, put together.
+
+use std::collections::HashMap;
+
+use crate::{Build, Machine, Model, Outcome, Record};
+
+/// What names a cell: case, backend, threads, model, machine and build.
+pub type CellKey<'a> = (&'a str, &'a str, usize, Option<Model>, &'a Machine, &'a Build);
+
+impl Record {
+    /// The cell that it is of.
+    pub fn cell(&self) -> CellKey<'_> {
+        (&self.case, &self.backend, self.threads, self.model, &self.machine, &self.build)
+    }
+
+    /// Adds what a later process of the same cell said. The first that does not end `ok` decides, and then no
+    /// time is kept.
+    pub fn add(&mut self, mut later: Record) {
+        let (before, after) = (&mut self.volatile, std::mem::take(&mut later.volatile));
+        before.wall_ns += after.wall_ns;
+        let oracles = before.oracle_ns.into_iter().chain(after.oracle_ns);
+        before.oracle_ns = oracles.reduce(|a, b| a + b);
+        before.memory = before.memory.or(after.memory);
+        if before.phases.is_empty() {
+            before.phases = after.phases;
+        }
+        match (&mut before.measurement, after.measurement) {
+            (Some(before), Some(after)) => {
+                before.clock_ns = before.clock_ns.min(after.clock_ns);
+                before.processes.extend(after.processes);
+            }
+            (before, after) => *before = before.take().or(after),
+        }
+        if later.outcome != Outcome::Ok {
+            later.volatile = std::mem::take(&mut self.volatile);
+            later.volatile.measurement = None;
+            later.check = later.check.or(self.check.take());
+            later.receipt = later.receipt.or(self.receipt.take());
+            later.footprint = later.footprint.or(self.footprint.take());
+            *self = later;
+        }
+    }
+}
+
+/// One record per cell, in the order in which the cells first come in `said`.
+pub fn merge_processes(said: &[Record]) -> Vec<Record> {
+    let mut places: HashMap<CellKey<'_>, usize> = HashMap::new();
+    let mut cells: Vec<Record> = Vec::new();
+    for record in said {
+        if let Some(&at) = places.get(&record.cell()) {
+            cells[at].add(record.clone());
+        } else {
+            places.insert(record.cell(), cells.len());
+            cells.push(record.clone());
+        }
+    }
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Measurement, Memory, Process};
+
+    /// What a process said that measured one sample.
+    fn said(case: &str, outcome: Outcome, ns: u64) -> Record {
+        let json = r#"{"schema":"attn-record/1","case":"CASE","axis":null,"backend":"b","threads":1,
+            "model":"kernel","outcome":"OUTCOME","reason":null,
+            "problem":{"shape":{"batch":1,"heads_q":1,"heads_kv":1,"len_q":1,"len_k":1,"dim":1,"dim_v":1},
+                "dtype":"f32"},
+            "inputs":"i","digests":null,"work":{"pairs":1,"flops":4,"exps":1,"tanhs":0,"bytes":16},
+            "receipt":null,"footprint":null,"check":null,"recheck":null,
+            "build":{"version":"1","target_features":"","profile":"release"},
+            "machine":{"cpu":"c","cores":2,"isa":"","arch":"","os":""},
+            "volatile":{"started_ms":0,"wall_ns":0,"oracle_ns":null,"memory":null,"measurement":null}}"#;
+        let json = json.replace("CASE", case).replace("OUTCOME", outcome.name());
+        let mut record: Record = serde_json::from_str(&json).unwrap();
+        let process = Process::of_samples(1, &[ns]);
+        record.volatile.wall_ns = 5;
+        record.volatile.measurement = (outcome == Outcome::Ok)
+            .then(|| Measurement { clock_ns: ns, processes: vec![process] });
+        record
+    }
+
+    #[test]
+    fn every_process_of_a_cell_adds_its_samples() {
+        let mut first = said("x", Outcome::Ok, 30);
+        first.volatile.oracle_ns = Some(7);
+        let memory = Memory {
+            prepared_bytes: 1,
+            peak_bytes: 2,
+            allocations: Some(3),
+            allocated_bytes: Some(4),
+            uncounted_bytes: None,
+        };
+        first.volatile.memory = Some(memory);
+        let all = [first, said("y", Outcome::Ok, 1), said("x", Outcome::Ok, 20)];
+        let [x, y] = &merge_processes(&all)[..] else { panic!("two cells") };
+        assert_eq!((x.case.as_str(), y.case.as_str()), ("x", "y"));
+        let measurement = x.measurement().unwrap();
+        assert_eq!((measurement.clock_ns, measurement.process_medians()), (20, vec![30.0, 20.0]));
+        assert_eq!((x.volatile.wall_ns, x.volatile.oracle_ns), (10, Some(7)));
+        assert_eq!(x.volatile.memory, Some(memory));
+    }
+
+    #[test]
+    fn one_process_that_fails_decides_and_no_time_is_kept() {
+        let mut first = said("x", Outcome::Ok, 30);
+        first.footprint = Some(attn_core::Footprint::default());
+        let all = [first, said("x", Outcome::Disagrees, 0)];
+        let [x] = &merge_processes(&all)[..] else { panic!("one cell") };
+        assert_eq!((x.outcome, &x.volatile.measurement), (Outcome::Disagrees, &None));
+        assert_eq!(x.volatile.wall_ns, 10);
+        assert!(x.footprint.is_some(), "what the first process said is kept");
+    }
+}

@@ -1,0 +1,151 @@
+//! The pictures, as SVG.
+//!
+//! Every picture is drawn from `ok` cells alone, except that of the errors, which shows wrong results
+//! where they lie: beyond the budget. A backend has the same colour and marker everywhere.
+
+mod canvas;
+mod claims;
+mod colors;
+mod curves;
+mod errors;
+mod forest;
+mod frame;
+mod labels;
+mod map;
+mod marker;
+mod memory;
+mod palette;
+mod phases;
+mod power;
+mod roofline;
+mod scale;
+mod scheme;
+mod sweeps;
+mod text;
+mod threads;
+mod thumbnail;
+mod tooltip;
+
+pub use claims::of_claim;
+pub use forest::{Band, Change, Tone, forest};
+pub use map::attention_map;
+pub use power::{PowerCurve, power};
+pub(crate) use scheme::dark;
+pub use thumbnail::thumbnail;
+pub use tooltip::TooltipPoint;
+
+use attn_record::{Axis, Record};
+
+use crate::peak_rates::PeakRates;
+use crate::sweep::Sweep;
+
+/// A picture that is not of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// How to read it.
+    pub caption: String,
+    /// The picture.
+    pub svg: String,
+}
+
+/// A picture, and what a page needs to know about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chart {
+    /// Name for files: `time-seq-len-full`.
+    pub name: String,
+    /// The sub-sweep that it shows: `sweep/seq-len/full`; `None` if it shows more than one group.
+    pub group: Option<String>,
+    /// How to read it, in one sentence.
+    pub caption: String,
+    /// The arguments of `attn run` that measure again what it shows.
+    pub again: String,
+    /// The picture.
+    pub svg: String,
+    /// Its points.
+    pub spots: Vec<TooltipPoint>,
+}
+
+/// Every chart that `records`, which are of one place, have data for: those of the sweeps, then those of
+/// several groups.
+pub(crate) fn all(records: &[&Record], peak_rates: &PeakRates) -> Vec<Chart> {
+    let mut charts = Vec::new();
+    for sweep in Sweep::all(records) {
+        charts.extend(sweeps::time(&sweep, peak_rates));
+        if sweep.axis == Axis::Len {
+            charts.extend(sweeps::rate(&sweep, peak_rates));
+            charts.extend(memory::peak(&sweep));
+        }
+    }
+    charts.extend(threads::speedups(records));
+    charts.extend(roofline::roofline(records, peak_rates));
+    charts.extend(phases::phases(records));
+    charts.extend(errors::errors(records));
+    charts
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_record::Outcome;
+
+    use super::*;
+    use crate::fixture::{map, refs, sweep, with_outcome};
+    use crate::png::parse;
+
+    const GROUP: &str = "sweep/seq-len/full";
+
+    fn all(records: &[Record]) -> Vec<Chart> {
+        super::all(&refs(records), &PeakRates::default())
+    }
+
+    fn named<'a>(charts: &'a [Chart], name: &str) -> &'a str {
+        &charts.iter().find(|c| c.name == name).unwrap().svg
+    }
+
+    #[test]
+    fn every_chart_is_well_formed_however_little_there_is_to_draw() {
+        let backends = ["naive", "faer", "candle/fused", "flash/avx2", "mine/<&\">"];
+        for sizes in [&[64][..], &[64, 128], &[1, 2, 4, 8, 16, 32, 64, 128, 4096]] {
+            for n in 1..=backends.len() {
+                let mut records = sweep(GROUP, &backends[..n], sizes);
+                // A hole in the first curve.
+                records[0] = with_outcome(records[0].clone(), Outcome::Timeout);
+                for chart in all(&records) {
+                    parse(&chart.svg).unwrap_or_else(|e| panic!("{}: {e}", chart.name));
+                }
+            }
+        }
+        assert!(parse(&attention_map(&map(4)).unwrap().svg).is_ok());
+    }
+
+    #[test]
+    fn a_backend_keeps_its_colour_whoever_else_is_there() {
+        let fused = "#ED2600";
+        for backends in [&["candle/fused"][..], &["naive", "faer", "candle/fused"]] {
+            let charts = all(&sweep(GROUP, backends, &[64, 128]));
+            assert_eq!(charts.len(), 3);
+            assert!(charts.iter().all(|c| c.svg.contains(fused)));
+        }
+        let without = all(&sweep(GROUP, &["naive", "faer"], &[64, 128]));
+        assert!(without.iter().all(|c| !c.svg.contains(fused)));
+    }
+
+    #[test]
+    fn wrong_results_have_no_time_even_if_they_carry_samples() {
+        let mut records = sweep(GROUP, &["naive", "wrong"], &[64, 128]);
+        for record in records.iter_mut().filter(|r| r.backend == "wrong") {
+            *record = with_outcome(record.clone(), Outcome::Disagrees);
+        }
+        let charts = all(&records);
+        for name in ["time-seq-len-full", "rate-seq-len-full"] {
+            assert!(named(&charts, name).contains("naive"));
+            assert!(!named(&charts, name).contains("wrong"));
+        }
+        let failed: Vec<Record> = records.into_iter().filter(|r| r.backend == "wrong").collect();
+        assert!(all(&failed).iter().all(|c| c.name == "error-budget"));
+    }
+
+    #[test]
+    fn no_records_no_charts() {
+        assert!(all(&[]).is_empty());
+    }
+}

@@ -1,0 +1,221 @@
+//! Time and rate over the size that a sweep varies.
+
+use attn_record::{Axis, Record, stats};
+
+use super::Chart;
+use super::curves::{Curve, Level, Mark, Plot, Slope, picture};
+use super::frame::Tick;
+use super::scale::{Scale, round_steps};
+use super::tooltip::facts;
+use crate::peak_rates::{Peak, PeakRates, on_processor};
+use crate::sweep::Sweep;
+
+/// Samples outside these quantiles are not covered by the bars.
+const BARS: (f64, f64) = (0.1, 0.9);
+
+/// Time per call, both axes logarithmic; `None` if nothing was measured.
+pub(super) fn time(sweep: &Sweep<'_>, peak_rates: &PeakRates) -> Option<Chart> {
+    let (slopes, growth) = match sweep.axis {
+        Axis::Len => (
+            vec![slope("∝ N", 1), slope("∝ N²", 2)],
+            "attention over N tokens costs N² for long sequences",
+        ),
+        Axis::Dim => (
+            vec![slope("∝ D", 1)],
+            "a cost that follows D comes from the matrix products, one that does not from softmax",
+        ),
+    };
+    let chart = Plot {
+        title: format!("Time per call: {}", sweep.description()),
+        subtitle: "Median; bars span the 10th to the 90th percentile of the samples; \
+                   lower is better"
+            .into(),
+        x_name: axis_name(sweep).into(),
+        y_name: "Time per call".into(),
+        sizes: sweep.sizes(),
+        y: times,
+        curves: curves(sweep, peak_rates, |_, ns| Some(ns)),
+        slopes,
+        levels: Vec::new(),
+    };
+    let (svg, spots) = picture(&chart)?;
+    Some(Chart {
+        name: format!("time-{}", sweep.slug()),
+        group: Some(sweep.group.into()),
+        caption: format!(
+            "Parallel curves differ by a constant factor; the grey lines show how fast time grows: {growth}."
+        ),
+        again: sweep.again(),
+        svg,
+        spots,
+    })
+}
+
+/// Useful operations per time; `None` if nothing was measured.
+pub(super) fn rate(sweep: &Sweep<'_>, peak_rates: &PeakRates) -> Option<Chart> {
+    let on_device = sweep.records.iter().any(|record| !on_processor(record));
+    let chart = Plot {
+        title: format!("Useful work per second: {}", sweep.description()),
+        subtitle:
+            "2 (D + Dv) operations per admitted pair of query and key, over the time; higher is better"
+                .into(),
+        x_name: axis_name(sweep).into(),
+        y_name: "GFLOP/s".into(),
+        sizes: sweep.sizes(),
+        // A device may do a hundred times what the processor does.
+        y: if on_device { wide_rates } else { rates },
+        curves: curves(sweep, peak_rates, |record, ns| Some(record.work.flops.0 as f64 / ns)),
+        slopes: Vec::new(),
+        levels: levels(sweep, peak_rates),
+    };
+    let (svg, spots) = picture(&chart)?;
+    Some(Chart {
+        name: format!("rate-{}", sweep.slug()),
+        group: Some(sweep.group.into()),
+        caption:
+            "The same measurements as a rate: a flat curve does a fixed amount of work per second, a falling \
+             one meets a limit such as the size of a cache. The dashed line, where the limits of the machine \
+             were measured, is the most that its arithmetic units do."
+                .into(),
+        again: sweep.again(),
+        svg,
+        spots,
+    })
+}
+
+fn slope(name: &'static str, exponent: i32) -> Slope {
+    Slope { name, exponent }
+}
+
+/// The peak of the processor, and those of devices that computed cells.
+fn levels(sweep: &Sweep<'_>, peak_rates: &PeakRates) -> Vec<Level> {
+    let mut levels: Vec<Level> = Vec::new();
+    for Peak { isa, gflops } in sweep.records.iter().filter_map(|record| peak_rates.peak(record)) {
+        // Of a device the name alone: the receipts have the rest.
+        let name = format!("peak, {}", isa.split(',').next().unwrap_or(isa));
+        if !levels.iter().any(|level| level.name == name) {
+            levels.push(Level { name, value: gflops });
+        }
+    }
+    levels
+}
+
+pub(super) fn axis_name(sweep: &Sweep<'_>) -> &'static str {
+    match sweep.axis {
+        Axis::Len => "Sequence length N (tokens)",
+        Axis::Dim => "Head dimension D",
+    }
+}
+
+/// The measured cells, each drawn at `value(cell, nanoseconds per call)`.
+fn curves<'a>(
+    sweep: &Sweep<'a>,
+    peak_rates: &PeakRates,
+    value: impl Fn(&Record, f64) -> Option<f64>,
+) -> Vec<Curve<'a>> {
+    let mark = |record: &Record| {
+        let samples = record.measurement()?.per_call_ns();
+        // What a coarse clock saw as no time at all has no place on these axes.
+        let at = |q| value(record, stats::quantile(&samples, q)?).filter(|v| v.is_normal());
+        let middle = value(record, record.median_ns()?).filter(|v| v.is_normal())?;
+        let (a, b) = (at(BARS.0).unwrap_or(middle), at(BARS.1).unwrap_or(middle));
+        let text = facts(record, &sweep.at(record), sweep.best(record), peak_rates);
+        let (low, high) = (a.min(b).min(middle), a.max(b).max(middle));
+        Some(Mark { size: sweep.size(record) as f64, middle, low, high, text })
+    };
+    let lines = sweep.lines().into_iter().map(|line| Curve {
+        backend: line.backend,
+        points: line.cells.iter().filter_map(|r| mark(r)).collect(),
+    });
+    lines.filter(|curve| !curve.points.is_empty()).collect()
+}
+
+pub(super) fn times(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+    logarithmic(ends, (from, to), time_tick)
+}
+
+fn rates((_, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+    let steps = round_steps(high, 6);
+    let top = steps.last().copied().unwrap_or(high);
+    let ticks: Vec<Tick> = steps.iter().map(|&v| (v, v.to_string())).collect();
+    (Scale::linear(top, from, to), ticks)
+}
+
+fn wide_rates(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+    logarithmic(ends, (from, to), |rate| rate.to_string())
+}
+
+fn logarithmic(
+    ends: (f64, f64),
+    (from, to): (f64, f64),
+    label: impl Fn(f64) -> String,
+) -> (Scale, Vec<Tick>) {
+    let scale = Scale::log(at_least_a_decade(ends), 0.05, from, to);
+    let ticks = scale.decades().into_iter().map(|value| (value, label(value)));
+    (scale, ticks.collect())
+}
+
+/// A wider range with the same middle, so that noise does not fill the picture and there are ticks.
+pub(super) fn at_least_a_decade((low, high): (f64, f64)) -> (f64, f64) {
+    let (middle, half) = ((low * high).sqrt(), 10f64.sqrt());
+    (low.min(middle / half), high.max(middle * half))
+}
+
+/// A round time: `200 ns`, `5 ms`.
+fn time_tick(ns: f64) -> String {
+    let (unit, name) = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")]
+        .into_iter()
+        .find(|(unit, _)| ns >= *unit)
+        .unwrap_or((1.0, "ns"));
+    format!("{} {name}", ns / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::peak_rates::example_with_device;
+
+    #[test]
+    fn a_clock_that_stands_still_leaves_a_gap() {
+        let mut records = fixture::sweep("sweep/seq-len/full", &["a"], &[64, 128]);
+        let still = records[0].volatile.measurement.as_mut().unwrap();
+        still.processes[0].samples_ns.fill(0);
+        let cells = fixture::refs(&records);
+        let (sweeps, peak_rates) = (Sweep::all(&cells), PeakRates::default());
+        let curves = curves(&sweeps[0], &peak_rates, |_, ns| Some(ns));
+        assert_eq!(curves[0].points.len(), 1);
+        assert!(time(&sweeps[0], &peak_rates).is_some() && rate(&sweeps[0], &peak_rates).is_some());
+    }
+
+    #[test]
+    fn a_device_has_a_peak_of_its_own_and_room_beside_the_processor() {
+        let device = "a GPU, compute capability 9.0";
+        let mut records = fixture::sweep("sweep/seq-len/full", &["cpu", "gpu"], &[64, 128]);
+        for record in records.iter_mut().filter(|record| record.backend == "gpu") {
+            record.receipt.as_mut().unwrap().device = device.into();
+        }
+        let cells = fixture::refs(&records);
+        let sweep = &Sweep::all(&cells)[0];
+        let svg = rate(sweep, &example_with_device(device)).unwrap().svg;
+        for text in ["peak, avx512<", "peak, a GPU<", ">10000<"] {
+            assert!(svg.replace('\n', "").contains(text), "{text} in {svg}");
+        }
+    }
+
+    #[test]
+    fn ticks_of_time_have_units() {
+        let cases = [(20.0, "20 ns"), (5e3, "5 µs"), (2e7, "20 ms"), (1e10, "10 s")];
+        for (ns, text) in cases {
+            assert_eq!(time_tick(ns), text);
+        }
+    }
+
+    #[test]
+    fn narrow_ranges_are_widened_around_their_middle() {
+        let (low, high) = at_least_a_decade((90.0, 110.0));
+        assert!((high / low - 10.0).abs() < 1e-9);
+        assert!(((low * high).sqrt() - 9900f64.sqrt()).abs() < 1e-9);
+        assert_eq!(at_least_a_decade((1.0, 1000.0)), (1.0, 1000.0));
+    }
+}

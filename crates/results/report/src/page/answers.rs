@@ -1,0 +1,252 @@
+//! The three things to know first: who is the fastest where, is everything right, how does it scale and
+//! how far from the machine's limit is it.
+
+use attn_record::{Axis, Model, Outcome, Record};
+
+use super::html::{Cell, heading, list, paragraph, strong, table, text};
+use crate::compare::{GroupWinner, winners};
+use crate::disturbance::Disturbance;
+use crate::format::{bytes, count, percent, ratio, significant};
+use crate::scaling::{Exponent, LARGE, Line, Sweep, Threads};
+use crate::source::MachineSection;
+use crate::summary::Summary;
+
+/// Three cards, and how calm the machine was.
+pub(super) fn cards(machine: &MachineSection<'_>) -> String {
+    let cards = [
+        ("Who is the fastest", fastest(machine)),
+        ("Is everything right", right(&machine.records)),
+        ("How it scales, and how far from the limit", limits(machine)),
+    ];
+    let cards = cards.map(|(question, answers)| {
+        format!("<div class=\"answer\">\n<h3>{question}</h3>\n{}</div>\n", list(&answers))
+    });
+    let calm = Disturbance::of(machine.records.iter().copied()).as_ref().map(disturbance);
+    format!("<div class=\"answers\">\n{}</div>\n{}", cards.concat(), calm.unwrap_or_default())
+}
+
+fn disturbance(found: &Disturbance) -> String {
+    let line = text(&found.line());
+    paragraph(&match found.warning {
+        Some(_) => format!("<strong class=\"bad\">{line}</strong>."),
+        None => line + ".",
+    })
+}
+
+fn fastest(machine: &MachineSection<'_>) -> Vec<String> {
+    let summary = Summary::of_cells(&machine.records);
+    let mut said = Vec::new();
+    if let [first, rest @ ..] = &summary.ranking[..] {
+        let cells = count(first.cells, "cell");
+        let next = rest.first().map_or_else(String::new, |next| {
+            format!(", {} next with {}", strong(&next.backend), ratio(next.ratio))
+        });
+        said.push(format!(
+            "Overall {}: {} the best time{next} (geometric mean over {cells}).",
+            strong(&first.backend),
+            ratio(first.ratio),
+        ));
+    }
+    let winners = winners(&machine.records);
+    let groups = winners.chunk_by(|a, b| a.group == b.group);
+    // A single case is no place to lead in; the table of all leads has it.
+    said.extend(groups.filter(|group| group[0].of > 1).map(group));
+    if said.is_empty() {
+        said.push("Nothing was measured.".into());
+    }
+    said
+}
+
+/// `sweep/seq-len/full: faer (n=64 to n=512), 1.11x to 1.28x ahead; then faer or ndarray.`
+fn group(winners: &[GroupWinner]) -> String {
+    let parts: Vec<String> = winners
+        .iter()
+        .map(|lead| {
+            let names: Vec<String> = lead.leaders.iter().map(|name| strong(name)).collect();
+            let cases = if lead.cases.len() == lead.of {
+                String::new()
+            } else {
+                format!(" ({})", text(&lead.place()))
+            };
+            let alone = lead.ahead.filter(|_| lead.leaders.len() == 1);
+            let ahead = alone.map_or_else(String::new, |ends| format!(", ahead by {}", span(ends)));
+            format!("{}{cases}{ahead}", names.join(" or "))
+        })
+        .collect();
+    format!("{}: {}.", text(&winners[0].group), parts.join("; "))
+}
+
+/// `1.11x to 1.28x`.
+fn span((low, high): (f64, f64)) -> String {
+    match (ratio(low), ratio(high)) {
+        (low, high) if low == high => low,
+        (low, high) => format!("{low} to {high}"),
+    }
+}
+
+/// Who leads where, in full.
+pub(super) fn leads_table(machine: &MachineSection<'_>) -> String {
+    let head = ["cases", "", "fastest"].map(Cell::text).into_iter();
+    let head: Vec<Cell> = head.chain([Cell::number("runner-up")]).collect();
+    let winners = winners(&machine.records);
+    if winners.is_empty() {
+        return String::new();
+    }
+    let rows = winners.iter().map(|lead| {
+        let ahead = Cell::number(&lead.ahead.map_or_else(|| "–".into(), span));
+        vec![
+            Cell::code(&lead.group),
+            Cell::text(&lead.place()),
+            Cell::code(&lead.leaders.join(" or ")).class("wrap"),
+            ahead.sorted_by(lead.ahead.map_or(0.0, |(low, _)| low)),
+        ]
+    });
+    let note = "By kernel time with one thread, where that was measured. Several names: the intervals do not \
+                tell them apart. The next is the fastest that is believed to be slower.";
+    heading("Who leads where") + &table(&head, rows) + &paragraph(note)
+}
+
+fn right(records: &[&Record]) -> Vec<String> {
+    let summary = Summary::of_cells(records);
+    let n = |outcome| summary.count(outcome);
+    let (ok, wrong) = (n(Outcome::Ok), n(Outcome::Disagrees));
+    let failed = n(Outcome::Error) + n(Outcome::Timeout);
+    let mut said = vec![match (ok, wrong) {
+        (0, 0) => "No cell was checked.".into(),
+        (ok, 0) => format!("{}: all {ok} results agree with the f64 oracle.", strong("Yes")),
+        (ok, wrong) => format!(
+            "<strong class=\"bad\">No</strong>: {wrong} of {} results disagree with the f64 oracle.",
+            ok + wrong
+        ),
+    }];
+    if !summary.not_ranked.is_empty() {
+        let names: Vec<String> = summary.not_ranked.iter().map(|name| strong(name)).collect();
+        said.push(format!("Wrong somewhere, and so not ranked: {}.", names.join(", ")));
+    }
+    said.extend(summary.worst.as_ref().map(|worst| {
+        format!(
+            "The largest error uses {} of its budget ({} on {}).",
+            strong(&percent(worst.share)),
+            text(&worst.backend),
+            text(&worst.case),
+        )
+    }));
+    if failed > 0 {
+        let cells = count(failed, "cell");
+        said.push(format!("<strong class=\"bad\">{cells} failed</strong> or ran out of time."));
+    }
+    let implausible = n(Outcome::Implausible);
+    if implausible > 0 {
+        let cells = count(implausible, "cell");
+        let verb = if implausible == 1 { "has" } else { "have" };
+        said.push(format!(
+            "<strong class=\"bad\">{cells} {verb} a time that cannot be</strong>, which is not shown."
+        ));
+    }
+    let others = [Outcome::Unsupported, Outcome::Unavailable, Outcome::Skipped];
+    let others: Vec<String> = others
+        .into_iter()
+        .filter(|&outcome| n(outcome) > 0)
+        .map(|outcome| format!("{} {outcome}", n(outcome)))
+        .collect();
+    if !others.is_empty() {
+        said.push(format!("Not run: {}.", others.join(", ")));
+    }
+    said
+}
+
+fn limits(machine: &MachineSection<'_>) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(sweep) = longest(&machine.scaling.sweeps) {
+        said.extend(growth(sweep, "Time", |line| line.time));
+        said.extend(growth(sweep, "Scratch", |line| line.memory));
+        said.extend(scratch(machine, sweep));
+    }
+    said.extend(speedup(&machine.scaling.threads));
+    said.extend(peak(machine));
+    if said.is_empty() {
+        said.push("No sweep was measured.".into());
+    }
+    said
+}
+
+/// The sweep over N with the most sizes, the first of several.
+fn longest(sweeps: &[Sweep]) -> Option<&Sweep> {
+    let over_n = sweeps.iter().filter(|s| s.axis == Axis::Len && s.model == Model::Kernel);
+    over_n.rev().max_by_key(|sweep| sweep.backends.iter().map(|line| line.slopes.len()).max())
+}
+
+/// `Time grows as N^1.98 (faer) to N^2.05 (naive) for N >= 512; expected is N^2.`
+fn growth(sweep: &Sweep, what: &str, exponent: fn(&Line) -> Exponent) -> Option<String> {
+    let fits = sweep.backends.iter().filter_map(|l| Some((exponent(l).best()?, l)));
+    let mut lines: Vec<(f64, &str)> =
+        fits.map(|(fit, line)| (fit.slope, line.backend.as_str())).collect();
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (low, high) = (lines.first()?, lines.last()?);
+    let one = |(slope, name): &(f64, &str)| format!("N<sup>{slope:.2}</sup> ({})", text(name));
+    let range = if lines.len() == 1 { one(low) } else { format!("{} to {}", one(low), one(high)) };
+    let large = sweep.backends.iter().all(|l| exponent(l).best() == exponent(l).large);
+    let sizes = if large { format!(" for N ≥ {LARGE}") } else { String::new() };
+    let expected = sweep.expected.filter(|_| what == "Time");
+    let expected = expected.map_or_else(String::new, |e| format!("; the work as N<sup>{e}</sup>"));
+    Some(format!("{what} grows as {range}{sizes}{expected}."))
+}
+
+/// `At N = 2048 it is 8 KiB (candle/fused) to 16 MiB (faer).` At the largest size that all backends of the
+/// sweep were measured at.
+fn scratch(machine: &MachineSection<'_>, sweep: &Sweep) -> Option<String> {
+    let counted = machine.records.iter().filter(|r| {
+        r.group() == sweep.group && r.model == Some(sweep.model) && r.threads == sweep.threads
+    });
+    let counted: Vec<(usize, u64, &str)> = counted
+        .filter(|r| r.median_ns().is_some())
+        .filter_map(|r| Some((r.problem.shape.len_k, r.peak_bytes()?, r.backend.as_str())))
+        .collect();
+    let at = |size: usize| counted.iter().filter(move |(n, ..)| *n == size);
+    let complete = counted.iter().map(|(n, ..)| *n);
+    let largest = complete.filter(|&n| at(n).count() == sweep.backends.len()).max()?;
+    let (low, high) = (at(largest).min_by_key(|c| c.1)?, at(largest).max_by_key(|c| c.1)?);
+    let one = |(_, peak, name): &(usize, u64, &str)| format!("{} ({})", bytes(*peak), text(name));
+    Some(format!("At N = {largest} it is {} to {}.", one(low), one(high)))
+}
+
+/// The best speed-up with the largest number of threads.
+fn speedup(threads: &[Threads]) -> Option<String> {
+    let last = |t: &Threads| t.speedups.last().copied();
+    let most = threads.iter().filter_map(last).map(|s| s.threads).max()?;
+    let best = threads
+        .iter()
+        .filter_map(|t| Some((t, last(t).filter(|s| s.threads == most)?)))
+        .max_by(|a, b| a.1.speedup.total_cmp(&b.1.speedup))?;
+    Some(format!(
+        "{most} threads are at best {} as fast as one ({} on {}).",
+        strong(&ratio(best.1.speedup)),
+        text(&best.0.backend),
+        text(&best.0.case),
+    ))
+}
+
+/// The cell that comes nearest to the measured peak; without one, the highest rate.
+fn peak(machine: &MachineSection<'_>) -> Option<String> {
+    let cells = || machine.records.iter().filter(|r| r.gflops().is_some());
+    let nearest = cells()
+        .filter_map(|r| Some((r, machine.peak_rates.share(r)?)))
+        .max_by(|a, b| a.1.total_cmp(&b.1));
+    if let Some((record, share)) = nearest {
+        return Some(format!(
+            "The best rate is {} of the measured peak of {} GFLOP/s ({} on {}).",
+            strong(&percent(share)),
+            significant(machine.peak_rates.peak(record)?.gflops),
+            text(&record.backend),
+            text(&record.case),
+        ));
+    }
+    let rate = |r: &Record| r.gflops().unwrap_or(0.0);
+    let fastest = cells().max_by(|a, b| rate(a).total_cmp(&rate(b)))?;
+    Some(format!(
+        "The best rate is {} GFLOP/s ({} on {}); the limits of this machine were not measured.",
+        strong(&significant(rate(fastest))),
+        text(&fastest.backend),
+        text(&fastest.case),
+    ))
+}

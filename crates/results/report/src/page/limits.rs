@@ -1,0 +1,104 @@
+//! The machine's peak rates, and how far from them the cells are.
+
+use attn_record::Run;
+use attn_record::limits::{DeviceLimits, Rate};
+
+use super::Section;
+use super::figure::figure;
+use super::html::{Cell, heading, paragraph, table};
+use crate::format::{bytes, significant};
+use crate::source::MachineSection;
+
+/// The roofline and the measured limits; `None` where nobody measured them.
+pub(super) fn section(run: &Run, machine: &MachineSection<'_>) -> Option<Section> {
+    let (peaks, bandwidths) = (machine.peak_rates.peaks(), machine.peak_rates.bandwidths());
+    if peaks.is_empty() && bandwidths.is_empty() {
+        return None;
+    }
+    let roofline: String = machine.overall("roofline").map(|chart| figure(run, chart)).collect();
+    let head = [Cell::text("limit"), Cell::text("of"), Cell::number("threads")].into_iter();
+    let head: Vec<Cell> = head.chain(["best", "median"].map(Cell::number)).collect();
+    let arithmetic = peaks.iter().map(|peak| {
+        let what = format!("multiply-adds, {}", peak.dtype);
+        row(&what, &peak.isa, Some(peak.threads), peak.gflops, "GFLOP/s")
+    });
+    let memory = bandwidths.iter().map(|found| {
+        let place = format!("{}, {} a thread", found.place.name(), bytes(found.working_set.0));
+        row(found.access.name(), &place, Some(found.threads), found.gb_per_s, "GB/s")
+    });
+    let devices = machine.peak_rates.devices().iter().flat_map(device);
+    let note = "Measured before the first cell and after the last one; the best is the limit that shares \
+                refer to, the median says how calm the machine was.";
+    let content = [
+        roofline,
+        heading("Limits of the machine"),
+        table(&head, arithmetic.chain(memory).chain(devices)),
+        paragraph(note),
+    ];
+    Some(Section { title: "How far from the limit".into(), content: content.concat() })
+}
+
+/// Products of matrices, and copies within the memory.
+fn device(limits: &DeviceLimits) -> Vec<Vec<Cell>> {
+    let name = &limits.device;
+    let products = limits.products.iter().map(|peak| {
+        let what = format!("products, {}, {size} x {size}", peak.dtype, size = peak.size);
+        row(&what, name, None, peak.gflops, "GFLOP/s")
+    });
+    let what = format!("copy, {}", bytes(limits.copy.bytes.0));
+    products.chain([row(&what, name, None, limits.copy.gb_per_s, "GB/s")]).collect()
+}
+
+fn row(what: &str, of: &str, threads: Option<usize>, rate: Rate, unit: &str) -> Vec<Cell> {
+    let show = |value: f64| format!("{} {unit}", significant(value));
+    vec![
+        Cell::text(what),
+        Cell::text(of),
+        Cell::value(threads.map(|n| n as f64), |n| n.to_string()),
+        Cell::value(Some(rate.best), show),
+        Cell::value(Some(rate.median), show).class("number muted"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::charts;
+    use crate::fixture::{refs, run, sweep};
+    use crate::peak_rates::{PeakRates, example, example_with_device};
+    use crate::place::Place;
+    use crate::scaling::Scaling;
+
+    fn html(peak_rates: PeakRates) -> Option<String> {
+        let records = sweep("sweep/seq-len/full", &["naive"], &[64, 128]);
+        let records = refs(&records);
+        let charts = charts::all(&records, &peak_rates);
+        let place = Place::of(records[0]);
+        let machine =
+            MachineSection { place, records, peak_rates, scaling: Scaling::default(), charts };
+        section(&run(), &machine).map(|section| section.content)
+    }
+
+    #[test]
+    fn limits_are_shown_where_they_were_measured() {
+        let html = html(example()).unwrap();
+        for part in ["<svg", "multiply-adds, f32", "160 GFLOP/s", "L1, 16 KiB a thread", "200 GB/s"]
+        {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn those_of_a_device_stand_below() {
+        let html = html(example_with_device("a GPU, compute capability 9.0")).unwrap();
+        for part in ["products, f32, 4096 x 4096", "a GPU, comp", "50000 GFLOP/s", "copy, 256 MiB"]
+        {
+            assert!(html.contains(part), "{part} in {html}");
+        }
+    }
+
+    #[test]
+    fn without_limits_there_is_no_section() {
+        assert!(html(PeakRates::default()).is_none());
+    }
+}

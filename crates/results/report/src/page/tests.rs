@@ -1,0 +1,139 @@
+//! What holds for whole pages.
+
+use attn_record::{Map, Outcome, Record, Run};
+
+use crate::charts::attention_map;
+use crate::fixture::{self, checked, elsewhere, ok, sweep, with_outcome};
+use crate::source::{MachineSection, Source};
+
+const GROUP: &str = "sweep/seq-len/full";
+
+fn render(run: Run, records: Vec<Record>, map: Option<Map>) -> String {
+    let source = Source { run, records, finished: true, map, limits: None, known: &[] };
+    let map = source.map.as_ref().and_then(attention_map);
+    super::render(&source, &MachineSection::all(&source), map.as_ref())
+}
+
+/// The page without its own style and script.
+fn body(page: &str) -> &str {
+    let body = page.split("<body>").nth(1).unwrap();
+    body.split("<script>").next().unwrap()
+}
+
+#[test]
+fn hostile_names_are_only_text() {
+    let hostile = "<script>alert('&\")</script>";
+    let mut records = sweep(GROUP, &[hostile, "naive"], &[64, 128]);
+    records.push(ok(hostile, hostile, 10.0));
+    records.push(with_outcome(checked(hostile, hostile, 0.1), Outcome::Error));
+    for record in &mut records {
+        record.reason = record.reason.is_some().then(|| hostile.into());
+        record.machine.cpu = hostile.into();
+        if let Some(receipt) = &mut record.receipt {
+            receipt.library = hostile.into();
+        }
+    }
+    records.push(elsewhere(ok("g/1", "naive", 1.0)));
+    let mut run = fixture::run();
+    run.command = hostile.into();
+    run.arguments = vec!["--budget".into(), hostile.into()];
+    run.groups[0].analysis = hostile.into();
+    let mut map = fixture::map(3);
+    map.case = hostile.into();
+    map.tokens_k[0] = hostile.into();
+    let page = render(run, records, Some(map));
+    assert_eq!(page.matches("<script").count(), 1, "its own");
+    assert!(!body(&page).contains("alert('"));
+    assert!(page.contains("&lt;script&gt;"));
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere() {
+    let records = sweep(GROUP, &["naive", "faer"], &[64, 128]);
+    let page = render(fixture::run(), records, Some(fixture::map(4)));
+    let without_namespace = page.replace("http://www.w3.org/2000/svg", "");
+    for outside in ["http:", "https:", "src=", "@import", "url(", "fetch("] {
+        assert!(!without_namespace.contains(outside), "{outside}");
+    }
+    assert!(page.contains("Time grows with the square of the length."));
+}
+
+#[test]
+fn the_page_begins_with_three_answers() {
+    let mut records = sweep(GROUP, &["naive", "faer"], &[64, 128]);
+    for record in &mut records {
+        let ns = record.median_ns().unwrap();
+        record.volatile.measurement = Some(fixture::certain(ns));
+    }
+    let page = render(fixture::run(), records, None);
+    let header = page.split("</header>").next().unwrap();
+    assert_eq!(header.matches("class=\"answer\"").count(), 3);
+    for answer in [
+        "Overall <strong>naive</strong>: 1.00x the best time, <strong>faer</strong> next with 2.00x",
+        "sweep/seq-len/full: <strong>naive</strong>, ahead by 2.00x.",
+        "<strong>Yes</strong>: all 4 results agree with the f64 oracle.",
+        "The largest error uses <strong>3.0%</strong> of its budget",
+        "Time grows as N<sup>2.00</sup> (naive) to N<sup>2.00</sup> (faer)",
+        "the limits of this machine were not measured",
+    ] {
+        assert!(header.contains(answer), "{answer} in {header}");
+    }
+}
+
+#[test]
+fn growth_is_that_of_the_sweep_with_the_most_sizes() {
+    let mut records = sweep("sweep/scores/additive", &["short"], &[64, 128]);
+    records.extend(sweep(GROUP, &["long"], &[64, 128, 256]));
+    records.extend(sweep("sweep/seq-len/causal", &["later"], &[64, 128, 256]));
+    let page = render(fixture::run(), records, None);
+    let header = page.split("</header>").next().unwrap();
+    assert!(header.contains("Time grows as N<sup>2.00</sup> (long)"), "{header}");
+}
+
+#[test]
+fn a_wrong_result_is_said_first() {
+    let records = vec![
+        ok("g/1", "right", 1.0),
+        with_outcome(ok("g/1", "wrong", 1.0), Outcome::Disagrees),
+        with_outcome(ok("g/2", "slow", 1.0), Outcome::Timeout),
+    ];
+    let page = render(fixture::run(), records, None);
+    let header = page.split("</header>").next().unwrap();
+    assert!(header.contains("No</strong>: 1 of 2 results disagree"), "{header}");
+    assert!(header.contains("not ranked: <strong>wrong</strong>"), "{header}");
+    assert!(header.contains("1 cell failed"), "{header}");
+}
+
+#[test]
+fn machines_are_parts_of_one_page() {
+    let here = sweep(GROUP, &["naive", "faer"], &[64, 128]);
+    let there: Vec<Record> =
+        sweep(GROUP, &["naive"], &[64, 128]).into_iter().map(elsewhere).collect();
+    let page = render(fixture::run(), [here, there].concat(), None);
+    let (_, main) = page.split_once("<main>").unwrap();
+    let (first, second) = main.split_once("<h2>Other CPU, 2 cores").unwrap();
+    assert!(first.contains("<h2>Test CPU, 2 cores"));
+    assert!(first.contains("faer") && !second.contains("faer"), "nothing of one in the other");
+    for part in [first, second] {
+        assert_eq!(part.matches("class=\"answer\"").count(), 3);
+        assert_eq!(part.matches("<h2>Ranking</h2>").count(), 1);
+    }
+    assert!(second.contains("charts/machine-2/time-seq-len-full.svg"));
+    assert!(page.contains("6 records from 2 machines or builds."));
+}
+
+#[test]
+fn ids_and_links_match() {
+    let here = sweep(GROUP, &["naive", "faer"], &[64, 128]);
+    let there: Vec<Record> = here.iter().cloned().map(elsewhere).collect();
+    let page = render(fixture::run(), [here, there].concat(), Some(fixture::map(3)));
+    let targets = page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for target in targets {
+        assert_eq!(page.matches(&format!("id=\"{target}\"")).count(), 1, "{target}");
+    }
+}
+
+#[test]
+fn a_run_without_records_is_a_page_too() {
+    assert!(render(fixture::run(), Vec::new(), None).contains("No cell"));
+}

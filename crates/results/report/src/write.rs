@@ -1,0 +1,180 @@
+//! The report of a run, written into its folder.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use attn_record::{Model, UNFINISHED};
+
+use crate::charts::{self, Chart};
+use crate::scaling::{Known, Scaling};
+use crate::source::MachineSection;
+use crate::table::{self, Grid};
+use crate::{ReportError, Source, compare, page, png};
+
+/// Pixels per unit of a chart, for screens with a high resolution.
+const PNG_SCALE: f32 = 2.0;
+
+/// Reads the run folder `run_dir`, writes `charts/*.svg` and `index.html` into it, every chart as PNG too
+/// if `png`, and returns the paths.
+pub fn write_report(
+    run_dir: &Path,
+    known: &Known<'_>,
+    png: bool,
+) -> Result<Vec<PathBuf>, ReportError> {
+    let source = Source::read(run_dir, known)?;
+    let machines = MachineSection::all(&source);
+    let map = source.map.as_ref().and_then(charts::attention_map);
+    let drawn = machines.iter().flat_map(|machine| &machine.charts).chain(&map);
+    let mut written = write_charts(&run_dir.join("charts"), drawn, png)?;
+    let index = run_dir.join("index.html");
+    replace(&index, page::render(&source, &machines, map.as_ref()).as_bytes())?;
+    written.push(index);
+    Ok(written)
+}
+
+/// Reads the run folder `run_dir`, writes `report.md` into it (tables of the sweeps, rankings by kernel
+/// time, scaling) and returns its path.
+pub fn write_markdown(run_dir: &Path, known: &Known<'_>) -> Result<PathBuf, ReportError> {
+    let Source { run, records, finished, .. } = Source::read(run_dir, known)?;
+    let rankings = compare::rank(std::slice::from_ref(&records), Model::Kernel);
+    let rankings: Vec<String> = table::rankings(&rankings).iter().map(Grid::markdown).collect();
+    let parts = [
+        ("Time", table::markdown(&records)),
+        ("Ranking", rankings.join("\n")),
+        ("Scaling", table::scaling_markdown(&Scaling::of(&records, known))),
+    ];
+    let mut text =
+        format!("# attn: {} run, {}\n\nMade by `{}`.\n", run.preset, run.started, run.command);
+    if !finished {
+        text += &["\nThis run ", UNFINISHED, ".\n"].concat();
+    }
+    for (title, content) in parts.iter().filter(|(_, content)| !content.is_empty()) {
+        text += &["\n## ", title, "\n\n", content].concat();
+    }
+    let path = run_dir.join("report.md");
+    replace(&path, text.as_bytes())?;
+    Ok(path)
+}
+
+fn write_charts<'a>(
+    folder: &Path,
+    charts: impl Iterator<Item = &'a Chart>,
+    png: bool,
+) -> Result<Vec<PathBuf>, ReportError> {
+    let mut written = Vec::new();
+    for chart in charts {
+        let svg = folder.join(format!("{}.svg", chart.name));
+        let parent = svg.parent().unwrap_or(folder);
+        fs::create_dir_all(parent)
+            .map_err(|source| ReportError::Write { path: parent.into(), source })?;
+        replace(&svg, chart.svg.as_bytes())?;
+        written.push(svg);
+        if png {
+            let path = folder.join(format!("{}.png", chart.name));
+            replace(&path, &png::rasterise(&chart.svg, PNG_SCALE)?)?;
+            written.push(path);
+        }
+    }
+    Ok(written)
+}
+
+/// Writes a neighbour and renames it, so that nobody ever sees half a file.
+fn replace(path: &Path, content: &[u8]) -> Result<(), ReportError> {
+    let mut neighbour = path.as_os_str().to_owned();
+    neighbour.push(format!(".{}.tmp", std::process::id()));
+    let neighbour = PathBuf::from(neighbour);
+    let result = fs::write(&neighbour, content).and_then(|()| fs::rename(&neighbour, path));
+    result.map_err(|source: io::Error| {
+        // Whatever is left of it is of no use; that it cannot be removed changes nothing.
+        let _ = fs::remove_file(&neighbour);
+        ReportError::Write { path: path.into(), source }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn run_folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let records = fixture::sweep("sweep/seq-len/full", &["naive", "faer"], &[64, 128]);
+        let lines = records.iter().map(|r| serde_json::to_string(r).unwrap());
+        let lines: Vec<String> = lines.collect();
+        let run = serde_json::to_string(&fixture::run()).unwrap();
+        let map = serde_json::to_string(&fixture::map(3)).unwrap();
+        fs::write(folder.path().join("records.jsonl"), lines.join("\n")).unwrap();
+        fs::write(folder.path().join("run.json"), run).unwrap();
+        fs::write(folder.path().join("map.json"), map).unwrap();
+        folder
+    }
+
+    #[test]
+    fn writes_charts_and_page_and_nothing_else() {
+        let folder = run_folder();
+        for _ in 0..2 {
+            let written = write_report(folder.path(), &[], true).unwrap();
+            let names = written.iter().map(|p| p.strip_prefix(folder.path()).unwrap());
+            let names: Vec<_> = names.map(|p| p.to_str().unwrap()).collect();
+            let expected = [
+                "charts/time-seq-len-full.svg",
+                "charts/time-seq-len-full.png",
+                "charts/rate-seq-len-full.svg",
+                "charts/rate-seq-len-full.png",
+                "charts/error-budget.svg",
+                "charts/error-budget.png",
+                "charts/attention-map.svg",
+                "charts/attention-map.png",
+                "index.html",
+            ];
+            assert_eq!(names, expected);
+            let found = fs::read_dir(folder.path().join("charts")).unwrap().count();
+            assert_eq!(found, expected.len() - 1);
+        }
+    }
+
+    #[test]
+    fn markdown_has_times_ranking_and_scaling() {
+        let folder = run_folder();
+        let path = write_markdown(folder.path(), &[]).unwrap();
+        let text = fs::read_to_string(path).unwrap();
+        for part in
+            ["# attn: quick run", "\n## Time\n", "\n## Ranking\n", "- naive: time grows as N^2.00"]
+        {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn the_same_records_make_the_same_files() {
+        let folders = [run_folder(), run_folder()];
+        let [a, b] = folders.each_ref().map(|folder| {
+            let written = write_report(folder.path(), &[], true).unwrap();
+            let content = written.iter().map(|path| fs::read(path).unwrap());
+            content.collect::<Vec<_>>()
+        });
+        assert!(a == b);
+    }
+
+    #[test]
+    fn what_is_wrong_names_the_file() {
+        let folder = run_folder();
+        fs::remove_file(folder.path().join("run.json")).unwrap();
+        let error = write_report(folder.path(), &[], false).unwrap_err().to_string();
+        assert!(error.contains("run.json"), "{error}");
+    }
+
+    #[test]
+    fn a_sample_of_no_calls_is_refused_with_its_line() {
+        let folder = run_folder();
+        let path = folder.path().join("records.jsonl");
+        let text = fs::read_to_string(&path).unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        let broken = rest.replacen("\"reps\":1,", "\"reps\":0,", 1);
+        assert_ne!(broken, rest);
+        fs::write(&path, format!("{first}\n{broken}")).unwrap();
+        let error = write_report(folder.path(), &[], false).unwrap_err().to_string();
+        assert!(error.contains("records.jsonl:2: `reps` is 0"), "{error}");
+    }
+}
