@@ -115,6 +115,19 @@ fn crates_depend_only_on_what_their_layer_may_know() {
     assert_eq!(ruled.into_inner(), names);
 }
 
+#[test]
+fn what_commands_share_knows_no_command() {
+    let cli = metadata().workspace_root.join("crates/cli/src");
+    for entry in fs::read_dir(&cli).expect("it is there").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_file() && !["cmd.rs", "lib.rs"].contains(&name.as_str()) {
+            let code = source::code(&read(entry.path()));
+            assert!(!code.contains("crate::cmd"), "{name}");
+        }
+    }
+    assert!(read(cli.join("lib.rs")).contains("cmd::"), "the name that is looked for");
+}
+
 /// Rust files of the workspace's crates below `folder` of each, which is `src` or all of it.
 fn sources(metadata: &Metadata, folder: &str) -> Vec<(String, PathBuf)> {
     let mut files = Vec::new();

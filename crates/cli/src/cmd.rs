@@ -1,4 +1,4 @@
-//! The sub-commands, one file each.
+//! The command line, and its sub-commands, one file each.
 
 mod cheats;
 pub(crate) mod check;
@@ -35,12 +35,56 @@ use attn_record::Record;
 use attn_report::scaling::Scaling;
 use attn_report::summary::Summary;
 use attn_report::table::{self, Grid};
+use clap::{Parser, Subcommand};
 use serde::Serialize;
 
-use crate::args::{Cli, Command, OutputArgs};
+use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
 use crate::records::RecordArgs;
 use crate::registry;
+
+/// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
+/// side by side, drawn.
+#[derive(Parser)]
+#[command(name = "attn", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 success; 1 the answer is no (a backend disagrees); 2 usage; 3 broken input or
+environment (bad file, failed or timed-out worker, nothing that could run); 4 inconclusive (gate).";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Run(run::Args),
+    Check(check::Args),
+    Verify(verify::Args),
+    Measure(measure::Args),
+    Cmp(cmp::Args),
+    Rank(rank::Args),
+    Diff(diff::Args),
+    Scaling(scaling::Args),
+    Shares(shares::Args),
+    Phases(phases::Args),
+    Report(report::Args),
+    Merge(merge::Args),
+    ImportCriterion(import_criterion::Args),
+    List(list::Args),
+    Support(support::Args),
+    Claims(claims::Args),
+    Map(map::Args),
+    Model(model::Args),
+    Doctor(doctor::Args),
+    Params(params::Args),
+    Soak(soak::Args),
+    Splice(splice::Args),
+    Gate(gate::Args),
+    /// Executes the one request on stdin: how the other commands start a cell
+    #[command(hide = true)]
+    Worker,
+}
 
 /// Runs the sub-command.
 pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {

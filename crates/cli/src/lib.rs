@@ -41,7 +41,7 @@ pub fn main_with(more: fn() -> Vec<Entry>) -> std::process::ExitCode {
 
 /// Parses the command line, runs the sub-command and says how it ended.
 pub fn main() -> std::process::ExitCode {
-    let cli = match args::Cli::try_parse() {
+    let cli = match cmd::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors and go to stdout.

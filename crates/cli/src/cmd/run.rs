@@ -11,8 +11,8 @@ use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report
 use clap::Parser as _;
 use serde::Serialize;
 
-use super::print_json;
-use crate::args::{CellArgs, Cli, Command, OutputArgs, parse_shard};
+use super::{Cli, Command, print_json};
+use crate::args::{CellArgs, OutputArgs, parse_shard};
 use crate::exit::{Exit, Failure};
 use crate::program::{program_name, quoted, sub_command};
 use crate::registry;
