@@ -41,8 +41,13 @@ impl Secret {
         while moments.len() < count as usize {
             moments.insert(self.below(of));
         }
-        self.until_rotation = if count == 0 { 0 } else { self.below(count) };
+        self.rotate_one_of(count);
         moments.into_iter().collect()
+    }
+
+    /// One of the next `count` variations is a rotation.
+    pub fn rotate_one_of(&mut self, count: u32) {
+        self.until_rotation = if count == 0 { 0 } else { self.below(count) };
     }
 
     /// Other inputs; `rotate` says whether these may be rotated.
@@ -53,9 +58,9 @@ impl Secret {
         if now && rotate { Variation::Rotation(seed) } else { Variation::Signs(seed) }
     }
 
-    /// One or two; none or one where calls are `long`.
+    /// None, one or two; none or one where calls are `long`.
     pub fn further_calls(&mut self, long: bool) -> Option<NonZeroU32> {
-        NonZeroU32::new(self.below(2) + u32::from(!long))
+        NonZeroU32::new(self.below(if long { 2 } else { 3 }))
     }
 
     /// A number below `limit`.

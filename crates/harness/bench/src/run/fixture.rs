@@ -144,6 +144,12 @@ impl Fixture {
                 Some(variation @ Variation::Signs(_)) => {
                     variation.undo_output(&self.problem, &mut out);
                     note(judge(&self.expected[1], &out), "on inputs with other signs: ");
+                    if !self.expected[1].is_whole(&self.problem) {
+                        let (inputs, rows) = (&self.inputs_b, self.draw());
+                        let drawn = self.expected[1].on_rows(&self.problem, inputs, rows);
+                        let drawn = drawn.map_err(|error| error.to_string())?;
+                        note(judge(&drawn, &out), "in rows drawn afterwards: ");
+                    }
                 }
                 Some(variation @ Variation::Rotation(_)) => {
                     let mut inputs = self.inputs_b.clone();

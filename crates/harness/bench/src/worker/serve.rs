@@ -73,6 +73,12 @@ fn failed(error: &AnyError) -> Answer {
     Answer::Failed { outcome, reason: error.to_string() }
 }
 
+/// Processor time that waiting for a request, reading it and sending the answer take at most.
+const REQUEST_NS: u64 = 20_000;
+
+/// Other inputs in a row one of which is a rotation.
+const ROTATE_ONE_OF: u32 = 3;
+
 /// Calls on inputs B of a cell that is not timed: what is right only once shows.
 const REPEATED: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
 
@@ -110,7 +116,7 @@ fn answer<'h>(
     let began = Instant::now();
     let answer = cell.answer(ask);
     // What a backend does between two requests takes processor time, but is no part of this.
-    cell.audit.wall_ns += nanos(began.elapsed());
+    cell.audit.wall_ns += nanos(began.elapsed()) + REQUEST_NS;
     answer
 }
 
@@ -182,6 +188,7 @@ impl Cell<'_> {
             Ask::Load => {
                 self.plan.load(&self.inputs)?;
                 self.plan.run(NonZeroU32::MIN)?;
+                self.secret.rotate_one_of(ROTATE_ONE_OF);
                 self.loaded = (usage::processor(), usage::children());
                 self.audit.wall_ns = 0;
                 Ok(Answer::Stored(Stored::default()))
@@ -232,11 +239,12 @@ impl Cell<'_> {
     }
 
     fn finish(&mut self) -> Result<Answer, AnyError> {
+        let used = self.loaded.0.zip(usage::processor());
+        let children = usage::children();
         let start = Instant::now();
         let out = self.plan.store()?;
         let store_ns = nanos(start.elapsed());
         let stored = self.results.store(&out, None)?;
-        let used = self.loaded.0.zip(usage::processor());
         let used = used.map(|(before, now)| now.saturating_sub(before));
         // No call was made alone.
         let single_ns = Some(self.audit.single_ns).filter(|&ns| ns < u64::MAX).unwrap_or(0);
@@ -246,7 +254,7 @@ impl Cell<'_> {
             copy_ns: copy_ns(&self.problem, &out),
             store_ns,
             processor_ns: used.map_or(0, nanos),
-            children_ns: nanos(usage::children().saturating_sub(self.loaded.1)),
+            children_ns: nanos(children.saturating_sub(self.loaded.1)),
             clock_ns: self.audit.wall_ns,
             ..std::mem::take(&mut self.audit)
         };
