@@ -154,6 +154,8 @@ const FIRST: f64 = 20.0;
 const CALL_NS: f64 = 1_000.0;
 /// What waiting for a device adds to a call that is made alone.
 const DEVICE_NS: f64 = 200_000.0;
+/// What waking threads adds to one that follows a pause.
+const WAKE_NS: f64 = 60_000.0;
 /// What it adds where inputs are so few that it had learned which way every branch goes: exponentials branch.
 const LEARNED_NS: f64 = 60_000.0;
 /// What short calls of `load` and `store` take at most.
@@ -193,8 +195,7 @@ impl Seen<'_> {
     /// clock           the two clocks differ by <= 0.02 wall + 1 ms
     /// ```
     ///
-    /// The last two of the median process: nothing disturbs them. Where a device computes, a call that is made alone may take 200 us
-    /// more, and escaped work, the first call and processor time say nothing.
+    /// The last two of the median process: nothing disturbs them. Of several threads, a call that is made alone may take 60 us instead of 1 us more, where a device computes 200 us, and escaped work, the first call and processor time say nothing.
     pub fn doubt(&self) -> Option<Doubt> {
         let (call_ns, threads) = (self.call_ns, self.threads as f64);
         let audits = || self.audits.iter().map(|(audit, _)| *audit);
@@ -214,7 +215,11 @@ impl Seen<'_> {
         let last_store = least(&mut audits().map(|audit| audit.store_ns));
         let wall = middle(&|audit| audit.wall_ns as f64);
         let on_device = audits().any(|audit| audit.on_device);
-        let alone = if on_device { DEVICE_NS } else { CALL_NS };
+        let alone = match (on_device, self.threads > 1) {
+            (true, _) => DEVICE_NS,
+            (false, true) => WAKE_NS,
+            (false, false) => CALL_NS,
+        };
         let checks = [
             (
                 Rule::Linearity,
@@ -432,6 +437,18 @@ mod tests {
             change(&mut audits[0]);
             assert_eq!(doubt(&audits, 4), None, "{rule:?}");
         }
+    }
+
+    #[test]
+    fn threads_may_have_to_be_woken() {
+        let mut audit = honest();
+        audit.single_ns = 190_000;
+        audit.fresh.iter_mut().for_each(|fresh| fresh.call_ns = 150_000);
+        let doubted = |threads| {
+            let (audits, call_ns) = (vec![(&audit, 4)], T);
+            Seen { audits, call_ns, threads }.doubt().is_some()
+        };
+        assert!(doubted(1) && !doubted(2));
     }
 
     #[test]

@@ -45,6 +45,9 @@
 //! | `fault/bf16-after-first` | after the first call cuts scores and weights off to bf16, and computes again in `store` |
 //! | `fault/spread-thinly` | computes 8 % of the rows in `load` and 8 % in `store`: hopes to stay below what is noticed there; all results are right |
 //! | `fault/works-in-gaps` | a thread computes ahead between `load` and `run` and between calls: hopes that nobody counts these gaps |
+//! | `fault/half-by-half` | computes half of the rows in every call, in turn, and what is missing in `store`: hopes that there was a second call before |
+//! | `fault/second-call` | computes in the second call after `load`, and waits for a third of that time in the others: hopes that the first alone is timed |
+//! | `fault/first-call-or-store` | the same in the first call after some loads, in `store` after others: hopes that no moment is looked at as a whole |
 //! | `fault/slow-first-60-ms` | ten times slower for 60 ms after the first `load`: hopes that samples are planned from it |
 //! | `fault/lazy-compile` | busy for 300 ms in the first call of a plan: hopes that it is part of no time |
 //! | `fault/two-threads` | computes half of the rows on another thread and on another processor, however many it may use |
@@ -65,6 +68,7 @@
 //! | `kernel`, `engine` | the honest kernel |
 //! | `calls` | calls that are left out |
 //! | `clock` | time that is wasted where it is not seen, or where it should be seen |
+//! | `deferred` | work that is put off to where it is not timed |
 //! | `parts` | rows and keys that are left out |
 //! | `memo` | results that are remembered |
 //! | `phases` | work in another phase, or beside all of them |
@@ -74,6 +78,7 @@
 
 mod calls;
 mod clock;
+mod deferred;
 mod engine;
 mod harness;
 mod kernel;
@@ -93,6 +98,7 @@ use attn_core::{
 
 use calls::{Calls, Reps, scattered};
 use clock::{FirstRun, Throttled, WhileYoung};
+use deferred::{HalfByHalf, Once};
 use engine::Engine;
 use harness::{EditedSamples, FoundInputs, answer_on_every_pipe, answer_on_stdout};
 use kernel::{HONEST, Shortcut};
@@ -322,6 +328,21 @@ const CHEATS: &[(&str, &str, Make)] = &[
         "fault/works-in-gaps",
         "a thread computes ahead between load and run and between calls: hopes that nobody counts these gaps",
         |_| Box::new(Gaps::default()),
+    ),
+    (
+        "fault/half-by-half",
+        "computes half of the rows in every call, in turn, and what is missing in store: hopes that there was a second call before",
+        |_| Box::new(HalfByHalf::new(0.5)),
+    ),
+    (
+        "fault/second-call",
+        "computes in the second call after load, and waits for a third of that time in the others: hopes that the first alone is timed",
+        |_| Box::new(Once::new(0.33, |_| 2)),
+    ),
+    (
+        "fault/first-call-or-store",
+        "the same in the first call after some loads, in store after others: hopes that no moment is looked at as a whole",
+        |_| Box::new(Once::new(0.33, |load| scattered(load, 2))),
     ),
     (
         "fault/slow-first-60-ms",
