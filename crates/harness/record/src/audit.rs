@@ -195,7 +195,9 @@ impl Seen<'_> {
     /// clock           the two clocks differ by <= 0.02 wall + 1 ms
     /// ```
     ///
-    /// The last two of the median process: nothing disturbs them. Of several threads, a call that is made alone may take 60 us instead of 1 us more, where a device computes 200 us, and escaped work, the first call and processor time say nothing.
+    /// The last two of the median process: nothing disturbs them. Of several threads, a call that is made alone may take 60 us
+    /// instead of 1 us more. Where a device computes it may take 200 us, and escaped work, the first call and processor time say
+    /// nothing.
     pub fn doubt(&self) -> Option<Doubt> {
         let (call_ns, threads) = (self.call_ns, self.threads as f64);
         let audits = || self.audits.iter().map(|(audit, _)| *audit);

@@ -105,9 +105,7 @@ fn attempt(
     let spread = if attn_sys::affinity::spread(cpus) { cpus.to_vec() } else { Vec::new() };
     let warmup_ns = nanos(start.elapsed());
     let sample_ns = (timing.min_sample_us * 1000).max(1000 * attn_sys::clock::step_ns()) as f64;
-    let long = fastest_ns >= 2.0 * sample_ns;
-    let (reps, call_ns) =
-        if long { (NonZeroU32::MIN, call_ns) } else { plan(sample_ns, call_ns, call)? };
+    let (reps, call_ns) = plan(sample_ns, call_ns, call)?;
     // A call that does nothing is no reason to take samples without end.
     let one_ns = (call_ns * f64::from(reps.get())).max(sample_ns / 2.0);
     let samples = timing.sampling_ms as f64 * 1e6 / one_ns;
