@@ -74,7 +74,7 @@ fn failed(error: &AnyError) -> Answer {
 }
 
 /// Processor time that waiting for a request, reading it and sending the answer take at most.
-const REQUEST_NS: u64 = 20_000;
+const REQUEST_NS: u64 = 100_000;
 
 /// Other inputs in a row one of which is a rotation.
 const ROTATE_ONE_OF: u32 = 3;
