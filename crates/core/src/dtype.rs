@@ -193,6 +193,7 @@ macro_rules! each {
         }
     };
 }
+pub(crate) use each;
 
 impl Data {
     /// `len` copies of `x`, rounded to `dtype`.
@@ -268,6 +269,13 @@ impl Data {
         each!(self, elements => elements[i] = Element::from_f64(x));
     }
 
+    /// Takes over the elements of `other`, which has as many of the same type.
+    pub(crate) fn copy_from(&mut self, other: &Data) {
+        each!(self, elements => {
+            elements.copy_from_slice(Element::slice(other).expect("the same type"));
+        });
+    }
+
     /// Negates the chosen columns of the matrices in `range`, of `rows` rows each; `chosen` has one flag for each column of each.
     pub(crate) fn negate_columns(
         &mut self,
@@ -296,8 +304,8 @@ impl Data {
     /// The elements as little-endian bytes: the stored form in files and digests.
     pub fn to_le_bytes(&self) -> Vec<u8> {
         each!(self, elements => {
-            let mut bytes = vec![0; elements.len() * self.dtype().size()];
             let size = self.dtype().size();
+            let mut bytes = vec![0; elements.len() * size];
             for (word, x) in bytes.chunks_exact_mut(size).zip(elements) {
                 word.copy_from_slice(&x.to_le_bytes());
             }

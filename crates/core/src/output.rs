@@ -2,6 +2,7 @@
 
 use half::{bf16, f16};
 
+use crate::dtype::each;
 use crate::{DType, Data, Element, Problem, Tensor};
 
 /// Elements before and after the payload that nobody may write.
@@ -27,7 +28,15 @@ impl Output {
     /// Poisons and fences the same buffers again.
     pub fn poison_again(&mut self) {
         for part in std::iter::once(&mut self.o).chain(&mut self.lse) {
-            part.poison_again();
+            each!(&mut part.storage, elements => mark(elements));
+        }
+    }
+
+    /// Takes over what `other`, of the same problem, holds, fences and poison included, without an allocation.
+    pub fn copy_from(&mut self, other: &Output) {
+        let others = std::iter::once(&other.o).chain(&other.lse);
+        for (part, other) in std::iter::once(&mut self.o).chain(&mut self.lse).zip(others) {
+            part.storage.copy_from(&other.storage);
         }
     }
 
@@ -111,15 +120,6 @@ impl Fenced {
         Fenced { dims, storage }
     }
 
-    fn poison_again(&mut self) {
-        match &mut self.storage {
-            Data::F64(x) => mark(x),
-            Data::F32(x) => mark(x),
-            Data::BF16(x) => mark(x),
-            Data::F16(x) => mark(x),
-        }
-    }
-
     /// Sizes of the four axes.
     pub const fn dims(&self) -> [usize; 4] {
         self.dims
@@ -144,12 +144,7 @@ impl Fenced {
 
     /// Poisons element `i` of the payload again.
     pub fn poison(&mut self, i: usize) {
-        match &mut self.storage {
-            Data::F64(x) => x[FENCE + i] = f64::POISON,
-            Data::F32(x) => x[FENCE + i] = f32::POISON,
-            Data::BF16(x) => x[FENCE + i] = bf16::POISON,
-            Data::F16(x) => x[FENCE + i] = f16::POISON,
-        }
+        each!(&mut self.storage, elements => elements[FENCE + i] = Marked::POISON);
     }
 
     /// Negates the chosen columns of every head; `chosen` has one flag for each.
@@ -254,6 +249,9 @@ mod tests {
             out.o.storage.set(0, 0.5);
             out.o.storage.set(FENCE + 2, 0.5);
             assert!(!out.o.fences_intact());
+            let mut copy = Output::poisoned(&problem);
+            copy.copy_from(&out);
+            assert_eq!(copy.to_le_bytes(), out.to_le_bytes());
             out.poison_again();
             assert_eq!(out.to_le_bytes(), Output::poisoned(&problem).to_le_bytes());
             for wrong in [&bytes[1..], &[&bytes[..], &[0]].concat()] {

@@ -7,7 +7,6 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use validity::InvalidProblem;
-use validity::{check_masking, check_scores, check_shape};
 
 use crate::{DType, Feature, Score, ScoreWeights, Shape};
 
@@ -171,9 +170,7 @@ impl Problem {
         // One problem has one statement.
         spec.shape.dim_k = spec.shape.dim_k.filter(|&dim_k| dim_k != spec.shape.dim);
         spec.score = spec.score.canonical(&spec.shape);
-        check_shape(&spec.shape)?;
-        check_scores(&spec)?;
-        check_masking(&spec)?;
+        validity::check(&spec)?;
         Ok(Problem { spec })
     }
 

@@ -71,7 +71,14 @@ pub enum InvalidProblem {
     },
 }
 
-pub(super) fn check_shape(shape: &Shape) -> Result<(), InvalidProblem> {
+/// What is wrong first, if anything is.
+pub(super) fn check(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
+    check_shape(&spec.shape)?;
+    check_scores(spec)?;
+    check_masking(spec)
+}
+
+fn check_shape(shape: &Shape) -> Result<(), InvalidProblem> {
     if let Some((size, _)) = shape.named().into_iter().find(|(_, n)| *n == 0) {
         return Err(InvalidProblem::ZeroSize { size });
     }
@@ -83,7 +90,7 @@ pub(super) fn check_shape(shape: &Shape) -> Result<(), InvalidProblem> {
     if tensors.iter().all(fits) { Ok(()) } else { Err(InvalidProblem::TooLarge { shape: *shape }) }
 }
 
-pub(super) fn check_scores(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
+fn check_scores(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
     let (score, shape) = (spec.score, spec.shape);
     if matches!(score, Score::Additive { dim: 0, .. }) {
         return Err(InvalidProblem::ZeroSize { size: "the score's dim" });
@@ -105,7 +112,7 @@ pub(super) fn check_scores(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
     }
 }
 
-pub(super) fn check_masking(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
+fn check_masking(spec: &ProblemSpec) -> Result<(), InvalidProblem> {
     let Shape { batch, len_k, .. } = spec.shape;
     if spec.causal.is_some() && spec.align.is_some() {
         return Err(InvalidProblem::TwoDiagonals);

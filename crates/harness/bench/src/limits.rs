@@ -1,7 +1,8 @@
 //! Measures this machine's peak rates: the figures of [`attn_record::Limits`].
 //!
 //! A limit is what the fastest of many short samples reaches: whatever disturbs a sample makes it slower,
-//! never faster. Of several threads, each counts with its own fastest where they share nothing: in instructions and in private caches. The median is kept beside it, so that a noisy machine shows.
+//! never faster. Of several threads, each counts with its own fastest where they share nothing: in instructions and in
+//! private caches. The median is kept beside it, so that a noisy machine shows.
 
 mod working_set;
 

@@ -21,11 +21,7 @@ impl HalfByHalf {
     }
 
     fn some(&mut self, engine: &mut Engine, count: usize) {
-        let rows = engine.rows();
-        let wrapped = (self.next + count).saturating_sub(rows);
-        engine.attend(self.next..(self.next + count).min(rows));
-        engine.attend(0..wrapped);
-        self.next = (self.next + count) % rows;
+        self.next = engine.attend_in_turn(self.next, count);
         self.missing = self.missing.saturating_sub(count);
     }
 }

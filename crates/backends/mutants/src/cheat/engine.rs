@@ -70,6 +70,14 @@ impl Engine {
         self.attend_with(rows, &HONEST);
     }
 
+    /// Computes `count` rows, `next` being the first, and after the last the first again; the row that follows them.
+    pub(super) fn attend_in_turn(&mut self, next: usize, count: usize) -> usize {
+        let rows = self.rows();
+        self.attend(next..(next + count).min(rows));
+        self.attend(0..(next + count).saturating_sub(rows));
+        (next + count) % rows
+    }
+
     /// Computes `rows` and leaves out what the shortcut says.
     pub(super) fn attend_with(&mut self, rows: Range<usize>, shortcut: &Shortcut) {
         let operands = Arc::clone(self.operands());

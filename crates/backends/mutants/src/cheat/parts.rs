@@ -114,12 +114,8 @@ impl Trick for InRotation {
         if std::mem::take(&mut self.first) {
             return engine.compute();
         }
-        let rows = engine.rows();
-        let count = (rows as f64 * self.share).ceil() as usize;
-        let wrapped = (self.next + count).saturating_sub(rows);
-        engine.attend(self.next..(self.next + count).min(rows));
-        engine.attend(0..wrapped);
-        self.next = (self.next + count) % rows;
+        let count = (engine.rows() as f64 * self.share).ceil() as usize;
+        self.next = engine.attend_in_turn(self.next, count);
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`Model::EndToEnd`] | `load`, `run`, `store`, on two sets of inputs in turn |
 //! | [`Model::Prepare`] | `prepare`, and dropping the plan before |
 
+use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::Instant;
 
@@ -164,6 +165,7 @@ impl Prepared<'_> {
 /// Their buffers are there before the first call: an allocation beside a call would move the allocations of the backend to other places,
 /// and caches tell addresses apart.
 struct Results {
+    problem: Problem,
     kept: Vec<(Variation, Output)>,
     bytes: usize,
     spare: Vec<Output>,
@@ -175,12 +177,19 @@ impl Results {
         // One of each kind is always kept, and one is written to.
         let count = (KEPT_BYTES / bytes).clamp(3, MOST_FRESH);
         let spare = (0..count).map(|_| Output::poisoned(problem)).collect();
-        Results { kept: Vec::with_capacity(count), bytes: 0, spare }
+        Results { problem: problem.clone(), kept: Vec::with_capacity(count), bytes: 0, spare }
     }
 
-    /// Where the next result is written to.
-    fn buffer(&mut self, problem: &Problem) -> Output {
-        self.spare.pop().unwrap_or_else(|| Output::poisoned(problem))
+    /// Makes a first call on other inputs, which writes its result to the buffer that it is given.
+    fn of(
+        &mut self,
+        fresh: impl FnOnce(&mut Output) -> Result<(Fresh, Variation), BackendError>,
+    ) -> Result<Option<Fresh>, BackendError> {
+        let spare = self.spare.pop();
+        let mut out = spare.unwrap_or_else(|| Output::poisoned(&self.problem));
+        let (fresh, variation) = fresh(&mut out)?;
+        self.keep(variation, out);
+        Ok(Some(fresh))
     }
 
     fn keep(&mut self, variation: Variation, mut out: Output) {
@@ -210,10 +219,7 @@ impl Call for Kernel<'_, '_, '_> {
     }
 
     fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
-        let mut out = self.results.buffer(&self.cell.problem);
-        let (fresh, variation) = self.cell.fresh(self.inputs, secret, &mut out)?;
-        self.results.keep(variation, out);
-        Ok(Some(fresh))
+        self.results.of(|out| self.cell.fresh(self.inputs, secret, out))
     }
 }
 
@@ -237,10 +243,7 @@ impl Call for Cold<'_, '_> {
 
     fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
         let plan = &mut *self.plans[self.next];
-        let mut out = self.results.buffer(self.problem);
-        let (fresh, variation) = fresh(self.problem, plan, self.inputs, secret, &mut out)?;
-        self.results.keep(variation, out);
-        Ok(Some(fresh))
+        self.results.of(|out| fresh(self.problem, plan, self.inputs, secret, out))
     }
 }
 
@@ -327,15 +330,17 @@ impl Call for EndToEnd<'_> {
         self.vary(variation);
         let call_ns = time(|| self.once(1))?;
         let rotated = matches!(variation, Variation::Rotation(_));
-        let mut out = self.results.buffer(self.problem);
-        out.clone_from(&self.outs[1]);
-        self.results.keep(variation, out);
+        let fresh = Fresh { load_ns: 0, call_ns, store_ns: 0, rotated };
+        let kept = self.results.of(|out| {
+            out.copy_from(&self.outs[1]);
+            Ok((fresh, variation))
+        });
         if rotated {
             self.unvary();
             self.vary(Variation::Signs(secret.seed()));
         }
         self.once(0)?;
-        Ok(Some(Fresh { load_ns: 0, call_ns, store_ns: 0, rotated }))
+        kept
     }
 }
 
@@ -352,8 +357,8 @@ pub(crate) fn copy_ns(problem: &Problem, out: &Output) -> u64 {
     let mut to = vec![0_u8; bytes + HALF_A_PAGE];
     // Some processors copy slowly to where the last bits of an address are nearly those that are read.
     let mut copy = |at: usize| {
-        let copied = || to[at..at + bytes].copy_from_slice(std::hint::black_box(&from));
-        timed(copied).0
+        let (from, to) = (black_box(&from), black_box(&mut to[at..at + bytes]));
+        timed(|| to.copy_from_slice(from)).0
     };
     [0, HALF_A_PAGE, 0, HALF_A_PAGE].map(&mut copy).into_iter().min().unwrap_or(0)
 }
@@ -363,7 +368,7 @@ const HALF_A_PAGE: usize = 2048;
 /// Nanoseconds that `work` takes, and what it makes.
 fn timed<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let start = Instant::now();
-    let made = std::hint::black_box(work());
+    let made = black_box(work());
     (nanos(start.elapsed()), made)
 }
 

@@ -73,11 +73,10 @@ impl Fixture {
         });
         let expected = [of_a.map_err(|error| fail(&error))?, of_b.map_err(|error| fail(&error))?];
         let files = ["a.case", "b.case"].map(|name| folder.path().join(name));
-        for (path, inputs) in files.iter().zip(&inputs) {
-            write_case(problem, inputs.clone(), path).map_err(|error| fail(&error))?;
-        }
-        let [_, inputs_b] = inputs;
         let [on_a, on_b] = files;
+        let [inputs_a, inputs_b] = inputs;
+        write_case(problem, inputs_a, &on_a).map_err(|error| fail(&error))?;
+        let inputs_b = write_case(problem, inputs_b, &on_b).map_err(|error| fail(&error))?;
         let (problem, digests) = (problem.clone(), Digests { a, b });
         Ok(Fixture { a: on_a, b: on_b, digests, problem, work, expected, inputs_b, folder })
     }
@@ -126,29 +125,26 @@ impl Fixture {
             wrong = wrong.take().or(finding);
             first.get_or_insert(verdict);
         };
+        let on_b = &self.expected[1];
+        let drawn = (!on_b.is_whole(&self.problem))
+            .then(|| on_b.on_rows(&self.problem, &self.inputs_b, self.draw()))
+            .transpose()
+            .map_err(|error| error.to_string())?;
         let mut ones = None;
         for (file, variation) in &stored.results {
             let mut out = self.read(&folder.join(file))?;
             let judge =
                 |expected: &Expected, out: &Output| expected.judge(&self.problem, arithmetic, out);
             match variation {
-                None => {
-                    note(judge(&self.expected[1], &out), "on the second inputs: ");
-                    if !self.expected[1].is_whole(&self.problem) {
-                        let (inputs, rows) = (&self.inputs_b, self.draw());
-                        let drawn = self.expected[1].on_rows(&self.problem, inputs, rows);
-                        let drawn = drawn.map_err(|error| error.to_string())?;
-                        note(judge(&drawn, &out), "in rows drawn afterwards: ");
+                None | Some(Variation::Signs(_)) => {
+                    let mut when = "on the second inputs: ";
+                    if let Some(signs) = variation {
+                        signs.undo_output(&self.problem, &mut out);
+                        when = "on inputs with other signs: ";
                     }
-                }
-                Some(variation @ Variation::Signs(_)) => {
-                    variation.undo_output(&self.problem, &mut out);
-                    note(judge(&self.expected[1], &out), "on inputs with other signs: ");
-                    if !self.expected[1].is_whole(&self.problem) {
-                        let (inputs, rows) = (&self.inputs_b, self.draw());
-                        let drawn = self.expected[1].on_rows(&self.problem, inputs, rows);
-                        let drawn = drawn.map_err(|error| error.to_string())?;
-                        note(judge(&drawn, &out), "in rows drawn afterwards: ");
+                    note(judge(on_b, &out), when);
+                    if let Some(drawn) = &drawn {
+                        note(judge(drawn, &out), "in rows drawn afterwards: ");
                     }
                 }
                 Some(variation @ Variation::Rotation(_)) => {
@@ -222,8 +218,10 @@ fn not_one(problem: &Problem, inputs: &Inputs, out: &Output, column: usize) -> O
     ))
 }
 
-fn write_case(problem: &Problem, inputs: Inputs, path: &Path) -> io::Result<()> {
+/// Writes the inputs, and gives them back.
+fn write_case(problem: &Problem, inputs: Inputs, path: &Path) -> io::Result<Inputs> {
     let problem = problem.clone();
     let file = AttnCase { problem, inputs, claim: None, tokens: None, source: None };
-    std::fs::write(path, file.to_bytes())
+    std::fs::write(path, file.to_bytes())?;
+    Ok(file.inputs)
 }
