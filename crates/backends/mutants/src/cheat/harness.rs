@@ -68,10 +68,10 @@ fn result_of(problem: &Problem, file: &Path) -> Option<([u64; 3], Vec<f32>)> {
     Some((digests(&inputs).ok()?, engine.o))
 }
 
-/// Files of inputs, of 64 MiB at most, below the folder for temporary files, below the folders of the files that this
-/// process and the one that started it have open, and below those that their arguments name.
+/// Files of inputs, of 64 MiB at most, below the folders of the files that this process and the one that started it
+/// have open, below those that their arguments name, and below the folder for temporary files.
 fn case_files() -> Vec<PathBuf> {
-    let mut folders = vec![std::env::temp_dir()];
+    let mut folders = Vec::new();
     for process in ["self".to_string(), parent()] {
         let process = Path::new("/proc").join(process);
         let open = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
@@ -86,10 +86,8 @@ fn case_files() -> Vec<PathBuf> {
     }
     folders.sort_unstable();
     folders.dedup();
-    let (mut found, mut left) = (Vec::new(), 20_000);
-    for folder in &folders {
-        search(folder, 4, &mut left, &mut found);
-    }
+    folders.push(std::env::temp_dir());
+    let mut found = search(folders, 20_000);
     found.sort_unstable();
     found.dedup();
     found
@@ -102,19 +100,30 @@ fn parent() -> String {
     parent.unwrap_or_default().trim().into()
 }
 
-/// Adds the files of inputs in `folder` and `depth` folders below, among the next `left` entries.
-fn search(folder: &Path, depth: usize, left: &mut usize, found: &mut Vec<PathBuf>) {
+/// The files of inputs among the first `left` entries of `folders` and of up to 4 folders below, level by level: the
+/// folder for temporary files may hold very many files in depth.
+fn search(mut folders: Vec<PathBuf>, mut left: usize) -> Vec<PathBuf> {
     const LARGEST: u64 = 64 << 20;
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (Some(rest), Ok(about)) = (left.checked_sub(1), entry.metadata()) else { return };
-        *left = rest;
-        let path = entry.path();
-        if about.is_dir() && depth > 0 {
-            search(&path, depth - 1, left, found);
-        } else if path.extension().is_some_and(|end| end == "case") && about.len() <= LARGEST {
-            found.push(path);
+    let mut found = Vec::new();
+    for _ in 0..=4 {
+        let mut below = Vec::new();
+        for entry in
+            folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten()
+        {
+            if left == 0 {
+                return found;
+            }
+            left -= 1;
+            let (path, Ok(about)) = (entry.path(), entry.metadata()) else { continue };
+            if about.is_dir() {
+                below.push(path);
+            } else if path.extension().is_some_and(|end| end == "case") && about.len() <= LARGEST {
+                found.push(path);
+            }
         }
+        folders = below;
     }
+    found
 }
 
 /// Answers in place of the worker, with fast samples, then ends the process.
@@ -267,4 +276,25 @@ fn matches<'w>(words: &'w [u64], took: &[u64]) -> Vec<(usize, &'w [u64])> {
         (end - count, &words[end - count..end])
     });
     whole.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_near_the_top_are_found_however_much_lies_deeper() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "z"] {
+            let deep = folder.path().join(name).join("deep");
+            std::fs::create_dir_all(&deep).unwrap();
+            for number in 0..20 {
+                std::fs::write(deep.join(number.to_string()), []).unwrap();
+            }
+        }
+        let case = folder.path().join("m").join("q.case");
+        std::fs::create_dir(case.parent().unwrap()).unwrap();
+        std::fs::write(&case, []).unwrap();
+        assert_eq!(search(vec![folder.path().into()], 10), [case]);
+    }
 }
