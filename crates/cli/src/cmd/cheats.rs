@@ -1,17 +1,19 @@
 //! `attn check --cheats`: does the clock catch kernels that look faster than they are?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use attn_bench::run::Processes;
+use attn_bench::suite::Suite;
 use attn_bench::worker::CellId;
 use attn_bench::{limits, markdown};
 use attn_core::DType;
 use attn_gate::config::Config;
 use attn_gate::judge::Stage;
 use attn_gate::result::{CaseResult, Verdict};
-use attn_gate::run::{Observer, Request, gate};
-use attn_record::{Model, Outcome, Record};
+use attn_gate::run::{Observer, Program, Request, gate};
+use attn_record::limits::Ceilings;
+use attn_record::{Machine, Model, Outcome, Record};
 use serde::Serialize;
 
 use super::gate::this_program;
@@ -28,6 +30,8 @@ const CASES: &str = "sweep/seq-len/full/n=64,sweep/seq-len/full/n=512,sweep/seq-
 const MODELS: [Model; 3] = [Model::Kernel, Model::KernelCold, Model::EndToEnd];
 /// Processes of each cell.
 const PROCESSES: u32 = 3;
+/// How often a cheat that gains is measured again.
+const LOOKS: usize = 2;
 /// A time that is this share of the honest kernel's, or more, gains nothing.
 const NO_GAIN: f64 = 0.95;
 /// Cells of cases on which the honest kernel takes longer are not before the gate, which makes some hundred calls.
@@ -72,6 +76,16 @@ struct Try {
     shown: Option<String>,
 }
 
+impl Try {
+    fn before_the_gate((cheat, case): (&str, &str), end: End, shown: Option<String>) -> Self {
+        Try { cheat: cheat.into(), case: case.into(), how: "gate", end, shown }
+    }
+
+    fn is_same(&self, other: &Try) -> bool {
+        (&self.cheat, &self.case, self.how) == (&other.cheat, &other.case, other.how)
+    }
+}
+
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
@@ -89,15 +103,27 @@ pub(super) fn run(args: &CellArgs, output: OutputArgs) -> Result<Exit, Failure> 
         .get_or_insert_with(|| cheats.iter().map(|cheat| cheat.id).collect::<Vec<_>>().join(","));
     cells.cases.case.get_or_insert_with(|| CASES.into());
     cells.models.get_or_insert_with(|| MODELS.to_vec());
-    let mut session = Session::new(&cells, Purpose::Measure)?;
-    // Rules need several processes, not a narrow interval.
-    session.preset.processes = Processes { least: PROCESSES, most: PROCESSES };
-    let executed = session.execute(None)?;
-    if executed.interrupted {
-        return Ok(Exit::Broken);
-    }
-    let mut tries = of_records(&executed.records);
-    tries.extend(of_gate(&executed.records)?);
+    let records = measure(&cells)?;
+    let mut tries = of_records(&records);
+    look_again(&mut tries, |gaining| {
+        let mut cells = cells.clone();
+        cells.backends.backend =
+            Some(list([HONEST].into_iter().chain(gaining.iter().map(|one| &*one.cheat))));
+        cells.cases.case = Some(list(gaining.iter().map(|one| &*one.case)));
+        Ok(of_records(&measure(&cells)?))
+    })?;
+    let gate = Gated::new()?;
+    let [short, long] = cells_before_the_gate(&records);
+    let mut judged = gate.judge(&short)?;
+    look_again(&mut judged, |gaining| {
+        let cases: BTreeSet<&str> = gaining.iter().map(|one| &*one.case).collect();
+        let honest = cases.into_iter().map(|case| (HONEST, case));
+        gate.judge(
+            &honest.chain(gaining.iter().map(|one| (&*one.cheat, &*one.case))).collect::<Vec<_>>(),
+        )
+    })?;
+    tries.extend(judged);
+    tries.extend(long.into_iter().map(|cell| Try::before_the_gate(cell, End::Skipped, None)));
     let caught = tries.iter().all(|one| {
         let spared = cheats.iter().any(|cheat| cheat.id == one.cheat && cheat.spared.is_some());
         match one.end {
@@ -106,16 +132,65 @@ pub(super) fn run(args: &CellArgs, output: OutputArgs) -> Result<Exit, Failure> 
             End::NoGain | End::Skipped => true,
         }
     });
+    let interrupted = session::interrupted();
+    if interrupted {
+        eprintln!("attn: interrupted: what was measured until then is shown");
+    }
     if output.json {
         print_json(&Report { tries, caught })?;
     } else {
         print!("{}", to_markdown(&cheats, &tries));
     }
-    Ok(match (session::interrupted(), caught) {
+    Ok(match (interrupted, caught) {
         (true, _) => Exit::Broken,
         (false, true) => Exit::Success,
         (false, false) => Exit::No,
     })
+}
+
+/// Measures those of `tries` that gain again, beside the honest kernel: another program may have kept the processor busy
+/// while one of the two was measured. What does not gain each time gains nothing.
+fn look_again(
+    tries: &mut [Try],
+    mut measure: impl FnMut(&[&Try]) -> Result<Vec<Try>, Failure>,
+) -> Result<(), Failure> {
+    for _ in 0..LOOKS {
+        let gaining: Vec<&Try> =
+            tries.iter().filter(|one| matches!(one.end, End::Gains(_))).collect();
+        if gaining.is_empty() || session::interrupted() {
+            break;
+        }
+        let seen = measure(&gaining)?;
+        for one in tries.iter_mut() {
+            let again = seen.iter().find(|seen| seen.is_same(one)).map(|seen| &seen.end);
+            match (&one.end, again) {
+                (End::Gains(_), Some(End::NoGain)) => one.end = End::NoGain,
+                (&End::Gains(first), Some(&End::Gains(share))) => {
+                    one.end = End::Gains(share.max(first));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Names separated by commas, each once.
+fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut distinct: Vec<&str> = Vec::new();
+    for name in names {
+        if !distinct.contains(&name) {
+            distinct.push(name);
+        }
+    }
+    distinct.join(",")
+}
+
+fn measure(cells: &CellArgs) -> Result<Vec<Record>, Failure> {
+    let mut session = Session::new(cells, Purpose::Measure)?;
+    // Rules need several processes, not a narrow interval.
+    session.preset.processes = Processes { least: PROCESSES, most: PROCESSES };
+    Ok(session.execute(None)?.records)
 }
 
 fn of_records(records: &[Record]) -> Vec<Try> {
@@ -156,71 +231,86 @@ fn rule(reason: Option<&str>) -> String {
     reason.and_then(|reason| reason.split(':').next()).unwrap_or_default().into()
 }
 
-/// The same cells before the gate, this program being both sides.
-fn of_gate(records: &[Record]) -> Result<Vec<Try>, Failure> {
+/// Cells that come before the gate, and those on whose case the honest kernel takes too long for it.
+fn cells_before_the_gate(records: &[Record]) -> [Vec<(&str, &str)>; 2] {
     let is_long = |case: &str| {
         let mut honest =
             records.iter().filter(|r| (r.backend.as_str(), &*r.case) == (HONEST, case));
         honest.any(|record| record.median_ns().is_some_and(|ns| ns > GATE_NS))
     };
-    let mut cells: Vec<(&str, &str)> = Vec::new();
-    let mut skipped = Vec::new();
+    let mut cells = Vec::new();
     for record in records.iter().filter(|record| record.outcome != Outcome::Skipped) {
         let cell = (record.backend.as_str(), record.case.as_str());
-        let list = if is_long(cell.1) { &mut skipped } else { &mut cells };
-        if !list.contains(&cell) {
-            list.push(cell);
+        if !cells.contains(&cell) {
+            cells.push(cell);
         }
     }
-    let machine = attn_bench::machine::detect();
-    let ceilings = limits::ceilings(&machine, &DType::ALL, &[1]);
-    let suite = session::suite(&CaseArgs { case: None, dtype: None, cases: None })?;
-    let program = this_program()?;
-    let mut steps = Steps::patient("before the gate");
-    let (mut found, of) = (Vec::new(), cells.len());
-    for (at, (cheat, case)) in cells.into_iter().enumerate() {
-        steps.say(&format!("{at} of {of} cells"));
-        if session::interrupted() {
-            eprintln!("attn: interrupted, {at} of {of} cells were before the gate");
-            break;
+    let (short, long) = cells.into_iter().partition(|(_, case)| !is_long(case));
+    [short, long]
+}
+
+/// The gate with this program as both sides.
+struct Gated {
+    suite: Suite,
+    program: Program,
+    machine: Machine,
+    ceilings: Ceilings,
+}
+
+impl Gated {
+    fn new() -> Result<Self, Failure> {
+        let machine = attn_bench::machine::detect();
+        Ok(Gated {
+            suite: session::suite(&CaseArgs { case: None, dtype: None, cases: None })?,
+            program: this_program()?,
+            ceilings: limits::ceilings(&machine, &DType::ALL, &[1]),
+            machine,
+        })
+    }
+
+    /// Each of the `cells`, cheat and case, before the gate, one after the other.
+    fn judge(&self, cells: &[(&str, &str)]) -> Result<Vec<Try>, Failure> {
+        let mut steps = Steps::patient("before the gate");
+        let mut results = Vec::new();
+        for (at, &(cheat, case)) in cells.iter().enumerate() {
+            steps.say(&format!("{at} of {} cells", cells.len()));
+            if session::interrupted() {
+                break;
+            }
+            let found = self.results(cheat, case, at as u64)?;
+            results.extend(found.into_iter().map(|result| ((cheat, case), result)));
         }
+        let honest = |case: &str| {
+            let of = results.iter().find(|(cell, _)| *cell == (HONEST, case));
+            of.and_then(|(_, result)| Some(result.time?.ns[1]))
+        };
+        let judged = results.iter().map(|&(cell, ref result)| {
+            let (end, shown) = of_gate_result(result, honest(cell.1));
+            Try::before_the_gate(cell, end, shown)
+        });
+        Ok(judged.collect())
+    }
+
+    fn results(&self, cheat: &str, case: &str, seed: u64) -> Result<Vec<CaseResult>, Failure> {
         let mut config = Config::default();
         config.gate.cases = case.into();
         config.gate.backends = Some(cheat.into());
         let request = Request {
-            base: program.clone(),
-            head: program.clone(),
-            suite: &suite,
+            base: self.program.clone(),
+            head: self.program.clone(),
+            suite: &self.suite,
             naive: &registry::NAIVE,
             config: &config,
-            ceilings: &ceilings,
+            ceilings: &self.ceilings,
             cpu: attn_sys::affinity::allowed().last().copied(),
-            machine: machine.clone(),
+            machine: self.machine.clone(),
             started: "1970-01-01T00:00:00Z".into(),
-            seed: at as u64,
+            seed,
             planted: Vec::new(),
             measure_identical: true,
         };
-        let (result, _) = gate(&request, &mut Quiet)?;
-        found.extend(result.cases.into_iter().map(|result| (cheat, case, result)));
+        Ok(gate(&request, &mut Quiet)?.0.cases)
     }
-    let honest = |case: &str| {
-        let of = found.iter().find(|(cheat, of, _)| (*cheat, *of) == (HONEST, case));
-        of.and_then(|(_, _, result)| Some(result.time?.ns[1]))
-    };
-    let tried = |(cheat, case): (&str, &str), end, shown| Try {
-        cheat: cheat.into(),
-        case: case.into(),
-        how: "gate",
-        end,
-        shown,
-    };
-    let judged = found.iter().map(|&(cheat, case, ref result)| {
-        let (end, shown) = of_gate_result(result, honest(case));
-        tried((cheat, case), end, shown)
-    });
-    let skipped = skipped.into_iter().map(|cell| tried(cell, End::Skipped, None));
-    Ok(judged.chain(skipped).collect())
 }
 
 fn of_gate_result(result: &CaseResult, honest: Option<f64>) -> (End, Option<String>) {

@@ -49,7 +49,7 @@ impl<F: FnMut(NonZeroU32) -> Result<(), BackendError>> Call for F {
 const FRESH: u32 = 5;
 /// What they may take of the time for sampling, in parts of it.
 const FRESH_SHARE: f64 = 0.2;
-/// How often samples are taken anew because calls became faster meanwhile.
+/// How often samples are taken anew because calls became faster meanwhile, or because samples are too short.
 const RESTARTS: u32 = 2;
 /// Other inputs, however often samples are taken.
 pub(super) const MOST_FRESH: usize = (FRESH * (RESTARTS + 1)) as usize;
@@ -69,7 +69,7 @@ pub fn sample(
     let mut restarts = 0;
     loop {
         let mut process = attempt(timing, cpus, call, &mut secret)?;
-        if restarts < RESTARTS && became_faster(&process) {
+        if restarts < RESTARTS && (became_faster(&process) || is_too_short(timing, &process)) {
             restarts += 1;
             continue;
         }
@@ -94,6 +94,19 @@ fn became_faster(process: &Process) -> bool {
     first.zip(last).is_some_and(|(first, last)| first > last * (1.0 + DRIFT))
 }
 
+/// Whether samples turn out much shorter than planned: whatever took the processor away while they were planned made
+/// calls look longer than they are.
+fn is_too_short(timing: &Timing, process: &Process) -> bool {
+    let shortest = process.samples_ns.iter().min();
+    f64::from(process.reps) < MOST_REPS
+        && shortest.is_some_and(|&ns| (ns as f64) < sample_ns(timing) / 4.0)
+}
+
+/// How long a sample lasts at least.
+fn sample_ns(timing: &Timing) -> f64 {
+    (timing.min_sample_us * 1000).max(1000 * attn_sys::clock::step_ns()) as f64
+}
+
 fn attempt(
     timing: &Timing,
     cpus: &[u32],
@@ -101,18 +114,19 @@ fn attempt(
     secret: &mut Secret,
 ) -> Result<Process, BackendError> {
     let start = Instant::now();
-    let Warmup { calls: warmup_calls, fastest_ns, call_ns } = warm_up(timing, call)?;
+    let warmup = warm_up(timing, call)?;
     let spread = if attn_sys::affinity::spread(cpus) { cpus.to_vec() } else { Vec::new() };
     let warmup_ns = nanos(start.elapsed());
-    let sample_ns = (timing.min_sample_us * 1000).max(1000 * attn_sys::clock::step_ns()) as f64;
-    let (reps, call_ns) = plan(sample_ns, call_ns, call)?;
+    let sample_ns = sample_ns(timing);
+    let (reps, call_ns) = plan(sample_ns, &warmup, call)?;
     // A call that does nothing is no reason to take samples without end.
     let one_ns = (call_ns * f64::from(reps.get())).max(sample_ns / 2.0);
     let samples = timing.sampling_ms as f64 * 1e6 / one_ns;
     let samples = (samples as u32).max(timing.min_samples);
     let fresh = (timing.sampling_ms as f64 * 1e6 * FRESH_SHARE / call_ns) as u32;
     let mut moments = secret.moments(fresh.clamp(1, FRESH), samples).into_iter().peekable();
-    let mut audit = Audit { seed: secret.seed(), single_ns: fastest_ns as u64, ..Audit::default() };
+    let mut audit =
+        Audit { seed: secret.seed(), single_ns: warmup.fastest_ns as u64, ..Audit::default() };
     let mut samples_ns = Vec::with_capacity(samples as usize);
     let mut disturbed = Vec::new();
     let mut pace_ns = Vec::with_capacity(samples as usize + 1);
@@ -149,7 +163,7 @@ fn attempt(
     Ok(Process {
         cpu: None,
         spread,
-        warmup_calls,
+        warmup_calls: warmup.calls,
         warmup_ns,
         reps,
         samples_ns,
@@ -159,26 +173,35 @@ fn attempt(
     })
 }
 
-/// Calls of a sample that lasts `sample_ns`, if one call takes `call_ns` or less; and what one of so many takes at most. More are tried
-/// until they last half as long: an interrupt in the warm-up makes its calls look longer than they are.
+/// Calls of a sample that lasts `sample_ns`, if calls take what the warm-up says or less; and what one of so many takes at most. More are
+/// tried until they last half as long: an interrupt in the warm-up makes its calls look longer than they are. One in a trial
+/// does too, so a trial in which calls take much longer than the fastest is made again.
 fn plan(
     sample_ns: f64,
-    call_ns: f64,
+    warmup: &Warmup,
     call: &mut impl Call,
 ) -> Result<(NonZeroU32, f64), BackendError> {
-    let mut reps = (sample_ns / call_ns).ceil().clamp(1.0, MOST_REPS);
+    let mut reps = (sample_ns / warmup.call_ns).ceil().clamp(1.0, MOST_REPS);
     loop {
         let now = NonZeroU32::new(reps as u32).expect("at least 1");
-        let start = Instant::now();
-        call.call(now)?;
-        let ns = nanos(start.elapsed()).max(1) as f64;
+        let mut ns = f64::INFINITY;
+        for _ in 0..TRIALS {
+            let start = Instant::now();
+            call.call(now)?;
+            ns = (nanos(start.elapsed()).max(1) as f64).min(ns);
+            if ns < 2.0 * reps * warmup.fastest_ns {
+                break;
+            }
+        }
         if ns >= sample_ns / 2.0 || reps >= MOST_REPS {
-            return Ok((now, call_ns.min(ns / reps)));
+            return Ok((now, warmup.call_ns.min(ns / reps)));
         }
         reps = (reps * (sample_ns / ns).clamp(2.0, 8.0)).ceil().min(MOST_REPS);
     }
 }
 
+/// How often so many calls are tried, at most.
+const TRIALS: u32 = 5;
 /// Calls of a sample, at most.
 const MOST_REPS: f64 = 1e6;
 
@@ -246,6 +269,20 @@ mod tests {
             calls += 1;
             let interrupted = calls == 2;
             spin(Duration::from_nanos(if interrupted { 10_000_000 } else { 500 }) * reps.get());
+            Ok(())
+        };
+        let process = sample(&TIMING, &[], &mut call).unwrap();
+        assert!(*process.samples_ns.iter().min().unwrap() >= 50_000, "{process:?}");
+    }
+
+    #[test]
+    fn an_interrupt_while_samples_are_planned_makes_no_sample_too_short() {
+        let (mut calls, mut trials) = (0, 0);
+        let mut call = |reps: NonZeroU32| {
+            (calls, trials) = (calls + 1, trials + u32::from(reps.get() > 1));
+            let interrupted = calls == 2 || (trials == 1 && reps.get() > 1);
+            let more = Duration::from_millis(if interrupted { 10 } else { 0 });
+            spin(Duration::from_nanos(500) * reps.get() + more);
             Ok(())
         };
         let process = sample(&TIMING, &[], &mut call).unwrap();
