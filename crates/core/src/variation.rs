@@ -122,9 +122,19 @@ fn negate(seed: u64, problem: &Problem, inputs: &mut Inputs) {
     }
 }
 
-/// Which columns change their sign, of each of `heads` heads, `group` of which share their choice.
+/// Which columns change their sign, of each of `heads` heads, `group` of which share their choice: in each head at
+/// least one.
 fn chosen(seed: u64, of_values: bool, heads: usize, group: usize, width: usize) -> Vec<Vec<bool>> {
-    let of_head = |head| (0..width).map(|c| is_negated(seed, of_values, head / group, c)).collect();
+    let of_head = |head: usize| {
+        let mut columns: Vec<bool> =
+            (0..width).map(|c| is_negated(seed, of_values, head / group, c)).collect();
+        if !columns.contains(&true)
+            && let Some(column) = columns.get_mut(seed as usize % width.max(1))
+        {
+            *column = true;
+        }
+        columns
+    };
     (0..heads).map(of_head).collect()
 }
 
@@ -175,6 +185,15 @@ mod tests {
                     assert_eq!(inputs, before);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn signs_change_a_column_of_every_head_however_few_there_are() {
+        for (seed, width) in (0..50).flat_map(|seed| [(seed, 1), (seed, 2), (seed, 64)]) {
+            let heads = chosen(seed, true, 6, 2, width);
+            assert!(heads.iter().all(|head| head.len() == width && head.contains(&true)));
+            assert_eq!(heads[0], heads[1], "a group shares its choice");
         }
     }
 

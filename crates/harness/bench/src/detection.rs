@@ -45,9 +45,9 @@ use crate::share_out::share_out;
 
 pub use deviation::Deviation;
 pub use planted::{Place, Planted};
-pub use report::{Accusation, Limit, Limits, Survivor, Unseen};
+pub use report::{Accusation, HonestUse, Limit, Limits, Survivor, Unseen};
 pub use statements::Statement;
-pub use trial::{Fate, Trial, TrialError};
+pub use trial::{Fate, Shares, Trial, TrialError};
 
 /// Who is tried, and on how much.
 pub struct Detection<'a> {

@@ -28,6 +28,15 @@ pub struct Deviation {
     pub ratio: f64,
 }
 
+impl Deviation {
+    /// Whether it lies in the log-sum-exp, not in the output.
+    pub(super) fn is_of_lse(&self) -> bool {
+        self.part.starts_with(LSE)
+    }
+}
+
+const LSE: &str = "lse";
+
 /// The control's result, and how wrong honest results are.
 pub(super) struct Yardstick {
     tensors: Vec<Honest>,
@@ -56,7 +65,7 @@ impl Yardstick {
         });
         let lse = claim.lse.as_ref().map(|tensor| {
             let rounding = |row: usize, _: f64| lse_rounding(tensor.dtype(), &reference.stats[row]);
-            Honest::new("lse", tensor, &lse, &rounding, reference)
+            Honest::new(LSE, tensor, &lse, &rounding, reference)
         });
         Yardstick { tensors: o.into_iter().chain(lse).collect() }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use attn_core::DType;
 use serde::Serialize;
 
-use super::{Detection, Fate, Planted, Statement, Tried};
+use super::{Detection, Deviation, Fate, Planted, Statement, Tried};
 use crate::mutation::Subject;
 
 /// The detection limit, measured.
@@ -77,6 +77,31 @@ pub struct Survivor {
     pub part: String,
     /// Its error there over that of the honest kernel.
     pub ratio: f64,
+    /// How much it uses of the limit of that tensor, where that has one.
+    pub share: Option<f64>,
+    /// The honest result of this type that uses most of its own.
+    pub honest: Option<HonestUse>,
+}
+
+/// How much of its limit an honest result uses.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HonestUse {
+    /// The honest kernel.
+    pub kernel: String,
+    /// The statement's name.
+    pub statement: String,
+    /// The length.
+    pub n: usize,
+    /// The share.
+    pub share: f64,
+}
+
+impl Survivor {
+    /// Whether a limit that is low enough to refuse it would refuse an honest result as well.
+    pub fn is_within_honest_errors(&self) -> bool {
+        let honest = self.honest.as_ref().map(|honest| honest.share);
+        honest.zip(self.share).is_some_and(|(honest, share)| honest >= share)
+    }
 }
 
 /// An honest result that was refused.
@@ -186,9 +211,9 @@ impl Fate {
 }
 
 fn survivors(detection: &Detection<'_>, tried: &[Tried]) -> Vec<Survivor> {
-    let of_statement = |tried: &Tried| {
-        let Statement { name, n, problem, .. } = &tried.statement;
-        let fates = detection.mutants.iter().zip(&tried.mutants);
+    let of_statement = |one: &Tried| {
+        let Statement { name, n, problem, .. } = &one.statement;
+        let fates = detection.mutants.iter().zip(&one.mutants);
         let survivor = |(mutant, fate): (&Subject<'_>, &Fate)| {
             let visible = fate.visible.as_ref().filter(|_| !fate.is_refused())?;
             Some(Survivor {
@@ -200,6 +225,8 @@ fn survivors(detection: &Detection<'_>, tried: &[Tried]) -> Vec<Survivor> {
                 problem: problem.statement(),
                 part: visible.part.clone(),
                 ratio: visible.ratio,
+                share: fate.shares.of(visible),
+                honest: most_used(detection, tried, problem.dtype(), visible),
             })
         };
         fates.filter_map(survivor).collect::<Vec<_>>()
@@ -207,6 +234,25 @@ fn survivors(detection: &Detection<'_>, tried: &[Tried]) -> Vec<Survivor> {
     let mut all: Vec<Survivor> = tried.iter().flat_map(of_statement).collect();
     all.sort_by(|a, b| (&a.mutant, a.dtype, a.n).cmp(&(&b.mutant, b.dtype, b.n)));
     all
+}
+
+/// The honest result of a type that uses most of the limit of the tensor in which `deviation` lies.
+fn most_used(
+    detection: &Detection<'_>,
+    tried: &[Tried],
+    dtype: DType,
+    deviation: &Deviation,
+) -> Option<HonestUse> {
+    let of_type = tried.iter().filter(|tried| tried.statement.problem.dtype() == dtype);
+    let uses = of_type.flat_map(|tried| {
+        let kernels = detection.kernels().zip(&tried.honest);
+        kernels.filter_map(|(kernel, fate)| {
+            Some((fate.shares.of(deviation)?, kernel.id, &tried.statement))
+        })
+    });
+    let (share, kernel, statement) = uses.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let Statement { name, n, .. } = statement;
+    Some(HonestUse { kernel: kernel.into(), statement: (*name).into(), n: *n, share })
 }
 
 fn accusations(detection: &Detection<'_>, tried: &[Tried]) -> Vec<Accusation> {

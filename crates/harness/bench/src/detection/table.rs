@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Accusation, Limits, Place, Survivor};
+use super::{Accusation, HonestUse, Limits, Place, Survivor};
 use crate::markdown::table;
 
 const LEGEND: &str = "\
@@ -15,6 +15,29 @@ to the truth as honest results are.
 const PLANTED: &str = "\
 The smallest relative error that is refused, planted in an honest result of full attention.
 ";
+
+const ACCEPTED: &str = "\
+Why a visibly wrong result is accepted: its errors are below the limit up to which rounding explains them. Either an honest result of
+the same type uses as much of its limit or more (named below with the share): a limit that is low enough to refuse the one would
+refuse the other. Or the share is larger than that of every honest result here: it lies in the margin that is left for honest arithmetics and
+inputs that are not among these. ";
+
+/// A survivor in one line, with the reason.
+fn accepted(survivor: &Survivor) -> String {
+    let Survivor { mutant, description, statement, n, dtype, part, ratio, share, honest, problem } =
+        survivor;
+    let percent = |share: &f64| format!("{:.0} %", 100.0 * share);
+    let uses = share.as_ref().map_or_else(|| "an unknown share".into(), percent);
+    let honest = honest.as_ref().map(|HonestUse { kernel, statement, n, share }| {
+        let margin = if survivor.is_within_honest_errors() { "" } else { ": in the margin" };
+        format!(", {kernel} on {statement}, N = {n}, uses {}{margin}", percent(share))
+    });
+    let reason = format!("uses {uses} of its limit{}", honest.unwrap_or_default());
+    format!(
+        "- ACCEPTED: {mutant} ({description}) on {statement}, N = {n}, {dtype}: {ratio:.1} times the honest error in {part}; \
+         {reason}; {problem}"
+    )
+}
 
 impl Limits {
     /// Two tables (wrong kernels; planted errors), everything that is not as it should be, and a summary.
@@ -88,14 +111,13 @@ impl Limits {
     /// Survivors, accusations, and kernels that nothing shows, a line each.
     fn exceptions(&self) -> String {
         let mut text = String::new();
-        for Survivor { mutant, description, statement, n, dtype, part, ratio, problem } in
-            &self.survivors
-        {
-            let _ = writeln!(
-                text,
-                "- ACCEPTED: {mutant} ({description}) on {statement}, N = {n}, {dtype}: {ratio:.1} times the honest error \
-                 in {part}; {problem}"
-            );
+        if !self.survivors.is_empty() {
+            let within = self.survivors.iter().filter(|one| one.is_within_honest_errors()).count();
+            let of = self.survivors.len();
+            let _ = writeln!(text, "{ACCEPTED}{within} of these {of} are of the first kind.\n");
+        }
+        for survivor in &self.survivors {
+            let _ = writeln!(text, "{}", accepted(survivor));
         }
         for Accusation { kernel, statement, n, dtype, problem, finding } in &self.accusations {
             let _ = writeln!(

@@ -46,6 +46,24 @@ pub struct Fate {
     pub visible: Option<Deviation>,
     /// The first thing said against it.
     pub finding: Option<Finding>,
+    /// How much of its limits it uses.
+    pub shares: Shares,
+}
+
+/// The largest shares of what rounding explains that a file uses; `None` for what it does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Shares {
+    /// Of the errors of the output, taken together.
+    pub output: Option<f64>,
+    /// Of the bounds of the log-sum-exp.
+    pub lse: Option<f64>,
+}
+
+impl Shares {
+    /// Of the tensor in which `deviation` lies.
+    pub(super) fn of(self, deviation: &Deviation) -> Option<f64> {
+        if deviation.is_of_lse() { self.lse } else { self.output }
+    }
 }
 
 impl<'a> Trial<'a> {
@@ -93,7 +111,16 @@ impl<'a> Trial<'a> {
     fn judge(&self, claim: &Claim) -> Fate {
         let differs = bits(claim) != self.bits;
         let visible = if differs { self.yardstick.deviation(claim) } else { None };
-        Fate { differs, visible, finding: self.finding(claim) }
+        let verdict = self.truth.judge(self.problem, claim);
+        let lse = claim.lse.clone().map(|lse| {
+            let alone = Claim { lse: Some(lse), ..Claim::default() };
+            self.truth.judge(self.problem, &alone)
+        });
+        let shares = Shares {
+            output: verdict.metrics.and_then(|metrics| metrics.noise_share),
+            lse: lse.and_then(|verdict| Some(verdict.metrics?.bound_share)),
+        };
+        Fate { differs, visible, finding: verdict.findings.into_iter().next(), shares }
     }
 
     /// The first thing said against `claim`.
