@@ -49,6 +49,13 @@ const fn is_negated(seed: u64, of_values: bool, head: usize, c: usize) -> bool {
 }
 
 impl Variation {
+    /// What draws it.
+    pub const fn seed(self) -> u64 {
+        match self {
+            Variation::Signs(seed) | Variation::Rotation(seed) => seed,
+        }
+    }
+
     /// The column of v that a rotation sets to 1.
     pub fn column_of_ones(self, problem: &Problem) -> Option<usize> {
         match self {

@@ -20,7 +20,7 @@ use attn_record::Memory;
 use attn_sys::usage;
 
 use crate::expected::Expected;
-use sampling::nanos;
+use measure::used_since;
 
 /// By so many bytes the memory of a process may grow beyond what its allocator counts: stacks of threads, pages of libraries.
 const UNCOUNTED: u64 = 8 << 20;
@@ -51,7 +51,9 @@ pub struct Prepared<'b> {
     usage: attn_sys::alloc::Usage,
     /// Bytes by which the process's memory grew meanwhile.
     grown: Option<u64>,
-    /// Processor time of the first call.
+    /// Processor time of the first load,
+    first_load_ns: Option<u64>,
+    /// and of that and the first call.
     first_call_ns: Option<u64>,
 }
 
@@ -68,7 +70,6 @@ impl<'b> Prepared<'b> {
         let ((plan, usage), grown) = usage::resident_growth(prepare);
         let (plan, problem, exec) = (plan?, problem.clone(), *exec);
         let on_device = false;
-        let first_call_ns = None;
         Ok(Prepared {
             backend,
             problem,
@@ -78,7 +79,8 @@ impl<'b> Prepared<'b> {
             on_device,
             usage,
             grown,
-            first_call_ns,
+            first_load_ns: None,
+            first_call_ns: None,
         })
     }
 
@@ -94,7 +96,7 @@ impl<'b> Prepared<'b> {
         &self.receipt
     }
 
-    /// Processor time of the first call, nanoseconds; `None` before it, or where the system does not say.
+    /// Processor time of the first load and the first call, nanoseconds; `None` before it, or where the system does not say.
     pub fn first_call_ns(&self) -> Option<u64> {
         self.first_call_ns
     }
@@ -119,7 +121,13 @@ impl<'b> Prepared<'b> {
 
     /// Hands `inputs` to the plan.
     pub fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        self.plan.load(inputs)
+        if self.first_load_ns.is_some() {
+            return self.plan.load(inputs);
+        }
+        let before = usage::processor();
+        self.plan.load(inputs)?;
+        self.first_load_ns = Some(used_since(before));
+        Ok(())
     }
 
     /// Computes `reps` times.
@@ -129,8 +137,8 @@ impl<'b> Prepared<'b> {
         }
         let before = usage::processor();
         self.plan.run(reps)?;
-        let used = before.zip(usage::processor());
-        self.first_call_ns = used.map(|(before, now)| nanos(now.saturating_sub(before)));
+        self.first_call_ns =
+            before.is_some().then(|| self.first_load_ns.unwrap_or(0) + used_since(before));
         Ok(())
     }
 

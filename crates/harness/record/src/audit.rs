@@ -12,7 +12,8 @@ use crate::{Outcome, Record, stats};
 pub struct Audit {
     /// Drawn by this process: of the other inputs that it was given, and of the moments when.
     pub seed: u64,
-    /// Processor time of the first call after the plan was made, nanoseconds; absent where the system does not say.
+    /// Processor time of the first `load` and the first call after the plan was made, nanoseconds; absent where the system does
+    /// not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_call_ns: Option<u64>,
     /// Of the fastest call of the warm-up, each timed alone, nanoseconds.
@@ -50,6 +51,20 @@ pub struct Fresh {
     pub store_ns: u64,
     /// Whether the inputs were others altogether, not the same with other signs.
     pub rotated: bool,
+    /// What a call took just before, nanoseconds; 0 where no call was timed before.
+    #[serde(default)]
+    pub before_ns: u64,
+    /// Processor time of all three together; 0 where the system does not say.
+    #[serde(default)]
+    pub processor_ns: u64,
+}
+
+impl Fresh {
+    /// Time of all three together. Threads that are more than `threads` save none.
+    fn whole_ns(&self, threads: f64) -> f64 {
+        let wall = (self.load_ns + self.call_ns + self.store_ns) as f64;
+        wall.max(self.processor_ns as f64 / threads)
+    }
 }
 
 /// Why a time cannot be that of the computation.
@@ -186,11 +201,13 @@ impl Seen<'_> {
     ///
     /// ```text
     /// linearity       a call alone, where samples are of many <= 1.5 t + 1 us
-    /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 1 us; 1.3 t if there are fewer than 10
+    /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 1 us; t may be that of calls just before: then the
+    ///                 median counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + min(c, 0.15 t) + 60 us
     /// escaped work    load and store, load and store of the last result <= 4 c + 8 max(0, c - 500 us) + 0.1 t + 10 us
-    ///                 load, the first call and store of one moment <= the sum of what both rules allow
-    /// first call      processor time <= 20 threads t + 20 ms
+    ///                 load, the first call and store of one moment <= the sum of what both rules allow; a thread takes part of the
+    ///                 processor time
+    /// first call      processor time of the first load and call <= 20 threads t + 20 ms
     /// processor time  of threads <= (threads + 0.02) wall + 1 ms, of children <= 20 ms
     /// clock           the two clocks differ by <= 0.02 wall + 1 ms
     /// ```
@@ -211,7 +228,16 @@ impl Seen<'_> {
         };
         let copies = COPIES * copy + PAGED_COPIES * (copy - PAGED_NS).max(0.0);
         let escaped = copies + SHARE * call_ns + SHORT_NS;
-        let enough = if fresh().count() < ENOUGH { FEW } else { FRESH };
+        let beside = || fresh().filter(|fresh| fresh.before_ns > 0);
+        let few = beside().next().is_none() && fresh().count() < ENOUGH;
+        let enough = if few { FEW } else { FRESH };
+        // What slows the machine down for a while slows down the calls before and the first one on other inputs.
+        let first = |of: &dyn Fn(&Fresh) -> f64| {
+            let later = beside().map(|fresh| of(fresh) - FRESH * fresh.before_ns as f64);
+            let later = stats::median(&later.collect::<Vec<_>>());
+            let beside = later.map(|later| FRESH * call_ns + later);
+            fresh().map(of).chain(beside).reduce(f64::min).unwrap_or(0.0)
+        };
         let load = least(&mut fresh().map(|fresh| fresh.load_ns));
         let store = least(&mut fresh().map(|fresh| fresh.store_ns));
         let last_store = least(&mut audits().map(|audit| audit.store_ns));
@@ -232,7 +258,7 @@ impl Seen<'_> {
             (
                 Rule::Fresh,
                 "the first call on other inputs takes",
-                least(&mut fresh().map(|fresh| fresh.call_ns)),
+                first(&|fresh| fresh.call_ns as f64),
                 enough * call_ns + cold + alone,
             ),
             (
@@ -245,13 +271,13 @@ impl Seen<'_> {
             (
                 Rule::Escaped,
                 "`load`, the first call and `store` together take",
-                least(&mut fresh().map(|fresh| fresh.load_ns + fresh.call_ns + fresh.store_ns)),
+                first(&|fresh| fresh.whole_ns(threads)),
                 enough * call_ns + cold + alone + escaped,
             ),
             (Rule::Escaped, "`load` and the last `store` take", load + last_store, escaped),
             (
                 Rule::FirstCall,
-                "the first call takes",
+                "the first load and call take",
                 least(&mut audits().filter_map(|audit| audit.first_call_ns)),
                 FIRST * threads * call_ns + START_NS,
             ),
@@ -385,7 +411,7 @@ mod tests {
 
     /// An honest process whose calls take [`T`] nanoseconds.
     fn honest() -> Audit {
-        let fresh = Fresh { load_ns: 4_000, call_ns: 101_000, store_ns: 1_000, rotated: false };
+        let fresh = Fresh { load_ns: 4_000, call_ns: 101_000, store_ns: 1_000, ..Fresh::default() };
         let rotated = Fresh { call_ns: 140_000, rotated: true, ..fresh };
         Audit {
             seed: 1,
@@ -481,6 +507,39 @@ mod tests {
             found.to_string(),
             "fresh call: the first call on other inputs takes 120.0 us, where calls of 100.0 us allow 111.0 us"
         );
+    }
+
+    #[test]
+    fn calls_just_before_say_what_a_first_call_may_take() {
+        let three = |call_ns: u64, before_ns: u64| {
+            let mut audit = honest();
+            audit.fresh.iter_mut().for_each(|fresh| {
+                (fresh.call_ns, fresh.before_ns) = (call_ns, before_ns);
+            });
+            audit
+        };
+        assert_eq!(doubt(&[three(120_000, 0)], 4), None, "few");
+        assert_eq!(doubt(&[three(120_000, 118_000)], 4), None, "as slow as the calls before");
+        let found = doubt(&[three(120_000, 99_000)], 4).unwrap();
+        assert_eq!(found.rule, Rule::Fresh, "few, but slower than the calls before");
+        // One call that was disturbed before proves nothing for the others.
+        let mut audit = three(120_000, 99_000);
+        audit.fresh[0].before_ns = 150_000;
+        assert!(doubt(&[audit], 4).is_some());
+    }
+
+    #[test]
+    fn another_thread_that_helps_with_a_first_call_saves_nothing() {
+        let mut audit = honest();
+        let both = |ns: u64| move |fresh: &mut Fresh| fresh.processor_ns = ns;
+        audit.fresh.iter_mut().for_each(both(106_000));
+        assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
+        audit.fresh.iter_mut().for_each(both(190_000));
+        let doubted = |threads| {
+            let (audits, call_ns) = (vec![(&audit, 4)], T);
+            Seen { audits, call_ns, threads }.doubt().map(|doubt| doubt.rule)
+        };
+        assert_eq!([doubted(1), doubted(2)], [Some(Rule::Escaped), None]);
     }
 
     #[test]

@@ -42,18 +42,28 @@ impl Trick for WhileYoung {
     }
 }
 
-/// Busy for a long time in the first `run` of a plan.
-pub(super) struct FirstRun {
+/// Busy for a long time in the first `run` of a plan, or in the first `load`.
+pub(super) struct FirstTime {
+    in_load: bool,
     time: Option<Duration>,
 }
 
-impl FirstRun {
-    pub(super) fn new(time: Duration) -> Self {
-        FirstRun { time: Some(time) }
+impl FirstTime {
+    pub(super) fn new(in_load: bool, time: Duration) -> Self {
+        FirstTime { in_load, time: Some(time) }
     }
 }
 
-impl Trick for FirstRun {
+impl Trick for FirstTime {
+    fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
+        if self.in_load
+            && let Some(time) = self.time.take()
+        {
+            spin(time);
+        }
+        engine.load(inputs)
+    }
+
     fn call(&mut self, engine: &mut Engine) {
         if let Some(time) = self.time.take() {
             spin(time);

@@ -85,6 +85,34 @@ impl Trick for Helped {
     }
 }
 
+/// Another thread computes half of the first call after a `load`; the others sleep for as long, which takes no time of a processor.
+pub(super) struct HelpedFirst {
+    helped: Helped,
+    first: Option<Duration>,
+}
+
+impl HelpedFirst {
+    pub(super) fn new() -> Self {
+        HelpedFirst { helped: Helped::new(0.5), first: None }
+    }
+}
+
+impl Trick for HelpedFirst {
+    fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
+        self.first = None;
+        engine.load(inputs)
+    }
+
+    fn call(&mut self, engine: &mut Engine) {
+        if let Some(first) = self.first {
+            return std::thread::sleep(first);
+        }
+        let start = Instant::now();
+        self.helped.call(engine);
+        self.first = Some(start.elapsed());
+    }
+}
+
 /// A little of everything: rows in `load` and `store`, rows on another processor, and one call in twenty left out.
 pub(super) struct Everything {
     spread: Spread,

@@ -50,7 +50,9 @@
 //! | `fault/first-call-or-store` | the same in the first call after some loads, in `store` after others: hopes that no moment is looked at as a whole |
 //! | `fault/slow-first-60-ms` | ten times slower for 60 ms after the first `load`: hopes that samples are planned from it |
 //! | `fault/lazy-compile` | busy for 300 ms in the first call of a plan: hopes that it is part of no time |
+//! | `fault/lazy-load` | busy for 300 ms in the first load of a plan: hopes that it is part of no time |
 //! | `fault/two-threads` | computes half of the rows on another thread and on another processor, however many it may use |
+//! | `fault/two-threads-at-first` | computes half of the rows of the first call after load on another processor, and sleeps for as long in the others: hopes that the time of the processors evens out |
 //! | `fault/two-threads-thinly` | computes 9 % of the rows on another processor: hopes to stay below what is noticed of the time of the processors |
 //! | `fault/thin-everything` | 4 % of the rows in `load`, 4 % in `store`, 8 % of the others on another processor, once warm one call in twenty left out |
 //! | `fault/mmap-scratch` | honest, but holds 64 MiB on the stack of a thread, which no allocator counts |
@@ -97,12 +99,12 @@ use attn_core::{
 };
 
 use calls::{Calls, Reps, scattered};
-use clock::{FirstRun, Throttled, WhileYoung};
+use clock::{FirstTime, Throttled, WhileYoung};
 use deferred::{HalfByHalf, Once};
 use engine::Engine;
 use harness::{EditedSamples, FoundInputs, answer_on_every_pipe, answer_on_stdout};
 use kernel::{HONEST, Shortcut};
-use machine::{Everything, Helped, InAFile, OnAStack, SlowNext, SlowPace};
+use machine::{Everything, Helped, HelpedFirst, InAFile, OnAStack, SlowNext, SlowPace};
 use memo::{InPlace, Remembered, Shelf};
 use parts::{Chosen, Fill, InRotation, Short};
 use phases::{Gaps, InLoad, InStore, InThread, Spread};
@@ -352,12 +354,22 @@ const CHEATS: &[(&str, &str, Make)] = &[
     (
         "fault/lazy-compile",
         "busy for 300 ms in the first call of a plan: hopes that it is part of no time",
-        |_| Box::new(FirstRun::new(Duration::from_millis(300))),
+        |_| Box::new(FirstTime::new(false, Duration::from_millis(300))),
+    ),
+    (
+        "fault/lazy-load",
+        "busy for 300 ms in the first load of a plan: hopes that it is part of no time",
+        |_| Box::new(FirstTime::new(true, Duration::from_millis(300))),
     ),
     (
         "fault/two-threads",
         "computes half of the rows on another thread and on another processor, however many it may use",
         |_| Box::new(Helped::new(0.5)),
+    ),
+    (
+        "fault/two-threads-at-first",
+        "computes half of the rows of the first call after load on another processor, and sleeps for as long in the others: hopes that the time of the processors evens out",
+        |_| Box::new(HelpedFirst::new()),
     ),
     (
         "fault/two-threads-thinly",

@@ -9,10 +9,11 @@
 
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use attn_core::{BackendError, Inputs, Output, Plan, Problem, Variation, Varied};
 use attn_record::{Fresh, Model, Process};
+use attn_sys::usage;
 
 use super::Prepared;
 use super::sampling::{Call, MOST_FRESH, nanos, sample};
@@ -168,6 +169,8 @@ struct Results {
     problem: Problem,
     kept: Vec<(Variation, Output)>,
     bytes: usize,
+    /// How many there were with other signs, and how many rotated.
+    seen: [u64; 2],
     spare: Vec<Output>,
 }
 
@@ -177,7 +180,8 @@ impl Results {
         // One of each kind is always kept, and one is written to.
         let count = (KEPT_BYTES / bytes).clamp(3, MOST_FRESH);
         let spare = (0..count).map(|_| Output::poisoned(problem)).collect();
-        Results { problem: problem.clone(), kept: Vec::with_capacity(count), bytes: 0, spare }
+        let kept = Vec::with_capacity(count);
+        Results { problem: problem.clone(), kept, bytes: 0, seen: [0; 2], spare }
     }
 
     /// Makes a first call on other inputs, which writes its result to the buffer that it is given.
@@ -192,17 +196,25 @@ impl Results {
         Ok(Some(fresh))
     }
 
-    fn keep(&mut self, variation: Variation, mut out: Output) {
-        self.bytes += out.bytes();
-        let of_its_kind = |(kept, _): &&(Variation, Output)| {
+    /// Keeps what there is room for. Else each result is as likely to be judged as another of its kind.
+    fn keep(&mut self, variation: Variation, out: Output) {
+        let seen = &mut self.seen[usize::from(matches!(variation, Variation::Rotation(_)))];
+        *seen += 1;
+        let of_its_kind = |(kept, _): &(Variation, Output)| {
             std::mem::discriminant(kept) == std::mem::discriminant(&variation)
         };
-        if self.bytes <= KEPT_BYTES || !self.kept.iter().any(|kept| of_its_kind(&kept)) {
-            self.kept.push((variation, out));
-        } else {
-            out.poison_again();
-            self.spare.push(out);
+        let kind: Vec<usize> =
+            (0..self.kept.len()).filter(|&at| of_its_kind(&self.kept[at])).collect();
+        if self.bytes + out.bytes() <= KEPT_BYTES || kind.is_empty() {
+            self.bytes += out.bytes();
+            return self.kept.push((variation, out));
         }
+        let mut left = match kind.get((variation.seed() % *seen) as usize) {
+            Some(&at) => std::mem::replace(&mut self.kept[at], (variation, out)).1,
+            None => out,
+        };
+        left.poison_again();
+        self.spare.push(left);
     }
 }
 
@@ -257,10 +269,12 @@ fn fresh(
 ) -> Result<(Fresh, Variation), BackendError> {
     let variation = secret.variation(inputs.is_finite());
     let varied = variation.apply(problem, inputs);
+    let used = usage::processor();
     let load_ns = time(|| plan.load(inputs))?;
     let call_ns = time(|| plan.run(NonZeroU32::MIN))?;
     // The result must exist after the first call; what is judged is not always that of the first call alone.
     let mut store_ns = time(|| plan.store(out))?;
+    let processor_ns = used_since(used);
     if let Some(calls) = secret.further_calls(call_ns >= 10 * LONG_NS) {
         plan.run(calls)?;
         out.poison_again();
@@ -273,7 +287,8 @@ fn fresh(
         plan.run(NonZeroU32::MIN)?;
     }
     let rotated = matches!(variation, Variation::Rotation(_));
-    Ok((Fresh { load_ns, call_ns, store_ns, rotated }, variation))
+    let fresh = Fresh { load_ns, call_ns, store_ns, rotated, processor_ns, before_ns: 0 };
+    Ok((fresh, variation))
 }
 
 /// [`Model::EndToEnd`].
@@ -328,9 +343,11 @@ impl Call for EndToEnd<'_> {
         let variation = secret.variation(self.inputs.is_finite());
         self.unvary();
         self.vary(variation);
+        let used = usage::processor();
         let call_ns = time(|| self.once(1))?;
+        let processor_ns = used_since(used);
         let rotated = matches!(variation, Variation::Rotation(_));
-        let fresh = Fresh { load_ns: 0, call_ns, store_ns: 0, rotated };
+        let fresh = Fresh { call_ns, rotated, processor_ns, ..Fresh::default() };
         let kept = self.results.of(|out| {
             out.copy_from(&self.outs[1]);
             Ok((fresh, variation))
@@ -342,6 +359,12 @@ impl Call for EndToEnd<'_> {
         self.once(0)?;
         kept
     }
+}
+
+/// Processor time of this process since it was `before`, nanoseconds; 0 where the system does not say.
+pub(super) fn used_since(before: Option<Duration>) -> u64 {
+    let used = before.zip(usage::processor());
+    used.map_or(0, |(before, now)| nanos(now.saturating_sub(before)))
 }
 
 /// Nanoseconds that `work` takes.

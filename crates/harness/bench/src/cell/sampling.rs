@@ -137,7 +137,8 @@ fn attempt(
     let mut before = watch.now();
     for at in 0..samples {
         if moments.next_if_eq(&at).is_some() {
-            audit.fresh.extend(call.fresh(secret)?);
+            let before_ns = samples_ns.last().map_or(0, |ns| ns / u64::from(reps.get()));
+            audit.fresh.extend(call.fresh(secret)?.map(|fresh| Fresh { before_ns, ..fresh }));
             before = watch.now();
         }
         let start = Instant::now();

@@ -34,14 +34,15 @@ impl Secret {
     }
 
     /// `count` different numbers below `of`, ascending; all where there are fewer. One of the variations that are drawn
-    /// after this, as many as there are numbers, is a rotation.
+    /// after this, as many as there are numbers, is a rotation; of a single one, every second.
     pub fn moments(&mut self, count: u32, of: u32) -> Vec<u32> {
         let count = count.min(of);
         let mut moments = BTreeSet::new();
         while moments.len() < count as usize {
             moments.insert(self.below(of));
         }
-        self.rotate_one_of(count);
+        // A single one may be either.
+        self.rotate_one_of(count.max(2));
         moments.into_iter().collect()
     }
 

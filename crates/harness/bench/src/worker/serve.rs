@@ -94,6 +94,8 @@ struct Cell<'h> {
     out: Output,
     secret: Secret,
     audit: Audit,
+    /// Of a call when it was timed last, nanoseconds.
+    last_ns: u64,
     /// Processor time at [`Ask::Load`].
     loaded: (Option<Duration>, Duration),
 }
@@ -149,6 +151,7 @@ fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError>
         results: Results { folder: setup.results, stored: 0 },
         secret,
         audit,
+        last_ns: 0,
         loaded: (None, Duration::ZERO),
     };
     Ok((ready, cell))
@@ -195,7 +198,10 @@ impl Cell<'_> {
             }
             Ask::Run { calls, warm } => Ok(Answer::Ran(self.slot(calls, warm)?)),
             Ask::Fresh => {
-                let stored = self.fresh()?;
+                let mut stored = self.fresh()?;
+                if let Some(fresh) = &mut stored.fresh {
+                    fresh.before_ns = self.last_ns;
+                }
                 self.audit.fresh.extend(stored.fresh);
                 Ok(Answer::Stored(stored))
             }
@@ -216,6 +222,7 @@ impl Cell<'_> {
         let watch = Watch::begin();
         let before = watch.now();
         let ns = nanos(self.time(calls)?);
+        self.last_ns = ns / u64::from(calls.get());
         let disturbed = before.zip(watch.now()).map(|(before, now)| now.is_more_than(&before));
         Ok(Slot { ns, disturbed })
     }

@@ -82,7 +82,14 @@ fn the_answers_of_protocol_1() {
     let stored = Stored {
         results: vec![("0.out".into(), None), ("1.out".into(), Some(Variation::Signs(7)))],
         unwritten: 0,
-        fresh: Some(Fresh { load_ns: 1, call_ns: 2, store_ns: 3, rotated: false }),
+        fresh: Some(Fresh {
+            load_ns: 1,
+            call_ns: 2,
+            store_ns: 3,
+            rotated: false,
+            before_ns: 4,
+            processor_ns: 5,
+        }),
     };
     let answers = [
         (Answer::Hello { protocol: PROTOCOL.into() }, r#"{"hello":{"protocol":"attn-worker/1"}}"#),
@@ -103,7 +110,7 @@ fn the_answers_of_protocol_1() {
             Answer::Stored(stored),
             concat!(
                 r#"{"stored":{"results":[["0.out",null],["1.out",{"signs":7}]],"unwritten":0,"#,
-                r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false}}}"#,
+                r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false,"before_ns":4,"processor_ns":5}}}"#,
             ),
         ),
         (
