@@ -20,6 +20,9 @@ pub struct Audit {
     pub single_ns: u64,
     /// Of copying all operands and the result once, nanoseconds.
     pub copy_ns: u64,
+    /// Of a page of memory that is touched for the first time, nanoseconds; 0 where it is not known.
+    #[serde(default)]
+    pub fault_ns: u64,
     /// The first calls on other inputs, at moments that the seed draws.
     pub fresh: Vec<Fresh>,
     /// Of storing the last result, nanoseconds.
@@ -57,13 +60,23 @@ pub struct Fresh {
     /// Processor time of all three together; 0 where the system does not say.
     #[serde(default)]
     pub processor_ns: u64,
+    /// Pages of memory that the call touched for the first time.
+    #[serde(default)]
+    pub faults: u64,
 }
 
 impl Fresh {
-    /// Time of all three together. Threads that are more than `threads` save none.
-    fn whole_ns(&self, threads: f64) -> f64 {
+    /// Time of one call without what the system took for new pages, of `fault_ns` each: they are new where `load` gave the
+    /// old ones back.
+    fn own_ns(&self, fault_ns: f64) -> f64 {
+        let paged = (self.faults as f64 * fault_ns).min(PAGED * self.call_ns as f64);
+        self.call_ns as f64 - paged
+    }
+
+    /// The same of all three together. Threads that are more than `threads` save nothing.
+    fn whole_ns(&self, fault_ns: f64, threads: f64) -> f64 {
         let wall = (self.load_ns + self.call_ns + self.store_ns) as f64;
-        wall.max(self.processor_ns as f64 / threads)
+        wall.max(self.processor_ns as f64 / threads) - self.call_ns as f64 + self.own_ns(fault_ns)
     }
 }
 
@@ -150,6 +163,8 @@ const ENOUGH: usize = 10;
 const FEW: f64 = 1.3;
 /// and where the inputs are others altogether, with which a kernel may have more to do.
 const ROTATED: f64 = 1.4;
+/// Pages may take this share of a first call, at most.
+const PAGED: f64 = 0.3;
 /// Operands that the caches do not hold slow a call down by what copying them takes, but by no more than this share of it.
 const COLD: f64 = 0.15;
 /// `load` and `store` together may take so many copies of the same bytes,
@@ -204,6 +219,7 @@ impl Seen<'_> {
     /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 1 us; t may be that of calls just before: then the
     ///                 median counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + min(c, 0.15 t) + 60 us
+    ///                 without what new pages of memory take, up to 0.3 of the call
     /// escaped work    load and store, load and store of the last result <= 4 c + 8 max(0, c - 500 us) + 0.1 t + 10 us
     ///                 load, the first call and store of one moment <= the sum of what both rules allow; a thread takes part of the
     ///                 processor time
@@ -222,22 +238,25 @@ impl Seen<'_> {
         let least = |times: &mut dyn Iterator<Item = u64>| times.min().unwrap_or(0) as f64;
         let copy = audits().map(|audit| audit.copy_ns).max().unwrap_or(0) as f64;
         let cold = copy.min(COLD * call_ns);
+        let fault = least(&mut audits().map(|audit| audit.fault_ns));
         let many = self.audits.iter().filter(|(_, reps)| *reps > 1);
         let middle = |of: &dyn Fn(&Audit) -> f64| {
             stats::median(&audits().map(of).collect::<Vec<_>>()).unwrap_or(0.0)
         };
         let copies = COPIES * copy + PAGED_COPIES * (copy - PAGED_NS).max(0.0);
         let escaped = copies + SHARE * call_ns + SHORT_NS;
-        let beside = || fresh().filter(|fresh| fresh.before_ns > 0);
-        let few = beside().next().is_none() && fresh().count() < ENOUGH;
+        let few = fresh().all(|fresh| fresh.before_ns == 0) && fresh().count() < ENOUGH;
         let enough = if few { FEW } else { FRESH };
         // What slows the machine down for a while slows down the calls before and the first one on other inputs.
-        let first = |of: &dyn Fn(&Fresh) -> f64| {
-            let later = beside().map(|fresh| of(fresh) - FRESH * fresh.before_ns as f64);
+        let first = |times: f64, all: &[&Fresh], of: &dyn Fn(&Fresh) -> f64| {
+            let beside = all.iter().filter(|fresh| fresh.before_ns > 0);
+            let later = beside.map(|fresh| of(fresh) - times * fresh.before_ns as f64);
             let later = stats::median(&later.collect::<Vec<_>>());
-            let beside = later.map(|later| FRESH * call_ns + later);
-            fresh().map(of).chain(beside).reduce(f64::min).unwrap_or(0.0)
+            let beside = later.map(|later| times * call_ns + later);
+            all.iter().map(|fresh| of(fresh)).chain(beside).reduce(f64::min).unwrap_or(0.0)
         };
+        let (all, rotated): (Vec<_>, Vec<_>) =
+            (fresh().collect(), fresh().filter(|fresh| fresh.rotated).collect());
         let load = least(&mut fresh().map(|fresh| fresh.load_ns));
         let store = least(&mut fresh().map(|fresh| fresh.store_ns));
         let last_store = least(&mut audits().map(|audit| audit.store_ns));
@@ -258,20 +277,20 @@ impl Seen<'_> {
             (
                 Rule::Fresh,
                 "the first call on other inputs takes",
-                first(&|fresh| fresh.call_ns as f64),
+                first(FRESH, &all, &|fresh| fresh.own_ns(fault)),
                 enough * call_ns + cold + alone,
             ),
             (
                 Rule::Fresh,
                 "the first call on rotated inputs takes",
-                least(&mut fresh().filter(|fresh| fresh.rotated).map(|fresh| fresh.call_ns)),
+                first(ROTATED, &rotated, &|fresh| fresh.own_ns(fault)),
                 ROTATED * call_ns + cold + LEARNED_NS.max(alone),
             ),
             (Rule::Escaped, "`load` and `store` take", load + store, escaped),
             (
                 Rule::Escaped,
                 "`load`, the first call and `store` together take",
-                first(&|fresh| fresh.whole_ns(threads)),
+                first(FRESH, &all, &|fresh| fresh.whole_ns(fault, threads)),
                 enough * call_ns + cold + alone + escaped,
             ),
             (Rule::Escaped, "`load` and the last `store` take", load + last_store, escaped),
@@ -418,6 +437,7 @@ mod tests {
             first_call_ns: Some(2_000_000),
             single_ns: 99_000,
             copy_ns: 3_000,
+            fault_ns: 500,
             fresh: vec![fresh, fresh, rotated, fresh],
             store_ns: 1_000,
             wall_ns: 60_000_000,
@@ -526,6 +546,19 @@ mod tests {
         let mut audit = three(120_000, 99_000);
         audit.fresh[0].before_ns = 150_000;
         assert!(doubt(&[audit], 4).is_some());
+    }
+
+    #[test]
+    fn memory_that_is_new_to_a_first_call_takes_time_that_is_not_its_own() {
+        let mut audit = honest();
+        let mut of = |call_ns, faults| {
+            let first = Fresh { load_ns: 4_000, call_ns, faults, ..Fresh::default() };
+            audit.fresh = vec![first; 12];
+            doubt(std::slice::from_ref(&audit), 4).map(|doubt| doubt.rule)
+        };
+        assert_eq!([of(130_000, 0), of(130_000, 50)], [Some(Rule::Fresh), None]);
+        // As much as it likes it cannot have been.
+        assert_eq!(of(180_000, 1000), Some(Rule::Fresh));
     }
 
     #[test]

@@ -27,6 +27,19 @@ pub fn children() -> Duration {
     Duration::ZERO
 }
 
+/// How often the kernel had to give this process a page of memory when it was touched, so far.
+#[cfg(target_os = "linux")]
+pub fn page_faults() -> u64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.minor_page_faults() as u64)
+}
+
+/// Nothing is known of this system.
+#[cfg(not(target_os = "linux"))]
+pub fn page_faults() -> u64 {
+    0
+}
+
 /// From now on, processes that this one starts stay its children, even if those between them end.
 #[cfg(target_os = "linux")]
 pub fn keep_children() -> std::io::Result<()> {
@@ -139,6 +152,14 @@ mod tests {
         let status = std::process::Command::new("sh").args(["-c", busy]).status().unwrap();
         assert!(status.success());
         assert!(children() > Duration::ZERO);
+    }
+
+    #[test]
+    fn pages_that_are_touched_for_the_first_time_are_counted() {
+        let before = page_faults();
+        let mut pages = vec![0_u8; 64 << 12];
+        pages.iter_mut().step_by(1 << 12).for_each(|page| *std::hint::black_box(page) = 1);
+        assert!(page_faults() > before);
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Prepared<'_> {
             if timed.model.calls() {
                 audit.first_call_ns = self.first_call_ns;
                 audit.copy_ns = copy_ns(&self.problem, &measured.out);
+                audit.fault_ns = fault_ns();
             }
         }
         Ok(measured)
@@ -271,7 +272,9 @@ fn fresh(
     let varied = variation.apply(problem, inputs);
     let used = usage::processor();
     let load_ns = time(|| plan.load(inputs))?;
+    let faults = usage::page_faults();
     let call_ns = time(|| plan.run(NonZeroU32::MIN))?;
+    let faults = usage::page_faults() - faults;
     // The result must exist after the first call; what is judged is not always that of the first call alone.
     let mut store_ns = time(|| plan.store(out))?;
     let processor_ns = used_since(used);
@@ -287,7 +290,7 @@ fn fresh(
         plan.run(NonZeroU32::MIN)?;
     }
     let rotated = matches!(variation, Variation::Rotation(_));
-    let fresh = Fresh { load_ns, call_ns, store_ns, rotated, processor_ns, before_ns: 0 };
+    let fresh = Fresh { load_ns, call_ns, store_ns, rotated, before_ns: 0, processor_ns, faults };
     Ok((fresh, variation))
 }
 
@@ -343,11 +346,11 @@ impl Call for EndToEnd<'_> {
         let variation = secret.variation(self.inputs.is_finite());
         self.unvary();
         self.vary(variation);
-        let used = usage::processor();
+        let (used, faults) = (usage::processor(), usage::page_faults());
         let call_ns = time(|| self.once(1))?;
-        let processor_ns = used_since(used);
+        let (processor_ns, faults) = (used_since(used), usage::page_faults() - faults);
         let rotated = matches!(variation, Variation::Rotation(_));
-        let fresh = Fresh { call_ns, rotated, processor_ns, ..Fresh::default() };
+        let fresh = Fresh { call_ns, rotated, processor_ns, faults, ..Fresh::default() };
         let kept = self.results.of(|out| {
             out.copy_from(&self.outs[1]);
             Ok((fresh, variation))
@@ -387,6 +390,20 @@ pub(crate) fn copy_ns(problem: &Problem, out: &Output) -> u64 {
 }
 
 const HALF_A_PAGE: usize = 2048;
+
+/// The time of touching a page of memory for the first time: the fastest of a few, each the mean of many; 0 where the system does
+/// not count them.
+pub(crate) fn fault_ns() -> u64 {
+    const BYTES: usize = 4 << 20;
+    let touch = |_| {
+        let mut memory = vec![0_u8; BYTES];
+        let before = usage::page_faults();
+        let touched = || memory.iter_mut().step_by(2 * HALF_A_PAGE).for_each(|x| *black_box(x) = 1);
+        let (ns, ()) = timed(touched);
+        ns.checked_div(usage::page_faults() - before)
+    };
+    [0; 3].into_iter().filter_map(touch).min().unwrap_or(0)
+}
 
 /// Nanoseconds that `work` takes, and what it makes.
 fn timed<T>(work: impl FnOnce() -> T) -> (u64, T) {

@@ -174,14 +174,17 @@ fn attempt(
     })
 }
 
-/// Calls of a sample that lasts `sample_ns`, if calls take what the warm-up says or less; and what one of so many takes at most. More are
-/// tried until they last half as long: an interrupt in the warm-up makes its calls look longer than they are. One in a trial
+/// Calls of a sample that lasts `sample_ns`, if calls take what the warm-up says or less; and what one of so many takes at most. One is
+/// enough where the fastest of the warm-up lasts half as long. More are tried until they last half as long: an interrupt in the warm-up makes its calls look longer than they are. One in a trial
 /// does too, so a trial in which calls take much longer than the fastest is made again.
 fn plan(
     sample_ns: f64,
     warmup: &Warmup,
     call: &mut impl Call,
 ) -> Result<(NonZeroU32, f64), BackendError> {
+    if warmup.fastest_ns >= sample_ns / 2.0 {
+        return Ok((NonZeroU32::MIN, warmup.call_ns));
+    }
     let mut reps = (sample_ns / warmup.call_ns).ceil().clamp(1.0, MOST_REPS);
     loop {
         let now = NonZeroU32::new(reps as u32).expect("at least 1");

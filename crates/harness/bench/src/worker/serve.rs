@@ -14,7 +14,7 @@ use super::{
     Answer, Ask, CellId, Choice, Counted, Opening, PROTOCOL, Ready, Reply, Setup, Slot, Stored,
 };
 use crate::attn_case::AttnCase;
-use crate::cell::measure::{Measured, copy_ns};
+use crate::cell::measure::{Measured, copy_ns, fault_ns};
 use crate::cell::sampling::nanos;
 use crate::cell::secret::Secret;
 use crate::cell::{CellError, Prepared};
@@ -259,6 +259,7 @@ impl Cell<'_> {
             single_ns,
             first_call_ns: self.plan.first_call_ns(),
             copy_ns: copy_ns(&self.problem, &out),
+            fault_ns: fault_ns(),
             store_ns,
             processor_ns: used.map_or(0, nanos),
             children_ns: nanos(children.saturating_sub(self.loaded.1)),

@@ -89,6 +89,7 @@ fn the_answers_of_protocol_1() {
             rotated: false,
             before_ns: 4,
             processor_ns: 5,
+            faults: 6,
         }),
     };
     let answers = [
@@ -110,7 +111,7 @@ fn the_answers_of_protocol_1() {
             Answer::Stored(stored),
             concat!(
                 r#"{"stored":{"results":[["0.out",null],["1.out",{"signs":7}]],"unwritten":0,"#,
-                r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false,"before_ns":4,"processor_ns":5}}}"#,
+                r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false,"before_ns":4,"processor_ns":5,"faults":6}}}"#,
             ),
         ),
         (
@@ -128,7 +129,7 @@ fn the_answers_of_protocol_1() {
             Answer::Finished { stored: Stored::default(), audit: Audit::default() },
             concat!(
                 r#"{"finished":{"stored":{"results":[],"unwritten":0},"audit":{"seed":0,"single_ns":0,"#,
-                r#""copy_ns":0,"fresh":[],"store_ns":0,"wall_ns":0,"clock_ns":0,"processor_ns":0,"children_ns":0,"restarts":0}}}"#,
+                r#""copy_ns":0,"fault_ns":0,"fresh":[],"store_ns":0,"wall_ns":0,"clock_ns":0,"processor_ns":0,"children_ns":0,"restarts":0}}}"#,
             ),
         ),
         (
