@@ -394,11 +394,14 @@ const HALF_A_PAGE: usize = 2048;
 /// The time of touching a page of memory for the first time: the fastest of a few, each the mean of many; 0 where the system does
 /// not count them.
 pub(crate) fn fault_ns() -> u64 {
-    const BYTES: usize = 4 << 20;
+    /// Allocators take so much from the system every time: 32 MiB is the largest threshold of glibc.
+    const BYTES: usize = 48 << 20;
+    const TOUCHED: usize = 4 << 20;
     let touch = |_| {
         let mut memory = vec![0_u8; BYTES];
         let before = usage::page_faults();
-        let touched = || memory.iter_mut().step_by(2 * HALF_A_PAGE).for_each(|x| *black_box(x) = 1);
+        let pages = memory[..TOUCHED].iter_mut().step_by(2 * HALF_A_PAGE);
+        let touched = || pages.for_each(|x| *black_box(x) = 1);
         let (ns, ()) = timed(touched);
         ns.checked_div(usage::page_faults() - before)
     };
@@ -420,6 +423,13 @@ pub fn rotation(operand_bytes: u64, cold_bytes: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_new_page_takes_time() {
+        let ns = fault_ns();
+        assert!((20..1_000_000).contains(&ns), "{ns}");
+    }
 
     #[test]
     fn enough_plans_to_outgrow_the_caches() {
