@@ -365,7 +365,8 @@ fn to_markdown(cheats: &[attn_mutants::Cheat], tries: &[Try]) -> String {
     let _ = writeln!(
         text,
         "\nOn {}, in this order, once where all end alike: the rule that takes the time away, or what is left of the honest \
-         kernel's time. The gate is skipped where an honest call takes more than {} ms.\n",
+         kernel's time. The gate is skipped where an honest call takes more than {} ms, cold kernels where it takes too many \
+         plans to outgrow the caches.\n",
         cases.join(", "),
         GATE_NS / 1e6
     );

@@ -163,8 +163,10 @@ const ENOUGH: usize = 10;
 const FEW: f64 = 1.3;
 /// and where the inputs are others altogether, with which a kernel may have more to do.
 const ROTATED: f64 = 1.4;
-/// Pages may take this share of a first call, at most.
+/// Pages may take this share of a first call, at most,
 const PAGED: f64 = 0.3;
+/// and each of them so many nanoseconds.
+const FAULT_NS: f64 = 5_000.0;
 /// Operands that the caches do not hold slow a call down by what copying them takes, but by no more than this share of it.
 const COLD: f64 = 0.15;
 /// `load` and `store` together may take so many copies of the same bytes,
@@ -219,7 +221,7 @@ impl Seen<'_> {
     /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 1 us; t may be that of calls just before: then the
     ///                 median counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + min(c, 0.15 t) + 60 us
-    ///                 without what new pages of memory take, up to 0.3 of the call
+    ///                 without what new pages of memory take, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result <= 4 c + 8 max(0, c - 500 us) + 0.1 t + 10 us
     ///                 load, the first call and store of one moment <= the sum of what both rules allow; a thread takes part of the
     ///                 processor time
@@ -238,7 +240,7 @@ impl Seen<'_> {
         let least = |times: &mut dyn Iterator<Item = u64>| times.min().unwrap_or(0) as f64;
         let copy = audits().map(|audit| audit.copy_ns).max().unwrap_or(0) as f64;
         let cold = copy.min(COLD * call_ns);
-        let fault = least(&mut audits().map(|audit| audit.fault_ns));
+        let fault = least(&mut audits().map(|audit| audit.fault_ns)).min(FAULT_NS);
         let many = self.audits.iter().filter(|(_, reps)| *reps > 1);
         let middle = |of: &dyn Fn(&Audit) -> f64| {
             stats::median(&audits().map(of).collect::<Vec<_>>()).unwrap_or(0.0)

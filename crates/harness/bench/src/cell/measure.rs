@@ -396,7 +396,7 @@ const HALF_A_PAGE: usize = 2048;
 pub(crate) fn fault_ns() -> u64 {
     /// Allocators take so much from the system every time: 32 MiB is the largest threshold of glibc.
     const BYTES: usize = 48 << 20;
-    const TOUCHED: usize = 4 << 20;
+    const TOUCHED: usize = 1 << 20;
     let touch = |_| {
         let mut memory = vec![0_u8; BYTES];
         let before = usage::page_faults();
