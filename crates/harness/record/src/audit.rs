@@ -60,24 +60,37 @@ pub struct Fresh {
     /// Processor time of all three together; 0 where the system does not say.
     #[serde(default)]
     pub processor_ns: u64,
-    /// Pages of memory that the call touched for the first time.
+    /// Pages of memory that `load` touched for the first time.
     #[serde(default)]
-    pub faults: u64,
+    pub load_faults: u64,
+    /// Those of the call.
+    #[serde(default)]
+    pub call_faults: u64,
 }
 
 impl Fresh {
-    /// Time of one call without what the system took for new pages, of `fault_ns` each: they are new where `load` gave the
-    /// old ones back.
-    fn own_ns(&self, fault_ns: f64) -> f64 {
-        let paged = (self.faults as f64 * fault_ns).min(PAGED * self.call_ns as f64);
-        self.call_ns as f64 - paged
+    /// Time of `load` without what the system took for new pages, of `fault_ns` each.
+    fn own_load_ns(&self, fault_ns: f64) -> f64 {
+        without_faults(self.load_ns, self.load_faults, fault_ns)
+    }
+
+    /// The same of one call: pages are new where `load` gave the old ones back.
+    fn own_call_ns(&self, fault_ns: f64) -> f64 {
+        without_faults(self.call_ns, self.call_faults, fault_ns)
     }
 
     /// The same of all three together. Threads that are more than `threads` save nothing.
     fn whole_ns(&self, fault_ns: f64, threads: f64) -> f64 {
         let wall = (self.load_ns + self.call_ns + self.store_ns) as f64;
-        wall.max(self.processor_ns as f64 / threads) - self.call_ns as f64 + self.own_ns(fault_ns)
+        let own = self.own_load_ns(fault_ns) + self.own_call_ns(fault_ns);
+        let paged = (self.load_ns + self.call_ns) as f64 - own;
+        wall.max(self.processor_ns as f64 / threads) - paged
     }
+}
+
+/// `ns` without what `faults` took, but for a share.
+fn without_faults(ns: u64, faults: u64, fault_ns: f64) -> f64 {
+    ns as f64 - (faults as f64 * fault_ns).min(PAGED * ns as f64)
 }
 
 /// Why a time cannot be that of the computation.
@@ -163,7 +176,7 @@ const ENOUGH: usize = 10;
 const FEW: f64 = 1.3;
 /// and where the inputs are others altogether, with which a kernel may have more to do.
 const ROTATED: f64 = 1.4;
-/// Pages may take this share of a first call, at most,
+/// New pages may take this share of `load` or of a first call, at most,
 const PAGED: f64 = 0.3;
 /// and each of them so many nanoseconds.
 const FAULT_NS: f64 = 5_000.0;
@@ -259,7 +272,7 @@ impl Seen<'_> {
         };
         let (all, rotated): (Vec<_>, Vec<_>) =
             (fresh().collect(), fresh().filter(|fresh| fresh.rotated).collect());
-        let load = least(&mut fresh().map(|fresh| fresh.load_ns));
+        let load = least(&mut fresh().map(|fresh| fresh.own_load_ns(fault) as u64));
         let store = least(&mut fresh().map(|fresh| fresh.store_ns));
         let last_store = least(&mut audits().map(|audit| audit.store_ns));
         let wall = middle(&|audit| audit.wall_ns as f64);
@@ -279,13 +292,13 @@ impl Seen<'_> {
             (
                 Rule::Fresh,
                 "the first call on other inputs takes",
-                first(FRESH, &all, &|fresh| fresh.own_ns(fault)),
+                first(FRESH, &all, &|fresh| fresh.own_call_ns(fault)),
                 enough * call_ns + cold + alone,
             ),
             (
                 Rule::Fresh,
                 "the first call on rotated inputs takes",
-                first(ROTATED, &rotated, &|fresh| fresh.own_ns(fault)),
+                first(ROTATED, &rotated, &|fresh| fresh.own_call_ns(fault)),
                 ROTATED * call_ns + cold + LEARNED_NS.max(alone),
             ),
             (Rule::Escaped, "`load` and `store` take", load + store, escaped),
@@ -554,7 +567,7 @@ mod tests {
     fn memory_that_is_new_to_a_first_call_takes_time_that_is_not_its_own() {
         let mut audit = honest();
         let mut of = |call_ns, faults| {
-            let first = Fresh { load_ns: 4_000, call_ns, faults, ..Fresh::default() };
+            let first = Fresh { load_ns: 4_000, call_ns, call_faults: faults, ..Fresh::default() };
             audit.fresh = vec![first; 12];
             doubt(std::slice::from_ref(&audit), 4).map(|doubt| doubt.rule)
         };

@@ -270,11 +270,11 @@ fn fresh(
 ) -> Result<(Fresh, Variation), BackendError> {
     let variation = secret.variation(inputs.is_finite());
     let varied = variation.apply(problem, inputs);
-    let used = usage::processor();
+    let (used, before) = (usage::processor(), usage::page_faults());
     let load_ns = time(|| plan.load(inputs))?;
-    let faults = usage::page_faults();
+    let loaded = usage::page_faults();
     let call_ns = time(|| plan.run(NonZeroU32::MIN))?;
-    let faults = usage::page_faults() - faults;
+    let (load_faults, call_faults) = (loaded - before, usage::page_faults() - loaded);
     // The result must exist after the first call; what is judged is not always that of the first call alone.
     let mut store_ns = time(|| plan.store(out))?;
     let processor_ns = used_since(used);
@@ -290,7 +290,16 @@ fn fresh(
         plan.run(NonZeroU32::MIN)?;
     }
     let rotated = matches!(variation, Variation::Rotation(_));
-    let fresh = Fresh { load_ns, call_ns, store_ns, rotated, before_ns: 0, processor_ns, faults };
+    let fresh = Fresh {
+        load_ns,
+        call_ns,
+        store_ns,
+        rotated,
+        before_ns: 0,
+        processor_ns,
+        load_faults,
+        call_faults,
+    };
     Ok((fresh, variation))
 }
 
@@ -348,9 +357,9 @@ impl Call for EndToEnd<'_> {
         self.vary(variation);
         let (used, faults) = (usage::processor(), usage::page_faults());
         let call_ns = time(|| self.once(1))?;
-        let (processor_ns, faults) = (used_since(used), usage::page_faults() - faults);
+        let (processor_ns, call_faults) = (used_since(used), usage::page_faults() - faults);
         let rotated = matches!(variation, Variation::Rotation(_));
-        let fresh = Fresh { call_ns, rotated, processor_ns, faults, ..Fresh::default() };
+        let fresh = Fresh { call_ns, rotated, processor_ns, call_faults, ..Fresh::default() };
         let kept = self.results.of(|out| {
             out.copy_from(&self.outs[1]);
             Ok((fresh, variation))

@@ -89,7 +89,8 @@ fn the_answers_of_protocol_1() {
             rotated: false,
             before_ns: 4,
             processor_ns: 5,
-            faults: 6,
+            load_faults: 6,
+            call_faults: 7,
         }),
     };
     let answers = [
@@ -111,7 +112,7 @@ fn the_answers_of_protocol_1() {
             Answer::Stored(stored),
             concat!(
                 r#"{"stored":{"results":[["0.out",null],["1.out",{"signs":7}]],"unwritten":0,"#,
-                r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false,"before_ns":4,"processor_ns":5,"faults":6}}}"#,
+                r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false,"before_ns":4,"processor_ns":5,"load_faults":6,"call_faults":7}}}"#,
             ),
         ),
         (
