@@ -57,9 +57,9 @@ pub struct Fresh {
     /// What a call took just before, nanoseconds; 0 where no call was timed before.
     #[serde(default)]
     pub before_ns: u64,
-    /// Processor time of all three together; 0 where the system does not say.
-    #[serde(default)]
-    pub processor_ns: u64,
+    /// Processor time of `load`, of the call and of `store`, all threads together; absent where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor_ns: Option<[u64; 3]>,
     /// Pages of memory that `load` touched for the first time.
     #[serde(default)]
     pub load_faults: u64,
@@ -68,29 +68,33 @@ pub struct Fresh {
     pub call_faults: u64,
 }
 
-impl Fresh {
-    /// Time of `load` without what the system took for new pages, of `fault_ns` each.
-    fn own_load_ns(&self, fault_ns: f64) -> f64 {
-        without_faults(self.load_ns, self.load_faults, fault_ns)
-    }
-
-    /// The same of one call: pages are new where `load` gave the old ones back.
-    fn own_call_ns(&self, fault_ns: f64) -> f64 {
-        without_faults(self.call_ns, self.call_faults, fault_ns)
-    }
-
-    /// The same of all three together. Threads that are more than `threads` save nothing.
-    fn whole_ns(&self, fault_ns: f64, threads: f64) -> f64 {
-        let wall = (self.load_ns + self.call_ns + self.store_ns) as f64;
-        let own = self.own_load_ns(fault_ns) + self.own_call_ns(fault_ns);
-        let paged = (self.load_ns + self.call_ns) as f64 - own;
-        wall.max(self.processor_ns as f64 / threads) - paged
-    }
+/// What a first call is read with.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// Threads that were allowed.
+    threads: f64,
+    /// Whether a device computes: processors wait then.
+    on_device: bool,
+    /// What a new page takes, nanoseconds.
+    fault_ns: f64,
 }
 
-/// `ns` without what `faults` took, but for a share.
-fn without_faults(ns: u64, faults: u64, fault_ns: f64) -> f64 {
-    ns as f64 - (faults as f64 * fault_ns).min(PAGED * ns as f64)
+impl Reading {
+    /// The time of `load`, of the call and of `store` without what the system took for new pages: they are new where `load` gave the
+    /// old ones back. One thread takes the time of the processor, whoever else has it meanwhile; several at least their part of it.
+    fn times(self, fresh: &Fresh) -> [f64; 3] {
+        let wall = [fresh.load_ns, fresh.call_ns, fresh.store_ns].map(|ns| ns as f64);
+        let faults = [fresh.load_faults, fresh.call_faults, 0];
+        [0, 1, 2].map(|at| {
+            let processor_ns = fresh.processor_ns.filter(|_| !self.on_device);
+            let part = processor_ns.map(|ns| ns[at] as f64 / self.threads);
+            let ns = match part {
+                Some(part) if self.threads == 1.0 => part,
+                part => wall[at].max(part.unwrap_or(0.0)),
+            };
+            ns - (faults[at] as f64 * self.fault_ns).min(PAGED * ns)
+        })
+    }
 }
 
 /// Why a time cannot be that of the computation.
@@ -234,7 +238,7 @@ impl Seen<'_> {
     /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 1 us; t may be that of calls just before: then the
     ///                 median counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + min(c, 0.15 t) + 60 us
-    ///                 without what new pages of memory take, up to 5 us each and 0.3 of the call
+    ///                 where one thread is allowed, processor time; without what new pages take, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result <= 4 c + 8 max(0, c - 500 us) + 0.1 t + 10 us
     ///                 load, the first call and store of one moment <= the sum of what both rules allow; a thread takes part of the
     ///                 processor time
@@ -253,7 +257,6 @@ impl Seen<'_> {
         let least = |times: &mut dyn Iterator<Item = u64>| times.min().unwrap_or(0) as f64;
         let copy = audits().map(|audit| audit.copy_ns).max().unwrap_or(0) as f64;
         let cold = copy.min(COLD * call_ns);
-        let fault = least(&mut audits().map(|audit| audit.fault_ns)).min(FAULT_NS);
         let many = self.audits.iter().filter(|(_, reps)| *reps > 1);
         let middle = |of: &dyn Fn(&Audit) -> f64| {
             stats::median(&audits().map(of).collect::<Vec<_>>()).unwrap_or(0.0)
@@ -272,11 +275,15 @@ impl Seen<'_> {
         };
         let (all, rotated): (Vec<_>, Vec<_>) =
             (fresh().collect(), fresh().filter(|fresh| fresh.rotated).collect());
-        let load = least(&mut fresh().map(|fresh| fresh.own_load_ns(fault) as u64));
-        let store = least(&mut fresh().map(|fresh| fresh.store_ns));
+        let on_device = audits().any(|audit| audit.on_device);
+        let fault_ns = least(&mut audits().map(|audit| audit.fault_ns)).min(FAULT_NS);
+        let reading = Reading { threads, on_device, fault_ns };
+        let shortest = |at: usize| {
+            fresh().map(|fresh| reading.times(fresh)[at]).reduce(f64::min).unwrap_or(0.0)
+        };
+        let (load, store) = (shortest(0), shortest(2));
         let last_store = least(&mut audits().map(|audit| audit.store_ns));
         let wall = middle(&|audit| audit.wall_ns as f64);
-        let on_device = audits().any(|audit| audit.on_device);
         let alone = match (on_device, self.threads > 1) {
             (true, _) => DEVICE_NS,
             (false, true) => WAKE_NS,
@@ -292,20 +299,20 @@ impl Seen<'_> {
             (
                 Rule::Fresh,
                 "the first call on other inputs takes",
-                first(FRESH, &all, &|fresh| fresh.own_call_ns(fault)),
+                first(FRESH, &all, &|fresh| reading.times(fresh)[1]),
                 enough * call_ns + cold + alone,
             ),
             (
                 Rule::Fresh,
                 "the first call on rotated inputs takes",
-                first(ROTATED, &rotated, &|fresh| fresh.own_call_ns(fault)),
+                first(ROTATED, &rotated, &|fresh| reading.times(fresh)[1]),
                 ROTATED * call_ns + cold + LEARNED_NS.max(alone),
             ),
             (Rule::Escaped, "`load` and `store` take", load + store, escaped),
             (
                 Rule::Escaped,
                 "`load`, the first call and `store` together take",
-                first(FRESH, &all, &|fresh| fresh.whole_ns(fault, threads)),
+                first(FRESH, &all, &|fresh| reading.times(fresh).into_iter().sum()),
                 enough * call_ns + cold + alone + escaped,
             ),
             (Rule::Escaped, "`load` and the last `store` take", load + last_store, escaped),
@@ -524,7 +531,9 @@ mod tests {
     #[test]
     fn a_device_is_loaded_over_a_bus_and_waited_for() {
         let mut audit = Audit { single_ns: 300_000, processor_ns: 240_000_000, ..honest() };
-        audit.fresh.iter_mut().for_each(|fresh| fresh.load_ns = 900_000);
+        audit.fresh.iter_mut().for_each(|fresh| {
+            (fresh.load_ns, fresh.processor_ns) = (900_000, Some([900_000, 1_000, 1_000]));
+        });
         assert!(doubt(std::slice::from_ref(&audit), 4).is_some());
         audit.on_device = true;
         assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
@@ -564,6 +573,18 @@ mod tests {
     }
 
     #[test]
+    fn what_others_take_from_the_processor_is_no_part_of_a_first_call() {
+        let mut audit = honest();
+        for fresh in &mut audit.fresh {
+            fresh.call_ns = 8_000_000;
+            assert!(fresh.processor_ns.replace([4_000, 101_000, 1_000]).is_none());
+        }
+        assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
+        audit.fresh.iter_mut().for_each(|fresh| fresh.processor_ns = None);
+        assert!(doubt(&[audit], 4).is_some());
+    }
+
+    #[test]
     fn memory_that_is_new_to_a_first_call_takes_time_that_is_not_its_own() {
         let mut audit = honest();
         let mut of = |call_ns, faults| {
@@ -579,15 +600,15 @@ mod tests {
     #[test]
     fn another_thread_that_helps_with_a_first_call_saves_nothing() {
         let mut audit = honest();
-        let both = |ns: u64| move |fresh: &mut Fresh| fresh.processor_ns = ns;
-        audit.fresh.iter_mut().for_each(both(106_000));
+        let both = |ns: [u64; 3]| move |fresh: &mut Fresh| fresh.processor_ns = Some(ns);
+        audit.fresh.iter_mut().for_each(both([4_000, 101_000, 1_000]));
         assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
-        audit.fresh.iter_mut().for_each(both(190_000));
+        audit.fresh.iter_mut().for_each(both([4_000, 185_000, 1_000]));
         let doubted = |threads| {
             let (audits, call_ns) = (vec![(&audit, 4)], T);
             Seen { audits, call_ns, threads }.doubt().map(|doubt| doubt.rule)
         };
-        assert_eq!([doubted(1), doubted(2)], [Some(Rule::Escaped), None]);
+        assert_eq!([doubted(1), doubted(2)], [Some(Rule::Fresh), None]);
     }
 
     #[test]

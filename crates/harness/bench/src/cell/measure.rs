@@ -270,18 +270,26 @@ fn fresh(
 ) -> Result<(Fresh, Variation), BackendError> {
     let variation = secret.variation(inputs.is_finite());
     let varied = variation.apply(problem, inputs);
-    let (used, before) = (usage::processor(), usage::page_faults());
+    let mut used = [usage::processor(); 4];
+    let before = usage::page_faults();
     let load_ns = time(|| plan.load(inputs))?;
+    used[1] = usage::processor();
     let loaded = usage::page_faults();
     let call_ns = time(|| plan.run(NonZeroU32::MIN))?;
+    used[2] = usage::processor();
     let (load_faults, call_faults) = (loaded - before, usage::page_faults() - loaded);
     // The result must exist after the first call; what is judged is not always that of the first call alone.
     let mut store_ns = time(|| plan.store(out))?;
-    let processor_ns = used_since(used);
+    used[3] = usage::processor();
+    let mut processor_ns = between(used);
     if let Some(calls) = secret.further_calls(call_ns >= 10 * LONG_NS) {
         plan.run(calls)?;
         out.poison_again();
+        let before = usage::processor();
         store_ns = store_ns.max(time(|| plan.store(out))?);
+        if let Some([.., store]) = &mut processor_ns {
+            *store = (*store).max(used_since(before));
+        }
     }
     varied.undo(problem, inputs);
     plan.load(inputs)?;
@@ -355,9 +363,10 @@ impl Call for EndToEnd<'_> {
         let variation = secret.variation(self.inputs.is_finite());
         self.unvary();
         self.vary(variation);
-        let (used, faults) = (usage::processor(), usage::page_faults());
+        let (mut used, faults) = ([usage::processor(); 4], usage::page_faults());
         let call_ns = time(|| self.once(1))?;
-        let (processor_ns, call_faults) = (used_since(used), usage::page_faults() - faults);
+        used[2..].fill(usage::processor());
+        let (processor_ns, call_faults) = (between(used), usage::page_faults() - faults);
         let rotated = matches!(variation, Variation::Rotation(_));
         let fresh = Fresh { call_ns, rotated, processor_ns, call_faults, ..Fresh::default() };
         let kept = self.results.of(|out| {
@@ -377,6 +386,13 @@ impl Call for EndToEnd<'_> {
 pub(super) fn used_since(before: Option<Duration>) -> u64 {
     let used = before.zip(usage::processor());
     used.map_or(0, |(before, now)| nanos(now.saturating_sub(before)))
+}
+
+/// Nanoseconds of processor time between one reading and the next.
+fn between(used: [Option<Duration>; 4]) -> Option<[u64; 3]> {
+    let [a, b, c, d] = used.map(Option::unwrap_or_default);
+    let known = used.iter().all(Option::is_some);
+    known.then(|| [(a, b), (b, c), (c, d)].map(|(from, to)| nanos(to.saturating_sub(from))))
 }
 
 /// Nanoseconds that `work` takes.
