@@ -60,12 +60,28 @@ pub struct Fresh {
     /// Processor time of `load`, of the call and of `store`, all threads together; absent where the system does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processor_ns: Option<[u64; 3]>,
+    /// Of the same, how long the thread that called was ready to run and did not: others had the processor. Absent where the system
+    /// does not say, and where children of the process may have had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_ns: Option<[u64; 3]>,
     /// Pages of memory that `load` touched for the first time.
     #[serde(default)]
     pub load_faults: u64,
     /// Those of the call.
     #[serde(default)]
     pub call_faults: u64,
+}
+
+impl Fresh {
+    /// The result was stored once more, in so many nanoseconds of a clock: the longer time counts.
+    pub fn store_again(&mut self, store_ns: u64) {
+        if store_ns > self.store_ns {
+            self.store_ns = store_ns;
+            if let Some([.., waited]) = &mut self.waited_ns {
+                *waited = 0;
+            }
+        }
+    }
 }
 
 /// What a first call is read with.
@@ -80,18 +96,16 @@ struct Reading {
 }
 
 impl Reading {
-    /// The time of `load`, of the call and of `store` without what the system took for new pages: they are new where `load` gave the
-    /// old ones back. One thread takes the time of the processor, whoever else has it meanwhile; several at least their part of it.
+    /// The time of `load`, of the call and of `store` without what others had of the processor, and without what the system
+    /// took for new pages: they are new where `load` gave the old ones back. It is no less than each thread's part of the processor time.
     fn times(self, fresh: &Fresh) -> [f64; 3] {
-        let wall = [fresh.load_ns, fresh.call_ns, fresh.store_ns].map(|ns| ns as f64);
+        let wall = [fresh.load_ns, fresh.call_ns, fresh.store_ns];
+        let waited = fresh.waited_ns.unwrap_or_default();
         let faults = [fresh.load_faults, fresh.call_faults, 0];
         [0, 1, 2].map(|at| {
             let processor_ns = fresh.processor_ns.filter(|_| !self.on_device);
-            let part = processor_ns.map(|ns| ns[at] as f64 / self.threads);
-            let ns = match part {
-                Some(part) if self.threads == 1.0 => part,
-                part => wall[at].max(part.unwrap_or(0.0)),
-            };
+            let part = processor_ns.map_or(0.0, |ns| ns[at] as f64 / self.threads);
+            let ns = part.max(wall[at].saturating_sub(waited[at]) as f64);
             ns - (faults[at] as f64 * self.fault_ns).min(PAGED * ns)
         })
     }
@@ -238,7 +252,7 @@ impl Seen<'_> {
     /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 1 us; t may be that of calls just before: then the
     ///                 median counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + min(c, 0.15 t) + 60 us
-    ///                 where one thread is allowed, processor time; without what new pages take, up to 5 us each and 0.3 of the call
+    ///                 without what others had of the processor and what new pages take, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result <= 4 c + 8 max(0, c - 500 us) + 0.1 t + 10 us
     ///                 load, the first call and store of one moment <= the sum of what both rules allow; a thread takes part of the
     ///                 processor time
@@ -577,10 +591,12 @@ mod tests {
         let mut audit = honest();
         for fresh in &mut audit.fresh {
             fresh.call_ns = 8_000_000;
-            assert!(fresh.processor_ns.replace([4_000, 101_000, 1_000]).is_none());
+            fresh.processor_ns = Some([4_000, 101_000, 1_000]);
+            fresh.waited_ns = Some([0, 7_899_000, 0]);
         }
         assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
-        audit.fresh.iter_mut().for_each(|fresh| fresh.processor_ns = None);
+        // It slept, as if for a process that computes in its place.
+        audit.fresh.iter_mut().for_each(|fresh| fresh.waited_ns = Some([0; 3]));
         assert!(doubt(&[audit], 4).is_some());
     }
 

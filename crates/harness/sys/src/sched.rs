@@ -69,6 +69,22 @@ impl Watch {
     }
 }
 
+/// Looks at the calling thread alone.
+#[derive(Debug)]
+pub struct Waits(Option<File>);
+
+impl Waits {
+    /// Of the calling thread.
+    pub fn of_this_thread() -> Self {
+        Waits(File::open("/proc/thread-self/schedstat").ok())
+    }
+
+    /// How long it was ready to run and did not, so far; `None` where the system does not say.
+    pub fn so_far(&self) -> Option<Duration> {
+        waited_ns(&line(self.0.as_ref()?)?).map(Duration::from_nanos)
+    }
+}
+
 impl Disturbance {
     /// Whether others took more than the wake-up of a thread since `earlier`.
     ///
@@ -131,6 +147,12 @@ mod tests {
         let watch = Watch::begin();
         let (first, second) = (watch.now().unwrap(), watch.now().unwrap());
         assert!(second.waited_ns >= first.waited_ns && second.stolen_ticks >= first.stolen_ticks);
+        let waits = Waits::of_this_thread();
+        let before = waits.so_far().unwrap();
+        // Sleeping is not waiting for a processor.
+        std::thread::sleep(Duration::from_millis(200));
+        let waited = waits.so_far().unwrap().saturating_sub(before);
+        assert!(waited < Duration::from_millis(200));
     }
 
     #[test]

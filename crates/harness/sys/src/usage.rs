@@ -15,6 +15,18 @@ pub fn children() -> Duration {
     linux::children()
 }
 
+/// Whether it has children, those included that have ended and that nobody has waited for.
+#[cfg(target_os = "linux")]
+pub fn has_children() -> bool {
+    !linux::children_of("self").is_empty()
+}
+
+/// Nothing is known of this system.
+#[cfg(not(target_os = "linux"))]
+pub fn has_children() -> bool {
+    true
+}
+
 /// Nothing is known of this system.
 #[cfg(not(target_os = "linux"))]
 pub fn processor() -> Option<Duration> {
@@ -106,7 +118,7 @@ mod linux {
         own + children_of(process).iter().map(|child| of_family(child)).sum::<u64>()
     }
 
-    fn children_of(process: &str) -> Vec<String> {
+    pub(super) fn children_of(process: &str) -> Vec<String> {
         let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
         let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
         lists
@@ -149,8 +161,9 @@ mod tests {
         // Both may have to share a processor with others, which leaves them a part of the time.
         assert!(processor().unwrap() > before + Duration::from_millis(10));
         let busy = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done";
-        let status = std::process::Command::new("sh").args(["-c", busy]).status().unwrap();
-        assert!(status.success());
+        let mut child = std::process::Command::new("sh").args(["-c", busy]).spawn().unwrap();
+        assert!(has_children());
+        assert!(child.wait().unwrap().success());
         assert!(children() > Duration::ZERO);
     }
 

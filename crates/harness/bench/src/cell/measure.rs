@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use attn_core::{BackendError, Inputs, Output, Plan, Problem, Variation, Varied};
 use attn_record::{Fresh, Model, Process};
+use attn_sys::sched::Waits;
 use attn_sys::usage;
 
 use super::Prepared;
@@ -270,26 +271,33 @@ fn fresh(
 ) -> Result<(Fresh, Variation), BackendError> {
     let variation = secret.variation(inputs.is_finite());
     let varied = variation.apply(problem, inputs);
-    let mut used = [usage::processor(); 4];
-    let before = usage::page_faults();
+    let waits = Waits::of_this_thread();
+    let look = || Look { used: usage::processor(), waited: waits.so_far() };
+    let (mut looks, before) = ([look(); 4], usage::page_faults());
     let load_ns = time(|| plan.load(inputs))?;
-    used[1] = usage::processor();
+    looks[1] = look();
     let loaded = usage::page_faults();
     let call_ns = time(|| plan.run(NonZeroU32::MIN))?;
-    used[2] = usage::processor();
+    looks[2] = look();
     let (load_faults, call_faults) = (loaded - before, usage::page_faults() - loaded);
     // The result must exist after the first call; what is judged is not always that of the first call alone.
-    let mut store_ns = time(|| plan.store(out))?;
-    used[3] = usage::processor();
-    let mut processor_ns = between(used);
+    let store_ns = time(|| plan.store(out))?;
+    looks[3] = look();
+    let mut fresh = Fresh {
+        load_ns,
+        call_ns,
+        store_ns,
+        rotated: matches!(variation, Variation::Rotation(_)),
+        before_ns: 0,
+        processor_ns: between(looks.map(|look| look.used)),
+        waited_ns: between(looks.map(|look| look.waited)).filter(|_| !usage::has_children()),
+        load_faults,
+        call_faults,
+    };
     if let Some(calls) = secret.further_calls(call_ns >= 10 * LONG_NS) {
         plan.run(calls)?;
         out.poison_again();
-        let before = usage::processor();
-        store_ns = store_ns.max(time(|| plan.store(out))?);
-        if let Some([.., store]) = &mut processor_ns {
-            *store = (*store).max(used_since(before));
-        }
+        fresh.store_again(time(|| plan.store(out))?);
     }
     varied.undo(problem, inputs);
     plan.load(inputs)?;
@@ -297,17 +305,6 @@ fn fresh(
         // The caches and what the processor has learned of the branches are those of the old inputs again.
         plan.run(NonZeroU32::MIN)?;
     }
-    let rotated = matches!(variation, Variation::Rotation(_));
-    let fresh = Fresh {
-        load_ns,
-        call_ns,
-        store_ns,
-        rotated,
-        before_ns: 0,
-        processor_ns,
-        load_faults,
-        call_faults,
-    };
     Ok((fresh, variation))
 }
 
@@ -363,12 +360,20 @@ impl Call for EndToEnd<'_> {
         let variation = secret.variation(self.inputs.is_finite());
         self.unvary();
         self.vary(variation);
-        let (mut used, faults) = ([usage::processor(); 4], usage::page_faults());
+        let waits = Waits::of_this_thread();
+        let look = || Look { used: usage::processor(), waited: waits.so_far() };
+        let (mut looks, faults) = ([look(); 4], usage::page_faults());
         let call_ns = time(|| self.once(1))?;
-        used[2..].fill(usage::processor());
-        let (processor_ns, call_faults) = (between(used), usage::page_faults() - faults);
+        looks[2..].fill(look());
         let rotated = matches!(variation, Variation::Rotation(_));
-        let fresh = Fresh { call_ns, rotated, processor_ns, call_faults, ..Fresh::default() };
+        let fresh = Fresh {
+            call_ns,
+            rotated,
+            processor_ns: between(looks.map(|look| look.used)),
+            waited_ns: between(looks.map(|look| look.waited)).filter(|_| !usage::has_children()),
+            call_faults: usage::page_faults() - faults,
+            ..Fresh::default()
+        };
         let kept = self.results.of(|out| {
             out.copy_from(&self.outs[1]);
             Ok((fresh, variation))
@@ -388,10 +393,17 @@ pub(super) fn used_since(before: Option<Duration>) -> u64 {
     used.map_or(0, |(before, now)| nanos(now.saturating_sub(before)))
 }
 
-/// Nanoseconds of processor time between one reading and the next.
-fn between(used: [Option<Duration>; 4]) -> Option<[u64; 3]> {
-    let [a, b, c, d] = used.map(Option::unwrap_or_default);
-    let known = used.iter().all(Option::is_some);
+/// Processor time, and how long the calling thread was kept waiting for a processor, so far.
+#[derive(Clone, Copy)]
+struct Look {
+    used: Option<Duration>,
+    waited: Option<Duration>,
+}
+
+/// Nanoseconds between one reading and the next.
+fn between(looks: [Option<Duration>; 4]) -> Option<[u64; 3]> {
+    let [a, b, c, d] = looks.map(Option::unwrap_or_default);
+    let known = looks.iter().all(Option::is_some);
     known.then(|| [(a, b), (b, c), (c, d)].map(|(from, to)| nanos(to.saturating_sub(from))))
 }
 

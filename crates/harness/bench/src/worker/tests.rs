@@ -89,6 +89,7 @@ fn the_answers_of_protocol_1() {
             rotated: false,
             before_ns: 4,
             processor_ns: Some([5, 6, 7]),
+            waited_ns: Some([1, 2, 3]),
             load_faults: 6,
             call_faults: 7,
         }),
@@ -112,7 +113,7 @@ fn the_answers_of_protocol_1() {
             Answer::Stored(stored),
             concat!(
                 r#"{"stored":{"results":[["0.out",null],["1.out",{"signs":7}]],"unwritten":0,"#,
-                r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false,"before_ns":4,"processor_ns":[5,6,7],"load_faults":6,"call_faults":7}}}"#,
+                r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false,"before_ns":4,"processor_ns":[5,6,7],"waited_ns":[1,2,3],"load_faults":6,"call_faults":7}}}"#,
             ),
         ),
         (
