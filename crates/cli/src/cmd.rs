@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use attn_record::Record;
 use attn_report::scaling::Scaling;
 use attn_report::summary::Summary;
-use attn_report::table::{self, Grid};
+use attn_report::table::{self, Table};
 use clap::{Parser, Subcommand};
 use serde::Serialize;
 
@@ -172,10 +172,10 @@ struct FormArgs {
 
 impl FormArgs {
     /// Prints tables.
-    fn print(self, grids: &[Grid]) {
-        let text = |grid: &Grid| {
-            if self.markdown { grid.markdown() } else { grid.terminal(table::Options::default()) }
+    fn print(self, tables: &[Table]) {
+        let text = |table: &Table| {
+            if self.markdown { table.markdown() } else { table.terminal(table::Options::default()) }
         };
-        print!("{}", grids.iter().map(text).collect::<Vec<_>>().join("\n"));
+        print!("{}", tables.iter().map(text).collect::<Vec<_>>().join("\n"));
     }
 }

@@ -11,7 +11,6 @@
 
 mod annotations;
 mod calibration;
-mod escape;
 mod explain;
 mod html;
 mod junit;
@@ -30,6 +29,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use attn_report::charts::{Band, Change, Figure, Tone, forest as draw_forest};
+use attn_report::table::{self, Cell, Column, Table};
 
 use crate::result::{CaseResult, FolderError, Gate, Taken, Verdict};
 
@@ -91,6 +91,34 @@ const fn tone(verdict: Verdict) -> Tone {
         Verdict::Inconclusive | Verdict::Void | Verdict::NotTimed | Verdict::Error => Tone::Open,
         _ => Tone::Plain,
     }
+}
+
+/// One row per case.
+fn table(cases: &[&CaseResult]) -> Table {
+    let columns = [
+        Column::words("verdict"),
+        Column::id("case"),
+        Column::number("change"),
+        Column::number("95 % interval"),
+        Column::prose("why"),
+    ];
+    let row = |case: &&CaseResult| {
+        let why = match &case.accepted {
+            Some(reason) => format!("{}; accepted: {reason}", case.detail),
+            None => case.detail.clone(),
+        };
+        let tone = match tone(case.verdict) {
+            Tone::Plain => table::Tone::Plain,
+            Tone::Good => table::Tone::Good,
+            Tone::Bad => table::Tone::Bad,
+            Tone::Open => table::Tone::Muted,
+        };
+        let percent = case.time.map(|time| time.percent);
+        let change = Cell { value: percent, ..change(case).into() };
+        let verdict = Cell::from(case.verdict.name()).tone(tone);
+        vec![verdict, case.id.clone().into(), change, interval(case).into(), why.into()]
+    };
+    Table::new("", columns).rows(cases.iter().map(row))
 }
 
 /// `HEAD 1a2b against base 3c4d`.

@@ -139,23 +139,6 @@ fn write(claims: &Claims, out: &Path) -> Result<PathBuf, Failure> {
 fn print(claim: &Claim) {
     println!("{}: {}", claim.id, claim.ruling.words());
     for text in [&claim.sentence, &claim.figure, &claim.reason] {
-        for line in wrap(text, 76) {
-            println!("    {line}");
-        }
+        print!("{}", attn_report::table::wrap(text, "    ", 4, 80));
     }
-}
-
-/// `text` broken at spaces into lines of at most `width` characters.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.into()),
-        }
-    }
-    lines
 }

@@ -32,10 +32,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         print_json(&scaling)?;
     } else if scaling.is_empty() {
         println!("No sweep was measured, and no case with several numbers of threads.");
-    } else if args.cells.form.markdown {
-        print!("{}", table::scaling_markdown(&scaling));
     } else {
-        print!("{}", table::scaling(&scaling, table::Options::default()));
+        args.cells.form.print(&table::scaling(&scaling));
     }
     Ok(Exit::Success)
 }

@@ -1,6 +1,7 @@
 //! A calibration as a table and as a plot.
 
 use attn_report::charts::{Figure, PowerCurve, power};
+use attn_report::table::{Cell, Column, Table};
 
 use crate::calibrate::{Kind, Share, Summary};
 use crate::tries::Tool;
@@ -13,47 +14,58 @@ pub fn calibration_markdown(summary: &Summary) -> String {
 }
 
 fn tools(tools: &[Tool]) -> Option<String> {
-    let head = "Whole comparisons of a program with itself, one cell slowed down:\n\n\
-         | tool | cells | planted | seconds | slow cell found | 95 % interval | it alone | false positives elsewhere | \
-         inconclusive |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n";
-    let of = |share: Share| format!("{} of {}", share.hits, share.tries);
-    let row = |tool: &Tool| {
-        let (found, alone) = (of(tool.found), of(tool.alone));
-        let (accused, undecided) = (of(tool.accused), of(tool.undecided));
-        format!(
-            "| {} | {} | {} % | {:.0} | {found} | {} | {alone} | {accused} | {undecided} |\n",
-            tool.tool,
-            tool.cells,
-            tool.planted,
-            tool.seconds,
-            interval(tool.found)
-        )
-    };
-    let rows: String = tools.iter().map(row).collect();
-    (!rows.is_empty()).then(|| head.to_owned() + &rows)
+    let of = |share: Share| Cell::from(format!("{} of {}", share.hits, share.tries));
+    let rows = tools.iter().map(|tool| {
+        vec![
+            tool.tool.clone().into(),
+            Cell::count(Some(tool.cells)),
+            format!("{} %", tool.planted).into(),
+            format!("{:.0}", tool.seconds).into(),
+            of(tool.found),
+            interval(tool.found).into(),
+            of(tool.alone),
+            of(tool.accused),
+            of(tool.undecided),
+        ]
+    });
+    let numbers = [
+        "cells",
+        "planted",
+        "seconds",
+        "slow cell found",
+        "95 % interval",
+        "it alone",
+        "false positives elsewhere",
+        "inconclusive",
+    ];
+    let columns = std::iter::once(Column::words("tool")).chain(numbers.map(Column::number));
+    let title = "Whole comparisons of a program with itself, one cell slowed down";
+    (!tools.is_empty()).then(|| Table::new(title, columns).rows(rows).markdown())
 }
 
 fn kind(kind: &Kind) -> String {
     let sd = kind.sd.map_or("unknown".into(), |sd| format!("{sd:.2} %"));
-    let head = format!(
-        "{} (`{}`): {} replicates, standard deviation of a replicate {sd}\n\n\
-         | planted | replicates | measured | live tries REGRESSED | 95 % interval | replayed |\n\
-         |---:|---:|---:|---:|---:|---:|\n",
+    let title = format!(
+        "{} (`{}`): {} replicates, standard deviation of a replicate {sd}",
         kind.name, kind.cell, kind.replicates
     );
     let rows = kind.points.iter().map(|point| {
-        let measured = point.measured.map_or("-".into(), |percent| format!("{percent:+.2} %"));
+        let measured = Cell::value(point.measured, |percent| format!("{percent:+.2} %"));
         let replayed = kind.replayed.iter().find(|(slow, _)| *slow == point.planted);
-        let replayed = replayed.map_or("-".into(), |(_, share)| format!("{:.1} %", 100.0 * share));
+        let replayed = replayed.map(|(_, share)| *share);
         let Share { hits, tries, .. } = point.live;
-        format!(
-            "| {} % | {} | {measured} | {hits} of {tries} | {} | {replayed} |\n",
-            point.planted,
-            point.replicates,
-            interval(point.live)
-        )
+        vec![
+            format!("{} %", point.planted).into(),
+            point.replicates.to_string().into(),
+            measured,
+            format!("{hits} of {tries}").into(),
+            interval(point.live).into(),
+            Cell::value(replayed, |share| format!("{:.1} %", 100.0 * share)),
+        ]
     });
-    std::iter::once(head).chain(rows).collect::<Vec<_>>().concat()
+    let columns =
+        ["planted", "replicates", "measured", "live tries REGRESSED", "95 % interval", "replayed"];
+    Table::new(title, columns.map(Column::number)).rows(rows).markdown()
 }
 
 fn interval(share: Share) -> String {

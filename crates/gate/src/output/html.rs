@@ -1,19 +1,18 @@
 //! One page, without any other file.
 
 use attn_report::charts::Figure;
+use attn_report::escape as xml;
 
-use super::escape::xml;
-use super::{change, interval, remarks, tone, versus, worst_first};
-use crate::result::{CaseResult, Gate};
-use attn_report::charts::Tone;
+use super::{remarks, table, versus, worst_first};
+use crate::result::Gate;
 
 const STYLE: &str = "\
 body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:62rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.4rem}table{border-collapse:collapse;width:100%}\
 th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #e4e4e4;vertical-align:top}\
-td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
-.bad{color:#b34700;font-weight:600}.good{color:#0072b2}.open{color:#666}\
-figure{margin:1.5rem 0;overflow-x:auto}figcaption,.muted{color:#666;font-size:.9rem}\
+.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
+.bad{color:#b34700;font-weight:600}.good{color:#0072b2}\
+figure{margin:1.5rem 0;overflow-x:auto}figcaption,p.muted{color:#666;font-size:.9rem}.muted{color:#666}\
 .scroll{overflow-x:auto}code{font-size:.9em}";
 
 /// Summary, forest plot and table.
@@ -23,7 +22,7 @@ pub fn html(gate: &Gate, forest: Option<&Figure>) -> String {
         let Figure { svg, caption } = chart;
         format!("<figure>{svg}<figcaption>{}</figcaption></figure>\n", xml(caption))
     });
-    let rows: String = worst_first(gate).into_iter().map(row).collect();
+    let table = table(&worst_first(gate)).html();
     let item = |remark: &String| format!("<li>{}</li>\n", xml(remark));
     let remarks = remarks(gate).iter().map(item).collect::<Vec<_>>().concat();
     let parameters = gate.parameters;
@@ -33,9 +32,7 @@ pub fn html(gate: &Gate, forest: Option<&Figure>) -> String {
          <style>{STYLE}</style></head>\n<body>\n<h1>{title}</h1>\n<p>{versus}</p>\n\
          <p class=\"muted\">{started}, {seconds:.0} s, {cpu}, {cores} cores. A slowdown of {detect:.1} % is \
          found with 95 %; a suite without a slowdown beyond {tolerate:.2} % fails with {alpha:.0} % at \
-         most.</p>\n<ul>\n{remarks}</ul>\n{figure}<div class=\"scroll\"><table>\n<thead><tr><th>verdict</th>\
-         <th>case</th><th>change</th><th>95 % interval</th><th>why</th></tr></thead>\n<tbody>\n{rows}\
-         </tbody></table></div>\n</body>\n</html>\n",
+         most.</p>\n<ul>\n{remarks}</ul>\n{figure}{table}</body>\n</html>\n",
         title = xml(&title),
         versus = xml(&versus(gate)),
         started = xml(&gate.started),
@@ -45,26 +42,5 @@ pub fn html(gate: &Gate, forest: Option<&Figure>) -> String {
         detect = parameters.detect,
         tolerate = parameters.tolerate,
         alpha = 100.0 * parameters.alpha,
-    )
-}
-
-fn row(case: &CaseResult) -> String {
-    let class = match tone(case.verdict) {
-        Tone::Plain => "",
-        Tone::Good => "good",
-        Tone::Bad => "bad",
-        Tone::Open => "open",
-    };
-    let accepted = case.accepted.as_ref().map_or(String::new(), |reason| {
-        format!("<br><span class=\"muted\">accepted: {}</span>", xml(reason))
-    });
-    format!(
-        "<tr><td class=\"{class}\">{}</td><td><code>{}</code></td><td class=\"n\">{}</td>\
-         <td class=\"n\">{}</td><td>{}{accepted}</td></tr>\n",
-        case.verdict,
-        xml(&case.id),
-        xml(&change(case)),
-        xml(&interval(case)),
-        xml(&case.detail)
     )
 }

@@ -1,6 +1,7 @@
 //! `JUnit` XML: a case is a test, a regression its failure, what is inconclusive is skipped.
 
-use super::escape::xml;
+use attn_report::escape as xml;
+
 use super::versus;
 use crate::result::{CaseResult, Gate, Verdict};
 

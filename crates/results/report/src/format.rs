@@ -84,8 +84,8 @@ pub(crate) fn two_decimals(x: f64) -> String {
     if text == "-0.00" { "0.00".into() } else { text }
 }
 
-/// `text` as content or quoted attribute of HTML and SVG.
-pub(crate) fn escape(text: &str) -> String {
+/// `text` as content or quoted attribute of HTML and XML.
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -95,7 +95,8 @@ pub(crate) fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             // No other control character may occur in XML, not even as a reference.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => escaped.push('\u{fffd}'),
+            '\n' | '\t' => escaped.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }

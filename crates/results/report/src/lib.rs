@@ -6,7 +6,7 @@
 //!
 //! | module | makes |
 //! |---|---|
-//! | [`table`] | the table in the terminal, and Markdown for a README |
+//! | [`table`] | tables, in a terminal, as Markdown and on a page |
 //! | [`summary`] | counts, ranking and the worst error, as data |
 //! | [`scaling`] | exponents, crossings and speed-ups, as data and as sentences |
 //! | [`disturbance`] | how many samples were disturbed, as data and as a warning |
@@ -40,4 +40,5 @@ pub mod write;
 mod fixture;
 
 pub use error::ReportError;
+pub use format::escape;
 pub use source::Source;

@@ -13,7 +13,7 @@ pub(super) fn render(found: &Diagnosis) -> String {
     let mut blocks = vec![machine(found), build(found)];
     let mut limits = table::limits(&found.limits);
     limits.extend(found.devices.iter().map(table::device_limits));
-    blocks.extend(limits.iter().map(|grid| grid.terminal(Options { width: WIDTH })));
+    blocks.extend(limits.iter().map(|table| table.terminal(Options { width: WIDTH })));
     blocks.extend([measuring(found), backends(&found.backends), tiles(&found.tiles)]);
     blocks.push(warnings(&found.warnings));
     blocks.join("\n")
@@ -22,25 +22,11 @@ pub(super) fn render(found: &Diagnosis) -> String {
 /// A title, and below it names with what is to be said of them.
 fn facts(title: &str, facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let lines = facts.iter().map(|(name, value)| hanging(&format!("  {name:<width$}  "), value));
+    let line = |(name, value): &(&str, String)| {
+        table::wrap(value, &format!("  {name:<width$}  "), width + 4, WIDTH)
+    };
+    let lines = facts.iter().map(line);
     [title, "\n"].into_iter().map(String::from).chain(lines).collect()
-}
-
-/// `text` behind `name`, and below itself where a line is not enough.
-fn hanging(name: &str, text: &str) -> String {
-    let indent = name.chars().count();
-    let (mut lines, mut line) = (String::new(), name.to_string());
-    for word in text.split_whitespace() {
-        let used = line.chars().count();
-        if used > indent && used + 1 + word.chars().count() > WIDTH {
-            lines += &(line + "\n");
-            line = " ".repeat(indent);
-        } else if used > indent {
-            line.push(' ');
-        }
-        line += word;
-    }
-    lines + line.trim_end() + "\n"
 }
 
 fn machine(found: &Diagnosis) -> String {

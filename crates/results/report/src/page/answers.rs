@@ -3,13 +3,14 @@
 
 use attn_record::{Axis, Model, Outcome, Record};
 
-use super::html::{Cell, heading, list, paragraph, strong, table, text};
+use super::html::{list, paragraph, strong, text};
 use crate::compare::{GroupWinner, winners};
 use crate::disturbance::Disturbance;
 use crate::format::{bytes, count, percent, ratio, significant};
 use crate::scaling::{Exponent, LARGE, Line, Sweep, Threads};
 use crate::source::MachineSection;
 use crate::summary::Summary;
+use crate::table::{Cell, Column, Table};
 
 /// Three cards, and how calm the machine was.
 pub(super) fn cards(machine: &MachineSection<'_>) -> String {
@@ -86,24 +87,28 @@ fn span((low, high): (f64, f64)) -> String {
 
 /// Who leads where, in full.
 pub(super) fn leads_table(machine: &MachineSection<'_>) -> String {
-    let head = ["cases", "", "fastest"].map(Cell::text).into_iter();
-    let head: Vec<Cell> = head.chain([Cell::number("runner-up")]).collect();
     let winners = winners(&machine.records);
     if winners.is_empty() {
         return String::new();
     }
     let rows = winners.iter().map(|lead| {
-        let ahead = Cell::number(&lead.ahead.map_or_else(|| "–".into(), span));
+        let ahead = Cell::or_dash(lead.ahead.map(span));
         vec![
-            Cell::code(&lead.group),
-            Cell::text(&lead.place()),
-            Cell::code(&lead.leaders.join(" or ")).class("wrap"),
+            lead.group.clone().into(),
+            lead.place().into(),
+            lead.leaders.join(" or ").into(),
             ahead.sorted_by(lead.ahead.map_or(0.0, |(low, _)| low)),
         ]
     });
     let note = "By kernel time with one thread, where that was measured. Several names: the intervals do not \
                 tell them apart. The next is the fastest that is believed to be slower.";
-    heading("Who leads where") + &table(&head, rows) + &paragraph(note)
+    let columns = [
+        Column::id("cases"),
+        Column::words(""),
+        Column::prose("fastest"),
+        Column::number("runner-up"),
+    ];
+    Table::new("Who leads where", columns).rows(rows).notes([note]).html()
 }
 
 fn right(records: &[&Record]) -> Vec<String> {

@@ -5,10 +5,11 @@ use attn_record::{Build, Record, Run};
 
 use super::Section;
 use super::figure::{amount, program};
-use super::html::{Cell, code, definitions, paragraph, table, text};
+use super::html::{code, definitions, paragraph, text};
 use crate::format::bytes;
 use crate::place::Place;
 use crate::rows::grouped;
+use crate::table::{Column, Table};
 
 /// Machine, build and command.
 pub(super) fn machine(run: &Run, place: &Place) -> Section {
@@ -45,22 +46,27 @@ pub(super) fn receipts(records: &[&Record]) -> Section {
     let ran = records.iter().filter(|r| r.receipt.is_some());
     let ran: Vec<&Record> = ran.copied().collect();
     let distinct = grouped(&ran, |r| (&r.backend, &r.receipt));
-    let head = ["backend", "library", "device", "instruction set", "threads", "arithmetic"];
+    let columns = [
+        Column::id("backend"),
+        Column::prose("library"),
+        Column::words("device"),
+        Column::prose("instruction set"),
+        Column::words("threads"),
+        Column::prose("arithmetic"),
+    ];
     let rows = distinct.into_iter().filter_map(|((backend, receipt), _)| {
         let receipt: &Receipt = receipt.as_ref()?;
         Some(vec![
-            Cell::code(backend),
-            Cell::text(&receipt.library).class("wrap"),
-            Cell::text(&receipt.device),
-            Cell::text(&receipt.isa).class("wrap"),
-            Cell::text(threads(receipt.threads)),
-            Cell::text(&arithmetic(&receipt.arithmetic)).class("reason"),
+            backend.into(),
+            (&*receipt.library).into(),
+            (&*receipt.device).into(),
+            (&*receipt.isa).into(),
+            threads(receipt.threads).into(),
+            arithmetic(&receipt.arithmetic).into(),
         ])
     });
-    Section {
-        title: "Receipts of the backends".into(),
-        content: table(&head.map(Cell::text), rows),
-    }
+    let table = Table::new("", columns).rows(rows);
+    Section { title: "Receipts of the backends".into(), content: table.html() }
 }
 
 fn threads(policy: ThreadPolicy) -> &'static str {

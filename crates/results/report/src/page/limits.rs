@@ -5,9 +5,9 @@ use attn_record::limits::{DeviceLimits, Rate};
 
 use super::Section;
 use super::figure::figure;
-use super::html::{Cell, heading, paragraph, table};
 use crate::format::{bytes, significant};
 use crate::source::MachineSection;
+use crate::table::{Cell, Column, Table, Tone};
 
 /// The roofline and the measured limits; `None` where nobody measured them.
 pub(super) fn section(run: &Run, machine: &MachineSection<'_>) -> Option<Section> {
@@ -16,8 +16,6 @@ pub(super) fn section(run: &Run, machine: &MachineSection<'_>) -> Option<Section
         return None;
     }
     let roofline: String = machine.overall("roofline").map(|chart| figure(run, chart)).collect();
-    let head = [Cell::text("limit"), Cell::text("of"), Cell::number("threads")].into_iter();
-    let head: Vec<Cell> = head.chain(["best", "median"].map(Cell::number)).collect();
     let arithmetic = peaks.iter().map(|peak| {
         let what = format!("multiply-adds, {}", peak.dtype);
         row(&what, &peak.isa, Some(peak.threads), peak.gflops, "GFLOP/s")
@@ -29,13 +27,11 @@ pub(super) fn section(run: &Run, machine: &MachineSection<'_>) -> Option<Section
     let devices = machine.peak_rates.devices().iter().flat_map(device);
     let note = "Measured before the first cell and after the last one; the best is the limit that shares \
                 refer to, the median says how calm the machine was.";
-    let content = [
-        roofline,
-        heading("Limits of the machine"),
-        table(&head, arithmetic.chain(memory).chain(devices)),
-        paragraph(note),
-    ];
-    Some(Section { title: "How far from the limit".into(), content: content.concat() })
+    let columns = ["limit", "of"].map(Column::words).into_iter();
+    let columns = columns.chain(["threads", "best", "median"].map(Column::number));
+    let rows = arithmetic.chain(memory).chain(devices);
+    let table = Table::new("Limits of the machine", columns).rows(rows).notes([note]);
+    Some(Section { title: "How far from the limit".into(), content: roofline + &table.html() })
 }
 
 /// Products of matrices, and copies within the memory.
@@ -52,11 +48,11 @@ fn device(limits: &DeviceLimits) -> Vec<Vec<Cell>> {
 fn row(what: &str, of: &str, threads: Option<usize>, rate: Rate, unit: &str) -> Vec<Cell> {
     let show = |value: f64| format!("{} {unit}", significant(value));
     vec![
-        Cell::text(what),
-        Cell::text(of),
-        Cell::value(threads.map(|n| n as f64), |n| n.to_string()),
+        what.into(),
+        of.into(),
+        Cell::count(threads),
         Cell::value(Some(rate.best), show),
-        Cell::value(Some(rate.median), show).class("number muted"),
+        Cell::value(Some(rate.median), show).tone(Tone::Muted),
     ]
 }
 

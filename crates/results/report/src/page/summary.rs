@@ -3,17 +3,17 @@
 use attn_record::{Outcome, Record};
 
 use super::Section;
-use super::html::{self, Cell, table};
 use crate::format::{percent, ratio};
 use crate::summary::{BackendSummary, Summary};
+use crate::table::{Cell, Column, Table};
 
 /// Every backend: its place, how its cells ended, its worst error.
 pub(super) fn ranking(records: &[&Record]) -> Section {
     let summary = Summary::of_cells(records);
     let outcomes: Vec<Outcome> =
         Outcome::ALL.into_iter().filter(|&o| summary.count(o) > 0).collect();
-    let mut head = vec![Cell::text("backend"), Cell::number("ratio"), Cell::number("worst error")];
-    head.extend(outcomes.iter().map(|o| Cell::number(o.name())));
+    let names = ["ratio", "worst error"].into_iter().chain(outcomes.iter().map(|o| o.name()));
+    let columns = std::iter::once(Column::id("backend")).chain(names.map(Column::number));
     let place = |b: &BackendSummary| {
         let ranks = &summary.ranking;
         let place = ranks.iter().position(|r| r.backend == b.backend);
@@ -24,14 +24,12 @@ pub(super) fn ranking(records: &[&Record]) -> Section {
     let rows = backends.iter().map(|backend| {
         let rank = summary.ranking.get(place(backend));
         let mut row = vec![
-            Cell::code(&backend.backend),
+            backend.backend.clone().into(),
             Cell::value(rank.map(|r| r.ratio), ratio),
             Cell::value(backend.worst.as_ref().map(|w| w.share), percent),
         ];
-        row.extend(outcomes.iter().map(|o| {
-            let n = backend.outcomes.get(o).map(|&n| n as f64);
-            Cell::value(n, |n| n.to_string())
-        }));
+        let outcomes = outcomes.iter().map(|o| Cell::count(backend.outcomes.get(o).copied()));
+        row.extend(outcomes);
         row
     });
     let score = summary.score.map_or_else(String::new, |score| format!(" with the score {score}"));
@@ -40,5 +38,6 @@ pub(super) fn ranking(records: &[&Record]) -> Section {
          (case and threads) that every ranked backend was measured on. Worst error: the largest share of the \
          error budget that a right result used. Then: how the cells ended."
     );
-    Section { title: "Ranking".into(), content: table(&head, rows) + &html::paragraph(&note) }
+    let table = Table::new("", columns).rows(rows).notes([note]);
+    Section { title: "Ranking".into(), content: table.html() }
 }

@@ -1,10 +1,10 @@
 //! Scaling in plain English: one function per kind of sentence.
 
 use attn_record::Axis;
-use attn_record::stats::{Fit, Interval};
+use attn_record::stats::Interval;
 
-use super::{Bound, Crossing, Exponent, LARGE, Line, Outgrown, Slope, Sweep, Threads};
-use crate::format::{bytes, count, percent, significant, two_decimals};
+use super::{Crossing, LARGE, Line, Outgrown, Slope, Sweep};
+use crate::format::{bytes, count, significant, two_decimals};
 
 impl Sweep {
     /// The letter of the size that varies.
@@ -21,46 +21,15 @@ impl Sweep {
         format!("{}, {}, {}, {threads}", self.group, self.dtype, self.model)
     }
 
-    /// Everything there is to say, a sentence each.
+    /// Slopes that depart from what is expected, and crossings, a sentence each.
     pub fn sentences(&self) -> Vec<String> {
         let of_line = |line: &Line| {
-            let mut said: Vec<String> =
-                [self.of_time(line), self.of_memory(line)].into_iter().flatten().collect();
-            said.extend(line.slopes.iter().filter_map(|slope| self.of_slope(line, slope)));
-            said
+            let said = line.slopes.iter().filter_map(|slope| self.of_slope(line, slope));
+            said.collect::<Vec<_>>()
         };
         let mut said: Vec<String> = self.backends.iter().flat_map(of_line).collect();
         said.extend(self.crossings.iter().map(|crossing| self.of_crossing(crossing)));
         said
-    }
-
-    /// `faer: time grows as N^1.98 (1.93 to 2.03) for N >= 512; expected is 2.`
-    pub fn of_time(&self, line: &Line) -> Option<String> {
-        let expected = self.expected.map(|exponent| Bound { exponent, at_most: false });
-        self.of_growth(&line.backend, "time", &line.time, expected)
-    }
-
-    /// `faer: peak memory grows as N^2.00 (1.99 to 2.01) for N >= 512; expected is 2.`
-    pub fn of_memory(&self, line: &Line) -> Option<String> {
-        self.of_growth(&line.backend, "peak memory", &line.memory, line.memory_expected)
-    }
-
-    fn of_growth(
-        &self,
-        backend: &str,
-        what: &str,
-        exponent: &Exponent,
-        expected: Option<Bound>,
-    ) -> Option<String> {
-        let fit = exponent.best()?;
-        let symbol = self.symbol();
-        let large = self.axis == Axis::Len && exponent.large == Some(fit);
-        let sizes = if large { format!(" for {symbol} >= {LARGE}") } else { String::new() };
-        let expected = expected.map_or_else(String::new, |bound| {
-            let at_most = if bound.at_most { "at most " } else { "" };
-            format!("; expected is {at_most}{}", bound.exponent)
-        });
-        Some(format!("{backend}: {what} grows as {symbol}^{}{sizes}{expected}.", fitted(&fit)))
     }
 
     /// `faer: from N = 512 to 1024 the slope is 2.31 (2.25 to 2.37), where the working set (4 MiB) outgrew the
@@ -111,30 +80,7 @@ impl Sweep {
     }
 }
 
-impl Threads {
-    /// `faer on curated/bert: 1.80 times as fast with 2 threads as with 1 (efficiency 90%).`
-    pub fn sentence(&self) -> Option<String> {
-        let [base, .., last] = self.speedups[..] else {
-            return None;
-        };
-        Some(format!(
-            "{} on {}, {}: {} times as fast with {} threads as with {} (efficiency {}).",
-            self.backend,
-            self.case,
-            self.model,
-            significant(last.speedup),
-            last.threads,
-            base.threads,
-            percent(last.efficiency),
-        ))
-    }
-}
-
-/// `1.98 (1.93 to 2.03)`.
-pub(crate) fn fitted(fit: &Fit) -> String {
-    two_decimals(fit.slope) + &range(fit.interval)
-}
-
+/// ` (1.93 to 2.03)`.
 fn range(interval: Option<Interval>) -> String {
     interval.map_or_else(String::new, |i| {
         format!(" ({} to {})", two_decimals(i.low), two_decimals(i.high))
@@ -158,8 +104,6 @@ mod tests {
         let sweep = &Scaling::of(&records, &[]).sweeps[0];
         assert_eq!(sweep.title(), "sweep/seq-len/full, f32, kernel, 1 thread");
         let said = sweep.sentences();
-        assert!(said[0].starts_with("a: time grows as N^2.66 ("), "{said:?}");
-        assert!(said[0].ends_with(") for N >= 512; expected is 2."), "{said:?}");
         let slope = "a: from N = 512 to 1024 the slope is 3.32 (3.32 to 3.32), where the working set (4 MiB) \
                      outgrew the L2 cache (2 MiB).";
         assert!(said.iter().any(|said| said == slope), "{said:?}");

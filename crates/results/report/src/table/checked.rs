@@ -2,12 +2,12 @@
 
 use attn_record::{Outcome, Record};
 
-use crate::format::{count, percent, shorten};
+use crate::format::{count, percent};
 use crate::rows::{grouped, leaf, reason};
 use crate::summary::worst;
 
-/// The lines of one group, each starting with `indent`.
-pub(super) fn lines(records: &[&Record], width: usize, indent: &str) -> String {
+/// What is to be said of one group.
+pub(super) fn lines(records: &[&Record]) -> Vec<String> {
     let agree = number(records, Outcome::Ok);
     let disagree = number(records, Outcome::Disagrees);
     let mut lines = Vec::new();
@@ -20,8 +20,7 @@ pub(super) fn lines(records: &[&Record], width: usize, indent: &str) -> String {
     lines.extend(alike.iter().map(|((outcome, backend, reason), records)| {
         format!("{outcome}  {backend}  {}: {reason}", cases(records))
     }));
-    let lines = lines.iter().map(|line| indent.to_owned() + line);
-    lines.map(|line| shorten(&line, width) + "\n").collect()
+    lines
 }
 
 fn agreement(records: &[&Record], agree: usize, disagree: usize) -> String {
@@ -63,11 +62,11 @@ mod tests {
         let refused = |case| with_outcome(checked(case, "y", 0.1), Outcome::Unsupported);
         let records =
             [checked("g/a", "x", 0.5), wrong, refused("g/a"), refused("g/b"), refused("g/c")];
-        let expected = "\
-2 cells checked, 1 agree, 1 disagree; worst 50% of budget (x, a)
-disagrees  x  b: because of disagrees
-unsupported  y  a and 2 more: because of unsupported
-";
-        assert_eq!(lines(&refs(&records), 80, ""), expected);
+        let expected = [
+            "2 cells checked, 1 agree, 1 disagree; worst 50% of budget (x, a)",
+            "disagrees  x  b: because of disagrees",
+            "unsupported  y  a and 2 more: because of unsupported",
+        ];
+        assert_eq!(lines(&refs(&records)), expected);
     }
 }

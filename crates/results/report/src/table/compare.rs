@@ -3,57 +3,58 @@
 use attn_record::Outcome;
 use attn_record::stats::Interval;
 
-use super::Grid;
+use super::{Cell, Column, Table};
 use crate::compare::{Agreement, Change, Changes, Diff, Kind, Ranking, Rival, SideBySide, Verdict};
 use crate::format::{count, percent, ratio, time};
 
-/// Characters that a table of backends has at most; with more backends, tables follow each other.
-const ACROSS: usize = 78;
 /// Names listed before the rest is only counted.
 const LISTED: usize = 8;
 
 /// Cases down and backends across, one table per machine, group, model and number of threads.
-pub fn side_by_side(rows: &[SideBySide]) -> Vec<Grid> {
+pub fn side_by_side(rows: &[SideBySide]) -> Vec<Table> {
     let machines = by(rows, |row| row.place.clone()).len();
     let key =
         |row: &SideBySide| (row.place.clone(), group(&row.case).to_owned(), row.model, row.threads);
-    let mut grids = Vec::new();
+    let mut tables = Vec::new();
     for ((place, group, model, threads), rows) in by(rows, key) {
         let mut title = format!("{group}, {model}, {}", count(threads, "thread"));
         if machines > 1 {
             title = [title, place.title()].join("; ");
         }
-        grids.extend(of_group(&title, &rows));
+        tables.push(of_group(&title, &rows));
     }
-    if let Some(last) = grids.last_mut() {
+    if let Some(last) = tables.last_mut() {
         let legend = "Time of the fastest, and each backend's ratio to it with the half width of its \
                       interval (95 %). A * marks a winner: the interval of every other ratio lies \
                       above 1.";
         last.notes.push(legend.into());
     }
-    grids
+    tables
 }
 
-/// One table after the other under the same title; below the last, the backends that were run in no case.
-fn of_group(title: &str, rows: &[&SideBySide]) -> Vec<Grid> {
+/// A column for each backend; below the table, the backends that were run in no case.
+fn of_group(title: &str, rows: &[&SideBySide]) -> Table {
     let rivals: Vec<&Rival> = rows.iter().flat_map(|row| &row.rivals).collect();
     let runs = |rival: &&&Rival| rival.outcome == Outcome::Ok || rival.outcome.is_failure();
-    let (columns, idle): (Vec<_>, Vec<_>) = by(&rivals, |rival| rival.backend.as_str())
+    let (ran, idle): (Vec<_>, Vec<_>) = by(&rivals, |rival| rival.backend.as_str())
         .into_iter()
         .partition(|(_, cells)| cells.iter().any(runs));
-    let names: Vec<&str> = columns.into_iter().map(|(id, _)| id).collect();
-    let mut tables = tables(rows, &names);
-    if tables.is_empty() {
-        tables.push(Vec::new());
+    let columns = [Column::id("case"), Column::number("fastest")].into_iter();
+    let mut table = Table::new(title, columns.chain(ran.iter().map(|(id, _)| Column::number(*id))));
+    table.repeated = 2;
+    if !ran.is_empty() {
+        let line = |row: &&SideBySide| {
+            let rivals = ran.iter().map(|(id, _)| versus(id, row));
+            [leaf(&row.case).into(), fastest(row)].into_iter().chain(rivals).collect()
+        };
+        table = table.rows(rows.iter().map(line));
     }
-    let grid = |rows| Grid { title: title.into(), rows, names: 1, notes: Vec::new() };
-    let mut grids: Vec<Grid> = tables.into_iter().map(grid).collect();
     let idle: Vec<String> =
         idle.iter().map(|(id, cells)| format!("{id} ({})", outcomes(cells))).collect();
-    if let Some(last) = grids.last_mut().filter(|_| !idle.is_empty()) {
-        last.notes.push(format!("In no case: {}.", idle.join(", ")));
+    if !idle.is_empty() {
+        table.notes.push(format!("In no case: {}.", idle.join(", ")));
     }
-    grids
+    table
 }
 
 /// `unsupported, skipped`.
@@ -62,53 +63,21 @@ fn outcomes(cells: &[&&Rival]) -> String {
     different.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
 }
 
-/// As many backends in each table as fit without shortening the names of the cases.
-fn tables(rows: &[&SideBySide], backends: &[&str]) -> Vec<Vec<Vec<String>>> {
-    let width =
-        |column: &[String]| column.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let first =
-        [column("case", rows, |row| leaf(&row.case).into()), column("fastest", rows, fastest)];
-    let taken: usize = first.iter().map(|column| width(column) + 2).sum();
-    let mut tables: Vec<Vec<Vec<String>>> = Vec::new();
-    let mut free = 0;
-    for id in backends {
-        let of_backend = column(id, rows, |row| {
-            let rival = row.rivals.iter().find(|rival| rival.backend == *id);
-            rival.map_or_else(|| "-".into(), |rival| versus(rival, row))
-        });
-        let needed = width(&of_backend) + 2;
-        if let Some(table) = tables.last_mut().filter(|_| needed <= free) {
-            table.push(of_backend);
-        } else {
-            tables.push(first.iter().cloned().chain([of_backend]).collect());
-            free = ACROSS.saturating_sub(taken);
-        }
-        free = free.saturating_sub(needed);
-    }
-    tables.iter().map(|columns| transposed(columns)).collect()
-}
-
-fn column(head: &str, rows: &[&SideBySide], cell: impl Fn(&SideBySide) -> String) -> Vec<String> {
-    std::iter::once(head.into()).chain(rows.iter().map(|row| cell(row))).collect()
-}
-
-fn fastest(row: &SideBySide) -> String {
-    let best = row.rivals.iter().filter_map(|rival| rival.ns).reduce(f64::min);
-    best.map_or_else(|| "-".into(), time)
-}
-
-fn transposed(columns: &[Vec<String>]) -> Vec<Vec<String>> {
-    let rows = columns.first().map_or(0, Vec::len);
-    (0..rows).map(|at| columns.iter().map(|column| column[at].clone()).collect()).collect()
+fn fastest(row: &SideBySide) -> Cell {
+    Cell::value(row.rivals.iter().filter_map(|rival| rival.ns).reduce(f64::min), time)
 }
 
 /// `1.56x ±2%`, `1.00x*`, or how the cell ended.
-fn versus(rival: &Rival, row: &SideBySide) -> String {
-    let Some(to_best) = rival.ratio else {
-        return rival.outcome.to_string();
+fn versus(backend: &str, row: &SideBySide) -> Cell {
+    let Some(rival) = row.rivals.iter().find(|rival| rival.backend == backend) else {
+        return Cell::or_dash(None);
     };
-    let won = if row.winner.as_deref() == Some(&rival.backend) { "*" } else { "" };
-    format!("{}{}{won}", ratio(to_best), half_width(rival.ratio_interval, to_best))
+    let Some(to_best) = rival.ratio else {
+        return rival.outcome.to_string().into();
+    };
+    let won = if row.winner.as_deref() == Some(backend) { "*" } else { "" };
+    let half = half_width(rival.ratio_interval, to_best);
+    Cell::from(format!("{}{half}{won}", ratio(to_best))).sorted_by(to_best)
 }
 
 /// ` ±2%`: half the width of the interval of a ratio.
@@ -118,15 +87,16 @@ fn half_width(interval: Option<Interval>, ratio: f64) -> String {
 }
 
 /// One table per machine and number of threads.
-pub fn rankings(rankings: &[Ranking]) -> Vec<Grid> {
+pub fn rankings(rankings: &[Ranking]) -> Vec<Table> {
     rankings.iter().map(ranking).collect()
 }
 
-fn ranking(ranking: &Ranking) -> Grid {
-    let mut rows = vec![["backend", "ratio", "fastest in"].map(String::from).to_vec()];
-    rows.extend(ranking.ranks.iter().map(|rank| {
-        vec![rank.backend.clone(), ratio(rank.ratio), format!("{} of {}", rank.best, ranking.cells)]
-    }));
+fn ranking(ranking: &Ranking) -> Table {
+    let rows = ranking.ranks.iter().map(|rank| {
+        let best = format!("{} of {}", rank.best, ranking.cells);
+        let best = Cell::from(best).sorted_by(rank.best as f64);
+        vec![rank.backend.clone().into(), Cell::value(Some(rank.ratio), ratio), best]
+    });
     let mut notes = vec![format!(
         "Ratio: geometric mean over {} of the time in units of the fastest.",
         count(ranking.cells, "shared case")
@@ -143,42 +113,38 @@ fn ranking(ranking: &Ranking) -> Grid {
     notes.push(format!("Measured on {}.", ranking.place.title()));
     let threads = count(ranking.threads, "thread");
     let title = format!("{}, {}, {threads}", ranking.model, ranking.score);
-    Grid { title, rows, names: 1, notes }
+    let columns = [Column::id("backend"), Column::number("ratio"), Column::number("fastest in")];
+    Table::new(title, columns).rows(rows).notes(notes)
 }
 
 /// What has to be said first, one table per machine, then what was not compared.
-pub fn diff(diff: &Diff) -> Vec<Grid> {
-    let notes = |title: &str, notes: &[String]| Grid {
-        title: title.into(),
-        rows: Vec::new(),
-        names: 0,
-        notes: notes.to_vec(),
-    };
-    let mut grids = Vec::new();
+pub fn diff(diff: &Diff) -> Vec<Table> {
+    let notes = |title: &str, notes: &[String]| Table::new(title, []).notes(notes);
+    let mut tables = Vec::new();
     if !diff.notes.is_empty() {
-        grids.push(notes("Attention", &diff.notes));
+        tables.push(notes("Attention", &diff.notes));
     }
-    grids.extend(diff.machines.iter().flat_map(changes));
+    tables.extend(diff.machines.iter().flat_map(changes));
     let uncompared = diff.uncompared.iter();
     let uncompared: Vec<String> =
         uncompared.map(|u| format!("{}: {} -> {}", u.cell, u.old, u.new)).collect();
     let others =
         [("Not compared", &uncompared), ("Only old", &diff.only_old), ("Only new", &diff.only_new)];
-    grids.extend(others.iter().filter(|(_, cells)| !cells.is_empty()).map(|(title, cells)| {
+    tables.extend(others.iter().filter(|(_, cells)| !cells.is_empty()).map(|(title, cells)| {
         let mut listed: Vec<String> = cells.iter().take(LISTED).cloned().collect();
         if cells.len() > LISTED {
             listed.push(format!("and {} more", cells.len() - LISTED));
         }
         notes(&format!("{title}: {}", count(cells.len(), "cell")), &listed)
     }));
-    if grids.is_empty() {
-        grids.push(notes("No cell is in both runs", &[]));
+    if tables.is_empty() {
+        tables.push(notes("No cell is in both runs", &[]));
     }
-    grids
+    tables
 }
 
 /// One table per group, model and number of threads; the counts of all below the last.
-fn changes(machine: &Changes) -> Vec<Grid> {
+fn changes(machine: &Changes) -> Vec<Table> {
     let place = if machine.old == machine.new {
         machine.old.cpu.clone()
     } else {
@@ -186,20 +152,19 @@ fn changes(machine: &Changes) -> Vec<Grid> {
     };
     let key = |change: &Change| (group(&change.case).to_owned(), change.model, change.threads);
     let parts = by(&machine.changes, key).into_iter();
-    let mut grids: Vec<Grid> = parts
+    let mut tables: Vec<Table> = parts
         .map(|((group, model, threads), changes)| {
-            let head = ["case", "backend", "old", "new", "new/old", "verdict"];
-            let mut rows = vec![head.map(String::from).to_vec()];
-            rows.extend(changes.into_iter().map(change));
             let title = format!("{group}, {model}, {}", count(threads, "thread"));
-            Grid { title, rows, names: 2, notes: Vec::new() }
+            let names = ["case", "backend"].map(Column::id).into_iter();
+            let numbers = ["old", "new", "new/old", "verdict"].map(Column::number);
+            Table::new(title, names.chain(numbers)).rows(changes.into_iter().map(change))
         })
         .collect();
     let counts = Verdict::ALL.map(|verdict| {
         let n = machine.changes.iter().filter(|change| change.verdict == verdict).count();
         format!("{n} {}", verdict.name())
     });
-    if let Some(last) = grids.last_mut() {
+    if let Some(last) = tables.last_mut() {
         last.notes.push(format!("{place}: {}.", counts.join(", ")));
         let steady = &machine.at_equal_clock;
         if steady.cells > 0 {
@@ -211,7 +176,7 @@ fn changes(machine: &Changes) -> Vec<Grid> {
             "After ± stands half the width of the interval at 95 %; same means within 5 %.";
         last.notes.push(legend.into());
     }
-    grids
+    tables
 }
 
 fn agreement(found: &Agreement) -> String {
@@ -237,14 +202,15 @@ fn allowed(machine: &Changes) -> String {
     kinds.collect::<Vec<_>>().join(", ")
 }
 
-fn change(change: &Change) -> Vec<String> {
+fn change(change: &Change) -> Vec<Cell> {
     let decisive = change.ratios.decisive();
+    let shown = ratio(decisive.ratio) + &half_width(decisive.interval, decisive.ratio);
     vec![
-        leaf(&change.case).to_owned(),
-        change.backend.clone(),
-        time(change.old_ns),
-        time(change.new_ns),
-        ratio(decisive.ratio) + &half_width(decisive.interval, decisive.ratio),
+        leaf(&change.case).into(),
+        change.backend.clone().into(),
+        Cell::value(Some(change.old_ns), time),
+        Cell::value(Some(change.new_ns), time),
+        Cell::from(shown).sorted_by(decisive.ratio),
         change.verdict.name().into(),
     ]
 }
@@ -298,8 +264,8 @@ mod tests {
         record
     }
 
-    fn text(grids: &[Grid]) -> String {
-        grids.iter().map(|grid| grid.terminal(Options::default())).collect()
+    fn text(tables: &[Table]) -> String {
+        tables.iter().map(|table| table.terminal(Options::default())).collect()
     }
 
     #[test]
@@ -369,12 +335,12 @@ g, kernel, 1 thread
         ) {
             let records: Vec<Record> =
                 names.iter().enumerate().map(|(n, id)| cell(&case, id, 1e6 + n as f64)).collect();
-            let grids = [
+            let tables = [
                 side_by_side(&compare::side_by_side(&records)),
                 rankings(&compare::rank(std::slice::from_ref(&records), Model::Kernel)),
                 diff(&compare::diff(&records, &records[1..])),
             ];
-            for line in grids.concat().iter().map(|g| g.terminal(Options::default())) {
+            for line in tables.concat().iter().map(|t| t.terminal(Options::default())) {
                 for line in line.lines() {
                     prop_assert!(line.chars().count() <= 80, "{}", line);
                 }

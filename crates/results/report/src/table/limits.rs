@@ -3,7 +3,7 @@
 use attn_core::DType;
 use attn_record::limits::{Access, DeviceLimits, Probe, Rate};
 
-use super::Grid;
+use super::{Cell, Column, Table};
 use crate::format::{bytes, count, percent, significant};
 use crate::rows::distinct;
 
@@ -11,26 +11,28 @@ use crate::rows::distinct;
 const TYPES: [DType; 4] = [DType::F32, DType::F64, DType::BF16, DType::F16];
 
 /// Multiply-adds, then bandwidth.
-pub fn limits(probe: &Probe) -> Vec<Grid> {
+pub fn limits(probe: &Probe) -> Vec<Table> {
     vec![fma(probe), bandwidth(probe)]
 }
 
-fn fma(probe: &Probe) -> Grid {
+fn fma(probe: &Probe) -> Table {
     let threads = distinct(probe.fma.iter().map(|peak| peak.threads));
-    let mut rows = vec![vec!["type".to_string(), "instructions".into()]];
-    rows[0].extend(threads.iter().map(|&n| count(n, "thread")));
-    for dtype in TYPES {
-        let own = probe.fma.iter().filter(|peak| peak.dtype == dtype);
-        for isa in distinct(own.map(|peak| peak.isa.as_str())) {
-            let rates = threads.iter().map(|&n| probe.fma(isa, dtype, n));
-            rows.push([dtype.to_string(), isa.into()].into_iter().chain(rates.map(cell)).collect());
-        }
-    }
+    let rows = TYPES.iter().flat_map(|&dtype| {
+        let own = probe.fma.iter().filter(move |peak| peak.dtype == dtype);
+        let row = |isa: &str| {
+            let rates = threads.iter().map(|&n| cell(probe.fma(isa, dtype, n)));
+            [dtype.to_string().into(), isa.into()].into_iter().chain(rates).collect()
+        };
+        distinct(own.map(|peak| peak.isa.as_str())).into_iter().map(row).collect::<Vec<_>>()
+    });
     let steady = "In brackets the median sample as a share of the best; well below 100% others use the \
                   machine.";
-    let notes = std::iter::once(steady.to_string()).chain(halves(probe)).collect();
-    let title = "FMA peak, GFLOP/s of all threads together".into();
-    Grid { title, rows, names: 2, notes }
+    let names = ["type", "instructions"].map(Column::words).into_iter();
+    let columns = names.chain(threads.iter().map(|&n| Column::number(count(n, "thread"))));
+    Table::new("FMA peak, GFLOP/s of all threads together", columns)
+        .rows(rows)
+        .notes([steady])
+        .notes(halves(probe))
 }
 
 /// What is to be said of half types that have no row, or not all.
@@ -55,40 +57,43 @@ fn halves(probe: &Probe) -> Vec<String> {
     missed.into_iter().chain(none).collect()
 }
 
-fn bandwidth(probe: &Probe) -> Grid {
-    let mut rows = vec![vec!["place".to_string(), "each thread".into(), "threads".into()]];
-    rows[0].extend(Access::ALL.map(|access| access.name().to_string()));
-    let rows_of = distinct(probe.bandwidth.iter().map(|b| (b.place, b.threads, b.working_set)));
-    for (place, threads, working_set) in rows_of {
+fn bandwidth(probe: &Probe) -> Table {
+    let measured = distinct(probe.bandwidth.iter().map(|b| (b.place, b.threads, b.working_set)));
+    let rows = measured.into_iter().map(|(place, threads, working_set)| {
         let rates = Access::ALL.map(|access| cell(probe.bandwidth(place, access, threads)));
-        let names = [place.name().to_string(), bytes(working_set.0), threads.to_string()];
-        rows.push(names.into_iter().chain(rates).collect());
-    }
-    let note = "A copy counts what it reads and what it writes; stores bypass no cache.";
-    let title = "bandwidth, GB/s of all threads together".into();
-    Grid { title, rows, names: 1, notes: vec![note.into()] }
+        let size = Cell::value(Some(working_set.0 as f64), |size| bytes(size as u64));
+        let names = [place.name().into(), size, Cell::count(Some(threads))];
+        names.into_iter().chain(rates).collect()
+    });
+    let names = [Column::words("place"), Column::number("each thread"), Column::number("threads")];
+    let columns = names.into_iter().chain(Access::ALL.map(|access| Column::number(access.name())));
+    Table::new("bandwidth, GB/s of all threads together", columns)
+        .rows(rows)
+        .notes(["A copy counts what it reads and what it writes; stores bypass no cache."])
 }
 
 /// Products, then copies.
-pub fn device_limits(found: &DeviceLimits) -> Grid {
-    let head = vec!["what".to_string(), "of".into(), "best".into()];
+pub fn device_limits(found: &DeviceLimits) -> Table {
+    let row = |what: String, of: String, rate, unit: &str| {
+        let Cell { text, value, .. } = cell(Some(rate));
+        vec![what.into(), of.into(), Cell { value, ..format!("{text} {unit}").into() }]
+    };
     let products = found.products.iter().map(|peak| {
-        let size = peak.size;
-        let rate = format!("{} GFLOP/s", cell(Some(peak.gflops)));
-        vec![format!("products, {}", peak.dtype), format!("{size} x {size}"), rate]
+        let (what, size) = (format!("products, {}", peak.dtype), peak.size);
+        row(what, format!("{size} x {size}"), peak.gflops, "GFLOP/s")
     });
-    let copy = format!("{} GB/s", cell(Some(found.copy.gb_per_s)));
-    let copy = vec!["copy".to_string(), bytes(found.copy.bytes.0), copy];
-    let rows = std::iter::once(head).chain(products).chain([copy]).collect();
+    let copy = row("copy".into(), bytes(found.copy.bytes.0), found.copy.gb_per_s, "GB/s");
     let note = "In brackets the median sample as a share of the best. A copy counts what it reads and what it \
                 writes.";
-    Grid { title: found.device.clone(), rows, names: 2, notes: vec![note.into()] }
+    let columns = [Column::words("what"), Column::words("of"), Column::number("best")];
+    Table::new(&*found.device, columns).rows(products.chain([copy])).notes([note])
 }
 
 /// `117 (98%)`.
-fn cell(rate: Option<Rate>) -> String {
-    rate.map_or_else(String::new, |Rate { best, median, .. }| {
-        format!("{} ({})", significant(best), percent(median / best))
+fn cell(rate: Option<Rate>) -> Cell {
+    rate.map_or_else(Cell::default, |Rate { best, median, .. }| {
+        let text = format!("{} ({})", significant(best), percent(median / best));
+        Cell::from(text).sorted_by(best)
     })
 }
 
@@ -146,6 +151,6 @@ mod tests {
 
     /// In one line for each note.
     fn terminal(probe: &Probe) -> String {
-        limits(probe).iter().map(|grid| grid.terminal(Options { width: 200 })).collect()
+        limits(probe).iter().map(|table| table.terminal(Options { width: 200 })).collect()
     }
 }

@@ -1,80 +1,63 @@
-//! Sweeps as Markdown: backends down, sizes across.
+//! Tables as Markdown.
 
-use attn_record::{Outcome, Record};
+use super::{Cell, Look, Table, Tone};
 
-use crate::format::time;
-use crate::place::places;
-use crate::sweep::{Line, Sweep};
-
-/// One table per machine, build and sweep: medians, the best of each size in bold, `-` where there is no cell.
-/// Cells that did not end `ok` show how they ended. Empty without a sweep.
-pub fn markdown(records: &[Record]) -> String {
-    let all: Vec<&Record> = records.iter().collect();
-    let places = places(&all);
-    let several = places.len() > 1;
-    let tables = places.iter().flat_map(|(place, records)| {
-        let title = if several { format!("; {}", place.title()) } else { String::new() };
-        let tables = Sweep::all(records);
-        tables.iter().map(|sweep| table(sweep, &title)).collect::<Vec<_>>()
-    });
-    tables.collect::<Vec<_>>().join("\n")
-}
-
-fn table(sweep: &Sweep<'_>, place: &str) -> String {
-    let sizes = sweep.sizes();
-    let symbol = sweep.symbol();
-    let row = |name: &str, cells: Vec<String>| format!("| {name} | {} |", cells.join(" | "));
-    let mut lines = vec![
-        row(symbol, sizes.iter().map(usize::to_string).collect()),
-        format!("|:---|{}", "---:|".repeat(sizes.len())),
-    ];
-    for line in sweep.lines() {
-        let cells = sizes.iter().map(|&size| cell(sweep, &line, size));
-        lines.push(row(&escape(line.backend), cells.collect()));
+impl Table {
+    /// As Markdown: the title, the whole table in columns that line up, then the notes.
+    pub fn markdown(&self) -> String {
+        let title = if self.title.is_empty() { None } else { Some(escape(&self.title) + ":\n") };
+        let table = (!self.rows.is_empty()).then(|| self.markdown_rows());
+        let notes = self.notes.iter().map(|note| note.clone() + "\n");
+        title.into_iter().chain(table).chain(notes).collect::<Vec<_>>().join("\n")
     }
-    let title = sweep.description();
-    format!("Time per call, {title}{place}:\n\n{}\n", lines.join("\n"))
-}
 
-fn cell(sweep: &Sweep<'_>, line: &Line<'_>, size: usize) -> String {
-    match line.cells.iter().find(|r| sweep.size(r) == size) {
-        None => "-".into(),
-        Some(record) if record.outcome != Outcome::Ok => record.outcome.to_string(),
-        Some(record) => match record.median_ns() {
-            None => "-".into(),
-            Some(ns) if sweep.best(record) == Some(ns) => format!("**{}**", time(ns)),
-            Some(ns) => time(ns),
-        },
+    /// The names of the columns and the rows alone.
+    pub fn markdown_rows(&self) -> String {
+        let looks: Vec<Look> = self.columns.iter().map(|column| column.look).collect();
+        let mut lines: Vec<Vec<String>> =
+            vec![self.columns.iter().map(|column| escape(&column.name)).collect()];
+        lines.extend(self.rows.iter().map(|row| {
+            // A cell that covers the rest of the line is none of an id or a number.
+            let covers = |at: usize| at + 1 == row.len() && row.len() < looks.len();
+            let look = |at: usize| if covers(at) { Look::Prose } else { looks[at] };
+            let cells = row.iter().enumerate().map(|(at, cell)| shown(cell, look(at)));
+            let left = looks.len().saturating_sub(row.len());
+            cells.chain(std::iter::repeat_n(String::new(), left)).collect()
+        }));
+        let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max();
+        let widths: Vec<usize> = (0..looks.len()).map(|at| width(at).unwrap_or(0).max(3)).collect();
+        let rule = looks.iter().zip(&widths).map(|(look, &width)| match look {
+            Look::Number => "-".repeat(width - 1) + ":",
+            Look::Id | Look::Words | Look::Prose => [":", &"-".repeat(width - 1)].concat(),
+        });
+        lines.insert(1, rule.collect());
+        let line = |cells: &Vec<String>| {
+            let cells = cells.iter().zip(&widths).zip(&looks);
+            let padded = cells.map(|((cell, &width), look)| match look {
+                Look::Number => format!("| {cell:>width$} "),
+                Look::Id | Look::Words | Look::Prose => format!("| {cell:<width$} "),
+            });
+            padded.chain(["|\n".into()]).collect::<String>()
+        };
+        lines.iter().map(line).collect()
     }
 }
 
-/// What would end a cell of the table.
-fn escape(text: &str) -> String {
-    text.replace('|', "\\|")
+fn shown(cell: &Cell, look: Look) -> String {
+    let text = match look {
+        Look::Id if !cell.text.is_empty() && cell.text != "-" => {
+            // What stands between these is taken as it is, but for the bar that ends a cell.
+            format!("`{}`", cell.text.replace('|', "\\|").replace(['\n', '\r'], " "))
+        }
+        _ => escape(&cell.text),
+    };
+    match cell.tone {
+        Tone::Best | Tone::Bad => format!("**{text}**"),
+        _ => text,
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fixture::{elsewhere, sweep, with_outcome};
-
-    #[test]
-    fn backends_down_and_sizes_across() {
-        let mut records = sweep("sweep/seq-len/full", &["naive", "faer"], &[64, 128]);
-        records[2] = with_outcome(records[2].clone(), Outcome::Timeout);
-        records.remove(1);
-        let expected = "\
-Time per call, full attention, H = 1, D = 64, f32, 1 thread:
-
-| N | 64 | 128 |
-|:---|---:|---:|
-| naive | **4.10 µs** | timeout |
-| faer | - | **32.8 µs** |
-";
-        assert_eq!(markdown(&records), expected);
-        let foreign: Vec<Record> = records.iter().cloned().map(elsewhere).collect();
-        let both = markdown(&[records, foreign].concat());
-        assert!(both.contains("1 thread; Other CPU, 2 cores; attn 0.1.0 (release):"), "{both}");
-        assert_eq!(both.matches("| naive |").count(), 2);
-    }
+/// `text` in a cell: what would end the cell or begin an element is only text.
+pub fn escape(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ").replace('<', "&lt;")
 }

@@ -1,4 +1,4 @@
-//! The table in the terminal, and Markdown for a README.
+//! Tables as data, their forms for terminals, Markdown and pages, and the tables that are made of records.
 //!
 //! ```text
 //! sweep/seq-len/full
@@ -8,24 +8,34 @@
 //!           candle/cuda         1  unavailable: built without CUDA
 //! ```
 
+mod cells;
 mod checked;
-mod columns;
 mod compare;
-mod grid;
+mod html;
 mod limits;
 mod map;
 mod markdown;
+mod model;
 mod phases;
 mod scaling;
 mod shares;
+mod sweeps;
 mod terminal;
+mod text;
 
+pub use cells::render;
+pub(crate) use cells::{not_ok, table as cells_table};
 pub use compare::{diff, rankings, side_by_side};
-pub use grid::Grid;
 pub use limits::{device_limits, limits};
 pub use map::map;
-pub use markdown::markdown;
+pub use markdown::escape as escape_markdown;
+pub use model::{Cell, Column, Look, Table, Tone};
 pub use phases::phases;
-pub use scaling::{scaling, scaling_markdown};
+pub use scaling::scaling;
 pub use shares::shares;
-pub use terminal::{Options, render};
+pub use sweeps::sweeps;
+pub use terminal::Options;
+pub use text::wrap;
+
+#[cfg(test)]
+mod tests;

@@ -1,33 +1,34 @@
 //! Where the time of a call goes, as a table.
 
-use super::Grid;
+use super::{Cell, Column, Table};
 use crate::compare::{Breakdown, names};
 use crate::format::{percent, time};
 use crate::rows::distinct;
 
 /// One table per machine and build: one row for each cell, one column for each phase.
-pub fn phases(breakdowns: &[Breakdown]) -> Vec<Grid> {
+pub fn phases(breakdowns: &[Breakdown]) -> Vec<Table> {
     let places = distinct(breakdowns.iter().map(|breakdown| &breakdown.place));
     let several = places.len() > 1;
     let names = names(breakdowns);
-    let grids = places.into_iter().map(|place| {
+    let tables = places.into_iter().map(|place| {
         let title = if several { place.title() } else { "where the time of a call goes".into() };
         let own = breakdowns.iter().filter(|breakdown| breakdown.place == *place);
         let rows = own.map(|breakdown| {
             let Breakdown { case, backend, threads, .. } = breakdown;
-            let total = time(breakdown.total_ns() as f64);
-            let shares = names.iter().map(|name| percent(breakdown.share(name)));
-            [case.clone(), backend.clone(), threads.to_string(), total]
+            let total = Cell::value(Some(breakdown.total_ns() as f64), time);
+            let shares = names.iter().map(|name| Cell::value(Some(breakdown.share(name)), percent));
+            [case.into(), backend.into(), Cell::count(Some(*threads)), total]
                 .into_iter()
                 .chain(shares)
                 .collect()
         });
-        let head = ["case", "backend", "threads", "total"].iter().chain(&names);
-        let head = head.map(|name| (*name).to_string()).collect();
-        let rows = std::iter::once(head).chain(rows).collect();
-        Grid { title, rows, names: 2, notes: vec![NOTE.into()] }
+        let first = [Column::id("case"), Column::id("backend")].into_iter();
+        let columns = first.chain(["threads", "total"].map(Column::number));
+        let phases = names.iter().map(|name| Column::number(*name));
+        let table = Table::new(title, columns.chain(phases)).rows(rows).notes([NOTE]);
+        Table { repeated: 4, ..table }
     });
-    grids.collect()
+    tables.collect()
 }
 
 const NOTE: &str =
@@ -46,7 +47,7 @@ mod tests {
             with_phases(ok("g/a", "x", 100.0), &[("pack", 10_000), ("scores", 30_000)]),
             with_phases(ok("g/b", "x", 100.0), &[("scores", 2_000_000)]),
         ];
-        let grids = phases(&compare::phases(&records));
+        let tables = phases(&compare::phases(&records));
         let expected = "\
 where the time of a call goes
   case  backend  threads    total  pack  scores
@@ -55,6 +56,6 @@ where the time of a call goes
   Of the fastest of three calls that were not timed otherwise, all threads
     together.
 ";
-        assert_eq!(grids[0].terminal(Options { width: 80 }), expected);
+        assert_eq!(tables[0].terminal(Options { width: 80 }), expected);
     }
 }

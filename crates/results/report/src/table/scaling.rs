@@ -1,178 +1,139 @@
-//! Scaling in the terminal, and as Markdown.
+//! How time and memory grow: exponents, slopes and speed-ups.
 
+use attn_record::Axis;
 use attn_record::stats::Interval;
 
-use super::columns::Columns;
 use super::compare::{by, group, leaf};
-use super::{Grid, Options};
-use crate::format::{percent, shorten, significant, two_decimals};
+use super::{Cell, Column, Table, Tone};
+use crate::format::{percent, ratio, significant, two_decimals};
 use crate::place::Place;
 use crate::rows::distinct;
-use crate::scaling::{Exponent, Line, Scaling, Sweep, Threads};
+use crate::scaling::{Bound, Exponent, Line, Scaling, Slope, Sweep, Threads};
 
-const INDENT: &str = "  ";
-
-/// Exponents by sweep and backend, then what else is to be said, then speed-ups by threads.
-pub fn scaling(scaling: &Scaling, options: Options) -> String {
-    let width = options.width.max(72);
-    let mut blocks = Vec::new();
-    for (place, title) in named(scaling) {
-        if !title.is_empty() {
-            blocks.push(shorten(&format!("== {title}"), width) + "\n");
-        }
-        let sweeps = scaling.sweeps.iter().filter(|sweep| sweep.place == *place);
-        blocks.extend(sweeps.map(|sweep| block(sweep, width)));
-        let grids = speedups(&scaling.threads, place);
-        blocks.extend(grids.iter().map(|grid| grid.terminal(options)));
-    }
-    blocks.join("\n")
-}
-
-/// Exponents and sentences as Markdown; empty if there is nothing to say.
-pub fn scaling_markdown(scaling: &Scaling) -> String {
-    let of_sweep = |sweep: &Sweep| {
-        let said: String = sweep.sentences().iter().map(|said| item(said)).collect();
-        format!("{}:\n\n{said}", sweep.title())
-    };
-    let mut parts = Vec::new();
-    for (place, title) in named(scaling) {
-        if !title.is_empty() {
-            parts.push(format!("On {title}:\n"));
-        }
-        let sweeps = scaling.sweeps.iter().filter(|sweep| sweep.place == *place);
-        parts.extend(sweeps.map(of_sweep));
-        parts.extend(speedups(&scaling.threads, place).iter().map(Grid::markdown));
-    }
-    parts.join("\n")
-}
-
-/// Every place, with its title where there are several.
-fn named(scaling: &Scaling) -> Vec<(&Place, String)> {
+/// By machine: exponents by sweep and backend with what else is to be said, then speed-ups by threads.
+pub fn scaling(scaling: &Scaling) -> Vec<Table> {
     let sweeps = scaling.sweeps.iter().map(|sweep| &sweep.place);
     let places = distinct(sweeps.chain(scaling.threads.iter().map(|threads| &threads.place)));
     let several = places.len() > 1;
-    let title = |place: &Place| if several { place.title() } else { String::new() };
-    places.into_iter().map(|place| (place, title(place))).collect()
+    let mut tables = Vec::new();
+    for place in places {
+        if several {
+            tables.push(Table::new(format!("On {}", place.title()), []));
+        }
+        let sweeps = scaling.sweeps.iter().filter(|sweep| sweep.place == *place);
+        tables.extend(sweeps.flat_map(of_sweep));
+        tables.extend(speedups(&scaling.threads, place));
+    }
+    tables
 }
 
-fn item(said: &str) -> String {
-    ["- ", said, "\n"].concat()
+/// Exponents, then slopes where there are any, and below the last of them the sentences.
+fn of_sweep(sweep: &Sweep) -> Vec<Table> {
+    let mut tables = vec![exponents(sweep)];
+    tables.extend(slopes(sweep));
+    if let Some(last) = tables.last_mut() {
+        last.notes.extend(sweep.sentences());
+    }
+    tables
 }
 
-fn block(sweep: &Sweep, width: usize) -> String {
+/// Backend, exponent of the time, and the same of the memory where it was counted.
+fn exponents(sweep: &Sweep) -> Table {
     let symbol = sweep.symbol();
     let expected = sweep.expected.map_or_else(String::new, |e| format!(": expected {symbol}^{e}"));
-    let title = shorten(&format!("{}{expected}", sweep.title()), width) + "\n";
-    let exponents = sweep.backends.iter().flat_map(|l| [sweep.of_time(l), sweep.of_memory(l)]);
-    let in_table: Vec<String> = exponents.flatten().collect();
-    let others = sweep.sentences().into_iter().filter(|said| !in_table.contains(said));
-    let others: String = others.map(|said| wrap(&said, width)).collect();
-    [title, indented(&exponent_rows(sweep), 1, width), slopes(sweep, width), others].concat()
-}
-
-/// Backend, exponent of the time, its interval, and the same of the memory where it was counted.
-fn exponent_rows(sweep: &Sweep) -> Vec<Vec<String>> {
-    let symbol = sweep.symbol();
-    let mut head = vec!["backend".into(), format!("time ~ {symbol}^"), "95 %".into()];
     let memory = sweep.backends.iter().any(|line| line.memory.best().is_some());
+    let mut columns = vec![Column::id("backend")];
+    columns.extend([format!("time ~ {symbol}^"), "95 %".into()].map(Column::number));
+    columns.push(Column::number("sizes").detail());
     if memory {
-        head.extend([format!("peak memory ~ {symbol}^"), "95 %".into()]);
+        columns.extend([format!("peak memory ~ {symbol}^"), "95 %".into()].map(Column::number));
+        columns.push(Column::number("expected").detail());
     }
     let row = |line: &Line| {
-        let mut cells = vec![line.backend.clone()];
+        let mut cells = vec![line.backend.clone().into()];
         cells.extend(exponent(&line.time));
+        cells.push(Cell::or_dash(sizes(sweep.axis, &line.time)));
         if memory {
             cells.extend(exponent(&line.memory));
+            cells.push(Cell::or_dash(line.memory_expected.map(bound)));
         }
         cells
     };
-    std::iter::once(head).chain(sweep.backends.iter().map(row)).collect()
+    Table::new(sweep.title() + &expected, columns).rows(sweep.backends.iter().map(row))
 }
 
-fn exponent(exponent: &Exponent) -> [String; 2] {
+fn exponent(exponent: &Exponent) -> [Cell; 2] {
     let fit = exponent.best();
     let interval = fit.and_then(|fit| fit.interval);
-    [
-        fit.map_or_else(|| "-".into(), |fit| two_decimals(fit.slope)),
-        interval.map_or_else(|| "-".into(), ends),
-    ]
+    [Cell::value(fit.map(|fit| fit.slope), two_decimals), ends(interval, two_decimals)]
 }
 
-fn ends(interval: Interval) -> String {
-    format!("{} to {}", two_decimals(interval.low), two_decimals(interval.high))
+/// `1.93 to 2.03`.
+fn ends(interval: Option<Interval>, show: fn(f64) -> String) -> Cell {
+    let ends = interval.map(|i| format!("{} to {}", show(i.low), show(i.high)));
+    Cell::or_dash(ends).tone(Tone::Muted)
 }
 
-/// Slopes from size to size: each below the larger one.
-fn slopes(sweep: &Sweep, width: usize) -> String {
+/// `4, from 512 on`.
+fn sizes(axis: Axis, exponent: &Exponent) -> Option<String> {
+    let fit = exponent.best()?;
+    let large = axis == Axis::Len && exponent.large == Some(fit);
+    Some(format!("{}{}", fit.points, if large { ", from 512 on" } else { "" }))
+}
+
+fn bound(bound: Bound) -> String {
+    let at_most = if bound.at_most { "≤ " } else { "" };
+    format!("{at_most}{}", bound.exponent)
+}
+
+/// Slopes from size to size, each below the larger one; `None` without one.
+fn slopes(sweep: &Sweep) -> Option<Table> {
     let mut sizes: Vec<usize> =
         sweep.backends.iter().flat_map(|l| &l.slopes).map(|s| s.to).collect();
     sizes.sort_unstable();
     sizes.dedup();
-    if sizes.is_empty() {
-        return String::new();
-    }
-    let mut head = vec![format!("slope up to {} =", sweep.symbol())];
-    head.extend(sizes.iter().map(usize::to_string));
     let row = |line: &Line| {
         let of = |size| line.slopes.iter().find(|s| s.to == size);
-        let cells = sizes.iter().map(|&size| of(size).map(|s| two_decimals(s.slope)));
-        let cells = cells.map(|cell| cell.unwrap_or_else(|| "-".into()));
-        std::iter::once(line.backend.clone()).chain(cells).collect()
+        let cells = sizes.iter().map(|&size| slope(sweep, of(size)));
+        std::iter::once(line.backend.clone().into()).chain(cells).collect()
     };
-    let rows: Vec<Vec<String>> =
-        std::iter::once(head).chain(sweep.backends.iter().map(row)).collect();
-    indented(&rows, 1, width)
+    let first = Column::id(format!("slope up to {} =", sweep.symbol()));
+    let numbers = sizes.iter().map(|size| Column::number(size.to_string()));
+    let table = Table::new("", std::iter::once(first).chain(numbers));
+    let table = table.rows(sweep.backends.iter().map(row));
+    (!sizes.is_empty()).then_some(Table { repeated: 1, ..table })
+}
+
+fn slope(sweep: &Sweep, slope: Option<&Slope>) -> Cell {
+    let marked = slope.is_some_and(|slope| sweep.is_marked(slope));
+    let tone = if marked { Tone::Unexpected } else { Tone::Plain };
+    Cell::value(slope.map(|s| s.slope), two_decimals).tone(tone)
 }
 
 /// Speed-ups at one place, one table per group of cases and model.
-fn speedups(threads: &[Threads], place: &Place) -> Vec<Grid> {
+fn speedups(threads: &[Threads], place: &Place) -> Vec<Table> {
     let threads: Vec<&Threads> = threads.iter().filter(|cell| cell.place == *place).collect();
     let groups = by(&threads, |cell| (group(&cell.case).to_owned(), cell.model)).into_iter();
-    let grids = groups.map(|((group, model), cells)| {
-        let head = ["case", "backend", "threads", "speed-up", "95 %", "efficiency"];
-        let mut rows = vec![head.map(String::from).to_vec()];
-        rows.extend(cells.into_iter().flat_map(|cell| speedup(cell)));
-        Grid { title: format!("threads: {group}, {model}"), rows, names: 2, notes: Vec::new() }
+    let tables = groups.map(|((group, model), cells)| {
+        let names = ["case", "backend"].map(Column::id).into_iter();
+        let numbers = ["threads", "speed-up", "95 %", "efficiency"].map(Column::number);
+        Table::new(format!("speed-up by threads: {group}, {model}"), names.chain(numbers))
+            .rows(cells.into_iter().flat_map(|cell| speedup(cell)))
     });
-    grids.collect()
+    tables.collect()
 }
 
-fn speedup(cell: &Threads) -> impl Iterator<Item = Vec<String>> {
-    let ends = |i: Interval| format!("{} to {}", significant(i.low), significant(i.high));
+fn speedup(cell: &Threads) -> impl Iterator<Item = Vec<Cell>> {
     cell.speedups.iter().skip(1).map(move |s| {
         vec![
-            leaf(&cell.case).to_owned(),
-            cell.backend.clone(),
-            s.threads.to_string(),
-            format!("{}x", significant(s.speedup)),
-            s.interval.map_or_else(|| "-".into(), ends),
-            percent(s.efficiency),
+            leaf(&cell.case).into(),
+            cell.backend.clone().into(),
+            Cell::count(Some(s.threads)),
+            Cell::value(Some(s.speedup), ratio),
+            ends(s.interval, significant),
+            Cell::value(Some(s.efficiency), percent),
         ]
     })
-}
-
-/// `rows` in columns, of which the first `names` hold names.
-pub(super) fn indented(rows: &[Vec<String>], names: usize, width: usize) -> String {
-    let columns = Columns::fit(rows, names, width - INDENT.len());
-    rows.iter().map(|row| INDENT.to_owned() + &columns.line(row)).collect()
-}
-
-/// `text` on lines of at most `width` characters, indented.
-pub(super) fn wrap(text: &str, width: usize) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last = lines.last_mut().expect("there is a first line");
-        let room = width - INDENT.len();
-        if last.is_empty() {
-            *last = shorten(word, room);
-        } else if last.chars().count() + 1 + word.chars().count() <= room {
-            *last += " ";
-            *last += word;
-        } else {
-            lines.push(format!("  {}", shorten(word, room - 2)));
-        }
-    }
-    lines.iter().map(|line| [INDENT, line, "\n"].concat()).collect()
 }
 
 #[cfg(test)]
@@ -181,6 +142,11 @@ mod tests {
 
     use super::*;
     use crate::fixture;
+    use crate::table::Options;
+
+    fn terminal(found: &Scaling, width: usize) -> String {
+        scaling(found).iter().map(|table| table.terminal(Options { width })).collect()
+    }
 
     #[test]
     fn a_sweep_reads_like_this() {
@@ -191,21 +157,26 @@ mod tests {
         let found = Scaling::of(&records, &[]);
         let expected = "\
 sweep/seq-len/full, f32, kernel, 1 thread: expected N^2
-  backend  time ~ N^          95 %
-  a             1.00  1.00 to 1.00
-  b             1.00  1.00 to 1.00
+  backend  time ~ N^          95 %           sizes
+  a             1.00  1.00 to 1.00  3, from 512 on
+  b             1.00  1.00 to 1.00  3, from 512 on
   slope up to N =  1024  2048
   a                1.00  1.00
   b                1.00  1.00
 ";
-        let text = scaling(&found, Options::default());
+        let text = terminal(&found, 80);
         assert!(text.starts_with(expected), "{text}");
-        let markdown = scaling_markdown(&found);
-        assert!(
-            markdown.contains(
-                "- a: time grows as N^1.00 (1.00 to 1.00) for N >= 512; expected is 2.\n"
-            )
-        );
+    }
+
+    #[test]
+    fn speedups_are_listed() {
+        let cell = |threads, ns| {
+            let mut record = fixture::ok("g/a", "x", ns);
+            record.threads = threads;
+            record
+        };
+        let text = terminal(&Scaling::of(&[cell(1, 1000.0), cell(2, 500.0)], &[]), 80);
+        assert!(text.contains("2.00x") && text.contains("100%"), "{text}");
     }
 
     #[test]
@@ -213,10 +184,9 @@ sweep/seq-len/full, f32, kernel, 1 thread: expected N^2
         let here = fixture::sweep("sweep/seq-len/full", &["a", "b"], &[512, 1024]);
         let there: Vec<_> = here.iter().cloned().map(fixture::elsewhere).collect();
         let found = Scaling::of(&[here, there].concat(), &[]);
-        let text = scaling(&found, Options::default());
+        let text = terminal(&found, 80);
         assert_eq!(text.matches("sweep/seq-len/full, f32").count(), 2, "{text}");
-        assert!(text.contains("== Other CPU, 2 cores"), "{text}");
-        assert!(scaling_markdown(&found).contains("On Other CPU, 2 cores"));
+        assert!(text.contains("On Other CPU, 2 cores"), "{text}");
     }
 
     proptest! {
@@ -226,7 +196,7 @@ sweep/seq-len/full, f32, kernel, 1 thread: expected N^2
             records.extend(records.clone().into_iter().map(|mut r| { r.threads = 64; r }));
             records[0].volatile.measurement = Some(fixture::certain(1e9));
             let found = Scaling::of(&records, &[]);
-            for line in scaling(&found, Options { width }).lines() {
+            for line in terminal(&found, width).lines() {
                 prop_assert!(line.chars().count() <= width, "{}", line);
             }
         }

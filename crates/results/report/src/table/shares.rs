@@ -1,26 +1,24 @@
 //! Shares of the machine's limits as a table.
 
-use super::Grid;
+use super::{Cell, Column, Table};
 use crate::compare::{Bound, Share};
 use crate::format::{count, percent, two_decimals};
 use crate::rows::distinct;
 
 /// One row for each case and backend, one column for each number of threads.
-pub fn shares(rows: &[Share]) -> Vec<Grid> {
+pub fn shares(rows: &[Share]) -> Vec<Table> {
     let mut threads: Vec<usize> =
         rows.iter().flat_map(|row| row.points.iter().map(|point| point.threads)).collect();
     threads.sort_unstable();
     threads.dedup();
     let places = distinct(rows.iter().map(|row| &row.place));
     let several = places.len() > 1;
-    let grids = places.into_iter().map(|place| {
+    let tables = places.into_iter().map(|place| {
         let title = if several { place.title() } else { TITLE.into() };
         let own = rows.iter().filter(|row| row.place == *place);
-        let lines = own.map(|row| line(row, &threads));
-        let rows = std::iter::once(head(&threads)).chain(lines).collect();
-        Grid { title, rows, names: 3, notes: vec![NOTE.into()] }
+        Table::new(title, columns(&threads)).rows(own.map(|row| line(row, &threads))).notes([NOTE])
     });
-    grids.collect()
+    tables.collect()
 }
 
 const TITLE: &str = "shares of what the machine can do";
@@ -28,24 +26,25 @@ const NOTE: &str = "Medians, as shares of the FMA peak, or of the bandwidth of r
                     same run measured with as many threads; on a GPU, of its own products in the same type, or of copying \
                     its memory. A causal mask halves the operations that count.";
 
-fn head(threads: &[usize]) -> Vec<String> {
-    let names = ["case", "backend", "of"].map(String::from).into_iter();
-    let shares = threads.iter().map(|&n| count(n, "thread"));
+fn columns(threads: &[usize]) -> Vec<Column> {
+    let names = [Column::id("case"), Column::id("backend"), Column::words("of")].into_iter();
+    let shares = threads.iter().map(|&n| Column::number(count(n, "thread")));
     let [first, rest @ ..] = threads else { return names.collect() };
-    names.chain(shares).chain(rest.iter().map(|n| format!("{n} over {first}"))).collect()
+    let over = rest.iter().map(|n| Column::number(format!("{n} over {first}")));
+    names.chain(shares).chain(over).collect()
 }
 
-fn line(row: &Share, threads: &[usize]) -> Vec<String> {
+fn line(row: &Share, threads: &[usize]) -> Vec<Cell> {
     let bound = match row.bound {
         Bound::FmaPeak => "peak",
         Bound::Bandwidth => "bandwidth",
     };
-    let names = [row.case.as_str(), row.backend.as_str(), bound].map(String::from).into_iter();
-    let cell = |share: Option<String>| share.unwrap_or_else(|| "-".into());
-    let shares = threads.iter().map(|&n| cell(row.of(n).map(|point| percent(point.share))));
+    let names = [row.case.as_str(), row.backend.as_str(), bound].map(Cell::from).into_iter();
+    let shares = threads.iter().map(|&n| Cell::value(row.of(n).map(|point| point.share), percent));
     let [first, rest @ ..] = threads else { return names.collect() };
-    let speedup = |n| Some(format!("{}x", two_decimals(row.of(*first)?.ns / row.of(n)?.ns)));
-    names.chain(shares).chain(rest.iter().map(|&n| cell(speedup(n)))).collect()
+    let speedup = |n| Some(row.of(*first)?.ns / row.of(n)?.ns);
+    let over = |n| Cell::value(speedup(n), |x| two_decimals(x) + "x");
+    names.chain(shares).chain(rest.iter().map(|&n| over(n))).collect()
 }
 
 #[cfg(test)]
@@ -73,10 +72,12 @@ mod tests {
             row(Bound::FmaPeak, &[(1, 200.0, 0.8), (2, 105.0, 0.76)]),
             row(Bound::Bandwidth, &[(2, 1.0, 0.5)]),
         ];
-        let text = shares(&rows)[0].markdown();
-        let head = "| case | backend | of | 1 thread | 2 threads | 2 over 1 |\n";
-        assert!(text.contains(head), "{text}");
-        assert!(text.contains("| ladder/full/n=64 | a | peak | 80% | 76% | 1.90x |\n"), "{text}");
-        assert!(text.contains("| ladder/full/n=64 | a | bandwidth | - | 50% | - |\n"), "{text}");
+        let expected = "\
+| case               | backend | of        | 1 thread | 2 threads | 2 over 1 |
+| :----------------- | :------ | :-------- | -------: | --------: | -------: |
+| `ladder/full/n=64` | `a`     | peak      |      80% |       76% |    1.90x |
+| `ladder/full/n=64` | `a`     | bandwidth |        - |       50% |        - |
+";
+        assert_eq!(shares(&rows)[0].markdown_rows(), expected);
     }
 }

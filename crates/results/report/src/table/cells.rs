@@ -1,0 +1,343 @@
+//! Cells: what each measured, or how it ended.
+
+use attn_core::Problem;
+use attn_record::{Axis, Model, Outcome, Record};
+
+use super::compare::some;
+use super::{Cell, Column, Options, Table, Tone, checked, wrap};
+use crate::disturbance::{Disturbance, MUCH, share};
+use crate::format::{bytes, count, percent, ratio, significant, time};
+use crate::peak_rates::PeakRates;
+use crate::place::places;
+use crate::rows::{Row, grouped, leaf, reason, rows};
+
+const LEGEND: &str = "\
+time: median per call; ±: half the width of its interval (95 %)
+ratio: to the fastest (*) of its case and threads
+error: the largest, as a share of what rounding may cause
+";
+
+/// A column, and what it shows of a row.
+struct Shown<'a> {
+    column: Column,
+    cell: Box<dyn Fn(&Row<'_>) -> Cell + 'a>,
+}
+
+/// Every cell of `records`, by place, group and case, for a terminal; cells that were only checked or that were skipped
+/// are summed up.
+pub fn render(records: &[Record], options: Options) -> String {
+    let all: Vec<&Record> = records.iter().collect();
+    let places = places(&all);
+    let several = places.len() > 1;
+    let mut tables = Vec::new();
+    for (place, records) in places {
+        if several {
+            tables.push(Table::new(format!("== {}", place.title()), []));
+        }
+        let groups = grouped(&records, Record::group);
+        tables.extend(groups.iter().flat_map(|(group, cells)| of_group(group, cells)));
+    }
+    let mut blocks: Vec<String> = tables.iter().map(|table| table.terminal(options)).collect();
+    if all.iter().any(|r| r.median_ns().is_some()) {
+        blocks.push(LEGEND.to_owned() + &disturbance(&all, options.columns()));
+    }
+    blocks.join("\n")
+}
+
+/// How many samples were disturbed, and what the mark behind times means where there is one.
+fn disturbance(records: &[&Record], width: usize) -> String {
+    let much = percent(MUCH);
+    let mark = format!("~: more than {much} of the samples were disturbed\n");
+    let mark = if records.iter().any(|r| is_disturbed(r)) { mark } else { String::new() };
+    let line = Disturbance::of(records.iter().copied()).map(|found| match &found.warning {
+        Some(warning) => wrap(&format!("warning: {warning}"), "\n", 2, width),
+        None => format!("\n{found}\n"),
+    });
+    mark + &line.unwrap_or_default()
+}
+
+fn is_disturbed(record: &Record) -> bool {
+    share(record).is_some_and(|share| share > MUCH)
+}
+
+/// One group, a table for each model: the measured cells, then what was skipped and what was only checked.
+fn of_group(group: &str, records: &[&Record]) -> Vec<Table> {
+    let (measured, checks): (Vec<&Record>, _) = records.iter().partition(|r| r.model.is_some());
+    let mut tables = Vec::new();
+    let models = grouped(&measured, |r| r.model).into_iter();
+    for (model, measured) in models.filter_map(|(model, cells)| Some((model?, cells))) {
+        let title = match model {
+            Model::Kernel => group.to_owned(),
+            other => format!("{group}, {other}"),
+        };
+        let (skipped, others): (Vec<&Record>, _) =
+            measured.into_iter().partition(|r| r.outcome == Outcome::Skipped);
+        let table = table(&others, &PeakRates::default()).notes(skipped_cells(&skipped));
+        tables.push(Table { title, ..table });
+    }
+    if tables.is_empty() {
+        tables.push(Table::new(group, []));
+    }
+    if let Some(last) = tables.last_mut() {
+        last.notes.extend(checked::lines(&checks));
+    }
+    tables
+}
+
+/// Cells that were to be measured and were not, alike ones together: `skipped: 10 cells (n=4096, n=8192):
+/// preset quick leaves out full cases`.
+fn skipped_cells(records: &[&Record]) -> Vec<String> {
+    let alike = grouped(records, reason).into_iter();
+    let lines = alike.map(|(reason, records)| {
+        let cases: Vec<&str> = grouped(&records, leaf).into_iter().map(|(case, _)| case).collect();
+        format!("skipped: {} ({}): {reason}", count(records.len(), "cell"), some(&cases))
+    });
+    lines.collect()
+}
+
+/// All `records`, which are of one place. One that did not end `ok` has its end and its reason in place of numbers.
+pub(crate) fn table(records: &[&Record], peak_rates: &PeakRates) -> Table {
+    let (names, figures) = (names(records), figures(records, peak_rates));
+    let columns = names.iter().chain(&figures).map(|shown| shown.column.clone());
+    let rows = rows(records).into_iter().map(|row| {
+        let record = row.record;
+        let mut cells: Vec<Cell> = names.iter().map(|shown| (shown.cell)(&row)).collect();
+        if record.outcome == Outcome::Ok {
+            cells.extend(figures.iter().map(|shown| (shown.cell)(&row)));
+        } else {
+            let ending = format!("{}: {}", record.outcome, reason(record));
+            cells.push(Cell::from(ending).tone(tone(record.outcome)));
+        }
+        cells
+    });
+    Table::new("", columns.collect::<Vec<_>>()).rows(rows.collect::<Vec<_>>())
+}
+
+/// What fails a run stands out.
+const fn tone(outcome: Outcome) -> Tone {
+    if outcome.is_failure() { Tone::Bad } else { Tone::Plain }
+}
+
+fn shown<'a>(column: Column, cell: impl Fn(&Row<'_>) -> Cell + 'a) -> Shown<'a> {
+    Shown { column, cell: Box::new(cell) }
+}
+
+/// What says which cell it is.
+fn names(records: &[&Record]) -> Vec<Shown<'static>> {
+    let mut columns = vec![
+        shown(Column::id("case"), |row| case(row.record)),
+        shown(Column::id("backend"), |row| row.record.backend.clone().into()),
+    ];
+    if grouped(records, |r| r.model).len() > 1 {
+        let model = |row: &Row<'_>| Cell::or_dash(row.record.model.map(|m| m.name().into()));
+        columns.push(shown(Column::words("model"), model));
+    }
+    let threads = |row: &Row<'_>| Cell::count(Some(row.record.threads));
+    columns.push(shown(Column::number("threads"), threads));
+    columns
+}
+
+/// Columns of what was found, those with something in them. Times are left out where none was to be taken.
+fn figures<'a>(records: &[&Record], peak_rates: &'a PeakRates) -> Vec<Shown<'a>> {
+    let any = |has: &dyn Fn(&Record) -> bool| records.iter().any(|r| has(r));
+    let number = |name: &str| Column::number(name);
+    let mut columns = Vec::new();
+    if any(&|r| r.model.is_some()) {
+        columns.push(shown(number("time"), |row| {
+            let tone = if is_disturbed(row.record) { Tone::Disturbed } else { Tone::Plain };
+            Cell::value(row.record.median_ns(), time).tone(tone)
+        }));
+        if any(&|r| half_width(r).is_some()) {
+            columns.push(shown(number("±").detail(), |row| {
+                Cell::value(half_width(row.record), percent).tone(Tone::Muted)
+            }));
+        }
+        if any(&|r| share(r).is_some()) {
+            columns.push(shown(number("disturbed").detail(), |row| {
+                let tone = if is_disturbed(row.record) { Tone::Bad } else { Tone::Muted };
+                Cell::value(share(row.record), percent).tone(tone)
+            }));
+        }
+        columns.push(shown(number("GFLOP/s"), |row| Cell::value(row.record.gflops(), significant)));
+        if any(&|r| peak_rates.share(r).is_some()) {
+            columns.push(shown(number("of peak").detail(), |row| {
+                Cell::value(peak_rates.share(row.record), percent)
+            }));
+        }
+        columns.push(shown(number("ratio"), |row| {
+            let tone = if row.ratio == Some(1.0) { Tone::Best } else { Tone::Plain };
+            Cell::value(row.ratio, ratio).tone(tone)
+        }));
+    }
+    if any(&|r| r.volatile.memory.is_some()) {
+        columns.push(shown(number("scratch").detail(), |row| {
+            let peak = row.record.volatile.memory.map(|memory| memory.peak_bytes as f64);
+            Cell::value(peak, |peak| bytes(peak as u64))
+        }));
+        columns.push(shown(number("allocations").detail(), |row| {
+            let memory = row.record.volatile.memory;
+            Cell::value(memory.and_then(|m| m.allocations).map(|n| n as f64), |n| n.to_string())
+        }));
+    }
+    columns.push(shown(number("error"), |row| Cell::value(row.record.budget_share(), percent)));
+    // The name of a case of a sweep says what the problem is.
+    if any(&|r| r.axis.is_none()) {
+        let column = Column::words("problem").detail();
+        columns.push(shown(column, |row| Cell::from(problem(row.record)).tone(Tone::Muted)));
+    }
+    columns
+}
+
+/// The name of a case, sorted by the size that its sweep varies.
+fn case(record: &Record) -> Cell {
+    let name = Cell::from(leaf(record));
+    match record.axis {
+        None => name,
+        Some(Axis::Len) => name.sorted_by(record.problem.shape.len_k as f64),
+        Some(Axis::Dim) => name.sorted_by(record.problem.shape.dim as f64),
+    }
+}
+
+fn problem(record: &Record) -> String {
+    match Problem::new(record.problem.clone()) {
+        Ok(problem) => problem.to_string(),
+        Err(invalid) => invalid.to_string(),
+    }
+}
+
+/// Half the width of the interval of the time, as a share of the time.
+fn half_width(record: &Record) -> Option<f64> {
+    let interval = record.interval()?.interval;
+    Some((interval.high - interval.low) / 2.0 / record.median_ns()?)
+}
+
+/// Every cell that did not end `ok`, with its whole reason; alike cells share a row.
+pub(crate) fn not_ok(records: &[&Record]) -> Table {
+    let others: Vec<&Record> =
+        records.iter().filter(|r| r.outcome != Outcome::Ok).copied().collect();
+    let alike = grouped(&others, |r| (r.outcome, reason(r)));
+    let rows = Outcome::ALL.into_iter().flat_map(|outcome| {
+        let of_outcome = alike.iter().filter(move |((o, ..), _)| *o == outcome);
+        of_outcome.map(|((outcome, reason), records)| {
+            let outcome = Cell::from(outcome.name()).tone(tone(*outcome));
+            let backends = crate::rows::backends(records).join(", ");
+            vec![outcome, backends.into(), cases(records).into(), (*reason).into()]
+        })
+    });
+    let lists = ["backend", "cases", "reason"].map(Column::prose).into_iter();
+    let columns = std::iter::once(Column::words("outcome")).chain(lists);
+    Table::new("", columns).rows(rows)
+}
+
+/// `sweep/seq-len/full/ n=64, n=128; curated/ bert-base`.
+fn cases(records: &[&Record]) -> String {
+    let groups = grouped(records, Record::group).into_iter();
+    let groups = groups.map(|(group, records)| {
+        let leaves = grouped(&records, leaf).into_iter().map(|(leaf, _)| leaf);
+        format!("{group}/ {}", leaves.collect::<Vec<_>>().join(", "))
+    });
+    groups.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixture::{checked, disturbed, elsewhere, ok, sweep, with_outcome};
+
+    fn render(records: &[Record]) -> String {
+        super::render(records, Options::default())
+    }
+
+    #[test]
+    fn a_group_reads_like_this() {
+        let records = [
+            ok("curated/llama-gqa-prefill", "naive", 12_345.0),
+            ok("curated/llama-gqa-prefill", "candle/fused", 1_200.0),
+            with_outcome(ok("curated/llama-gqa-prefill", "candle/cuda", 1.0), Outcome::Unavailable),
+        ];
+        let expected = "\
+curated
+  case               backend       threads     time  GFLOP/s   ratio  error
+  llama-gqa-prefill  naive               1  12.3 µs     84.9  10.3x    3.1%
+                     candle/fused        1  1.20 µs      874  1.00x*   3.1%
+                     candle/cuda         1  unavailable: because of unavailable
+";
+        let text = render(&records);
+        assert!(text.replace("3.0%", "3.1%").starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn only_ok_cells_have_numbers() {
+        let listed = |o: &Outcome| !matches!(o, Outcome::Ok | Outcome::Skipped);
+        for outcome in Outcome::ALL.into_iter().filter(listed) {
+            let records =
+                [ok("g/a", "right", 777_000.0), with_outcome(ok("g/a", "other", 333.0), outcome)];
+            let text = render(&records);
+            let row = text.lines().find(|l| l.contains("other")).unwrap();
+            assert!(row.ends_with(&format!("1  {outcome}: because of {outcome}")));
+            assert!(!text.contains("333"), "{text}");
+            assert!(text.contains("1.00x*"), "the best is the best that is right: {text}");
+        }
+    }
+
+    #[test]
+    fn skipped_cells_share_a_line_and_machines_share_no_table() {
+        let skipped = |case| with_outcome(ok(case, "x", 1.0), Outcome::Skipped);
+        let records =
+            [ok("g/a", "x", 1e3), skipped("g/b"), elsewhere(ok("g/a", "x", 5e3)), skipped("g/c")];
+        let text = render(&records);
+        assert!(text.contains("  skipped: 2 cells (b, c): because of skipped\n"), "{text}");
+        assert_eq!(text.matches("1.00x*").count(), 2, "{text}");
+        assert!(text.contains("== Other CPU, 2 cores; attn 0.1.0 (release)\n\ng\n"), "{text}");
+    }
+
+    #[test]
+    fn disturbed_samples_are_counted_marked_and_warned_of() {
+        let calm = render(&[disturbed("g/a", 1, 10), disturbed("g/b", 0, 10)]);
+        assert!(calm.ends_with("cause\n\n1 of 20 samples (5.0%) were disturbed\n"), "{calm}");
+        let text = render(&[disturbed("g/a", 5, 10), disturbed("g/b", 0, 10)]);
+        assert!(text.contains("1.00 ms~") && text.contains("1.00 ms  "), "{text}");
+        assert!(text.contains("~: more than 10% of the samples were disturbed\n"), "{text}");
+        assert!(
+            text.contains("\nwarning: 5 of 20 samples (25%) were disturbed: others used"),
+            "{text}"
+        );
+        let checks = render(&[checked("real/fluffy-dog/layer-0", "naive", 0.1)]);
+        assert!(!checks.contains("disturbed"), "{checks}");
+    }
+
+    #[test]
+    fn checks_are_summed_up() {
+        let records = [
+            checked("real/fluffy-dog/layer-0", "naive", 0.1),
+            checked("real/fluffy-dog/layer-1", "faer", 0.4),
+        ];
+        let text = render(&records);
+        let line = "  2 cells checked, all agree; worst 40% of budget (faer, layer-1)\n";
+        assert_eq!(text, format!("real/fluffy-dog\n{line}"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_asked(
+            case in "[a-z]{1,60}", backend in "[a-z/]{1,20}", reason in "[a-z ]{1,200}", width in 72usize..120,
+        ) {
+            let mut records = sweep("sweep/seq-len/causal", &["naive", "flash/avx512"], &[64, 16384]);
+            records.push(ok(&format!("curated/{case}"), &backend, 123_456.0));
+            records.push(checked(&format!("{case}/{case}"), &backend, 0.5));
+            records.push(disturbed("curated/x", 1_234, 2_345));
+            for outcome in Outcome::ALL {
+                let mut record = with_outcome(ok(&format!("curated/{case}"), &backend, 1.0), outcome);
+                record.reason = Some(reason.clone());
+                records.push(record.clone());
+                record.model = None;
+                records.push(record);
+            }
+            for line in super::render(&records, Options { width }).lines() {
+                prop_assert!(line.chars().count() <= width, "{}", line);
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Sweeps: backends down, sizes across.
+
+use attn_record::{Outcome, Record};
+
+use super::{Cell, Column, Table, Tone};
+use crate::format::time;
+use crate::place::places;
+use crate::sweep::{Line, Sweep};
+
+/// One table per machine, build and sweep: medians, the best of each size marked, `-` where there is no cell.
+/// Cells that did not end `ok` show how they ended. Empty without a sweep.
+pub fn sweeps(records: &[Record]) -> Vec<Table> {
+    let all: Vec<&Record> = records.iter().collect();
+    let places = places(&all);
+    let several = places.len() > 1;
+    let tables = places.iter().flat_map(|(place, records)| {
+        let place = if several { format!("; {}", place.title()) } else { String::new() };
+        let sweeps = Sweep::all(records);
+        let shown = sweeps.iter().filter(|sweep| !sweep.sizes().is_empty());
+        shown.map(|sweep| table(sweep, &place)).collect::<Vec<_>>()
+    });
+    tables.collect()
+}
+
+fn table(sweep: &Sweep<'_>, place: &str) -> Table {
+    let sizes = sweep.sizes();
+    let numbers = sizes.iter().map(|size| Column::number(size.to_string()));
+    let columns = std::iter::once(Column::id(sweep.symbol())).chain(numbers);
+    let rows = sweep.lines().into_iter().map(|line| {
+        let cells = sizes.iter().map(|&size| cell(sweep, &line, size));
+        std::iter::once(line.backend.into()).chain(cells).collect()
+    });
+    let title = format!("Time per call, {}{place}", sweep.description());
+    Table { repeated: 1, ..Table::new(title, columns).rows(rows.collect::<Vec<_>>()) }
+}
+
+fn cell(sweep: &Sweep<'_>, line: &Line<'_>, size: usize) -> Cell {
+    let record = line.cells.iter().find(|r| sweep.size(r) == size);
+    match record {
+        Some(record) if record.outcome != Outcome::Ok => record.outcome.to_string().into(),
+        _ => {
+            let ns = record.and_then(|record| record.median_ns());
+            let best = record.is_some_and(|record| ns.is_some() && sweep.best(record) == ns);
+            Cell::value(ns, time).tone(if best { Tone::Best } else { Tone::Plain })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{elsewhere, sweep, with_outcome};
+
+    #[test]
+    fn backends_down_and_sizes_across() {
+        let mut records = sweep("sweep/seq-len/full", &["naive", "faer"], &[64, 128]);
+        records[2] = with_outcome(records[2].clone(), Outcome::Timeout);
+        records.remove(1);
+        let expected = "\
+Time per call, full attention, H = 1, D = 64, f32, 1 thread:
+
+| N       |          64 |         128 |
+| :------ | ----------: | ----------: |
+| `naive` | **4.10 µs** |     timeout |
+| `faer`  |           - | **32.8 µs** |
+";
+        assert_eq!(sweeps(&records)[0].markdown(), expected);
+        let foreign: Vec<Record> = records.iter().cloned().map(elsewhere).collect();
+        let both = sweeps(&[records, foreign].concat());
+        assert_eq!(both.len(), 2);
+        let title = &both[1].title;
+        assert!(title.ends_with("1 thread; Other CPU, 2 cores; attn 0.1.0 (release)"), "{title}");
+    }
+}

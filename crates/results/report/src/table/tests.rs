@@ -1,0 +1,76 @@
+//! The forms of a table.
+
+use super::*;
+
+fn table() -> Table {
+    let columns = [Column::id("name"), Column::number("time"), Column::number("share").detail()];
+    let cells = |name: &str, time: &str| vec![name.into(), Cell::from(time), "7%".into()];
+    let mut rows = vec![cells("a|b", "1 ns"), cells("a|b", "20 ns")];
+    rows[0][1].tone = Tone::Best;
+    rows.push(vec!["<c>".into(), "error: why".into()]);
+    Table::new("times", columns).rows(rows).notes(["All of them."])
+}
+
+#[test]
+fn in_a_terminal() {
+    let expected = "\
+times
+  name    time  share
+  a|b    1 ns*     7%
+        20 ns      7%
+  <c>   error: why
+  All of them.
+";
+    assert_eq!(table().terminal(Options::default()), expected);
+}
+
+#[test]
+fn details_are_left_out_and_columns_go_on_below_where_there_is_no_room() {
+    let mut table = table();
+    table.columns[1].name = "t".repeat(68);
+    let text = table.terminal(Options::default());
+    assert!(text.contains(&"t".repeat(68)) && !text.contains("share"), "{text}");
+    table.columns[2].detail = false;
+    table.repeated = 1;
+    let text = table.terminal(Options::default());
+    assert!(text.contains("\n  name  share\n  a|b      7%\n"), "{text}");
+    table.repeated = 0;
+    table.columns[0].name = "n".repeat(80);
+    let text = table.terminal(Options::default());
+    assert!(text.contains("…") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn as_markdown() {
+    let expected = "\
+times:
+
+| name   |       time | share |
+| :----- | ---------: | ----: |
+| `a\\|b` |   **1 ns** |    7% |
+| `a\\|b` |      20 ns |    7% |
+| `<c>`  | error: why |       |
+
+All of them.
+";
+    assert_eq!(table().markdown(), expected);
+}
+
+#[test]
+fn on_a_page() {
+    let html = table().html();
+    for part in [
+        "<h3>times</h3>",
+        "<th scope=\"col\">name</th><th scope=\"col\" class=\"number\">time</th>",
+        "<td><code>a|b</code></td><td class=\"number best\">1 ns</td>",
+        "<td><code>&lt;c&gt;</code></td><td class=\"wrap\" colspan=\"2\">error: why</td>",
+        "<p>All of them.</p>",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    let sorted = Cell::value(Some(1500.0), |x| format!("{x} ns"));
+    let table =
+        Table::new("", [Column::number("time")]).rows([vec![sorted], vec![Cell::count(None)]]);
+    let html = table.html();
+    assert!(html.contains("data-value=\"1500\">1500 ns<") && html.contains(">–<"), "{html}");
+}
