@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use attn_bench::limits;
 use attn_bench::run::Processes;
 use attn_bench::suite::Suite;
 use attn_bench::worker::CellId;
-use attn_bench::{limits, markdown};
 use attn_core::DType;
 use attn_gate::config::Config;
 use attn_gate::judge::Stage;
@@ -14,6 +14,7 @@ use attn_gate::result::{CaseResult, Verdict};
 use attn_gate::run::{Observer, Program, Request, gate};
 use attn_record::limits::Ceilings;
 use attn_record::{Machine, Model, Outcome, Record};
+use attn_report::table::{Column, Table};
 use serde::Serialize;
 
 use super::gate::this_program;
@@ -352,16 +353,17 @@ fn to_markdown(cheats: &[attn_mutants::Cheat], tries: &[Try]) -> String {
     };
     let rows =
         cheats.iter().filter(|cheat| tries.iter().any(|one| one.cheat == cheat.id)).map(|cheat| {
-            let mut row = vec![format!("`{}`", cheat.id), cheat.description.to_owned()];
-            row.extend(columns.map(|how| of(cheat.id, how)));
+            let mut row = vec![cheat.id.into(), cheat.description.into()];
+            row.extend(columns.map(|how| of(cheat.id, how).into()));
             row
         });
-    let head = ["cheat", "what it does", "kernel", "kernel-cold", "end-to-end", "gate"];
+    let first = [Column::id("cheat"), Column::words("what it does")].into_iter();
+    let table = Table::new("", first.chain(columns.map(Column::words))).rows(rows);
     let mut cases: Vec<&str> = tries.iter().map(|one| one.case.as_str()).collect();
     cases.dedup();
     cases.sort_unstable();
     cases.dedup();
-    let mut text = markdown::table(&head, rows);
+    let mut text = table.markdown();
     let _ = writeln!(
         text,
         "\nOn {}, in this order, once where all end alike: the rule that takes the time away, or what is left of the honest \

@@ -10,7 +10,6 @@ use rand_core::{Rng, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::Serialize;
 
-use crate::markdown::table;
 use crate::run::{Preset, Processes};
 
 /// Standard deviations of the logarithms, as shares of the time.
@@ -97,24 +96,6 @@ fn one(preset: &Preset, noise: Noise, cells: u32) -> Coverage {
         welch: share(welch, cells / 2),
         ratio: share(ratio, cells / 2),
     }
-}
-
-/// A line of a table for each of what was found.
-pub fn to_markdown(found: &[Coverage]) -> String {
-    let head =
-        ["preset", "processes differ by", "processes", "Student's", "time", "Welch's", "ratio"];
-    let rows = found.iter().map(|found| {
-        let Coverage { preset, noise, processes, student, time, welch, ratio, .. } = found;
-        let shares = [student, time, welch, ratio].map(|share| format!("{:.1} %", 100.0 * share));
-        let noise = [preset.to_string(), noise.to_string(), format!("{processes:.1}")];
-        noise.into_iter().chain(shares).collect()
-    });
-    let cells = found.first().map_or(0, |found| found.cells);
-    let note = format!(
-        "Processes of a cell on average; shares of {cells} cells whose true time Student's interval and the one that is \
-         shown hold, and of half as many pairs whose true ratio Welch's interval and the one that is shown hold."
-    );
-    format!("{}\n{note}\n", table(&head, rows))
 }
 
 /// `0.3 %, one of ten 5 % slower`.

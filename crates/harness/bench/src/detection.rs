@@ -31,7 +31,7 @@ mod planted;
 mod reordered;
 mod report;
 pub mod statements;
-mod table;
+mod summary;
 mod trial;
 
 use std::sync::Mutex;

@@ -36,7 +36,6 @@ pub mod diagnosis;
 pub mod expected;
 pub mod limits;
 pub mod machine;
-pub mod markdown;
 pub mod mutation;
 pub mod random;
 pub mod rules;

@@ -15,7 +15,7 @@
 //! This module knows no backend: mutants, control and yardstick are the caller's.
 
 mod matrix;
-mod table;
+mod summary;
 mod trial;
 
 use std::sync::Mutex;

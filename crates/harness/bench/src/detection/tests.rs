@@ -94,7 +94,7 @@ fn what_is_visible_is_refused_and_what_is_not_is_said() {
         subject("stale", &Fault::Stale),
     ];
     let limits = limits(&mutants, &[subject("last bit", &Fault::LastBit)], 1);
-    assert!(limits.holds() && limits.is_complete(), "{}", limits.to_markdown());
+    assert!(limits.holds() && limits.is_complete(), "{}", limits.exceptions());
     let [limit] = &limits.limits[..] else { panic!("one type, one length") };
     let statements = limits.statements;
     // The stale one is seen only where second calls are judged.
@@ -111,7 +111,7 @@ fn honest_results_that_are_refused_are_named() {
     let limits = limits(&[], &[subject("scaled", &Fault::Scaled)], 2);
     assert!(!limits.holds());
     assert_eq!(limits.accusations.len(), limits.statements);
-    let text = limits.to_markdown();
+    let text = limits.exceptions();
     assert!(text.contains("- ACCUSED: scaled on full, N = 64, f32: "), "{text}");
 }
 

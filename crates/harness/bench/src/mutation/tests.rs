@@ -140,7 +140,7 @@ fn a_survivor_is_named_and_the_matrix_does_not_hold() {
     let matrix = matrix(&[Fault::None], 1);
     assert!(!matrix.holds());
     assert_eq!(matrix.mutants[0].total, Tally::default());
-    let text = matrix.to_markdown();
+    let text = matrix.summary();
     assert!(text.contains("SURVIVES: mutant/none: a fake; it shows on 0 cases."), "{text}");
     assert!(text.contains("Killed 0 of 1 mutants on 3 cases (1 left out: too much work).\n"));
     assert!(text.contains("The control survives everywhere.\n"));
@@ -154,14 +154,4 @@ fn threads_change_nothing_and_json_gives_it_back() {
     assert_eq!(matrix[0], matrix[1]);
     let json = serde_json::to_string(&matrix[0]).unwrap();
     assert_eq!(serde_json::from_str::<KillMatrix>(&json).unwrap(), matrix[0]);
-}
-
-#[test]
-fn the_table_has_a_row_per_mutant_and_a_column_per_family() {
-    let text = matrix(&[Fault::Scaled], 1).to_markdown();
-    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| scaled ")).collect();
-    assert_eq!(rows.len(), 2);
-    let cells = |row: &str| row.split('|').map(|c| c.trim().to_string()).collect::<Vec<_>>();
-    assert_eq!(cells(rows[0]), ["", "scaled", "a fake", "bound 3", "3/3", "x", "", "x", "", ""]);
-    assert_eq!(cells(rows[1]), ["", "scaled", "1/1", "1/1", "1/1", ""]);
 }

@@ -1,20 +1,9 @@
-//! The detection limit as Markdown.
+//! What is not as it should be, and a summary.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Accusation, HonestUse, Limits, Place, Survivor};
-use crate::markdown::table;
-
-const LEGEND: &str = "\
-Results of wrong kernels, judged as files. *Different*: not the honest kernel's, bit for bit. *Visible*: different by more than
-rounding, which is 4 times the largest error of several honest results over the output or 10 times over a row. The others are about as close
-to the truth as honest results are.
-";
-
-const PLANTED: &str = "\
-The smallest relative error that is refused, planted in an honest result of full attention.
-";
+use super::{Accusation, HonestUse, Limits, Survivor};
 
 const ACCEPTED: &str = "\
 Why a visibly wrong result is accepted: its errors are below the limit up to which rounding explains them. Either an honest result of
@@ -40,14 +29,6 @@ fn accepted(survivor: &Survivor) -> String {
 }
 
 impl Limits {
-    /// Two tables (wrong kernels; planted errors), everything that is not as it should be, and a summary.
-    pub fn to_markdown(&self) -> String {
-        let parts =
-            [LEGEND.into(), self.kernels(), PLANTED.into(), self.errors(), self.exceptions()];
-        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        format!("{}\n{}\n", parts.join("\n"), self.summary())
-    }
-
     /// One line.
     pub fn summary(&self) -> String {
         let sum = |of: fn(&super::Limit) -> usize| self.limits.iter().map(of).sum::<usize>();
@@ -66,50 +47,8 @@ impl Limits {
         )
     }
 
-    fn kernels(&self) -> String {
-        let head = [
-            "type",
-            "N",
-            "different",
-            "visible",
-            "refused of the visible",
-            "refused of the others",
-            "kernels with a visible result",
-            "with a refused one",
-            "honest results",
-            "refused",
-        ];
-        let row = |limit: &super::Limit| {
-            let counts = [
-                limit.n,
-                limit.differing,
-                limit.visible,
-                limit.visible_refused,
-                limit.others_refused,
-                limit.mutants_visible,
-                limit.mutants_refused,
-                limit.honest,
-                limit.honest_refused,
-            ];
-            let counts = counts.iter().map(ToString::to_string);
-            std::iter::once(limit.dtype.to_string()).chain(counts).collect()
-        };
-        table(&head, self.limits.iter().map(row))
-    }
-
-    fn errors(&self) -> String {
-        let head: Vec<&str> =
-            ["type", "N"].into_iter().chain(Place::ALL.map(Place::name)).collect();
-        let error = |e: &Option<f64>| e.map_or("none".to_string(), |e| format!("{e:.1e}"));
-        let row = |planted: &super::Planted| {
-            let errors = planted.smallest.iter().map(error);
-            [planted.dtype.to_string(), planted.n.to_string()].into_iter().chain(errors).collect()
-        };
-        table(&head, self.planted.iter().map(row))
-    }
-
-    /// Survivors, accusations, and kernels that nothing shows, a line each.
-    fn exceptions(&self) -> String {
+    /// Survivors, accusations, and kernels that nothing shows, a line of Markdown each.
+    pub fn exceptions(&self) -> String {
         let mut text = String::new();
         if !self.survivors.is_empty() {
             let within = self.survivors.iter().filter(|one| one.is_within_honest_errors()).count();
