@@ -169,6 +169,18 @@ sweep/seq-len/full, f32, kernel, 1 thread: expected N^2
     }
 
     #[test]
+    fn slopes_that_are_not_expected_stand_out() {
+        let mut records = fixture::sweep("sweep/seq-len/full", &["a"], &[512, 1024, 2048]);
+        for (record, ns) in records.iter_mut().zip([1e6, 9e6, 36e6]) {
+            record.volatile.measurement = Some(fixture::certain(ns));
+        }
+        let slopes = &scaling(&Scaling::of(&records, &[]))[1];
+        let tones: Vec<Tone> = slopes.rows[0].iter().map(|cell| cell.tone).collect();
+        assert_eq!(tones, [Tone::Plain, Tone::Unexpected, Tone::Plain]);
+        assert!(slopes.html().contains("number departs\" data-value=\"3.1699"));
+    }
+
+    #[test]
     fn speedups_are_listed() {
         let cell = |threads, ns| {
             let mut record = fixture::ok("g/a", "x", ns);
