@@ -10,4 +10,7 @@ pub mod bias {}
 #[doc = include_str!("../LADDER.md")]
 pub mod ladder {}
 
+#[doc = include_str!("../GLOSSARY.md")]
+pub mod glossary {}
+
 pub mod tutorial;
