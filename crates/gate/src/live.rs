@@ -4,7 +4,7 @@ use attn_bench::run::Fixture;
 use attn_bench::worker::{CellId, Dialogue, Launcher, Setup, Slot, Stored, WorkerError};
 use attn_core::Arithmetic;
 use attn_record::limits::Ceilings;
-use attn_record::stats::median;
+use attn_record::stats::{hodges_lehmann, median};
 use attn_record::{Audit, Doubt, Seen};
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -199,7 +199,7 @@ impl<'a> Live<'a> {
         if let Some(finding) = found.wrong {
             return Err(LiveError::Wrong { side, finding });
         }
-        let call_ns = median(&contender.per_call_ns).unwrap_or(0.0);
+        let call_ns = claimed_ns(&contender.per_call_ns);
         let (problem, threads) = (fixture.problem(), cell.threads);
         let work = fixture.work();
         let impossible = Doubt::of_rate(self.ceilings, &work, problem.dtype(), threads, call_ns);
@@ -234,6 +234,13 @@ impl<'a> Live<'a> {
         self.shapes[case] = Some(shape);
         Ok(shape)
     }
+}
+
+/// The time of a call that the slots of a process would be taken for, nanoseconds: their median, or, if that is less, the location that
+/// ratios are made of. Where fewer than half of the slots are fast, the median does not tell.
+fn claimed_ns(per_call_ns: &[f64]) -> f64 {
+    let of = |location: fn(&[f64]) -> Option<f64>| location(per_call_ns).unwrap_or(0.0);
+    of(median).min(of(hodges_lehmann))
 }
 
 /// Why the time of a side cannot be: of two processes and more, since one may be disturbed all the time.
@@ -293,5 +300,19 @@ impl Source for Live<'_> {
             cases.swap(at, (self.coin.next_u64() % (at as u64 + 1)) as usize);
         }
         (self.on_round)(stage, cases.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fast_slots_count_though_they_are_fewer_than_half() {
+        let some_fast = [[100.0; 6].as_slice(), &[30.0; 4]].concat();
+        assert_eq!(median(&some_fast), Some(100.0));
+        assert_eq!(claimed_ns(&some_fast), 65.0);
+        assert_eq!(claimed_ns(&[[100.0; 9].as_slice(), &[400.0; 3]].concat()), 100.0);
+        assert_eq!(claimed_ns(&[]), 0.0);
     }
 }

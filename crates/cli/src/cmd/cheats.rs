@@ -125,13 +125,10 @@ pub(super) fn run(args: &CellArgs, output: OutputArgs) -> Result<Exit, Failure> 
     })?;
     tries.extend(judged);
     tries.extend(long.into_iter().map(|cell| Try::before_the_gate(cell, End::Skipped, None)));
-    let caught = tries.iter().all(|one| {
-        let spared = cheats.iter().any(|cheat| cheat.id == one.cheat && cheat.spared.is_some());
-        match one.end {
-            End::Caught(_) => one.cheat != HONEST,
-            End::Gains(_) => spared,
-            End::NoGain | End::Skipped => true,
-        }
+    let caught = tries.iter().all(|one| match one.end {
+        End::Caught(_) => one.cheat != HONEST,
+        End::Gains(_) => false,
+        End::NoGain | End::Skipped => true,
     });
     let interrupted = session::interrupted();
     if interrupted {
@@ -368,14 +365,9 @@ fn to_markdown(cheats: &[attn_mutants::Cheat], tries: &[Try]) -> String {
         text,
         "\nOn {}, in this order, once where all end alike: the rule that takes the time away, or what is left of the honest \
          kernel's time. The gate is skipped where an honest call takes more than {} ms, cold kernels where it takes too many \
-         plans to outgrow the caches.\n",
+         plans to outgrow the caches.",
         cases.join(", "),
         GATE_NS / 1e6
     );
-    for cheat in cheats {
-        if let Some(why) = cheat.spared {
-            let _ = writeln!(text, "- `{}` is not caught everywhere: {why}", cheat.id);
-        }
-    }
     text
 }

@@ -256,8 +256,7 @@ impl Operands {
             let keys: &[f32; BLOCK] =
                 keys[block * BLOCK..].first_chunk().expect("rows are whole blocks");
             for (sums, query) in sums.iter_mut().zip(&queries) {
-                let q = query[d];
-                sums.iter_mut().zip(keys).for_each(|(sum, k)| *sum += q * k);
+                *sums = plus(sums, query[d], keys);
             }
         }
         for (r, sums) in sums.iter_mut().enumerate() {
@@ -298,8 +297,7 @@ impl Operands {
                 for (j, v) in keys.zip(rows) {
                     let v: &[f32; BLOCK] = v[column..].first_chunk().expect("whole blocks");
                     for (o, p) in o_of_rows.iter_mut().zip(&weights) {
-                        let p = p[j];
-                        o.iter_mut().zip(v).for_each(|(o, v)| *o += p * v);
+                        *o = plus(o, p[j], v);
                     }
                 }
             }
@@ -331,6 +329,12 @@ impl Operands {
     pub(super) fn is_far(&self, row: usize) -> bool {
         row % self.len_q >= self.len_q / 2
     }
+}
+
+/// `sum + a x`. By value: the compiler then keeps sums in registers.
+#[inline(always)]
+fn plus(sum: &[f32; BLOCK], a: f32, x: &[f32; BLOCK]) -> [f32; BLOCK] {
+    std::array::from_fn(|i| sum[i] + a * x[i])
 }
 
 /// Cuts off to bf16.

@@ -31,7 +31,8 @@ impl Chosen {
     }
 
     /// Fills `others`, which follow the computed row `at`.
-    fn fill(&self, engine: &mut Engine, at: usize, others: Range<usize>, width: usize) {
+    fn fill(&self, engine: &mut Engine, at: usize, others: Range<usize>) {
+        let width = engine.width();
         for other in others {
             match self.fill {
                 Fill::Zeros => engine.o[other * width..][..width].fill(0.0),
@@ -55,18 +56,21 @@ impl Trick for Chosen {
             return engine.compute();
         }
         let shape = *engine.problem.shape();
-        let (chosen, width) = (compared_rows(&shape), shape.dim_v);
+        let runs = runs(&compared_rows(&shape));
         for head in 0..shape.batch * shape.heads_q {
-            let mut next = chosen.iter().copied().peekable();
-            while let Some(row) = next.next() {
-                let at = head * shape.len_q + row;
-                engine.attend(at..at + 1);
-                let end =
-                    next.peek().map_or((head + 1) * shape.len_q, |row| head * shape.len_q + row);
-                self.fill(engine, at, at + 1..end, width);
+            let first = head * shape.len_q;
+            let ends = runs.iter().skip(1).map(|next| next.start).chain([shape.len_q]);
+            for (run, end) in runs.iter().zip(ends) {
+                engine.attend(first + run.start..first + run.end);
+                self.fill(engine, first + run.end - 1, first + run.end..first + end);
             }
         }
     }
+}
+
+/// Ascending numbers as ranges of consecutive ones.
+fn runs(numbers: &[usize]) -> Vec<Range<usize>> {
+    numbers.chunk_by(|a, b| a + 1 == *b).map(|run| run[0]..run[0] + run.len()).collect()
 }
 
 /// The rows of every head that a large problem is compared in: both ends, the edges of tiles of 64 and a scattered
