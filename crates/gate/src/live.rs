@@ -58,14 +58,25 @@ pub enum LiveError {
 /// Is told before each round; `false` stops the gate.
 pub type OnRound<'a> = dyn FnMut(Stage, usize) -> bool + 'a;
 
+/// What replicates are measured under.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// What the machine can do at most.
+    pub ceilings: Ceilings,
+    /// The processor that workers with one thread stay on.
+    pub cpu: Option<u32>,
+    /// A replicate lasts about so many nanoseconds at most.
+    pub replicate_ns: f64,
+    /// Of all random choices.
+    pub seed: u64,
+}
+
 /// Measures replicates with two programs.
 pub struct Live<'a> {
     base: &'a Launcher,
     head: &'a Launcher,
     cases: &'a [Timed<'a>],
-    ceilings: &'a Ceilings,
-    cpu: Option<u32>,
-    replicate_ns: f64,
+    conditions: Conditions,
     shapes: Vec<Option<Shape>>,
     coin: Xoshiro256PlusPlus,
     stage: Stage,
@@ -87,29 +98,21 @@ const TRIED_MORE: NonZeroU32 = NonZeroU32::new(4).expect("4 is not 0");
 const PADDING: u64 = 4096;
 
 impl<'a> Live<'a> {
-    /// Workers with one thread stay on processor `cpu`; a replicate lasts about `replicate_ns` at most.
+    /// Of `base` and `head`, which are asked for the same cases; `on_round` hears of each round.
     pub fn new(
         [base, head]: [&'a Launcher; 2],
         cases: &'a [Timed<'a>],
-        ceilings: &'a Ceilings,
-        cpu: Option<u32>,
-        replicate_ns: f64,
-        seed: u64,
+        conditions: Conditions,
         on_round: &'a mut OnRound<'a>,
     ) -> Self {
-        let coin = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let shapes = vec![None; cases.len()];
-        let stage = Stage::Screen;
         Live {
             base,
             head,
             cases,
-            ceilings,
-            cpu,
-            replicate_ns,
-            shapes,
-            coin,
-            stage,
+            shapes: vec![None; cases.len()],
+            coin: Xoshiro256PlusPlus::seed_from_u64(conditions.seed),
+            conditions,
+            stage: Stage::Screen,
             next_control: 0,
             taken: Vec::new(),
             seen: HashMap::new(),
@@ -168,7 +171,7 @@ impl<'a> Live<'a> {
         let setup = Setup {
             backend: cell.backend.clone(),
             threads: cell.threads,
-            cpu: self.cpu.filter(|_| cell.threads == 1),
+            cpu: self.conditions.cpu.filter(|_| cell.threads == 1),
             on_device: false,
             memory_limit: None,
             case: fixture.b.clone(),
@@ -202,7 +205,8 @@ impl<'a> Live<'a> {
         let call_ns = claimed_ns(&contender.per_call_ns);
         let (problem, threads) = (fixture.problem(), cell.threads);
         let work = fixture.work();
-        let impossible = Doubt::of_rate(self.ceilings, &work, problem.dtype(), threads, call_ns);
+        let impossible =
+            Doubt::of_rate(&self.conditions.ceilings, &work, problem.dtype(), threads, call_ns);
         let reps = self.shapes[case].map_or(1, |shape| shape.calls);
         let seen = self.seen.entry((case, side)).or_default();
         seen.push((audit, call_ns));
@@ -230,7 +234,7 @@ impl<'a> Live<'a> {
         let times: Vec<f64> = slots.map_err(worker)?.iter().map(per_call).collect();
         let call_ns = median(&times).expect("five were timed");
         let multiple = multiple_for(self.cases[case].planted);
-        let shape = Shape::choose(call_ns, self.replicate_ns, multiple);
+        let shape = Shape::choose(call_ns, self.conditions.replicate_ns, multiple);
         self.shapes[case] = Some(shape);
         Ok(shape)
     }

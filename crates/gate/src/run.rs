@@ -1,7 +1,7 @@
 //! The whole gate: who is there, who is right, what is counted, and only then who is slower.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use attn_bench::run::Fixture;
 use attn_bench::suite::{Case, Suite};
@@ -14,7 +14,7 @@ use attn_record::stats::hodges_lehmann;
 use crate::config::Config;
 use crate::exact::{Facts, compare};
 use crate::judge::{Stage, judge};
-use crate::live::{Live, Timed};
+use crate::live::{Conditions, Live, Timed};
 use crate::result::{CaseResult, Control, Gate, Parameters, Reason, SCHEMA, Side, Taken, Verdict};
 use crate::rule::{Rule, percent};
 use crate::verdict;
@@ -371,18 +371,15 @@ fn time(
     });
     let timed: Vec<Timed<'_>> = timed.collect();
     let rule = request.config.rule();
-    let replicate_ns = Duration::from_millis(request.config.gate.replicate_ms).as_nanos() as f64;
+    let conditions = Conditions {
+        ceilings: request.ceilings.clone(),
+        cpu: request.cpu,
+        replicate_ns: request.config.gate.replicate_ms as f64 * 1e6,
+        seed: request.seed,
+    };
     let programs = [&request.base.start, &request.head.start];
     let mut on_round = |stage, cases| observer.round(stage, cases);
-    let mut live = Live::new(
-        programs,
-        &timed,
-        request.ceilings,
-        request.cpu,
-        replicate_ns,
-        request.seed,
-        &mut on_round,
-    );
+    let mut live = Live::new(programs, &timed, conditions, &mut on_round);
     let judged = judge(&rule, timed.len(), &mut live);
     let taken = live.into_taken();
     let stopped = judged.trials.iter().any(|trial| trial.end.is_none());

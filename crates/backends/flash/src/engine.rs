@@ -135,8 +135,11 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
         let context = Context { isa: *isa, problem, admission, grid, block: *block, operands };
         let next = AtomicUsize::new(0);
         let Results { o, lse } = results;
-        let (o, lse) = (Parts::new(o), Parts::new(lse));
-        let parts = [&mut partials.o, &mut partials.m, &mut partials.l].map(|x| Parts::new(x));
+        let places = Places {
+            o: Parts::new(o),
+            lse: Parts::new(lse),
+            partials: [&mut partials.o, &mut partials.m, &mut partials.l].map(|x| Parts::new(x)),
+        };
         let workers = &*workers;
         team.run(&|number| {
             // A worker that panicked left nothing that the next call would read before writing it.
@@ -148,28 +151,9 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
                     break;
                 }
                 let job = grid.job(job);
-                let first = job.unit * grid.unit_rows + job.rows.start;
-                let span = first..first + job.rows.len();
                 context.attend(&job, &mut worker, &mut clock);
                 // SAFETY: every row and split belongs to one job, and every job is taken by one thread.
-                unsafe {
-                    if grid.splits == 1 {
-                        let o = o.part(span.start * shape.dim_v..span.end * shape.dim_v);
-                        let lse = if problem.spec().lse { lse.part(span) } else { &mut [] };
-                        worker.finish(context.isa, shape.dim_v, o, lse);
-                    } else {
-                        let span = job.split * rows + span.start..job.split * rows + span.end;
-                        let [o, m, l] = &parts;
-                        let o = o.part(span.start * shape.dim_v..span.end * shape.dim_v);
-                        worker.keep(
-                            context.isa,
-                            shape.dim_v,
-                            o,
-                            m.part(span.clone()),
-                            l.part(span),
-                        );
-                    }
-                }
+                unsafe { context.finish(&job, &mut worker, &places) };
                 clock.lap(Phase::Finish);
             }
             worker.phases = stop(&clock);
@@ -178,8 +162,8 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
             let mut clock = clock();
             // SAFETY: all threads have finished.
             unsafe {
-                let o = o.part(0..rows * shape.dim_v);
-                let lse = if problem.spec().lse { lse.part(0..rows) } else { &mut [] };
+                let o = places.o.part(0..rows * shape.dim_v);
+                let lse = if problem.spec().lse { places.lse.part(0..rows) } else { &mut [] };
                 partials.merge(grid.splits, shape.dim_v, o, lse);
             }
             clock.lap(Phase::Finish);
@@ -219,6 +203,16 @@ impl<S: Storage<Compute = T>, T: Num, I: Simd<T>> Engine<S> for Blocked<T, I> {
     }
 }
 
+/// Where results go.
+struct Places<'r, 'p, S: Storage> {
+    /// `[rows, Dv]`,
+    o: Parts<'r, S>,
+    /// and `[rows]`, or nothing.
+    lse: Parts<'r, S::Compute>,
+    /// o, m and l of each split.
+    partials: [Parts<'p, S::Compute>; 3],
+}
+
 /// What all jobs of a call share.
 struct Context<'a, S: Storage, I> {
     isa: I,
@@ -236,6 +230,39 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
             Rows::Tiles(tiles, block) => self.tiles(job, tiles, block, &mut worker.wide, clock),
             Rows::Stream(stream) => self.stream(job, stream, &mut worker.wide, clock),
         }
+    }
+
+    /// Writes the rows of `job` that the worker has, or keeps them until the other splits are there.
+    ///
+    /// # Safety
+    /// No other thread has a job of the same rows and split.
+    unsafe fn finish(
+        &self,
+        job: &Job,
+        worker: &mut Worker<S::Compute>,
+        places: &Places<'_, '_, S>,
+    ) {
+        let shape = self.problem.shape();
+        let (dim_v, grid) = (shape.dim_v, self.grid);
+        let first = job.unit * grid.unit_rows + job.rows.start;
+        let span = first..first + job.rows.len();
+        if grid.splits == 1 {
+            // SAFETY: these rows belong to this job, which the caller vouches that nobody else has.
+            let (o, lse) = unsafe {
+                let lse =
+                    if self.problem.spec().lse { places.lse.part(span.clone()) } else { &mut [] };
+                (places.o.part(span.start * dim_v..span.end * dim_v), lse)
+            };
+            return worker.finish(self.isa, dim_v, o, lse);
+        }
+        let rows = shape.batch * shape.heads_q * shape.len_q;
+        let span = job.split * rows + span.start..job.split * rows + span.end;
+        let [o, m, l] = &places.partials;
+        // SAFETY: the same, of this split.
+        let (o, m, l) = unsafe {
+            (o.part(span.start * dim_v..span.end * dim_v), m.part(span.clone()), l.part(span))
+        };
+        worker.keep(self.isa, dim_v, o, m, l);
     }
 
     fn tiles<C: Clock>(

@@ -177,7 +177,7 @@ impl<T: Num> Tile<T> {
         hull(&self.some)
     }
 
-    /// Adds a block of keys. `masks` gives each row's mask.
+    /// Adds a block of keys. `mask` gives each row's mask.
     pub(crate) fn add<'m, I: Simd<T>, C: Clock>(
         &mut self,
         isa: I,
@@ -186,8 +186,7 @@ impl<T: Num> Tile<T> {
         mask: Option<&impl Fn(usize) -> MaskRow<'m>>,
         clock: &mut C,
     ) {
-        let [dim, dim_v] = keys.dims;
-        let end = keys.first + keys.k.len() / dim;
+        let end = keys.first + keys.k.len() / keys.dims[0];
         let mut segments = [const { None }; 2 * MOST_VECTORS];
         let mut all: Option<Range<usize>> = None;
         self.segments(keys.first..end, |at, segment: Segment| {
@@ -198,45 +197,8 @@ impl<T: Num> Tile<T> {
             segments[at] = Some(segment);
         });
         let Some(all) = all else { return };
-        let [alibi, masked] = [self.slopes.iter().any(|&x| x != T::ZERO), mask.is_some()];
         for segment in segments.iter().flatten() {
-            let lanes = self.lanes::<I>(&segment.vectors);
-            let places = segment.keys.start - keys.first..segment.keys.end - keys.first;
-            let span = places.start * self.width..places.end * self.width;
-            if segment.cut {
-                self.relative_ranges(&segment.keys, block);
-            }
-            if let Some(mask) = mask {
-                let lanes = lanes.first..self.rows.min(lanes.first + lanes.vectors * I::LANES);
-                for lane in lanes {
-                    let mut at = span.start + lane;
-                    mask(lane).biases(segment.keys.clone(), |bias| {
-                        block.bias[at] = T::from_f64(bias);
-                        at += self.width;
-                    });
-                }
-            }
-            if alibi {
-                for (relative, &diagonal) in block.diagonals.iter_mut().zip(&self.diagonals) {
-                    *relative =
-                        T::from_f64(diagonal.saturating_sub(segment.keys.start as i64) as f64);
-                }
-            }
-            let how = Modify {
-                softcap: keys.softcap,
-                alibi: alibi.then_some([&*self.slopes, &*block.diagonals]),
-                bias: masked.then(|| &block.bias[span.clone()]),
-                range: segment.cut.then_some([&*block.from, &*block.to]),
-            };
-            let (k, s) = (&keys.k[places.start * dim..places.end * dim], &mut block.s[span]);
-            if how.is_nothing() {
-                scores(isa, &self.qt, k, s, &mut self.top, lanes);
-                clock.lap(Phase::Scores);
-            } else {
-                scores(isa, &self.qt, k, s, &mut block.spare, lanes);
-                clock.lap(Phase::Scores);
-                softmax::modify(isa, s, &mut self.top, how, lanes);
-            }
+            self.score(isa, segment, block, keys, mask, clock);
         }
         self.renew(isa, self.lanes::<I>(&all));
         clock.lap(Phase::Softmax);
@@ -246,9 +208,60 @@ impl<T: Num> Tile<T> {
             let s = &mut block.s[places.start * self.width..places.end * self.width];
             softmax::weigh(isa, s, &self.m, &mut self.l, lanes);
             clock.lap(Phase::Softmax);
+            let [_, dim_v] = keys.dims;
             let v = &keys.v[places.start * dim_v..places.end * dim_v];
             values(isa, s, v, &mut self.ot, lanes);
             clock.lap(Phase::Values);
+        }
+    }
+
+    /// The scores of a segment, with all that modifies them, and their maxima.
+    fn score<'m, I: Simd<T>, C: Clock>(
+        &mut self,
+        isa: I,
+        segment: &Segment,
+        block: &mut Block<T>,
+        keys: Keys<'_, T>,
+        mask: Option<&impl Fn(usize) -> MaskRow<'m>>,
+        clock: &mut C,
+    ) {
+        let [dim, _] = keys.dims;
+        let lanes = self.lanes::<I>(&segment.vectors);
+        let places = segment.keys.start - keys.first..segment.keys.end - keys.first;
+        let span = places.start * self.width..places.end * self.width;
+        if segment.cut {
+            self.relative_ranges(&segment.keys, block);
+        }
+        if let Some(mask) = mask {
+            let lanes = lanes.first..self.rows.min(lanes.first + lanes.vectors * I::LANES);
+            for lane in lanes {
+                let mut at = span.start + lane;
+                mask(lane).biases(segment.keys.clone(), |bias| {
+                    block.bias[at] = T::from_f64(bias);
+                    at += self.width;
+                });
+            }
+        }
+        let alibi = self.slopes.iter().any(|&x| x != T::ZERO);
+        if alibi {
+            for (relative, &diagonal) in block.diagonals.iter_mut().zip(&self.diagonals) {
+                *relative = T::from_f64(diagonal.saturating_sub(segment.keys.start as i64) as f64);
+            }
+        }
+        let how = Modify {
+            softcap: keys.softcap,
+            alibi: alibi.then_some([&*self.slopes, &*block.diagonals]),
+            bias: mask.is_some().then(|| &block.bias[span.clone()]),
+            range: segment.cut.then_some([&*block.from, &*block.to]),
+        };
+        let (k, s) = (&keys.k[places.start * dim..places.end * dim], &mut block.s[span]);
+        if how.is_nothing() {
+            scores(isa, &self.qt, k, s, &mut self.top, lanes);
+            clock.lap(Phase::Scores);
+        } else {
+            scores(isa, &self.qt, k, s, &mut block.spare, lanes);
+            clock.lap(Phase::Scores);
+            softmax::modify(isa, s, &mut self.top, how, lanes);
         }
     }
 

@@ -3,10 +3,12 @@
 //! | module | contents |
 //! |---|---|
 //! | [`mod@measure`] | what is timed: kernel, cold kernel, end to end, preparation |
+//! | `meter` | what the system's accounts say of one load, call or store |
 //! | [`sampling`] | how it is timed: warm-up, samples, disturbances |
 //! | [`secret`] | other inputs, at moments that nobody knows beforehand |
 
 pub mod measure;
+mod meter;
 pub mod sampling;
 pub mod secret;
 

@@ -3,7 +3,8 @@
 //! | module | contents |
 //! |---|---|
 //! | `place` | the batches, heads, rows and columns that are wrong, in words |
-//! | `statements` | other statements of the problem, other readings of its tensors |
+//! | `statements` | other statements of the problem |
+//! | `readings` | its tensors read in another layout, heads matched otherwise |
 //! | `mistakes` | steps that kernels get wrong |
 //! | `roundings` | arithmetic that the file does not declare |
 //!
@@ -13,6 +14,7 @@
 
 mod mistakes;
 mod place;
+mod readings;
 mod roundings;
 mod statements;
 

@@ -332,7 +332,7 @@ impl Operands {
 }
 
 /// `sum + a x`. By value: the compiler then keeps sums in registers.
-#[inline(always)]
+#[inline]
 fn plus(sum: &[f32; BLOCK], a: f32, x: &[f32; BLOCK]) -> [f32; BLOCK] {
     std::array::from_fn(|i| sum[i] + a * x[i])
 }

@@ -1,69 +1,8 @@
 //! Backends that look faster to a harness than they are.
 //!
 //! Each is one honest kernel beneath a trick. Used the plain way, `prepare`, `load`, one call of `run`, `store`, each
-//! gives the right result (`fault/oracle-rows-always` where all rows are compared), the last two excepted, which end their process. All are hidden like the faults.
-//!
-//! | id | what it does |
-//! |---|---|
-//! | `fault/honest` | nothing: the control |
-//! | `fault/memo-per-load` | computes once per `load` |
-//! | `fault/once-per-run` | computes once, whatever `reps` says |
-//! | `fault/memo-by-pointer` | remembers results by addresses, lengths and ends of the inputs, across plans |
-//! | `fault/memo-by-digest` | remembers results by a hash of all operands, across plans |
-//! | `fault/memo-on-disk` | remembers results by a hash of all operands in files, for later processes |
-//! | `fault/work-in-load` | computes in `load` |
-//! | `fault/work-in-store` | computes in `store` |
-//! | `fault/work-in-thread` | `run` starts a thread that computes, `store` waits for it |
-//! | `fault/work-in-idle-thread` | `run` starts a thread that everything else goes before, `store` waits for it: hopes that its time is not seen |
-//! | `fault/honest-for-12-ms` | computes for 12 ms after `load` |
-//! | `fault/honest-for-4-calls` | computes in the first 4 calls after `load` |
-//! | `fault/honest-after-pauses` | computes in the first call after `load` and after 0.2 ms without a call: hopes that a check takes its time and samples follow each other |
-//! | `fault/every-second` | computes in every second call |
-//! | `fault/every-third` | computes in every third call |
-//! | `fault/every-fiftieth` | computes in every fiftieth call |
-//! | `fault/every-third-when-warm` | computes in every third call from 60 ms after `load` on: hopes that samples are planned from the calls before |
-//! | `fault/random-third` | once warm, computes in a third of the calls, chosen by a hash |
-//! | `fault/skips-every-tenth` | once warm, leaves out every tenth call: hopes to stay below what is noticed |
-//! | `fault/learns-reps` | honest where `reps` is 1, does nothing where it is more |
-//! | `fault/skips-last-reps` | leaves out the last quarter of `reps`: hopes that single calls are not compared with many |
-//! | `fault/end-to-end-pointer` | `load` and `run` do nothing at known addresses, `store` nothing where the result is already |
-//! | `fault/throttled-memo` | computes once per `load`, then waits for half of the time that this took |
-//! | `fault/throttled-to-nine-tenths` | computes once per `load`, then waits for nine tenths of that time: hopes to stay below what is noticed |
-//! | `fault/memo-up-to-signs` | knows inputs again whose v differs by a sign or a power of two in each column |
-//! | `fault/weights-per-load` | computes the weights once per `load` and their product with v in each call |
-//! | `fault/weights-once-per-run` | computes the weights once per `run`, their product with v `reps` times |
-//! | `fault/weights-of-known-keys` | keeps the weights while q and k are the same: hopes that other inputs differ in v alone |
-//! | `fault/oracle-rows` | after the first call computes the rows that are compared, and zeros |
-//! | `fault/oracle-rows-plausible` | after the first call computes the rows that are compared, and copies them to the others |
-//! | `fault/oracle-rows-always` | computes the rows that are compared, from the first call on, and copies them to the others |
-//! | `fault/rotating-tenth` | computes a tenth of the rows in each call but the first after `load`, in turn: what is stored is right |
-//! | `fault/rotating-nine-tenths` | computes nine tenths of the rows in each call but the first after `load`, in turn: hopes to stay below what is noticed, every call being as long as the other |
-//! | `fault/skips-small-weights` | after the first call leaves out weights below a thousandth of the largest, and computes again in `store` |
-//! | `fault/skips-blocks` | after the first call leaves out 64 keys at a time by a few of their scores, and computes again in `store` |
-//! | `fault/half-of-the-keys` | after the first call reads half of the keys for the second half of the rows, and computes again in `store`: hopes that those rows are not looked at |
-//! | `fault/half-of-the-depth` | after the first call sums half of the products of a score, and computes again in `store`: hopes that nobody looks at later calls |
-//! | `fault/bf16-after-first` | after the first call cuts scores and weights off to bf16, and computes again in `store` |
-//! | `fault/spread-thinly` | computes 8 % of the rows in `load` and 8 % in `store`: hopes to stay below what is noticed there; all results are right |
-//! | `fault/works-in-gaps` | a thread computes ahead between `load` and `run` and between calls: hopes that nobody counts these gaps |
-//! | `fault/half-by-half` | computes half of the rows in every call, in turn, and what is missing in `store`: hopes that there was a second call before |
-//! | `fault/second-call` | computes in the second call after `load`, and waits for a third of that time in the others: hopes that the first alone is timed |
-//! | `fault/first-call-or-store` | the same in the first call after some loads, in `store` after others: hopes that no moment is looked at as a whole |
-//! | `fault/slow-first-60-ms` | ten times slower for 60 ms after the first `load`: hopes that samples are planned from it |
-//! | `fault/lazy-compile` | busy for 300 ms in the first call of a plan: hopes that it is part of no time |
-//! | `fault/lazy-load` | busy for 300 ms in the first load of a plan: hopes that it is part of no time |
-//! | `fault/two-threads` | computes half of the rows on another thread and on another processor, however many it may use |
-//! | `fault/two-threads-at-first` | computes half of the rows of the first call after load on another processor, and sleeps for as long in the others: hopes that the time of the processors evens out |
-//! | `fault/two-threads-thinly` | computes 9 % of the rows on another processor: hopes to stay below what is noticed of the time of the processors |
-//! | `fault/thin-everything` | 4 % of the rows in `load`, 4 % in `store`, 8 % of the others on another processor, once warm one call in twenty left out |
-//! | `fault/mmap-scratch` | honest, but holds 64 MiB on the stack of a thread, which no allocator counts |
-//! | `fault/memfd-scratch` | honest, but holds 64 MiB in a file without a name |
-//! | `fault/device-gpu` | honest, but its receipt names a device: memory is not counted then |
-//! | `fault/slows-the-pace` | honest, but a thread keeps the processor busy for 0.2 ms after each `run`: hopes that times are compared at equal clock |
-//! | `fault/slows-the-next` | honest, but leaves a process behind that keeps the processor busy for a second: hopes that others are measured there |
-//! | `fault/reads-scratch` | computes in `prepare` what it finds in the harness's files of inputs |
-//! | `fault/edits-samples` | looks for its samples in the memory of the process and halves them |
-//! | `fault/forged-reply` | answers on stdout in place of the worker in `prepare`, and exits |
-//! | `fault/forged-reply-fd` | answers on every pipe that is open in `prepare`, and exits |
+//! gives the right result (`fault/oracle-rows-always` only where all rows are compared), the last two excepted, which end their process. All are hidden like the faults.
+//! `CHEATS` says what each does.
 //!
 //! | module | contents |
 //! |---|---|

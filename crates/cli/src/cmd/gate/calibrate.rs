@@ -8,14 +8,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 use attn_bench::run::Fixture;
+use attn_bench::suite::Suite;
 use attn_bench::worker::CellId;
 use attn_bench::{limits, machine};
 use attn_core::DType;
 use attn_gate::calibrate::{PLANTED, Sample, Summary};
 use attn_gate::config::Limits;
 use attn_gate::judge::Source as _;
-use attn_gate::live::{Live, Timed};
+use attn_gate::live::{Conditions, Live, Timed};
 use attn_gate::output::{calibration_markdown, calibration_plot};
+use attn_gate::result::Taken;
 use attn_gate::rule::Rule;
 use attn_gate::tries::Try;
 use serde::de::DeserializeOwned;
@@ -102,17 +104,34 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
     Ok(lines.map(parse).collect::<Result<_, _>>()?)
 }
 
+/// The inputs of a case of the suite.
+fn fixture(suite: &Suite, case: &str) -> Result<Fixture, Failure> {
+    let found = suite.cases().iter().find(|found| found.id == case);
+    let found = found.ok_or_else(|| anyhow!("this program has no case `{case}`"))?;
+    let fixture = Fixture::make(suite, found, &registry::NAIVE, &std::env::temp_dir());
+    Ok(fixture.map_err(|message| anyhow!("{case}: {message}"))?)
+}
+
+fn sample(kind: &str, planted: f64, ln_ratio: f64, taken: &Taken) -> Sample {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Sample {
+        kind: kind.into(),
+        cell: taken.id.clone(),
+        planted,
+        calls: taken.replicate.calls,
+        ln_ratio,
+        error: taken.replicate.error,
+        blocks: [taken.replicate.blocks.len(), taken.replicate.left_out],
+        at_ms: now.as_millis() as u64,
+    }
+}
+
 /// Takes replicates until the budget is over, every kind and size in turn.
 fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Failure> {
     let suite = session::suite(&CaseArgs { case: None, dtype: None, cases: None })?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let mut files = Vec::new();
-    for (_, _, case, _) in KINDS {
-        let found = suite.cases().iter().find(|found| found.id == case);
-        let found = found.ok_or_else(|| anyhow!("this program has no case `{case}`"))?;
-        let fixture = Fixture::make(&suite, found, &registry::NAIVE, &std::env::temp_dir());
-        files.push(fixture.map_err(|message| anyhow!("{case}: {message}"))?);
-    }
+    let files = KINDS.iter().map(|(_, _, case, _)| fixture(&suite, case));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
     let mut kinds = Vec::new();
     let mut timed = Vec::new();
     for ((kind, backend, case, all_cores), fixture) in KINDS.into_iter().zip(&files) {
@@ -127,13 +146,14 @@ fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Fa
     let _measuring = session::announce_measuring();
     let program = this_program()?.start;
     let mut file = File::options().create(true).append(true).open(path)?;
-    let cpu = attn_sys::affinity::allowed().last().copied();
-    let replicate_ns = Limits::default().replicate_ms as f64 * 1e6;
-    let seed = super::seed();
-    let mut unused = |_, _| true;
-    let ceilings = limits::ceilings(&machine::detect(), &DType::ALL, &[1, cores]);
-    let mut live =
-        Live::new([&program; 2], &timed, &ceilings, cpu, replicate_ns, seed, &mut unused);
+    let conditions = Conditions {
+        ceilings: limits::ceilings(&machine::detect(), &DType::ALL, &[1, cores]),
+        cpu: attn_sys::affinity::allowed().last().copied(),
+        replicate_ns: Limits::default().replicate_ms as f64 * 1e6,
+        seed: super::seed(),
+    };
+    let mut goes_on = |_, _| true;
+    let mut live = Live::new([&program; 2], &timed, conditions, &mut goes_on);
     let (start, mut said) = (Instant::now(), 0);
     for round in 0.. {
         for (at, (kind, planted)) in kinds.iter().enumerate() {
@@ -142,17 +162,7 @@ fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Fa
             }
             let ln_ratio = live.replicate(at).map_err(|error| anyhow!("{kind}: {error}"))?;
             let taken = live.last().expect("a replicate was just taken");
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            let sample = Sample {
-                kind: (*kind).into(),
-                cell: taken.id.clone(),
-                planted: *planted,
-                calls: taken.replicate.calls,
-                ln_ratio,
-                error: taken.replicate.error,
-                blocks: [taken.replicate.blocks.len(), taken.replicate.left_out],
-                at_ms: now.as_millis() as u64,
-            };
+            let sample = sample(kind, *planted, ln_ratio, taken);
             writeln!(file, "{}", serde_json::to_string(&sample)?)?;
             samples.push(sample);
         }

@@ -9,14 +9,14 @@
 
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use attn_core::{BackendError, Inputs, Output, Plan, Problem, Variation, Varied};
 use attn_record::{Fresh, Model, Process};
-use attn_sys::sched::Waits;
 use attn_sys::usage;
 
 use super::Prepared;
+use super::meter::{self, Meter, Step, timed};
 use super::sampling::{Call, MOST_FRESH, nanos, sample};
 use super::secret::Secret;
 use crate::worker::Timed;
@@ -155,7 +155,8 @@ impl Prepared<'_> {
         varied: Vec<(Variation, Output)>,
     ) -> Result<Measured, BackendError> {
         let mut out = Output::poisoned(&self.problem);
-        let store_ns = time(|| self.plan.store(&mut out))?;
+        let (store_ns, stored) = timed(|| self.plan.store(&mut out));
+        stored?;
         if let Some(audit) = &mut process.audit {
             audit.store_ns = store_ns;
         }
@@ -271,37 +272,21 @@ fn fresh(
 ) -> Result<(Fresh, Variation), BackendError> {
     let variation = secret.variation(inputs.is_finite());
     let varied = variation.apply(problem, inputs);
-    let waits = Waits::of_this_thread();
-    let look = || Look { used: usage::processor(), waited: waits.so_far() };
-    let (mut looks, before) = ([look(); 4], usage::page_faults());
-    let load_ns = time(|| plan.load(inputs))?;
-    looks[1] = look();
-    let loaded = usage::page_faults();
-    let call_ns = time(|| plan.run(NonZeroU32::MIN))?;
-    looks[2] = look();
-    let (load_faults, call_faults) = (loaded - before, usage::page_faults() - loaded);
+    let mut meter = Meter::start();
+    let load = meter.time(|| plan.load(inputs))?;
+    let call = meter.time(|| plan.run(NonZeroU32::MIN))?;
     // The result must exist after the first call; what is judged is not always that of the first call alone.
-    let store_ns = time(|| plan.store(out))?;
-    looks[3] = look();
-    let mut fresh = Fresh {
-        load_ns,
-        call_ns,
-        store_ns,
-        rotated: matches!(variation, Variation::Rotation(_)),
-        before_ns: 0,
-        processor_ns: between(looks.map(|look| look.used)),
-        waited_ns: between(looks.map(|look| look.waited)).filter(|_| !usage::has_children()),
-        load_faults,
-        call_faults,
-    };
-    if let Some(calls) = secret.further_calls(call_ns >= 10 * LONG_NS) {
+    let mut store = meter.time(|| plan.store(out))?;
+    if let Some(calls) = secret.further_calls(call.ns() >= 10 * LONG_NS) {
         plan.run(calls)?;
         out.poison_again();
-        fresh.store_again(time(|| plan.store(out))?);
+        meter.restart();
+        store = store.longer(meter.time(|| plan.store(out))?);
     }
+    let fresh = meter::fresh([load, call, store], variation);
     varied.undo(problem, inputs);
     plan.load(inputs)?;
-    if call_ns < LONG_NS {
+    if call.ns() < LONG_NS {
         // The caches and what the processor has learned of the branches are those of the old inputs again.
         plan.run(NonZeroU32::MIN)?;
     }
@@ -360,25 +345,13 @@ impl Call for EndToEnd<'_> {
         let variation = secret.variation(self.inputs.is_finite());
         self.unvary();
         self.vary(variation);
-        let waits = Waits::of_this_thread();
-        let look = || Look { used: usage::processor(), waited: waits.so_far() };
-        let (mut looks, faults) = ([look(); 4], usage::page_faults());
-        let call_ns = time(|| self.once(1))?;
-        looks[2..].fill(look());
-        let rotated = matches!(variation, Variation::Rotation(_));
-        let fresh = Fresh {
-            call_ns,
-            rotated,
-            processor_ns: between(looks.map(|look| look.used)),
-            waited_ns: between(looks.map(|look| look.waited)).filter(|_| !usage::has_children()),
-            call_faults: usage::page_faults() - faults,
-            ..Fresh::default()
-        };
+        let call = Meter::start().time(|| self.once(1))?;
+        let fresh = meter::fresh([Step::NONE, call, Step::NONE], variation);
         let kept = self.results.of(|out| {
             out.copy_from(&self.outs[1]);
             Ok((fresh, variation))
         });
-        if rotated {
+        if fresh.rotated {
             self.unvary();
             self.vary(Variation::Signs(secret.seed()));
         }
@@ -391,26 +364,6 @@ impl Call for EndToEnd<'_> {
 pub(super) fn used_since(before: Option<Duration>) -> u64 {
     let used = before.zip(usage::processor());
     used.map_or(0, |(before, now)| nanos(now.saturating_sub(before)))
-}
-
-/// Processor time, and how long the calling thread was kept waiting for a processor, so far.
-#[derive(Clone, Copy)]
-struct Look {
-    used: Option<Duration>,
-    waited: Option<Duration>,
-}
-
-/// Nanoseconds between one reading and the next.
-fn between(looks: [Option<Duration>; 4]) -> Option<[u64; 3]> {
-    let [a, b, c, d] = looks.map(Option::unwrap_or_default);
-    let known = looks.iter().all(Option::is_some);
-    known.then(|| [(a, b), (b, c), (c, d)].map(|(from, to)| nanos(to.saturating_sub(from))))
-}
-
-/// Nanoseconds that `work` takes.
-fn time(work: impl FnOnce() -> Result<(), BackendError>) -> Result<u64, BackendError> {
-    let (ns, done) = timed(work);
-    done.map(|()| ns)
 }
 
 /// The time of copying all operands, and the result, once: the fastest of a few.
@@ -443,13 +396,6 @@ pub(crate) fn fault_ns() -> u64 {
         ns.checked_div(usage::page_faults() - before)
     };
     [0; 3].into_iter().filter_map(touch).min().unwrap_or(0)
-}
-
-/// Nanoseconds that `work` takes, and what it makes.
-fn timed<T>(work: impl FnOnce() -> T) -> (u64, T) {
-    let start = Instant::now();
-    let made = black_box(work());
-    (nanos(start.elapsed()), made)
 }
 
 /// Plans needed for operands of `operand_bytes` each to occupy `cold_bytes` together: at least two.

@@ -127,51 +127,69 @@ fn attempt(
     let mut moments = secret.moments(fresh.clamp(1, FRESH), samples).into_iter().peekable();
     let mut audit =
         Audit { seed: secret.seed(), single_ns: warmup.fastest_ns as u64, ..Audit::default() };
-    let mut samples_ns = Vec::with_capacity(samples as usize);
-    let mut disturbed = Vec::new();
-    let mut pace_ns = Vec::with_capacity(samples as usize + 1);
     let used = (usage::processor(), usage::children());
     let clocks = Clocks::start();
-    pace_ns.push(attn_sys::clock::pace_ns());
-    let watch = Watch::begin();
-    let mut before = watch.now();
-    for at in 0..samples {
+    let taken = take(samples, reps, call, |at, before_ns, call| {
         if moments.next_if_eq(&at).is_some() {
-            let before_ns = samples_ns.last().map_or(0, |ns| ns / u64::from(reps.get()));
             audit.fresh.extend(call.fresh(secret)?.map(|fresh| Fresh { before_ns, ..fresh }));
-            before = watch.now();
+            return Ok(true);
         }
-        let start = Instant::now();
-        call.call(reps)?;
-        samples_ns.push(nanos(start.elapsed()));
-        let after = watch.now();
-        if before
-            .as_ref()
-            .zip(after.as_ref())
-            .is_some_and(|(before, after)| after.is_more_than(before))
-        {
-            disturbed.push(at);
-        }
-        before = after;
-        pace_ns.push(attn_sys::clock::pace_ns());
-    }
+        Ok(false)
+    })?;
     (audit.clock_ns, audit.wall_ns) = clocks.elapsed_ns();
     let processor = used.0.zip(usage::processor());
     audit.processor_ns = processor.map_or(0, |(before, now)| nanos(now.saturating_sub(before)));
     audit.children_ns = nanos(usage::children().saturating_sub(used.1));
-    let disturbed = before.is_some().then_some(disturbed);
-    let (reps, audit) = (reps.get(), Some(audit));
     Ok(Process {
         cpu: None,
         spread,
         warmup_calls: warmup.calls,
         warmup_ns,
-        reps,
-        samples_ns,
-        disturbed,
-        pace_ns,
-        audit,
+        reps: reps.get(),
+        samples_ns: taken.ns,
+        disturbed: taken.disturbed,
+        pace_ns: taken.pace_ns,
+        audit: Some(audit),
     })
+}
+
+/// Samples, and what was noted beside each.
+struct Samples {
+    ns: Vec<u64>,
+    disturbed: Option<Vec<u32>>,
+    pace_ns: Vec<u64>,
+}
+
+/// Takes `count` samples of `reps` calls each. Before each, `between` is told its number and what a call took in the sample before, 0
+/// for the first; it says whether it called.
+fn take<C: Call>(
+    count: u32,
+    reps: NonZeroU32,
+    call: &mut C,
+    mut between: impl FnMut(u32, u64, &mut C) -> Result<bool, BackendError>,
+) -> Result<Samples, BackendError> {
+    let mut ns: Vec<u64> = Vec::with_capacity(count as usize);
+    let mut disturbed = Vec::new();
+    let mut pace_ns = Vec::with_capacity(count as usize + 1);
+    pace_ns.push(attn_sys::clock::pace_ns());
+    let watch = Watch::begin();
+    let mut before = watch.now();
+    for at in 0..count {
+        if between(at, ns.last().map_or(0, |ns| ns / u64::from(reps.get())), call)? {
+            before = watch.now();
+        }
+        let start = Instant::now();
+        call.call(reps)?;
+        ns.push(nanos(start.elapsed()));
+        let after = watch.now();
+        let both = before.as_ref().zip(after.as_ref());
+        if both.is_some_and(|(before, after)| after.is_more_than(before)) {
+            disturbed.push(at);
+        }
+        before = after;
+        pace_ns.push(attn_sys::clock::pace_ns());
+    }
+    Ok(Samples { ns, disturbed: before.is_some().then_some(disturbed), pace_ns })
 }
 
 /// Calls of a sample that lasts `sample_ns`, if calls take what the warm-up says or less; and what one of so many takes at most. One is

@@ -167,12 +167,12 @@ fn tensors_that_are_read_otherwise() {
         },
         1,
     );
-    let other = statements::inverted(&inverted).unwrap();
+    let other = readings::inverted(&inverted).unwrap();
     inverted.claim = Some(right(&inverted.problem, &other));
     assert!(hint(&inverted).starts_with("agrees if the mask is inverted"));
 
     let mut grouped = case(base(), 1);
-    let (problem, inputs) = statements::expanded(&grouped, |h, kv, _| h % kv).unwrap();
+    let (problem, inputs) = readings::expanded(&grouped, |h, kv, _| h % kv).unwrap();
     grouped.claim = Some(right(&problem, &inputs));
     assert!(hint(&grouped).starts_with("agrees if grouped heads are interleaved"));
 }

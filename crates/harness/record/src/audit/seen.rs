@@ -1,0 +1,304 @@
+//! The rules that the time of a call is held against, by what its processes did beside their samples.
+
+use super::doubt::duration;
+use super::{Audit, Doubt, Fresh, Rule};
+use crate::stats;
+
+/// Both clocks may differ by this share.
+const CLOCKS: f64 = 0.02;
+/// One call alone may take so many times as long as each of many.
+const ALONE: f64 = 1.5;
+/// The first call on other inputs likewise, if there are enough of them,
+const FRESH: f64 = 1.07;
+/// which is so many,
+const ENOUGH: usize = 10;
+/// and else, when each of them may well have been disturbed;
+const FEW: f64 = 1.3;
+/// and where the inputs are others altogether, with which a kernel may have more to do.
+const ROTATED: f64 = 1.4;
+/// New pages may take this share of `load` or of a first call, at most,
+const PAGED: f64 = 0.3;
+/// and each of them so many nanoseconds.
+const FAULT_NS: f64 = 5_000.0;
+/// Operands that the caches do not hold slow a call down by what copying them takes, but by no more than this share of it.
+const COLD: f64 = 0.15;
+/// `load` and `store` together may take so many copies of the same bytes,
+const COPIES: f64 = 4.0;
+/// so many more of what one copy takes beyond this, nanoseconds: memory of that size is given back to the system when it is freed, and
+/// comes page by page,
+const PAGED_COPIES: f64 = 8.0;
+const PAGED_NS: f64 = 500_000.0;
+/// and this share of a call.
+const SHARE: f64 = 0.1;
+/// Reading the kernel's accounts takes processor time itself: this much at most, nanoseconds.
+const LOOK_NS: f64 = 10_000.0;
+/// Threads may be exceeded by this much.
+const THREADS: f64 = 0.02;
+/// The first call may take so many later ones.
+const FIRST: f64 = 20.0;
+
+/// What reading the clock, and a processor that has forgotten which way branches go, add to one call, nanoseconds.
+const CALL_NS: f64 = 1_000.0;
+/// What waiting for a device adds to a call that is made alone.
+const DEVICE_NS: f64 = 200_000.0;
+/// What waking threads adds to one that follows a pause.
+const WAKE_NS: f64 = 60_000.0;
+/// What it adds where inputs are so few that it had learned which way every branch goes: exponentials branch.
+const LEARNED_NS: f64 = 60_000.0;
+/// What short calls of `load` and `store` take at most.
+const SHORT_NS: f64 = 10_000.0;
+/// The kernel's accounts of the processor time of a process are no finer than this;
+const ACCOUNT_NS: f64 = 1e6;
+/// and those of its children.
+const CHILDREN_NS: f64 = 20e6;
+/// What a library may take to start its threads and to touch its memory.
+const START_NS: f64 = 20e6;
+
+/// What was seen of calls of the same kind, in one process or several.
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    /// What each of the processes did beside its samples, and its calls per sample.
+    pub audits: Vec<(&'a Audit, u32)>,
+    /// The time of a call, nanoseconds: the median over the processes.
+    pub call_ns: f64,
+    /// Threads that were allowed.
+    pub threads: usize,
+}
+
+impl Seen<'_> {
+    /// The first rule that is broken.
+    ///
+    /// Whatever disturbs a call makes it longer. So of all calls of a kind, in all processes, the fastest counts: with t the
+    /// time of a call, and c that of copying operands and result once,
+    ///
+    /// ```text
+    /// linearity       a call alone, where samples are of many <= 1.5 t + 1 us
+    /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 1 us; t may be that of calls just before: then the
+    ///                 median counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
+    ///                 on inputs that are others altogether <= 1.4 t + min(c, 0.15 t) + 60 us
+    ///                 without what others had of the processor and what new pages take, up to 5 us each and 0.3 of the call
+    /// escaped work    load and store, load and store of the last result <= 4 c + 8 max(0, c - 500 us) + 0.1 t + 10 us
+    ///                 load, the first call and store of one moment <= the sum of what both rules allow; a thread takes part of the
+    ///                 processor time
+    /// first call      processor time of the first load and call <= 20 threads t + 20 ms
+    /// processor time  of threads <= (threads + 0.02) wall + 1 ms, of children <= 20 ms
+    /// clock           the two clocks differ by <= 0.02 wall + 1 ms
+    /// ```
+    ///
+    /// The last two of the median process: nothing disturbs them. Of several threads, a call that is made alone may take 60 us
+    /// instead of 1 us more. Where a device computes it may take 200 us, and escaped work, the first call and processor time say
+    /// nothing.
+    pub fn doubt(&self) -> Option<Doubt> {
+        let evidence = Evidence::new(self);
+        let checks = evidence.first_calls().into_iter().chain(evidence.phases());
+        let mut checks = checks.chain(evidence.processes());
+        // A device is loaded over a bus, and its driver has threads of its own.
+        let elsewhere = [Rule::Escaped, Rule::FirstCall, Rule::Processor];
+        let says_nothing =
+            |check: &Check| evidence.reading.on_device && elsewhere.contains(&check.rule);
+        let broken = checks.find(|check| check.found > check.most && !says_nothing(check));
+        broken.map(|check| check.doubt(self.call_ns))
+    }
+}
+
+/// What a rule found, and what it allows, nanoseconds.
+struct Check {
+    rule: Rule,
+    /// What was found, as the beginning of a sentence.
+    what: &'static str,
+    found: f64,
+    most: f64,
+}
+
+impl Check {
+    fn doubt(&self, call_ns: f64) -> Doubt {
+        let [found, most, call] = [self.found, self.most, call_ns].map(duration);
+        let detail = format!("{} {found}, where calls of {call} allow {most}", self.what);
+        Doubt { rule: self.rule, detail }
+    }
+}
+
+/// What a first call is read with.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// Threads that were allowed.
+    threads: f64,
+    /// Whether a device computes: processors wait then.
+    on_device: bool,
+    /// What a new page takes, nanoseconds.
+    fault_ns: f64,
+}
+
+impl Reading {
+    /// The time of `load`, of the call and of `store` without what others had of the processor, and without what the system
+    /// took for new pages: they are new where `load` gave the old ones back. It is no less than each thread's part of the processor time, of
+    /// which reading that time takes a little.
+    fn times(self, fresh: &Fresh) -> [f64; 3] {
+        let wall = [fresh.load_ns, fresh.call_ns, fresh.store_ns];
+        let waited = fresh.waited_ns.unwrap_or_default();
+        let faults = [fresh.load_faults, fresh.call_faults, 0];
+        [0, 1, 2].map(|at| {
+            let processor_ns = fresh.processor_ns.filter(|_| !self.on_device);
+            let part = processor_ns.map_or(0.0, |ns| (ns[at] as f64 - LOOK_NS) / self.threads);
+            let ns = part.max(wall[at].saturating_sub(waited[at]) as f64);
+            ns - (faults[at] as f64 * self.fault_ns).min(PAGED * ns)
+        })
+    }
+}
+
+/// What the checks are made of.
+struct Evidence<'a> {
+    seen: &'a Seen<'a>,
+    /// Of all processes.
+    fresh: Vec<&'a Fresh>,
+    reading: Reading,
+    /// Of copying operands and result once: the slowest process.
+    copy_ns: f64,
+    /// What a call that is made alone may take more than one of many.
+    alone_ns: f64,
+    /// What a first call may take of the usual time.
+    first: f64,
+}
+
+impl<'a> Evidence<'a> {
+    fn new(seen: &'a Seen<'a>) -> Self {
+        let audits = || seen.audits.iter().map(|(audit, _)| *audit);
+        let fresh: Vec<&Fresh> = audits().flat_map(|audit| &audit.fresh).collect();
+        let on_device = audits().any(|audit| audit.on_device);
+        let fault_ns = least(audits().map(|audit| audit.fault_ns)).min(FAULT_NS);
+        let few = fresh.iter().all(|fresh| fresh.before_ns == 0) && fresh.len() < ENOUGH;
+        Evidence {
+            seen,
+            reading: Reading { threads: seen.threads as f64, on_device, fault_ns },
+            copy_ns: audits().map(|audit| audit.copy_ns).max().unwrap_or(0) as f64,
+            alone_ns: match (on_device, seen.threads > 1) {
+                (true, _) => DEVICE_NS,
+                (false, true) => WAKE_NS,
+                (false, false) => CALL_NS,
+            },
+            first: if few { FEW } else { FRESH },
+            fresh,
+        }
+    }
+
+    /// What is allowed for operands that the caches do not hold.
+    fn cold_ns(&self) -> f64 {
+        self.copy_ns.min(COLD * self.seen.call_ns)
+    }
+
+    /// What `load` and `store` may take together.
+    fn copies_ns(&self) -> f64 {
+        let paged = PAGED_COPIES * (self.copy_ns - PAGED_NS).max(0.0);
+        COPIES * self.copy_ns + paged + SHARE * self.seen.call_ns + SHORT_NS
+    }
+
+    /// Of `fresh`, the least of the times that `of` reads; or, if that is less, what they take beyond `times` the calls just before
+    /// them: what slows the machine down for a while slows down both.
+    fn shortest(&self, times: f64, fresh: &[&Fresh], of: impl Fn([f64; 3]) -> f64) -> f64 {
+        let read = |fresh: &Fresh| of(self.reading.times(fresh));
+        let beside = fresh.iter().filter(|fresh| fresh.before_ns > 0);
+        let beyond = beside.map(|fresh| read(fresh) - times * fresh.before_ns as f64);
+        let beyond = stats::median(&beyond.collect::<Vec<_>>());
+        let beside = beyond.map(|beyond| times * self.seen.call_ns + beyond);
+        fresh.iter().map(|fresh| read(fresh)).chain(beside).reduce(f64::min).unwrap_or(0.0)
+    }
+
+    /// Calls that are made alone, and the first on other inputs.
+    fn first_calls(&self) -> [Check; 3] {
+        let call_ns = self.seen.call_ns;
+        let many = self.seen.audits.iter().filter(|(_, reps)| *reps > 1);
+        let rotated: Vec<&Fresh> =
+            self.fresh.iter().copied().filter(|fresh| fresh.rotated).collect();
+        [
+            Check {
+                rule: Rule::Linearity,
+                what: "a call alone takes",
+                found: least(many.map(|(audit, _)| audit.single_ns)),
+                most: ALONE * call_ns + self.alone_ns,
+            },
+            Check {
+                rule: Rule::Fresh,
+                what: "the first call on other inputs takes",
+                found: self.shortest(FRESH, &self.fresh, |[_, call, _]| call),
+                most: self.first * call_ns + self.cold_ns() + self.alone_ns,
+            },
+            Check {
+                rule: Rule::Fresh,
+                what: "the first call on rotated inputs takes",
+                found: self.shortest(ROTATED, &rotated, |[_, call, _]| call),
+                most: ROTATED * call_ns + self.cold_ns() + LEARNED_NS.max(self.alone_ns),
+            },
+        ]
+    }
+
+    /// `load` and `store`, alone and together with the call between them.
+    fn phases(&self) -> [Check; 3] {
+        let each: Vec<[f64; 3]> =
+            self.fresh.iter().map(|fresh| self.reading.times(fresh)).collect();
+        let fastest =
+            |at: usize| each.iter().map(|times| times[at]).reduce(f64::min).unwrap_or(0.0);
+        let (load, store) = (fastest(0), fastest(2));
+        let last_store = least(self.audits().map(|audit| audit.store_ns));
+        let check = |what, found, most| Check { rule: Rule::Escaped, what, found, most };
+        let together = self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns;
+        [
+            check("`load` and `store` take", load + store, self.copies_ns()),
+            check(
+                "`load`, the first call and `store` together take",
+                self.shortest(FRESH, &self.fresh, |times| times.into_iter().sum()),
+                together + self.copies_ns(),
+            ),
+            check("`load` and the last `store` take", load + last_store, self.copies_ns()),
+        ]
+    }
+
+    /// Processor time, and the two clocks.
+    fn processes(&self) -> [Check; 4] {
+        let threads = self.reading.threads;
+        let excess =
+            |audit: &Audit| audit.processor_ns as f64 - (threads + THREADS) * audit.wall_ns as f64;
+        let apart = |audit: &Audit| {
+            let known = audit.wall_ns > 0;
+            if known { audit.wall_ns.abs_diff(audit.clock_ns) as f64 } else { 0.0 }
+        };
+        [
+            Check {
+                rule: Rule::FirstCall,
+                what: "the first load and call take",
+                found: least(self.audits().filter_map(|audit| audit.first_call_ns)),
+                most: FIRST * threads * self.seen.call_ns + START_NS,
+            },
+            Check {
+                rule: Rule::Processor,
+                what: "more than its threads may, the process worked for",
+                found: self.middle(excess),
+                most: ACCOUNT_NS,
+            },
+            Check {
+                rule: Rule::Processor,
+                what: "its children worked for",
+                found: self.middle(|audit| audit.children_ns as f64),
+                most: CHILDREN_NS,
+            },
+            Check {
+                rule: Rule::Clock,
+                what: "the two clocks differ by",
+                found: self.middle(apart),
+                most: CLOCKS * self.middle(|audit| audit.wall_ns as f64) + ACCOUNT_NS,
+            },
+        ]
+    }
+
+    fn audits(&self) -> impl Iterator<Item = &'a Audit> {
+        self.seen.audits.iter().map(|(audit, _)| *audit)
+    }
+
+    /// Of the median process.
+    fn middle(&self, of: impl Fn(&Audit) -> f64) -> f64 {
+        stats::median(&self.audits().map(of).collect::<Vec<_>>()).unwrap_or(0.0)
+    }
+}
+
+fn least(times: impl Iterator<Item = u64>) -> f64 {
+    times.min().unwrap_or(0) as f64
+}

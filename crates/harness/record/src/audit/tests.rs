@@ -1,0 +1,192 @@
+//! Each rule, broken and kept.
+
+use attn_core::{Bytes, DType, Flops, Work};
+
+use super::*;
+use crate::limits::{Ceilings, FmaPeak, Rate};
+
+const T: f64 = 100_000.0;
+
+type Change = fn(&mut Audit);
+
+/// An honest process whose calls take [`T`] nanoseconds.
+fn honest() -> Audit {
+    let fresh = Fresh { load_ns: 4_000, call_ns: 101_000, store_ns: 1_000, ..Fresh::default() };
+    let rotated = Fresh { call_ns: 140_000, rotated: true, ..fresh };
+    Audit {
+        seed: 1,
+        first_call_ns: Some(2_000_000),
+        single_ns: 99_000,
+        copy_ns: 3_000,
+        fault_ns: 500,
+        fresh: vec![fresh, fresh, rotated, fresh],
+        store_ns: 1_000,
+        wall_ns: 60_000_000,
+        clock_ns: 60_000_000,
+        processor_ns: 60_000_000,
+        children_ns: 0,
+        on_device: false,
+        restarts: 0,
+    }
+}
+
+fn doubt(audits: &[Audit], reps: u32) -> Option<Doubt> {
+    let audits = audits.iter().map(|audit| (audit, reps)).collect();
+    Seen { audits, call_ns: T, threads: 1 }.doubt()
+}
+
+#[test]
+fn an_honest_process_is_not_doubted_and_every_rule_can_be_broken() {
+    let three = || [honest(), honest(), honest()];
+    assert_eq!(doubt(&three(), 4), None);
+    let changes: [(Rule, Change); 9] = [
+        (Rule::Linearity, |audit| audit.single_ns = 152_000),
+        (Rule::Fresh, |audit| audit.fresh.iter_mut().for_each(|f| f.call_ns = 112_000)),
+        (Rule::Fresh, |audit| audit.fresh[2].call_ns = 264_000),
+        (Rule::Escaped, |audit| audit.fresh.iter_mut().for_each(|f| f.load_ns = 32_000)),
+        (Rule::Escaped, |audit| audit.store_ns = 29_000),
+        // Sometimes in the first call, sometimes in `store`.
+        (Rule::Escaped, |audit| {
+            for (at, fresh) in audit.fresh.iter_mut().enumerate() {
+                let [early, late] = [(150_000, 1_000), (1_000, 150_000)];
+                (fresh.call_ns, fresh.store_ns) = if at % 2 == 0 { early } else { late };
+            }
+        }),
+        (Rule::FirstCall, |audit| audit.first_call_ns = Some(23_000_000)),
+        (Rule::Processor, |audit| audit.processor_ns = 64_000_000),
+        (Rule::Clock, |audit| audit.clock_ns = 57_000_000),
+    ];
+    for (rule, change) in changes {
+        let mut audits = three();
+        audits.iter_mut().for_each(change);
+        let found = doubt(&audits, 4).unwrap();
+        assert_eq!(found.rule, rule, "{found}");
+        // What disturbs one process of three proves nothing.
+        let mut audits = three();
+        change(&mut audits[0]);
+        assert_eq!(doubt(&audits, 4), None, "{rule:?}");
+    }
+}
+
+#[test]
+fn threads_may_have_to_be_woken() {
+    let mut audit = honest();
+    audit.single_ns = 190_000;
+    audit.fresh.iter_mut().for_each(|fresh| fresh.call_ns = 150_000);
+    let doubted = |threads| {
+        let (audits, call_ns) = (vec![(&audit, 4)], T);
+        Seen { audits, call_ns, threads }.doubt().is_some()
+    };
+    assert!(doubted(1) && !doubted(2));
+}
+
+#[test]
+fn single_calls_tell_nothing_where_samples_are_single_calls() {
+    let audit = Audit { single_ns: 900_000, ..honest() };
+    assert!(doubt(std::slice::from_ref(&audit), 2).is_some());
+    assert_eq!(doubt(&[audit], 1).map(|doubt| doubt.rule), None);
+}
+
+#[test]
+fn a_device_is_loaded_over_a_bus_and_waited_for() {
+    let mut audit = Audit { single_ns: 300_000, processor_ns: 240_000_000, ..honest() };
+    audit.fresh.iter_mut().for_each(|fresh| {
+        (fresh.load_ns, fresh.processor_ns) = (900_000, Some([900_000, 1_000, 1_000]));
+    });
+    assert!(doubt(std::slice::from_ref(&audit), 4).is_some());
+    audit.on_device = true;
+    assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
+    audit.single_ns = 500_000;
+    assert_eq!(doubt(&[audit], 4).unwrap().rule, Rule::Linearity);
+}
+
+#[test]
+fn few_first_calls_may_all_have_been_disturbed() {
+    let mut audit = honest();
+    audit.fresh.iter_mut().for_each(|fresh| fresh.call_ns = 120_000);
+    assert_eq!(doubt(std::slice::from_ref(&audit), 4), None, "four calls");
+    let found = doubt(&[audit.clone(), audit.clone(), audit], 4).unwrap();
+    assert_eq!(
+        found.to_string(),
+        "fresh call: the first call on other inputs takes 120.0 us, where calls of 100.0 us allow 111.0 us"
+    );
+}
+
+#[test]
+fn calls_just_before_say_what_a_first_call_may_take() {
+    let three = |call_ns: u64, before_ns: u64| {
+        let mut audit = honest();
+        audit.fresh.iter_mut().for_each(|fresh| {
+            (fresh.call_ns, fresh.before_ns) = (call_ns, before_ns);
+        });
+        audit
+    };
+    assert_eq!(doubt(&[three(120_000, 0)], 4), None, "few");
+    assert_eq!(doubt(&[three(120_000, 118_000)], 4), None, "as slow as the calls before");
+    let found = doubt(&[three(120_000, 99_000)], 4).unwrap();
+    assert_eq!(found.rule, Rule::Fresh, "few, but slower than the calls before");
+    // One call that was disturbed before proves nothing for the others.
+    let mut audit = three(120_000, 99_000);
+    audit.fresh[0].before_ns = 150_000;
+    assert!(doubt(&[audit], 4).is_some());
+}
+
+#[test]
+fn what_others_take_from_the_processor_is_no_part_of_a_first_call() {
+    let mut audit = honest();
+    for fresh in &mut audit.fresh {
+        fresh.call_ns = 8_000_000;
+        fresh.processor_ns = Some([4_000, 101_000, 1_000]);
+        fresh.waited_ns = Some([0, 7_899_000, 0]);
+    }
+    assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
+    // It slept, as if for a process that computes in its place.
+    audit.fresh.iter_mut().for_each(|fresh| fresh.waited_ns = Some([0; 3]));
+    assert!(doubt(&[audit], 4).is_some());
+}
+
+#[test]
+fn memory_that_is_new_to_a_first_call_takes_time_that_is_not_its_own() {
+    let mut audit = honest();
+    let mut of = |call_ns, faults| {
+        let first = Fresh { load_ns: 4_000, call_ns, call_faults: faults, ..Fresh::default() };
+        audit.fresh = vec![first; 12];
+        doubt(std::slice::from_ref(&audit), 4).map(|doubt| doubt.rule)
+    };
+    assert_eq!([of(130_000, 0), of(130_000, 50)], [Some(Rule::Fresh), None]);
+    // As much as it likes it cannot have been.
+    assert_eq!(of(180_000, 1000), Some(Rule::Fresh));
+}
+
+#[test]
+fn another_thread_that_helps_with_a_first_call_saves_nothing() {
+    let mut audit = honest();
+    let both = |ns: [u64; 3]| move |fresh: &mut Fresh| fresh.processor_ns = Some(ns);
+    audit.fresh.iter_mut().for_each(both([12_000, 110_000, 9_000]));
+    assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
+    audit.fresh.iter_mut().for_each(both([4_000, 185_000, 1_000]));
+    let doubted = |threads| {
+        let (audits, call_ns) = (vec![(&audit, 4)], T);
+        Seen { audits, call_ns, threads }.doubt().map(|doubt| doubt.rule)
+    };
+    assert_eq!([doubted(1), doubted(2)], [Some(Rule::Fresh), None]);
+}
+
+#[test]
+fn a_rate_beyond_the_peak_is_doubted_and_one_a_little_above_is_not() {
+    let gflops = Rate { best: 100.0, median: 90.0, samples: 9 };
+    let peak = FmaPeak { isa: "x".into(), dtype: DType::F32, threads: 1, gflops };
+    let ceilings = Ceilings::new(vec![peak], vec![DType::F32], Vec::new(), Vec::new());
+    let work = Work { pairs: 1, flops: Flops(10_400_000), exps: 0, tanhs: 0, bytes: Bytes(8) };
+    let of = |ns, threads| Doubt::of_rate(&ceilings, &work, DType::F32, threads, ns);
+    assert_eq!(of(T, 1), None);
+    assert_eq!(of(T / 2.0, 1).unwrap().rule, Rule::Ceiling);
+    assert_eq!(of(T / 2.0, 2), None, "not measured");
+}
+
+#[test]
+fn a_rule_has_a_name_of_its_own() {
+    let mut names = Rule::ALL.map(Rule::name);
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
+}
