@@ -13,7 +13,7 @@ pub(super) struct Engine {
     pub(super) problem: Problem,
     /// The result `[B, Hq, Nq, Dv]`.
     pub(super) o: Vec<f32>,
-    operands: Option<Arc<Operands>>,
+    operands: Arc<Operands>,
 }
 
 /// Whether the engine computes the problem as stated.
@@ -36,18 +36,22 @@ impl Engine {
     /// Room for the result of `problem`.
     pub(super) fn new(problem: &Problem) -> Self {
         let o = vec![0.0; problem.shape().out().iter().product()];
-        Engine { problem: problem.clone(), o, operands: None }
+        Engine { problem: problem.clone(), o, operands: Arc::new(Operands::new(problem)) }
     }
 
-    /// Copies the operands.
+    /// Copies the operands, to where they were before if nobody else reads them.
     pub(super) fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        self.operands = Some(Arc::new(Operands::new(&self.problem, inputs)?));
-        Ok(())
+        if Arc::get_mut(&mut self.operands).is_none() {
+            self.operands = Arc::new(Operands::new(&self.problem));
+        }
+        let operands =
+            Arc::get_mut(&mut self.operands).expect("nobody else has what was just made");
+        operands.load(&self.problem, inputs)
     }
 
     /// What was loaded last.
     pub(super) fn operands(&self) -> &Arc<Operands> {
-        self.operands.as_ref().expect("the plan has loaded before it runs")
+        &self.operands
     }
 
     /// Rows of all heads and batches.

@@ -48,7 +48,8 @@ pub(super) struct Operands {
     scale: f32,
     /// Keys that each row of a head admits: those before this one.
     ends: Vec<usize>,
-    q: Vec<f32>,
+    /// q, k and v as they were given.
+    given: [Vec<f32>; 3],
     k: Vec<f32>,
     v: Vec<f32>,
 }
@@ -60,13 +61,9 @@ pub(super) struct Weights {
 }
 
 impl Operands {
-    /// Copies the operands and zeroes what no query reads.
-    pub(super) fn new(problem: &Problem, inputs: &Inputs) -> Result<Self, BackendError> {
+    /// Room for the operands of `problem`.
+    pub(super) fn new(problem: &Problem) -> Self {
         let shape = problem.shape();
-        let [mut q, mut k, mut v] =
-            [elements(inputs.q())?, elements(inputs.k())?, elements(inputs.v())?]
-                .map(<[f32]>::to_vec);
-        inputs.zero_unread(problem, [&mut q, &mut k, &mut v]);
         let mut operands = Operands {
             heads_q: shape.heads_q,
             heads_kv: shape.heads_kv,
@@ -76,18 +73,34 @@ impl Operands {
             dim_v: shape.dim_v,
             scale: problem.scale() as f32,
             ends: (0..shape.len_q).map(|i| problem.admitted(0, i).end).collect(),
-            q,
+            given: [shape.q(), shape.k(), shape.v()].map(|dims| vec![0.0; dims.iter().product()]),
             k: Vec::new(),
             v: Vec::new(),
         };
-        operands.k = operands.transposed(&k);
-        operands.v = operands.filled_up(&v);
-        Ok(operands)
+        let heads = shape.batch * shape.heads_kv;
+        operands.k = vec![0.0; heads * shape.dim * operands.stride()];
+        operands.v = vec![0.0; heads * operands.size_v()];
+        operands
+    }
+
+    /// Copies the operands and zeroes what no query reads.
+    pub(super) fn load(&mut self, problem: &Problem, inputs: &Inputs) -> Result<(), BackendError> {
+        for (to, from) in self.given.iter_mut().zip([inputs.q(), inputs.k(), inputs.v()]) {
+            to.copy_from_slice(elements(from)?);
+        }
+        inputs.zero_unread(problem, self.given.each_mut().map(|x| &mut x[..]));
+        self.transpose();
+        self.fill_up();
+        Ok(())
     }
 
     /// Rows of all heads and batches.
     pub(super) fn rows(&self) -> usize {
-        self.q.len() / self.dim
+        self.q().len() / self.dim
+    }
+
+    fn q(&self) -> &[f32] {
+        &self.given[0]
     }
 
     /// Columns of the output.
@@ -106,28 +119,32 @@ impl Operands {
         self.dim_v.next_multiple_of(BLOCK)
     }
 
-    fn transposed(&self, k: &[f32]) -> Vec<f32> {
-        let (dim, stride) = (self.dim, self.stride());
-        let mut transposed = vec![0.0; k.len() / self.len_k * stride];
-        let heads = transposed.chunks_exact_mut(dim * stride);
-        for (to, from) in heads.zip(k.chunks_exact(dim * self.len_k)) {
-            for (j, key) in from.chunks_exact(dim).enumerate() {
-                key.iter().enumerate().for_each(|(d, &x)| to[d * stride + j] = x);
-            }
-        }
-        transposed
+    /// Elements of v of a head.
+    fn size_v(&self) -> usize {
+        self.len_k.next_multiple_of(BLOCK) * self.width_v()
     }
 
-    fn filled_up(&self, v: &[f32]) -> Vec<f32> {
-        let (dim_v, width) = (self.dim_v, self.width_v());
-        let len = self.len_k.next_multiple_of(BLOCK) * width;
-        let mut filled = vec![0.0; v.len() / (self.len_k * dim_v) * len];
-        for (to, from) in filled.chunks_exact_mut(len).zip(v.chunks_exact(self.len_k * dim_v)) {
+    fn transpose(&mut self) {
+        let (dim, stride) = (self.dim, self.stride());
+        let [_, k, _] = &self.given;
+        let heads = self.k.chunks_exact_mut(dim * stride);
+        for (to, from) in heads.zip(k.chunks_exact(dim * self.len_k)) {
+            for (d, to) in to.chunks_exact_mut(stride).enumerate() {
+                let column = from.iter().skip(d).step_by(dim);
+                to.iter_mut().zip(column).for_each(|(to, &x)| *to = x);
+            }
+        }
+    }
+
+    fn fill_up(&mut self) {
+        let (dim_v, width, size) = (self.dim_v, self.width_v(), self.size_v());
+        let [.., v] = &self.given;
+        let heads = self.v.chunks_exact_mut(size);
+        for (to, from) in heads.zip(v.chunks_exact(self.len_k * dim_v)) {
             for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(dim_v)) {
                 to[..dim_v].copy_from_slice(from);
             }
         }
-        filled
     }
 
     /// The key and value head that `row` reads.
@@ -250,7 +267,7 @@ impl Operands {
     ) -> [[f32; BLOCK]; R] {
         let (dim, stride, depth) = (self.dim, self.stride(), (shortcut.depth)(self.dim));
         let keys = &self.k[self.head(row) * dim * stride..][..dim * stride];
-        let queries: [&[f32]; R] = std::array::from_fn(|r| &self.q[(row + r) * dim..][..depth]);
+        let queries: [&[f32]; R] = std::array::from_fn(|r| &self.q()[(row + r) * dim..][..depth]);
         let mut sums = [[0.0; BLOCK]; R];
         for (d, keys) in keys.chunks_exact(stride).take(depth).enumerate() {
             let keys: &[f32; BLOCK] =
@@ -282,7 +299,7 @@ impl Operands {
         shortcut: &Shortcut,
     ) {
         let (stride, width) = (self.stride(), self.width_v());
-        let size = self.len_k.next_multiple_of(BLOCK) * width;
+        let size = self.size_v();
         let values = &self.v[self.head(row) * size..][..size];
         let weights: [&[f32]; R] = std::array::from_fn(|r| &p[r * stride..][..stride]);
         let is_used = |block: &usize| {
@@ -319,7 +336,7 @@ impl Operands {
         let first = block / BLOCKS_OF_A_MEAN * BLOCKS_OF_A_MEAN * BLOCK;
         let some = (first..self.len_k).step_by(BLOCK).take(BLOCKS_OF_A_MEAN);
         let score = |j: usize| -> f32 {
-            let query = &self.q[row * dim..][..dim];
+            let query = &self.q()[row * dim..][..dim];
             query.iter().enumerate().map(|(d, q)| q * keys[d * stride + j]).sum()
         };
         some.map(score).sum::<f32>() * self.scale
