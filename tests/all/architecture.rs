@@ -235,14 +235,14 @@ fn the_top_level_is_fixed() {
     }
 }
 
-/// A receipt states the version of the library that is linked, not of one that once was.
+/// A backend states the version of the library that is linked, not of one that once was.
 #[test]
 fn receipts_name_the_versions_in_the_lock_file() {
     let lock = metadata().workspace_root.join("Cargo.lock");
     let lock = fs::read_to_string(lock).expect("the lock file is readable");
     for entry in backends_here() {
-        let receipt = entry.backend.probe().expect("it runs here");
-        for library in receipt.library.split(", ") {
+        let info = entry.backend.probe().expect("it runs here");
+        for library in info.library.split(", ") {
             let (name, version) = library.split_once(' ').expect("`name version`");
             let linked = format!("name = \"{name}\"\nversion = \"{version}\"\n");
             assert!(lock.contains(&linked), "{library} is not in Cargo.lock");

@@ -2,15 +2,15 @@
 
 use std::num::NonZeroU32;
 
-use attn_bench::cell::sampling::Timing;
+use attn_bench::cell::sampling::SamplingTimes;
 use attn_bench::run::Fixture;
 use attn_bench::worker::{Answer, Ask, CellId, Choice, Host, Reply, Setup, Timed, serve};
 use attn_cli::registry::NAIVE;
 use attn_core::{
-    Backend, BackendError, BackendId, DType, Exec, Family, Finding, Inputs, Output, Plan, Problem,
-    ProblemSpec, Receipt, Shape, Unavailable, Unsupported, Verdict,
+    Backend, BackendError, BackendId, BackendInfo, DType, Exec, Finding, InputDistribution, Inputs,
+    Output, Plan, Problem, ProblemSpec, Shape, Unavailable, Unsupported, Verdict,
 };
-use attn_record::Model;
+use attn_record::Timing;
 
 /// Naive attention with one fault.
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ impl Backend for Faulty {
         BackendId::new("faulty")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
         NAIVE.probe()
     }
 
@@ -111,10 +111,11 @@ fn found(fault: Fault) -> (Verdict, Option<String>, usize) {
     let folder = tempfile::tempdir().unwrap();
     let shape = Shape { batch: 2, ..Shape::square(2, 9, 8) };
     let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
-    let inputs = [1, 2].map(|seed| Inputs::generate(&problem, Family::Normal, seed));
+    let inputs = [1, 2].map(|seed| Inputs::generate(&problem, InputDistribution::Normal, seed));
     let files = Fixture::of(&problem, inputs, &NAIVE, folder.path()).unwrap();
     let results = files.results().unwrap();
-    let timing = Timing { warmup_ms: 1, sampling_ms: 1, min_samples: 2, min_sample_us: 10 };
+    let sampling_times =
+        SamplingTimes { warmup_ms: 1, sampling_ms: 1, min_samples: 2, min_sample_us: 10 };
     let setup = Setup {
         backend: "faulty".into(),
         on_device: false,
@@ -124,7 +125,7 @@ fn found(fault: Fault) -> (Verdict, Option<String>, usize) {
         case: files.b.clone(),
         results: results.path().into(),
     };
-    let timed = Timed { model: Model::Kernel, timing, cold_bytes: 0, spread: Vec::new() };
+    let timed = Timed { timing: Timing::Kernel, sampling_times, cold_bytes: 0, spread: Vec::new() };
     let asks = [Ask::Prepare(setup), Ask::Check { case: files.a.clone() }, Ask::Measure(timed)];
     let mut input = b"{\"nonce\":\"n\"}\n".to_vec();
     for ask in &asks {
@@ -140,7 +141,7 @@ fn found(fault: Fault) -> (Verdict, Option<String>, usize) {
     else {
         panic!("{replies:?}");
     };
-    let arithmetic = &ready.receipt.arithmetic;
+    let arithmetic = &ready.info.arithmetic;
     let check = files.judge_first(results.path(), first, arithmetic).unwrap();
     let Answer::Measured { process, stored, .. } = last else { panic!("{last:?}") };
     let last = files.judge_last(results.path(), stored, arithmetic).unwrap();

@@ -4,7 +4,7 @@
 mod reference;
 
 use attn_cli::registry;
-use attn_core::{Alignment, DType, Exec, Family, Inputs, Problem, ProblemSpec, Shape};
+use attn_core::{Alignment, DType, Exec, InputDistribution, Inputs, Problem, ProblemSpec, Shape};
 use attn_head::{Biases, Engines, Layer, LayerProblem, LayerSpec, Projection, Weights};
 use proptest::prelude::*;
 use reference::Reference;
@@ -14,7 +14,7 @@ use crate::threads;
 
 fn normal(count: usize, seed: u64, deviation: f64) -> Vec<f32> {
     let spec = ProblemSpec::new(Shape::square(1, count, 1), DType::F32);
-    let inputs = Inputs::generate(&Problem::new(spec).unwrap(), Family::Normal, seed);
+    let inputs = Inputs::generate(&Problem::new(spec).unwrap(), InputDistribution::Normal, seed);
     inputs.q().data().to_f64().iter().map(|x| (x * deviation) as f32).collect()
 }
 
@@ -92,7 +92,7 @@ fn cases() -> Vec<Case> {
 fn supporting(problem: &LayerProblem) -> Vec<attn_bench::run::Entry> {
     let mut entries = backends_here();
     entries.retain(|entry| entry.backend.supports(problem.attention()).is_ok());
-    // Four compute everything, two rungs of flash any scaled dot product on any processor.
+    // Four compute everything, two variants of flash any scaled dot product on any processor.
     assert!(entries.len() >= 6, "{}", problem.attention());
     entries
 }

@@ -9,8 +9,9 @@ use std::num::NonZeroUsize;
 
 use attn_bench::random::draw;
 use attn_core::{
-    Alignment, Backend, DType, Data, Exec, Family, InputParts, Inputs, MaskKind, MaskSpec, Problem,
-    ProblemSpec, Score, ScoreKind, ScoreWeights, Shape, Span, Tensor, ThreadPolicy, compute,
+    Alignment, Backend, DType, Data, Exec, InputDistribution, InputParts, Inputs, MaskKind,
+    MaskSpec, Problem, ProblemSpec, Score, ScoreKind, ScoreWeights, Shape, Span, Tensor,
+    ThreadPolicy, compute,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -33,7 +34,7 @@ fn problem(number: u64, strip: impl Fn(&mut ProblemSpec)) -> Problem {
 }
 
 fn inputs(problem: &Problem, number: u64) -> Inputs {
-    Inputs::generate(problem, Family::Normal, number)
+    Inputs::generate(problem, InputDistribution::Normal, number)
 }
 
 /// With a number of threads that is drawn from the problem: a problem always has the same.
@@ -476,7 +477,7 @@ proptest! {
         let p = problem(number, |_| {});
         let x = inputs(&p, number);
         for_each_backend(&p, |backend| {
-            if backend.probe().is_ok_and(|receipt| receipt.threads != ThreadPolicy::PerCall) {
+            if backend.probe().is_ok_and(|info| info.threads != ThreadPolicy::PerCall) {
                 return Ok(());
             }
             let with = |threads| {

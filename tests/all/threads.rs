@@ -12,7 +12,7 @@ pub(crate) const MOST: usize = 4;
 /// One alone where a library fixes its threads for the life of a process: to compute with more, it needs a process of
 /// its own, which `attn check --threads` gives it.
 pub(crate) fn exec(backend: &dyn Backend, name: &str) -> Exec {
-    match backend.probe().map(|receipt| receipt.threads) {
+    match backend.probe().map(|info| info.threads) {
         Ok(ThreadPolicy::PerCall) => drawn(name),
         Ok(ThreadPolicy::PerProcess | ThreadPolicy::Device) | Err(_) => Exec::SINGLE,
     }

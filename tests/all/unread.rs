@@ -6,8 +6,8 @@
 use attn_bench::random::draw;
 use attn_cli::registry;
 use attn_core::{
-    Backend, DType, Data, Exec, Family, Feature, Fenced, InputParts, Inputs, Mask, Output, Problem,
-    Score, Shape, Tensor, compute,
+    Backend, DType, Data, Exec, Feature, Fenced, InputDistribution, InputParts, Inputs, Mask,
+    Output, Problem, Score, Shape, Tensor, compute,
 };
 
 const SEED: u64 = 4027;
@@ -127,7 +127,7 @@ fn what_nobody_reads_may_hold_anything() {
     let (mut empty_rows, mut masks, mut results) = (0, 0, vec![0; backends.len()]);
     for number in 0..PROBLEMS {
         let (problem, seed) = problem(number);
-        let clean = Inputs::generate(&problem, Family::Normal, seed);
+        let clean = Inputs::generate(&problem, InputDistribution::Normal, seed);
         let read = Read::new(&problem, &clean);
         let additive = problem.features().contains(&Feature::AdditiveMask);
         let [some_row, some_place] =
@@ -161,7 +161,7 @@ fn what_nobody_reads_may_hold_anything() {
 fn what_somebody_reads_may_not() {
     for number in 0..PROBLEMS / 5 {
         let (problem, seed) = problem(number);
-        let clean = Inputs::generate(&problem, Family::Normal, seed);
+        let clean = Inputs::generate(&problem, InputDistribution::Normal, seed);
         let read = Read::new(&problem, &clean);
         let parts = filled(&clean, &read, |_| f64::NAN);
         let pick = |read: &[bool]| {

@@ -14,7 +14,8 @@ use attn_bench::soak;
 use attn_bench::suite::Suite;
 use attn_cli::builtin::Builtin;
 use attn_core::{
-    Arithmetic, DType, Data, Family, InputParts, Inputs, Problem, ProblemSpec, Shape, Tensor,
+    Arithmetic, DType, Data, InputDistribution, InputParts, Inputs, Problem, ProblemSpec, Shape,
+    Tensor,
 };
 use attn_oracle::{Budget, Reference, Rows, weights};
 use nature::{BY_NATURE, Facts, REASONS};
@@ -153,8 +154,8 @@ fn random_problems_are_vacuous_for_a_reason_alone() {
     let mut seen = BTreeMap::<&str, usize>::new();
     for number in 0..PROBLEMS {
         let case = soak::case(SEED, number);
-        let (_, family, _) = draw(SEED, number);
-        let facts = Facts::of(&case.problem, &case.inputs, family);
+        let (_, distribution, _) = draw(SEED, number);
+        let facts = Facts::of(&case.problem, &case.inputs, distribution);
         let facets = vacuous(&case.problem, &case.inputs);
         whole += u64::from(facets.is_empty());
         for facet in &facets {
@@ -185,7 +186,7 @@ fn random_problems_are_vacuous_for_a_reason_alone() {
 fn bland_inputs_are_found_vacuous() {
     let shape = Shape { batch: 2, heads_kv: 2, ..Shape::square(4, 9, 8) };
     let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
-    let normal = Inputs::generate(&problem, Family::Normal, 1);
+    let normal = Inputs::generate(&problem, InputDistribution::Normal, 1);
     assert_eq!(vacuous(&problem, &normal), BTreeSet::new());
     let with_values = |value: f64| {
         let len = normal.v().data().len();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use attn_core::DType;
-use attn_record::{Model, Shard};
+use attn_record::{Shard, Timing};
 use clap::Args;
 
 /// Which backends.
@@ -68,9 +68,11 @@ pub(crate) struct CellArgs {
     pub(crate) threads: ThreadArgs,
     #[command(flatten)]
     pub(crate) preset: PresetArgs,
-    /// What is timed, separated by commas [default: what each case asks for]
-    #[arg(long = "model", value_name = "MODEL,..", value_delimiter = ',', value_parser = parse_model)]
-    pub(crate) models: Option<Vec<Model>>,
+    /// What is timed: kernel, kernel-cold, end-to-end, prepare, separated by commas [default: what each
+    /// case asks for]
+    #[arg(long = "timing", alias = "model", value_name = "TIMING,..", value_delimiter = ',',
+          value_parser = parse_timing)]
+    pub(crate) timings: Option<Vec<Timing>>,
     /// A worker that takes longer than this many seconds is stopped
     #[arg(long, value_name = "SECONDS", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -81,9 +83,9 @@ pub(crate) struct CellArgs {
     pub(crate) memory: Option<u64>,
 }
 
-pub(crate) fn parse_model(name: &str) -> Result<Model, String> {
-    let found = Model::ALL.into_iter().find(|model| model.name() == name);
-    found.ok_or_else(|| format!("expected one of {}", Model::ALL.map(Model::name).join(", ")))
+pub(crate) fn parse_timing(name: &str) -> Result<Timing, String> {
+    let found = Timing::ALL.into_iter().find(|timing| timing.name() == name);
+    found.ok_or_else(|| format!("expected one of {}", Timing::ALL.map(Timing::name).join(", ")))
 }
 
 /// `2/8`: the second of eight parts.

@@ -11,7 +11,7 @@ use std::{env, io};
 
 use attn_bench::worker::wait;
 use attn_core::{
-    Backend, BackendError, BackendId, Exec, Plan, Problem, Receipt, Unavailable, Unsupported,
+    Backend, BackendError, BackendId, BackendInfo, Exec, Plan, Problem, Unavailable, Unsupported,
 };
 use attn_record::limits::DeviceLimits;
 use serde::de::DeserializeOwned;
@@ -32,7 +32,7 @@ pub(crate) struct Cuda {
     runner: PathBuf,
     patience: Duration,
     /// Asked once per process.
-    answer: OnceLock<Result<Receipt, Unavailable>>,
+    answer: OnceLock<Result<BackendInfo, Unavailable>>,
 }
 
 impl Cuda {
@@ -86,7 +86,7 @@ impl Backend for Cuda {
         BackendId::new("candle/cuda")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
         self.answer.get_or_init(|| self.ask("probe")).clone()
     }
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use attn_core::DType;
-use attn_record::{Model, Record, UNFINISHED, is_finished, read_records};
+use attn_record::{Record, Timing, UNFINISHED, is_finished, read_records};
 use attn_report::disturbance::Disturbance;
 use clap::Args;
 
-use crate::args::{BackendArgs, parse_model};
+use crate::args::{BackendArgs, parse_timing};
 use crate::exit::Failure;
 use crate::registry;
 use crate::session::select;
@@ -26,9 +26,9 @@ pub(crate) struct RecordArgs {
     /// Only these numbers of threads, separated by commas
     #[arg(short, long, value_name = "N,..", value_delimiter = ',')]
     threads: Option<Vec<usize>>,
-    /// Only this model: what one sample is the time of
-    #[arg(long, value_name = "kernel|kernel-cold|end-to-end|prepare", value_parser = parse_model)]
-    pub(crate) model: Option<Model>,
+    /// Only this timing: what one sample is the time of
+    #[arg(long, alias = "model", value_name = "kernel|kernel-cold|end-to-end|prepare", value_parser = parse_timing)]
+    pub(crate) timing: Option<Timing>,
 }
 
 impl RecordArgs {
@@ -63,7 +63,7 @@ impl RecordArgs {
         let threads = self.threads.as_ref();
         self.dtype.is_none_or(|dtype| record.dtype() == dtype)
             && threads.is_none_or(|threads| threads.contains(&record.threads))
-            && self.model.is_none_or(|model| record.model == Some(model))
+            && self.timing.is_none_or(|timing| record.timing == Some(timing))
     }
 }
 

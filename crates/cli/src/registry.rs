@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use attn_bench::run::{Entry, Measured};
 use attn_core::Backend;
-use attn_flash::{Flash, Rung};
+use attn_flash::{Flash, Variant};
 use attn_record::limits::DeviceLimits;
 use attn_report::scaling::Scores;
 
@@ -18,9 +18,9 @@ pub static NAIVE: attn_naive::Naive = attn_naive::Naive;
 pub const THREAD_VARIABLES: [&str; 3] =
     ["RAYON_NUM_THREADS", "MATMUL_NUM_THREADS", "CANDLE_NUM_THREADS"];
 
-/// Group names that mean one of their members in a filter; `flash` is the fastest rung here.
+/// Group names that mean one of their members in a filter; `flash` is the fastest variant here.
 pub fn aliases() -> [(&'static str, &'static str); 2] {
-    [("candle", "candle/composed"), ("flash", Rung::best().id())]
+    [("candle", "candle/composed"), ("flash", Variant::best().id())]
 }
 
 /// Where backends keep the scores of a head: what their memory is expected to grow like.
@@ -59,9 +59,9 @@ fn own() -> Vec<Entry> {
         measured: Measured::Always,
         ..by_name(backend, nominal_gflops)
     };
-    let rung = |rung, nominal_gflops| {
-        let of = if rung == Rung::best() { entry } else { by_name };
-        of(Box::new(Flash(rung)), nominal_gflops)
+    let variant = |variant, nominal_gflops| {
+        let of = if variant == Variant::best() { entry } else { by_name };
+        of(Box::new(Flash(variant)), nominal_gflops)
     };
     vec![
         entry(Box::new(NAIVE), 3.0),
@@ -70,10 +70,10 @@ fn own() -> Vec<Entry> {
         entry(Box::new(attn_candle::Composed), 13.0),
         entry(Box::new(attn_candle::Fused), 4.0),
         by_name(Box::new(Cuda::beside_this_program()), 1000.0),
-        rung(Rung::Scalar, 2.0),
-        rung(Rung::Tiled, 30.0),
-        rung(Rung::Avx2, 70.0),
-        rung(Rung::Avx512, 80.0),
+        variant(Variant::Scalar, 2.0),
+        variant(Variant::Tiled, 30.0),
+        variant(Variant::Avx2, 70.0),
+        variant(Variant::Avx512, 80.0),
         entry(Box::new(attn_additive::Additive), 10.0),
     ]
 }

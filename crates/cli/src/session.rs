@@ -169,7 +169,7 @@ impl Session {
             cases,
             backends,
             threads: threads.map(|counts| counts.iter().map(|&n| usize::from(n)).collect()),
-            models: args.models.clone(),
+            timings: args.timings.clone(),
             measure,
         };
         let machine = machine::detect();
@@ -214,7 +214,7 @@ impl Session {
                 .collect(),
             backends: (0..entries.len()).collect(),
             threads: Some(threads.into_iter().collect()),
-            models: None,
+            timings: None,
             measure: false,
         };
         let session = Session {

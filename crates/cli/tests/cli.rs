@@ -292,11 +292,8 @@ fn doctor_measures_and_names_what_is_there_and_what_is_missing() {
     let backends = found["backends"].as_array().unwrap();
     assert!(backends.len() > 3);
     for backend in backends {
-        let (receipt, missing) = (&backend["receipt"], &backend["unavailable"]);
-        assert!(
-            receipt.is_null() != missing.is_null(),
-            "{backend}: there or missing, with a reason"
-        );
+        let (info, missing) = (&backend["receipt"], &backend["unavailable"]);
+        assert!(info.is_null() != missing.is_null(), "{backend}: there or missing, with a reason");
     }
     assert!(found["warnings"].is_array());
 }
@@ -310,7 +307,7 @@ fn records_say_on_which_processors_the_threads_stayed() {
         "--backend=faer",
         "--case=mine/full/n=8",
         "--threads=1,2",
-        "--model=kernel",
+        "--timing=kernel",
         "--json",
         "--cases",
         cases.path().to_str().unwrap(),
@@ -336,7 +333,7 @@ fn kernels_that_cheat_the_clock_have_no_time() {
     let cheats =
         "fault/memo-per-load,fault/work-in-store,fault/reads-scratch,fault/forged-reply-fd";
     let case = "sweep/seq-len/full/n=64";
-    let output = attn(&["measure", "-b", cheats, "-c", case, "--model=kernel", "--json"]);
+    let output = attn(&["measure", "-b", cheats, "-c", case, "--timing=kernel", "--json"]);
     assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
     let report = json(&output);
     let records = report["records"].as_array().unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use attn_record::{Model, Outcome, read_records};
+use attn_record::{Outcome, Timing, read_records};
 
 fn import(folder: &Path, out: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
@@ -38,7 +38,7 @@ fn samples_become_records_that_other_commands_read() {
         records.iter().map(|r| (r.case.as_str(), r.backend.as_str(), r.threads)).collect();
     assert_eq!(names, [("sweep/seq-len/full/n=64", "naive", 1)]);
     let record = &records[0];
-    assert_eq!((record.outcome, record.model), (Outcome::Ok, Some(Model::Kernel)));
+    assert_eq!((record.outcome, record.timing), (Outcome::Ok, Some(Timing::Kernel)));
     let checks = [&record.check, &record.recheck];
     assert!(checks.iter().all(|check| check.as_ref().is_some_and(attn_core::Verdict::agrees)));
 

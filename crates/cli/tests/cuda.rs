@@ -72,11 +72,11 @@ fn a_program_that_dies_is_unavailable_and_named() {
 
 /// A device that computes `NaN` would be caught; this one answers every request with its own words.
 fn fake() -> String {
-    let receipt = r#"{"Ok":{"library":"candle-core 0.11.1","device":"Fake GPU","isa":"none","threads":"device","arithmetic":{"scores":"at-least-f32","weights":"at-least-f32","sums":"at-least-f32","order":"sequential","online":false}}}"#;
+    let info = r#"{"Ok":{"library":"candle-core 0.11.1","device":"Fake GPU","isa":"none","threads":"device","arithmetic":{"scores":"at-least-f32","weights":"at-least-f32","sums":"at-least-f32","order":"sequential","online":false}}}"#;
     let hello = r#"{"hello":{"protocol":"attn-worker/1"}}"#;
     let answer = r#"{"failed":{"outcome":"error","reason":"asked the fake device"}}"#;
     format!(
-        r#"case $1 in probe) echo '{receipt}';; limits) echo '{{"Err":"fakes have none"}}';;
+        r#"case $1 in probe) echo '{info}';; limits) echo '{{"Err":"fakes have none"}}';;
         worker) read line; n=${{line#*:\"}}; n=${{n%\"*}}
         say() {{ echo "{{\"nonce\":\"$n\",\"answer\":$1}}"; }}
         say '{hello}'; read line; case $line in

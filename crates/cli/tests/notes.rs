@@ -150,12 +150,12 @@ fn claims_have_verdicts_figures_and_a_page() {
     let claims = json(&output)["claims"].as_array().unwrap().clone();
     let ids: Vec<&str> = claims.iter().map(|claim| claim["id"].as_str().unwrap()).collect();
     assert_eq!(ids.join(","), names);
-    let ruling = |id: &str| {
+    let verdict = |id: &str| {
         let claim = claims.iter().find(|claim| claim["id"] == id).unwrap();
         claim["ruling"].as_str().unwrap().to_string()
     };
     for id in ["weights", "masking", "later-tokens", "parameters", "low-rank", "change"] {
-        assert_eq!(ruling(id), "holds", "{id}");
+        assert_eq!(verdict(id), "holds", "{id}");
     }
     let run = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
     let page = fs::read_to_string(run.join("claims.html")).unwrap();

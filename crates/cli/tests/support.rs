@@ -71,7 +71,7 @@ fn runs_here(column: &str) -> bool {
             let id = format!("flash/{column}");
             let mut entries = registry::entries().into_iter();
             let entry = entries.find(|entry| entry.backend.id().as_str() == id);
-            entry.expect("a rung of flash").backend.probe().is_ok()
+            entry.expect("a variant of flash").backend.probe().is_ok()
         }
         _ => true,
     }

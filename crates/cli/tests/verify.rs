@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use attn_bench::attn_case::{AttnCase, Claim};
 use attn_cli::registry::NAIVE;
 use attn_core::{
-    Alignment, DType, Exec, Family, Inputs, Problem, ProblemSpec, Shape, Tensor, compute,
+    Alignment, DType, Exec, InputDistribution, Inputs, Problem, ProblemSpec, Shape, Tensor, compute,
 };
 
 fn verify(files: &[&Path]) -> Output {
@@ -33,7 +33,7 @@ fn attention(problem: &Problem, inputs: &Inputs) -> Tensor {
 /// A file that declares bottom-right and whose `out` was computed with `causal`.
 fn dump(causal: Alignment) -> Vec<u8> {
     let declared = problem(Alignment::BottomRight);
-    let inputs = Inputs::generate(&declared, Family::Normal, 1);
+    let inputs = Inputs::generate(&declared, InputDistribution::Normal, 1);
     let out = Some(attention(&problem(causal), &inputs));
     let claim = Claim { out, ..Claim::default() };
     let (tokens, source) = (None, None);
@@ -133,7 +133,7 @@ fn a_log_sum_exp_alone_is_judged() {
     let shape = Shape::square(2, 7, 8);
     let spec = ProblemSpec { lse: true, ..ProblemSpec::new(shape, DType::F32) };
     let problem = Problem::new(spec).unwrap();
-    let inputs = Inputs::generate(&problem, Family::Normal, 1);
+    let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
     let out = compute(&NAIVE, &problem, &Exec::SINGLE, &inputs).unwrap();
     let lse = out.lse().unwrap().tensor();
     let codes = [false, true].map(|base_two| {

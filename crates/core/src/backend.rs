@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bytes, DType, Inputs, Output, Problem, Receipt, ScoreKind};
+use crate::{BackendInfo, Bytes, DType, Inputs, Output, Problem, ScoreKind};
 
 /// Stable name of a backend in cases, records and reports: a path such as `candle/fused`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub trait Backend: Send + Sync {
     fn id(&self) -> BackendId;
 
     /// What would run here: version, instruction set or device, arithmetic; or why it cannot.
-    fn probe(&self) -> Result<Receipt, Unavailable>;
+    fn probe(&self) -> Result<BackendInfo, Unavailable>;
 
     /// Whether this problem can be computed *as stated*. Never approximates silently.
     fn supports(&self, problem: &Problem) -> Result<(), Unsupported>;

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::family::Draft;
-use crate::{Data, Element, Family, Mask, Problem, ScoreWeights, Tensor, reads};
+use crate::distribution::Draft;
+use crate::{Data, Element, InputDistribution, Mask, Problem, ScoreWeights, Tensor, reads};
 
 /// Everything that [`Inputs`] are made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,9 +120,10 @@ impl Inputs {
     ///
     /// q, k, v, the mask and the weights of the score come from separate streams, so a change of one
     /// size leaves the rest alone.
-    pub fn generate(problem: &Problem, family: Family, seed: u64) -> Self {
+    pub fn generate(problem: &Problem, distribution: InputDistribution, seed: u64) -> Self {
         let shape = problem.shape();
-        let Draft { q, k, v, weights, mask, slopes, sinks } = Draft::new(problem, family, seed);
+        let Draft { q, k, v, weights, mask, slopes, sinks } =
+            Draft::new(problem, distribution, seed);
         let tensor = |dims, values: Vec<f64>| {
             let data = Data::from_f64(problem.dtype(), values.into_iter());
             Tensor::new(dims, data).expect("a draft has the problem's dimensions")

@@ -6,15 +6,15 @@
 //! ```
 
 mod backend;
+mod backend_info;
+mod distribution;
 mod dtype;
-mod family;
 mod inputs;
 mod mask;
 mod output;
 mod problem;
 mod random;
 mod reads;
-mod receipt;
 mod score;
 mod shape;
 mod tensor;
@@ -26,16 +26,16 @@ pub use backend::{
     Backend, BackendError, BackendId, ByRows, Exec, Feature, Footprint, PhaseTime, Plan,
     Unavailable, Unsupported, compute, run_once,
 };
+pub use backend_info::{
+    Arithmetic, BackendInfo, ClaimArithmetic, Format, Precision, SumOrder, ThreadPolicy,
+    target_features,
+};
+pub use distribution::InputDistribution;
 pub use dtype::{DType, Data, Element};
-pub use family::Family;
 pub use inputs::{InputParts, Inputs, InvalidInputs};
 pub use mask::Mask;
 pub use output::{Fenced, Output, lse_dtype};
 pub use problem::{Alignment, InvalidProblem, MaskKind, MaskSpec, Problem, ProblemSpec, Window};
-pub use receipt::{
-    Arithmetic, ClaimArithmetic, Format, Precision, Receipt, SumOrder, ThreadPolicy,
-    target_features,
-};
 pub use score::{Score, ScoreKind, ScoreWeights, Span};
 pub use shape::Shape;
 pub use tensor::{Tensor, WrongLength};

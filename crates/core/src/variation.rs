@@ -166,12 +166,12 @@ fn ones(variation: Variation, problem: &Problem, len: usize) -> impl Iterator<It
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DType, Family, ProblemSpec, Shape};
+    use crate::{DType, InputDistribution, ProblemSpec, Shape};
 
     fn case(dtype: DType) -> (Problem, Inputs) {
         let shape = Shape { batch: 2, heads_kv: 1, dim_v: 3, ..Shape::square(2, 5, 4) };
         let problem = Problem::new(ProblemSpec::new(shape, dtype)).unwrap();
-        let inputs = Inputs::generate(&problem, Family::Normal, 1);
+        let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
         (problem, inputs)
     }
 

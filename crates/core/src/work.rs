@@ -159,7 +159,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Alignment, DType, Family, Inputs, MaskKind, MaskSpec, ProblemSpec, Shape, Window};
+    use crate::{
+        Alignment, DType, InputDistribution, Inputs, MaskKind, MaskSpec, ProblemSpec, Shape, Window,
+    };
 
     /// Counts by walking every quadruple and remembering what it touches.
     fn brute_force(problem: &Problem, mask: Option<&Mask>) -> Work {
@@ -290,7 +292,7 @@ mod tests {
                 ..ProblemSpec::new(shape, DType::F32)
             };
             let problem = Problem::new(spec).unwrap();
-            let inputs = Inputs::generate(&problem, Family::Normal, seed);
+            let inputs = Inputs::generate(&problem, InputDistribution::Normal, seed);
             prop_assert_eq!(Work::of(&problem, inputs.mask()), brute_force(&problem, inputs.mask()));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use attn_bench::cell::sampling::{Timing, sample};
+use attn_bench::cell::sampling::{SamplingTimes, sample};
 use attn_candle::Loads;
 use attn_core::{BackendError, Bytes, DType};
 use attn_record::Process;
@@ -16,7 +16,7 @@ pub struct Effort {
     /// Bytes that are copied.
     pub bytes: usize,
     /// Of each load.
-    pub timing: Timing,
+    pub timing: SamplingTimes,
 }
 
 impl Effort {
@@ -24,11 +24,16 @@ impl Effort {
     pub const GPU: Effort = Effort {
         size: 8192,
         bytes: 256 << 20,
-        timing: Timing { warmup_ms: 50, sampling_ms: 200, min_samples: 5, min_sample_us: 10_000 },
+        timing: SamplingTimes {
+            warmup_ms: 50,
+            sampling_ms: 200,
+            min_samples: 5,
+            min_sample_us: 10_000,
+        },
     };
 }
 
-/// Measures `loads` on `device`, which is named as in its receipt. Types whose products the device does not
+/// Measures `loads` on `device`, which is named as in its `BackendInfo`. Types whose products the device does not
 /// offer are left out.
 pub fn limits(
     loads: &Loads,
@@ -81,7 +86,8 @@ mod tests {
 
     #[test]
     fn everything_that_the_processor_offers_is_measured() {
-        let timing = Timing { warmup_ms: 1, sampling_ms: 2, min_samples: 3, min_sample_us: 50 };
+        let timing =
+            SamplingTimes { warmup_ms: 1, sampling_ms: 2, min_samples: 3, min_sample_us: 50 };
         let effort = Effort { size: 64, bytes: 1 << 16, timing };
         let found = limits(&Loads::processor(), "cpu".into(), &effort).unwrap();
         assert_eq!((found.device.as_str(), found.copy.bytes), ("cpu", Bytes(1 << 16)));

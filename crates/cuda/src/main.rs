@@ -47,9 +47,9 @@ impl Host for Device {
 }
 
 fn device_limits() -> Result<DeviceLimits, String> {
-    let receipt = Cuda.probe().map_err(|unavailable| unavailable.reason)?;
+    let info = Cuda.probe().map_err(|unavailable| unavailable.reason)?;
     let loads = Loads::cuda().map_err(|error| error.to_string())?;
-    limits(&loads, receipt.device, &Effort::GPU).map_err(|error| error.to_string())
+    limits(&loads, info.device, &Effort::GPU).map_err(|error| error.to_string())
 }
 
 fn say(answer: &impl Serialize) -> io::Result<()> {

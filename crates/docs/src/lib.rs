@@ -7,8 +7,8 @@ pub mod methodology {}
 #[doc = include_str!("../BIAS.md")]
 pub mod bias {}
 
-#[doc = include_str!("../LADDER.md")]
-pub mod ladder {}
+#[doc = include_str!("../VARIANTS.md")]
+pub mod variants {}
 
 #[doc = include_str!("../GLOSSARY.md")]
 pub mod glossary {}

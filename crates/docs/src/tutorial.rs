@@ -1,6 +1,6 @@
 #![doc = include_str!("../TUTORIAL.md")]
 
-use attn_core::{Alignment, DType, Family, Inputs, Problem, ProblemSpec, Shape};
+use attn_core::{Alignment, DType, InputDistribution, Inputs, Problem, ProblemSpec, Shape};
 use attn_oracle::{Reference, Rows};
 
 /// One step: q, k, v and the width of a head to the output.
@@ -14,7 +14,7 @@ pub fn check(step: Step, causal: Option<Alignment>) {
     let shape = Shape::square(1, 21, 6);
     let spec = ProblemSpec { causal, ..ProblemSpec::new(shape, DType::F64) };
     let problem = Problem::new(spec).expect("a valid problem");
-    let inputs = Inputs::generate(&problem, Family::Normal, 1);
+    let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
     let truth = Reference::compute(&problem, &inputs, Rows::all(&problem)).expect("finite inputs");
     let [q, k, v] = [inputs.q(), inputs.k(), inputs.v()].map(|tensor| tensor.data().to_f64());
     let out = step(&q, &k, &v, shape.dim);

@@ -180,7 +180,7 @@ impl<'a> Live<'a> {
         let mut dialogue = program.start(cell.threads, padding).map_err(worker)?;
         let ready = dialogue.prepare(setup).map_err(worker)?;
         dialogue.load().map_err(worker)?;
-        let arithmetic = ready.receipt.arithmetic;
+        let arithmetic = ready.info.arithmetic;
         let stored = Stored::default();
         Ok(Contender { dialogue, results, arithmetic, stored, per_call_ns: Vec::new() })
     }

@@ -335,7 +335,7 @@ fn facts(program: &Launcher, cell: &CellId, files: &Fixture) -> Result<Facts, Tr
     };
     let mut dialogue = program.start(cell.threads, 0)?;
     let ready = dialogue.prepare(setup)?;
-    let arithmetic = ready.receipt.arithmetic;
+    let arithmetic = ready.info.arithmetic;
     let stored = dialogue.check(&files.a)?;
     let check = files.judge_first(results.path(), &stored, &arithmetic).map_err(broken)?;
     if let Some(finding) = check.findings.first() {

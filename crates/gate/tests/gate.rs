@@ -11,8 +11,7 @@ use attn_bench::machine;
 use attn_bench::suite::{Directory, Suite};
 use attn_bench::worker::{Answer, CellId, Counted, Launcher, PROTOCOL, Ready, Stored};
 use attn_core::{
-    Arithmetic, Bytes, Exec, Flops, Footprint, Inputs, Output, Receipt, ThreadPolicy, Variation,
-    Work, compute,
+    BackendInfo, Bytes, Exec, Flops, Footprint, Inputs, Output, Variation, Work, compute,
 };
 use attn_gate::config::Config;
 use attn_gate::judge::Stage;
@@ -45,18 +44,12 @@ fn cell(backend: &str) -> CellId {
 
 impl Worker {
     fn new(backends: &[&str]) -> Self {
-        let receipt = Receipt {
-            library: "x 1".into(),
-            device: "cpu".into(),
-            isa: "none".into(),
-            threads: ThreadPolicy::PerCall,
-            arithmetic: Arithmetic::PLAIN,
-        };
+        let info = BackendInfo { isa: "none".into(), ..BackendInfo::on_cpu("x 1") };
         Worker {
             cells: backends.iter().map(|backend| cell(backend)).collect(),
             speeds: vec![("", 1000)],
             ready: Ready {
-                receipt,
+                info,
                 footprint: Footprint { scratch: Some(Bytes(64)) },
                 work: Work { pairs: 1, flops: Flops(4), exps: 1, tanhs: 0, bytes: Bytes(8) },
                 cpu: None,

@@ -45,7 +45,7 @@
 //! of its error only `3 |s - m| + 4` remains. Keys 400 below the maximum are 0 in every arithmetic.
 //!
 //! **Sums over keys.** Rounding there is *biased* when terms repeat (near-ties, one-hot values), so
-//! no square root is taken: each term goes through `depth` roundings, as the receipt declares, and
+//! no square root is taken: each term goes through `depth` roundings, as the backend declares, and
 //! in an online softmax through up to one rescaling per block, 5 roundings each (a product and an
 //! exp); exponents telescope, so `3 |s_j - m|` already covers their arguments.
 //!

@@ -312,8 +312,8 @@ pub fn weights(problem: &Problem, inputs: &Inputs, b: usize, h: usize) -> Vec<Ve
 #[cfg(test)]
 mod tests {
     use attn_core::{
-        Alignment, Family, InputParts, MaskKind, MaskSpec, ProblemSpec, Score, ScoreWeights, Shape,
-        Tensor,
+        Alignment, InputDistribution, InputParts, MaskKind, MaskSpec, ProblemSpec, Score,
+        ScoreWeights, Shape, Tensor,
     };
 
     use super::*;
@@ -390,7 +390,8 @@ mod tests {
         let causal = Some(Alignment::TopLeft);
         let spec = ProblemSpec { causal, ..ProblemSpec::new(shape, DType::F32) };
         let problem = Problem::new(spec).unwrap();
-        let weights = weights(&problem, &Inputs::generate(&problem, Family::Normal, 1), 0, 1);
+        let weights =
+            weights(&problem, &Inputs::generate(&problem, InputDistribution::Normal, 1), 0, 1);
         for (i, row) in weights.iter().enumerate() {
             assert_eq!(row.iter().flatten().count(), i + 1);
             assert!((row.iter().flatten().sum::<f64>() - 1.0).abs() < 1e-14);
@@ -443,7 +444,7 @@ mod tests {
             let mask = Some(MaskSpec { kind, dims: [1, 2, 1, 6] });
             let shape = Shape { len_k: 6, ..Shape::square(2, 3, 4) };
             let problem = Problem::new(ProblemSpec { mask, shape, ..spec() }).unwrap();
-            let inputs = Inputs::generate(&problem, Family::Normal, 2);
+            let inputs = Inputs::generate(&problem, InputDistribution::Normal, 2);
             let weights = weights(&problem, &inputs, 0, 1);
             for row in &weights {
                 for (j, weight) in row.iter().enumerate() {
@@ -466,7 +467,7 @@ mod tests {
     fn chosen_rows_are_the_rows_of_the_whole() {
         let shape = Shape { batch: 2, heads_kv: 2, len_k: 9, dim_v: 3, ..Shape::square(4, 7, 5) };
         let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
-        let inputs = Inputs::generate(&problem, Family::Normal, 1);
+        let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
         let whole = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
         let rows = Rows::from_indices(vec![6, 0, 3]);
         let part = Reference::compute(&problem, &inputs, rows).unwrap();

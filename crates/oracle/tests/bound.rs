@@ -2,8 +2,8 @@
 //! values of one sign or a single one.
 
 use attn_core::{
-    Arithmetic, DType, Data, Exec, Family, InputParts, Inputs, Problem, ProblemSpec, Shape, Tensor,
-    Verdict, compute,
+    Arithmetic, DType, Data, Exec, InputDistribution, InputParts, Inputs, Problem, ProblemSpec,
+    Shape, Tensor, Verdict, compute,
 };
 use attn_naive::Naive;
 use attn_oracle::{Budget, Reference, Rows, judge_output};
@@ -53,7 +53,8 @@ fn naive_is_within_the_bound_on_normal_inputs_and_the_bound_is_not_useless() {
         for dtype in DType::ALL {
             let problem =
                 Problem::new(ProblemSpec::new(Shape::square(2, len, dim), dtype)).unwrap();
-            let verdict = verdict(&problem, &Inputs::generate(&problem, Family::Normal, 5));
+            let verdict =
+                verdict(&problem, &Inputs::generate(&problem, InputDistribution::Normal, 5));
             assert!(verdict.agrees(), "{problem}: {:?}", verdict.findings);
             let share = verdict.metrics.unwrap().bound_share;
             assert!(len == 1 || share > 1e-3, "{problem}: {share:e}");

@@ -1,6 +1,6 @@
 //! What is vacuous by nature, and why.
 
-use attn_core::{Family, Inputs, Problem, ProblemSpec};
+use attn_core::{InputDistribution, Inputs, Problem, ProblemSpec};
 
 /// A reason, what it makes vacuous, and the built-in cases where it does; a case that no longer is has to leave the list.
 pub(super) const BY_NATURE: &[(&str, &[&str], &[&str])] = &[
@@ -82,7 +82,7 @@ pub(super) const BY_NATURE: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     (
-        // Not meant: `Family::Needle` chooses the key by the row's number, which heads have in common modulo the number
+        // Not meant: `InputDistribution::Needle` chooses the key by the row's number, which heads have in common modulo the number
         // of keys where that is the number of queries.
         "query heads whose rows aim at the same keys",
         &["grouped heads"],
@@ -132,7 +132,7 @@ pub(super) const BY_NATURE: &[(&str, &[&str], &[&str])] = &[
 /// What decides whether a random problem is vacuous.
 pub(super) struct Facts {
     problem: Problem,
-    family: Family,
+    distribution: InputDistribution,
     /// The most keys that a row admits, masks applied.
     most_keys: usize,
     /// Whether some row reads other keys where every batch has one less.
@@ -140,7 +140,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of(problem: &Problem, inputs: &Inputs, family: Family) -> Self {
+    pub(super) fn of(problem: &Problem, inputs: &Inputs, distribution: InputDistribution) -> Self {
         let shape = *problem.shape();
         let rows = (0..shape.batch).flat_map(|b| (0..shape.len_q).map(move |i| (b, i)));
         let keys = rows.clone().flat_map(|(b, i)| {
@@ -156,11 +156,16 @@ impl Facts {
             Problem::new(ProblemSpec { kv_len, ..problem.spec().clone() }).expect("as valid");
         let reads_last =
             rows.clone().any(|(b, i)| problem.admitted(b, i) != shorter.admitted(b, i));
-        Facts { problem: problem.clone(), family, most_keys: keys.max().unwrap_or(0), reads_last }
+        Facts {
+            problem: problem.clone(),
+            distribution,
+            most_keys: keys.max().unwrap_or(0),
+            reads_last,
+        }
     }
 
     fn is_graded(&self) -> bool {
-        matches!(self.family, Family::Rising | Family::Falling)
+        matches!(self.distribution, InputDistribution::Rising | InputDistribution::Falling)
     }
 
     /// Whether a softmax of one key is 1: no sink shares it, or the score, that of the first key, is 0 anyway.
@@ -169,17 +174,22 @@ impl Facts {
     }
 
     fn is_flat(&self) -> bool {
-        (self.family == Family::Flat || self.problem.scale() == 0.0) && !self.problem.spec().sinks
+        (self.distribution == InputDistribution::Flat || self.problem.scale() == 0.0)
+            && !self.problem.spec().sinks
     }
 
     fn is_steep(&self) -> bool {
-        self.is_graded() || matches!(self.family, Family::LargeLogits | Family::Needle)
+        self.is_graded()
+            || matches!(
+                self.distribution,
+                InputDistribution::LargeLogits | InputDistribution::Needle
+            )
     }
 
     /// Whether the needles of all heads lie at the same keys.
     fn is_aimed_alike(&self) -> bool {
         let shape = self.problem.shape();
-        self.family == Family::Needle && shape.len_q == shape.len_k
+        self.distribution == InputDistribution::Needle && shape.len_q == shape.len_k
     }
 
     fn shares_values(&self) -> bool {
@@ -202,7 +212,7 @@ pub(super) const REASONS: [Reason; 12] = [
     ),
     ("heads that share their single key", &["heads"], |f| f.is_single() && f.shares_values()),
     ("one-hot values repeat in every batch", &["batches"], |f| {
-        f.is_single() && f.family == Family::OneHotV
+        f.is_single() && f.distribution == InputDistribution::OneHotV
     }),
     (
         "all weights are equal",
@@ -216,7 +226,7 @@ pub(super) const REASONS: [Reason; 12] = [
     (
         "keys that hardly differ, in a half type",
         &["q", "k", "w_q", "w_k", "w", "grouped heads"],
-        |f| f.family == Family::NearTies && f.problem.dtype().size() == 2,
+        |f| f.distribution == InputDistribution::NearTies && f.problem.dtype().size() == 2,
     ),
     ("a number added to a whole row of scores", &["mask values"], |f| {
         !f.problem.spec().sinks && f.problem.spec().mask.is_some_and(|mask| mask.dims[3] == 1)

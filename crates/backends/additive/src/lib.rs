@@ -23,8 +23,8 @@ mod kernel;
 mod tanh;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Feature, Plan, Precision, Problem,
-    Receipt, ScoreKind, SumOrder, ThreadPolicy, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Exec, Feature, Plan, Problem,
+    ScoreKind, SumOrder, Unavailable, Unsupported,
 };
 use attn_host::{HostPlan, Storage};
 
@@ -40,19 +40,14 @@ impl Backend for Additive {
         BackendId::new("additive")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: format!("attn-additive {}", env!("CARGO_PKG_VERSION")),
-            device: "cpu".into(),
-            isa: format!("{} (compile time)", target_features()),
-            threads: ThreadPolicy::PerCall,
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        Ok(BackendInfo {
             arithmetic: Arithmetic {
-                scores: Precision::AtLeastF32,
-                weights: Precision::AtLeastF32,
-                sums: Precision::AtLeastF32,
                 order: SumOrder::Blocked(TILE as u32),
                 online: true,
+                ..Arithmetic::PLAIN
             },
+            ..BackendInfo::on_cpu(concat!("attn-additive ", env!("CARGO_PKG_VERSION")))
         })
     }
 

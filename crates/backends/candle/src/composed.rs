@@ -13,8 +13,8 @@
 //! such rows exist their bias is 0 and the result is multiplied by 0 in them and by 1 in the others.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Element, Exec, Inputs, Plan, Problem,
-    Receipt, ThreadPolicy, Unavailable, Unsupported, target_features,
+    Backend, BackendError, BackendId, BackendInfo, DType, Element, Exec, Inputs, Plan, Problem,
+    ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use candle_core::{D, DType as TensorType, Device, Result as CandleResult, Tensor};
 use candle_nn::ops::softmax_last_dim;
@@ -32,10 +32,8 @@ impl Backend for Composed {
         BackendId::new("candle/composed")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: LIBRARIES.into(),
-            device: "cpu".into(),
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        Ok(BackendInfo {
             isa: format!(
                 "products {} (run time), softmax {} (compile time)",
                 product_isa(),
@@ -43,7 +41,7 @@ impl Backend for Composed {
             ),
             threads: ThreadPolicy::PerProcess,
             // The depth of gemm's blocks of keys follows from the caches that it finds.
-            arithmetic: Arithmetic::PLAIN,
+            ..BackendInfo::on_cpu(LIBRARIES)
         })
     }
 

@@ -15,7 +15,7 @@
 use std::sync::OnceLock;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, Bytes, Exec, Plan, Problem, Receipt,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, Bytes, Exec, Plan, Problem,
     ThreadPolicy, Unavailable, Unsupported,
 };
 use attn_sys::device::{Pool, cublas_version, driver_version};
@@ -36,14 +36,14 @@ impl Backend for Cuda {
         BackendId::new("candle/cuda")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
         let found = device().and_then(|device| {
             try_out(&device)?;
             let device = device.as_cuda_device().map_err(|error| message(&error))?;
             Ok((libraries(device), describe(device)?))
         });
         let (library, device) = found.map_err(|reason| Unavailable { reason })?;
-        Ok(Receipt {
+        Ok(BackendInfo {
             library,
             device,
             isa: "cuBLAS products, TF32 off; time is the host's clock, the device synchronised \
@@ -67,7 +67,7 @@ impl Backend for Cuda {
     }
 }
 
-/// The first device, with products in the precision that the receipt states; or why there is none. Opened once: every
+/// The first device, with products in the precision that its `BackendInfo` states; or why there is none. Opened once: every
 /// further one would load its own kernels and hold its own workspace for products.
 pub(crate) fn device() -> Result<Device, String> {
     static FIRST: OnceLock<Result<Device, String>> = OnceLock::new();

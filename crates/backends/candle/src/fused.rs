@@ -16,9 +16,9 @@
 //! `REFUSED` below names. Rows that admit no key are exactly 0.
 
 use attn_core::{
-    Alignment, Arithmetic, Backend, BackendError, BackendId, DType, Element, Exec, Feature, Inputs,
-    Plan, Precision, Problem, Receipt, ScoreKind, SumOrder, ThreadPolicy, Unavailable, Unsupported,
-    target_features,
+    Alignment, Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Element, Exec,
+    Feature, Inputs, Plan, Precision, Problem, ScoreKind, SumOrder, ThreadPolicy, Unavailable,
+    Unsupported, target_features,
 };
 use candle_core::{DType as TensorType, Device, Result as CandleResult, Tensor};
 use candle_nn::attention::{AttnMask, flash_attn};
@@ -35,10 +35,8 @@ impl Backend for Fused {
         BackendId::new("candle/fused")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: "candle-nn 0.11.1".into(),
-            device: "cpu".into(),
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        Ok(BackendInfo {
             isa: format!(
                 "scores {} (run time), softmax and sums {} (compile time)",
                 score_isa(),
@@ -52,6 +50,7 @@ impl Backend for Fused {
                 order: SumOrder::Sequential,
                 online: true,
             },
+            ..BackendInfo::on_cpu("candle-nn 0.11.1")
         })
     }
 

@@ -6,8 +6,8 @@ mod adapter;
 use adapter::{SHAPE, distance, problem, run};
 use attn_candle::{Composed, Fused};
 use attn_core::{
-    Alignment, Backend, DType, Exec, Family, Feature, Inputs, MaskKind, MaskSpec, ProblemSpec,
-    Score, ScoreKind, Shape, Span, ThreadPolicy, Window,
+    Alignment, Backend, DType, Exec, Feature, InputDistribution, Inputs, MaskKind, MaskSpec,
+    ProblemSpec, Score, ScoreKind, Shape, Span, ThreadPolicy, Window,
 };
 use attn_naive::Naive;
 
@@ -71,7 +71,7 @@ fn masks_of_any_axes_alibi_and_windows_make_one_bias() {
                 ..plain.clone()
             };
             let p = problem(spec);
-            let x = Inputs::generate(&p, Family::MaskedPoison, 8);
+            let x = Inputs::generate(&p, InputDistribution::MaskedPoison, 8);
             let far = distance(&run(&Composed, &p, &x, 1), &run(&Naive, &p, &x, 1));
             assert!(far <= 2e-5, "{p}: {far:e}");
         }
@@ -113,7 +113,7 @@ fn the_fused_kernel_computes_what_plain_loops_do() {
     ];
     for p in specs.map(problem) {
         assert_eq!(Fused.supports(&p), Ok(()), "{p}");
-        let x = Inputs::generate(&p, Family::MaskedPoison, 9);
+        let x = Inputs::generate(&p, InputDistribution::MaskedPoison, 9);
         let [got, want] = [&Fused as &dyn Backend, &Naive].map(|backend| run(backend, &p, &x, 1));
         let far = distance(&got, &want);
         assert!(far <= 200.0 * p.dtype().unit_roundoff(), "{p}: {far:e}");

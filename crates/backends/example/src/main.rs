@@ -7,8 +7,8 @@ mod kernel;
 
 use attn_cli::{Entry, Measured};
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Feature, Plan, Problem, Receipt,
-    ScoreKind, ThreadPolicy, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Exec, Feature, Plan, Problem,
+    ScoreKind, Unavailable, Unsupported,
 };
 use attn_host::HostPlan;
 
@@ -30,13 +30,10 @@ impl Backend for Mine {
         BackendId::new("mine")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: concat!("attn-example ", env!("CARGO_PKG_VERSION")).into(),
-            device: "cpu".into(),
-            isa: target_features(),
-            threads: ThreadPolicy::PerCall,
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        Ok(BackendInfo {
             arithmetic: Arithmetic { online: true, ..Arithmetic::PLAIN },
+            ..BackendInfo::on_cpu(concat!("attn-example ", env!("CARGO_PKG_VERSION")))
         })
     }
 

@@ -13,14 +13,14 @@
 //! exactly 0.
 //!
 //! faer leaves the upper halves of the vector registers dirty; a softmax compiled to legacy SSE
-//! after it is many times slower, so this crate wants a build with AVX enabled (the receipt says).
+//! after it is many times slower, so this crate wants a build with AVX enabled (its `BackendInfo` says which).
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt, Score,
-    ThreadPolicy, Unavailable, Unsupported, target_features,
+    Backend, BackendError, BackendId, BackendInfo, DType, Exec, Plan, Problem, Score, Unavailable,
+    Unsupported, target_features,
 };
 use attn_host::{
     Block, Compared, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Product, Projections,
@@ -42,19 +42,16 @@ impl Backend for Faer {
         BackendId::new("faer")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: "faer 0.24.4".into(),
-            device: "cpu".into(),
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        Ok(BackendInfo {
             isa: format!(
                 "products {} (run time), softmax {} (compile time)",
                 product_isa(),
                 target_features()
             ),
-            threads: ThreadPolicy::PerCall,
             // Sums of V are blocked by 512 keys in faer's x86 kernel (private-gemm-x86), but not in
             // its kernels for small matrices and for a single row, nor by a fixed depth elsewhere.
-            arithmetic: Arithmetic::PLAIN,
+            ..BackendInfo::on_cpu("faer 0.24.4")
         })
     }
 

@@ -4,7 +4,7 @@
 mod adapter;
 
 use adapter::{distance, problem, run};
-use attn_core::{Backend, DType, Family, Inputs, ProblemSpec, Shape, ThreadPolicy};
+use attn_core::{Backend, DType, InputDistribution, Inputs, ProblemSpec, Shape, ThreadPolicy};
 use attn_faer::Faer;
 
 #[test]
@@ -47,7 +47,7 @@ fn a_plan_without_its_inputs_is_an_error() {
 fn threads_are_those_of_the_call_and_leave_the_result_as_it_is() {
     assert_eq!(Faer.probe().unwrap().threads, ThreadPolicy::PerCall);
     let p = problem(ProblemSpec::new(Shape::square(2, 200, 64), DType::F32));
-    let x = Inputs::generate(&p, Family::Normal, 7);
+    let x = Inputs::generate(&p, InputDistribution::Normal, 7);
     let one = run(&Faer, &p, &x, 1);
     for threads in [2, 5] {
         let far = distance(&run(&Faer, &p, &x, threads), &one);

@@ -57,21 +57,21 @@
 //! one: a few queries share one pass over K and V, in the order in which they lie in memory, thousands of keys before
 //! their values, since the processor's prefetchers follow one stream at a time.
 //!
-//! # The ladder
+//! # The variants
 //!
-//! | rung | what changed |
+//! | variant | what changed |
 //! |---|---|
 //! | `flash/scalar` | online softmax: no score is kept, but every key costs two exponentials at worst and a chain of dependent sums |
 //! | `flash/tiled` | queries in lanes, blocks of keys, an exponential without branches; the compiler vectorises |
 //! | `flash/avx2` | register tiles that leave nothing to the compiler's judgement, transposes in registers |
 //! | `flash/avx512` | twice the lanes and twice the registers |
 //!
-//! What each bought, and how close the last comes to the machine's limits: `crates/docs/LADDER.md`, measured
-//! by `scripts/make-ladder`.
+//! What each bought, and how close the last comes to the machine's limits: `crates/docs/VARIANTS.md`, measured
+//! by `scripts/make-variants`.
 //!
 //! # Where things are
 //!
-//! [`Flash`] is a rung as a backend, [`Prepared`] the same on slices that the caller owns. `engine` shares
+//! [`Flash`] is a variant as a backend, [`Prepared`] the same on slices that the caller owns. `engine` shares
 //! out the jobs of a `grid` to a `team` of threads; a job is `tile`s of queries (prefill) or a `stream` of keys
 //! (decoding); `kernel` holds the inner loops, `simd` the instruction sets.
 //!
@@ -85,15 +85,15 @@ mod num;
 mod operands;
 mod phases;
 mod plan;
-mod rung;
 mod scalar;
 mod simd;
 mod stream;
 mod team;
 mod tile;
 mod tiles;
+mod variant;
 
 pub use operands::{Operands, Results};
 pub use phases::{Phase, Phases};
-pub use rung::{Computed, Flash, Prepared, Rung, Stored};
 pub use tiles::Tiles;
+pub use variant::{Computed, Flash, Prepared, Stored, Variant};

@@ -1,4 +1,4 @@
-//! The first rung: an online softmax, one row, one key at a time.
+//! The first variant: an online softmax, one row, one key at a time.
 //!
 //! ```text
 //! for every admitted key j:

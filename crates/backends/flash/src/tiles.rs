@@ -21,7 +21,7 @@ pub struct Tiles {
     pub tiles_per_job: usize,
 }
 
-/// Keys of a block, the same for every problem: the receipt states it as the order of sums.
+/// Keys of a block, the same for every problem: `BackendInfo` states it as the order of sums.
 pub(crate) const KEYS: usize = 128;
 
 /// Tiles that share a block, at most.

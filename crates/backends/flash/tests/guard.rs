@@ -1,7 +1,7 @@
-//! No rung reads or writes an element past the end of q, k, v, the output or the log-sum-exp: each lies
+//! No variant reads or writes an element past the end of q, k, v, the output or the log-sum-exp: each lies
 //! before a page that kills whoever touches it.
 //!
-//! The first rung is safe code on slices that are checked.
+//! The first variant is safe code on slices that are checked.
 
 #![cfg(target_os = "linux")]
 #![expect(unsafe_code, reason = "the same memory as another type of the same size")]
@@ -9,7 +9,7 @@
 use std::num::NonZeroUsize;
 
 use attn_core::{Alignment, Backend, DType, Element, Exec, Problem, ProblemSpec, Shape};
-use attn_flash::{Flash, Operands, Prepared, Results, Rung, Stored};
+use attn_flash::{Flash, Operands, Prepared, Results, Stored, Variant};
 use attn_sys::guard::{Guarded, Plain};
 use half::{bf16, f16};
 
@@ -61,19 +61,19 @@ where
     let rows = shape.batch * shape.heads_q * shape.len_q;
     let mut lse = guarded::<S::Compute>([1, 1, 1, rows]);
     let exec = Exec { threads: NonZeroUsize::new(threads).unwrap() };
-    for rung in [Rung::Tiled, Rung::Avx2, Rung::Avx512] {
-        if let Err(unavailable) = Flash(rung).probe() {
-            assert_ne!(rung, Rung::Tiled, "{unavailable}: tiled needs no instructions");
+    for variant in [Variant::Tiled, Variant::Avx2, Variant::Avx512] {
+        if let Err(unavailable) = Flash(variant).probe() {
+            assert_ne!(variant, Variant::Tiled, "{unavailable}: tiled needs no instructions");
             continue;
         }
         let [q, k, v] = [&q, &k, &v].map(|x| elements::<S>(x));
         let operands = Operands { q, k, v, mask: None, slopes: None, sinks: None };
-        let mut prepared = Prepared::<S>::new(rung, &problem, &exec, None).unwrap();
+        let mut prepared = Prepared::<S>::new(variant, &problem, &exec, None).unwrap();
         let results = Results { o: elements_mut(&mut o), lse: &mut lse };
         prepared.run(&operands, results);
         // All scores are 0: every weight is the same, and so is the log-sum-exp of full rows.
         let last = lse.last().expect("there is a row").to_f64();
-        assert!((last - (shape.len_k as f64).ln()).abs() < 1e-5, "{}: {problem}", rung.id());
+        assert!((last - (shape.len_k as f64).ln()).abs() < 1e-5, "{}: {problem}", variant.id());
     }
 }
 

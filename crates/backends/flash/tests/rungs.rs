@@ -1,22 +1,28 @@
-//! Every rung against plain loops in the same precision, over shapes that leave remainders everywhere.
+//! Every variant against plain loops in the same precision, over shapes that leave remainders everywhere.
 
 use std::num::NonZeroUsize;
 
 use attn_core::{
-    Alignment, Backend, DType, Exec, Family, Inputs, MaskKind, MaskSpec, Output, Problem,
-    ProblemSpec, Shape, Window, compute,
+    Alignment, Backend, DType, Exec, InputDistribution, Inputs, MaskKind, MaskSpec, Output,
+    Problem, ProblemSpec, Shape, Window, compute,
 };
-use attn_flash::{Flash, Rung};
+use attn_flash::{Flash, Variant};
 use attn_naive::Naive;
 use proptest::prelude::*;
 
-/// The rungs that this processor can run: two are for every one.
-fn rungs() -> Vec<Flash> {
-    let rungs: Vec<_> =
-        Rung::ALL.into_iter().map(Flash).filter(|rung| rung.probe().is_ok()).collect();
-    assert!(rungs.iter().any(|rung| rung.0 == Rung::Scalar), "scalar needs no instructions");
-    assert!(rungs.iter().any(|rung| rung.0 == Rung::Tiled), "tiled needs no instructions");
-    rungs
+/// The variants that this processor can run: two are for every one.
+fn variants() -> Vec<Flash> {
+    let variants: Vec<_> =
+        Variant::ALL.into_iter().map(Flash).filter(|variant| variant.probe().is_ok()).collect();
+    assert!(
+        variants.iter().any(|variant| variant.0 == Variant::Scalar),
+        "scalar needs no instructions"
+    );
+    assert!(
+        variants.iter().any(|variant| variant.0 == Variant::Tiled),
+        "tiled needs no instructions"
+    );
+    variants
 }
 
 fn alignments() -> impl Strategy<Value = Option<Alignment>> {
@@ -94,14 +100,14 @@ proptest! {
 
     #[test]
     fn agree_with_plain_loops_with_any_number_of_threads((problem, seed) in problems(), threads in 1usize..4) {
-        let inputs = Inputs::generate(&problem, Family::Normal, seed);
+        let inputs = Inputs::generate(&problem, InputDistribution::Normal, seed);
         let want = compute(&Naive, &problem, &Exec::SINGLE, &inputs).unwrap();
         let exec = Exec { threads: NonZeroUsize::new(threads).unwrap() };
-        for rung in rungs() {
-            let got = compute(&rung, &problem, &exec, &inputs).unwrap();
-            agrees(&problem, &got, &want).map_err(|error| TestCaseError::fail(format!("{}: {error}", rung.id())))?;
-            let again = compute(&rung, &problem, &exec, &inputs).unwrap();
-            prop_assert_eq!(again.o().tensor(), got.o().tensor(), "{}: {}", rung.id(), problem);
+        for variant in variants() {
+            let got = compute(&variant, &problem, &exec, &inputs).unwrap();
+            agrees(&problem, &got, &want).map_err(|error| TestCaseError::fail(format!("{}: {error}", variant.id())))?;
+            let again = compute(&variant, &problem, &exec, &inputs).unwrap();
+            prop_assert_eq!(again.o().tensor(), got.o().tensor(), "{}: {}", variant.id(), problem);
         }
     }
 }
@@ -115,12 +121,17 @@ fn a_query_with_one_key_gets_its_value_bit_by_bit() {
     for (len_q, dtype) in [1, 3, 100].into_iter().flat_map(|n| DType::ALL.map(|dtype| (n, dtype))) {
         let shape = Shape { len_k: 1, dim_v: 33, ..Shape::square(2, len_q, 40) };
         let problem = Problem::new(ProblemSpec::new(shape, dtype)).unwrap();
-        let inputs = Inputs::generate(&problem, Family::LargeLogits, 5);
+        let inputs = Inputs::generate(&problem, InputDistribution::LargeLogits, 5);
         let v = values(inputs.v());
-        for rung in rungs() {
-            let got = compute(&rung, &problem, &Exec::SINGLE, &inputs).unwrap();
+        for variant in variants() {
+            let got = compute(&variant, &problem, &Exec::SINGLE, &inputs).unwrap();
             for (row, o) in values(&got.o().tensor()).chunks(33).enumerate() {
-                assert_eq!(o, &v[row / len_q * 33..][..33], "{}: {problem}: row {row}", rung.id());
+                assert_eq!(
+                    o,
+                    &v[row / len_q * 33..][..33],
+                    "{}: {problem}: row {row}",
+                    variant.id()
+                );
             }
         }
     }
@@ -141,13 +152,13 @@ fn a_few_queries_may_have_more_keys_than_one_pass_takes() {
             let align = Some(Alignment::BottomRight);
             let spec = ProblemSpec { window, align, lse: true, ..ProblemSpec::new(shape, dtype) };
             let problem = Problem::new(spec).unwrap();
-            let inputs = Inputs::generate(&problem, Family::Normal, len_k as u64);
+            let inputs = Inputs::generate(&problem, InputDistribution::Normal, len_k as u64);
             let want = compute(&Naive, &problem, &Exec::SINGLE, &inputs).unwrap();
             let exec = Exec { threads: NonZeroUsize::new(threads).unwrap() };
-            for rung in rungs() {
-                let got = compute(&rung, &problem, &exec, &inputs).unwrap();
+            for variant in variants() {
+                let got = compute(&variant, &problem, &exec, &inputs).unwrap();
                 agrees(&problem, &got, &want)
-                    .unwrap_or_else(|error| panic!("{}: {error}", rung.id()));
+                    .unwrap_or_else(|error| panic!("{}: {error}", variant.id()));
             }
         }
     }

@@ -12,7 +12,7 @@ impl Block {
     /// All weights one after another.
     pub const ALL: Block = Block(u32::MAX);
 
-    /// The order of sums that this means in a receipt.
+    /// The order of sums that this means in [`Arithmetic`](attn_core::Arithmetic).
     pub const fn order(self) -> SumOrder {
         SumOrder::Blocked(self.0)
     }

@@ -13,8 +13,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, Exec, Inputs, Output, Plan, Problem, Receipt,
-    ThreadPolicy, Unavailable, Unsupported,
+    Backend, BackendError, BackendId, BackendInfo, Exec, Inputs, Output, Plan, Problem,
+    Unavailable, Unsupported,
 };
 
 type Run = fn() -> Result<(), BackendError>;
@@ -62,14 +62,8 @@ impl Backend for Faulty {
         BackendId::new(self.id)
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: concat!("attn-mutants ", env!("CARGO_PKG_VERSION")).into(),
-            device: "cpu".into(),
-            isa: attn_core::target_features(),
-            threads: ThreadPolicy::PerCall,
-            arithmetic: Arithmetic::PLAIN,
-        })
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        Ok(BackendInfo::on_cpu(concat!("attn-mutants ", env!("CARGO_PKG_VERSION"))))
     }
 
     fn supports(&self, _problem: &Problem) -> Result<(), Unsupported> {

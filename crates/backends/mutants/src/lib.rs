@@ -13,7 +13,7 @@
 //! | `tiles` | first and last keys, rows and columns, tails of tiles |
 //! | `heads` | which head, which batch, which layout |
 //! | `sinks` | sinks and the log-sum-exp |
-//! | `precision` | arithmetic coarser than the receipt says |
+//! | `precision` | arithmetic coarser than the backend says |
 //! | `memory` | stale, unwritten, misplaced and twice written results |
 //!
 //! Beside them are [`faults`], which do not return, and [`cheats`], which are right where they are checked and look faster
@@ -75,8 +75,8 @@ pub fn control() -> Mutant {
     Mutant { id, description: "the honest kernel", family: "control", backend }
 }
 
-/// Honest kernels of other arithmetics, for results that are judged as if they had been computed elsewhere. Their
-/// receipts are those of the honest kernel.
+/// Honest kernels of other arithmetics, for results that are judged as if they had been computed elsewhere. They
+/// say of themselves what the honest kernel says.
 pub fn foreign() -> Vec<Mutant> {
     let kernel = |&(id, description, style): &(&'static str, &'static str, _)| {
         let backend = Box::new(Tiled { id, steps: HONEST, style: Some(style) });

@@ -9,9 +9,8 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Element, Exec, Fenced, Inputs, Mask,
-    Output, Plan, Precision, Problem, Receipt, ScoreWeights, Shape, SumOrder, ThreadPolicy,
-    Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Element, Exec, Fenced,
+    Inputs, Mask, Output, Plan, Problem, ScoreWeights, Shape, SumOrder, Unavailable, Unsupported,
 };
 use attn_host::Storage;
 
@@ -33,20 +32,15 @@ impl Backend for Tiled {
         BackendId::new(self.id)
     }
 
-    /// The receipt of the honest kernel: no mutant admits to computing less precisely.
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: format!("attn-mutants {}", env!("CARGO_PKG_VERSION")),
-            device: "cpu".into(),
-            isa: format!("{} (compile time)", target_features()),
-            threads: ThreadPolicy::PerCall,
+    /// What the honest kernel says of itself: no mutant admits to computing less precisely.
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        Ok(BackendInfo {
             arithmetic: Arithmetic {
-                scores: Precision::AtLeastF32,
-                weights: Precision::AtLeastF32,
-                sums: Precision::AtLeastF32,
                 order: SumOrder::Blocked(TILE_K as u32),
                 online: true,
+                ..Arithmetic::PLAIN
             },
+            ..BackendInfo::on_cpu(concat!("attn-mutants ", env!("CARGO_PKG_VERSION")))
         })
     }
 

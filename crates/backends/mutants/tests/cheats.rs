@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use attn_core::{
-    Alignment, Backend, DType, Exec, Family, Inputs, Output, Problem, ProblemSpec, Shape, compute,
+    Alignment, Backend, DType, Exec, InputDistribution, Inputs, Output, Problem, ProblemSpec,
+    Shape, compute,
 };
 use attn_mutants::Cheat;
 use attn_naive::Naive;
@@ -69,12 +70,16 @@ fn the_honest_kernel_agrees_with_loops_and_naive() {
     let honest = attn_mutants::cheats().swap_remove(0);
     assert_eq!(honest.id, "fault/honest");
     for problem in problems() {
-        for family in [Family::Normal, Family::LargeLogits, Family::MaskedPoison] {
+        for family in [
+            InputDistribution::Normal,
+            InputDistribution::LargeLogits,
+            InputDistribution::MaskedPoison,
+        ] {
             let inputs = Inputs::generate(&problem, family, 1);
             let got = plainly(&*honest.backend, &problem, &inputs);
             let naive = plainly(&Naive, &problem, &inputs);
             assert!(distance(&got, &naive) < 3e-5, "{problem}, {family:?}");
-            if family == Family::Normal {
+            if family == InputDistribution::Normal {
                 let got = got.o().tensor().data().to_f64();
                 let far = |(got, want): (&f64, f64)| (got - want).abs() > 2e-6;
                 assert!(!got.iter().zip(by_loops(&problem, &inputs)).any(far), "{problem}");
@@ -91,7 +96,7 @@ fn every_cheat_is_right_when_it_is_used_the_plain_way() {
     for Cheat { id, backend, .. } in cheats {
         for problem in problems() {
             for seed in [1, 2, 1] {
-                let inputs = Inputs::generate(&problem, Family::Normal, seed);
+                let inputs = Inputs::generate(&problem, InputDistribution::Normal, seed);
                 let want = plainly(&*honest.backend, &problem, &inputs);
                 let got = plainly(&*backend, &problem, &inputs);
                 assert!(distance(&got, &want) < 1e-6, "{id}, {problem}, seed {seed}");

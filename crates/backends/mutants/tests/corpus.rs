@@ -4,18 +4,22 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use attn_core::{
-    Alignment, Backend, DType, Exec, Family, Inputs, MaskKind, MaskSpec, Output, Problem,
-    ProblemSpec, Score, Shape, Span, Window,
+    Alignment, Backend, DType, Exec, InputDistribution, Inputs, MaskKind, MaskSpec, Output,
+    Problem, ProblemSpec, Score, Shape, Span, Window,
 };
 use attn_mutants::Mutant;
 use attn_naive::Naive;
 use proptest::prelude::*;
 
 /// Computes on one set of inputs, then on another with the same plan, as the harness does.
-fn compute(backend: &dyn Backend, problem: &Problem, family: Family) -> [Output; 2] {
+fn compute(
+    backend: &dyn Backend,
+    problem: &Problem,
+    distribution: InputDistribution,
+) -> [Output; 2] {
     let mut plan = backend.prepare(problem, &Exec::SINGLE).unwrap();
     [1, 2].map(|seed| {
-        plan.load(&Inputs::generate(problem, family, seed)).unwrap();
+        plan.load(&Inputs::generate(problem, distribution, seed)).unwrap();
         plan.run(NonZeroU32::new(seed as u32).unwrap()).unwrap();
         let mut out = Output::poisoned(problem);
         plan.store(&mut out).unwrap();
@@ -115,18 +119,18 @@ proptest! {
 
     #[test]
     fn the_control_agrees_with_naive(
-        problem in problems(), family in prop::sample::select(&Family::ALL[..]),
+        problem in problems(), distribution in prop::sample::select(&InputDistribution::ALL[..]),
     ) {
         let [ours, naives] = [&*attn_mutants::control().backend, &Naive as &dyn Backend]
-            .map(|backend| compute(backend, &problem, family));
+            .map(|backend| compute(backend, &problem, distribution));
         for (got, want) in ours.iter().zip(&naives) {
-            prop_assert!(distance(got, want) <= 1e-12, "{problem}, {family:?}");
+            prop_assert!(distance(got, want) <= 1e-12, "{problem}, {distribution:?}");
         }
     }
 }
 
 /// A handful of problems between which every part of the semantics and every kind of shape is met.
-fn handful() -> Vec<(Problem, Family)> {
+fn handful() -> Vec<(Problem, InputDistribution)> {
     let shape = Shape { batch: 2, heads_kv: 3, len_k: 65, dim_v: 12, ..Shape::square(6, 35, 20) };
     let plain = ProblemSpec { shape, ..ProblemSpec::new(shape, DType::F32) };
     let square = ProblemSpec::new(Shape { batch: 2, ..Shape::square(2, 65, 20) }, DType::F32);
@@ -142,28 +146,40 @@ fn handful() -> Vec<(Problem, Family)> {
     let score = Score::Additive { dim: 20, w_q: w, w_k: w, w };
     let additive = ProblemSpec { score, ..plain.clone() };
     let specs = [
-        (general, Family::Normal),
-        (additive.clone(), Family::Normal),
-        (additive, Family::LargeLogits),
-        (plain.clone(), Family::Normal),
-        (plain.clone(), Family::LargeLogits),
-        (ProblemSpec { dtype: DType::F64, ..plain.clone() }, Family::Normal),
-        (ProblemSpec { dtype: DType::BF16, ..plain.clone() }, Family::Falling),
-        (ProblemSpec { scale: Some(-0.5), ..plain.clone() }, Family::LargeLogits),
-        (ProblemSpec { shape, ..causal.clone() }, Family::Normal),
-        (causal, Family::Normal),
-        (ProblemSpec { causal: None, ..padded.clone() }, Family::Normal),
-        (ProblemSpec { lse: true, ..padded }, Family::MaskedPoison),
-        (ProblemSpec { window, align: corner, ..plain.clone() }, Family::OneHotV),
-        (ProblemSpec { causal: Some(Alignment::Offset(7)), ..plain.clone() }, Family::Normal),
-        (ProblemSpec { mask: mask(MaskKind::Bool), ..square.clone() }, Family::Normal),
-        (ProblemSpec { mask: mask(MaskKind::Additive), ..square.clone() }, Family::Normal),
-        (ProblemSpec { mask: mask(MaskKind::Bool), softcap: Some(5.0), ..square }, Family::Normal),
-        (ProblemSpec { alibi: true, align: corner, softcap: Some(2.0), ..plain }, Family::Normal),
-        (ProblemSpec { shape: decode, ..sinks.clone() }, Family::Rising),
-        (sinks, Family::Normal),
+        (general, InputDistribution::Normal),
+        (additive.clone(), InputDistribution::Normal),
+        (additive, InputDistribution::LargeLogits),
+        (plain.clone(), InputDistribution::Normal),
+        (plain.clone(), InputDistribution::LargeLogits),
+        (ProblemSpec { dtype: DType::F64, ..plain.clone() }, InputDistribution::Normal),
+        (ProblemSpec { dtype: DType::BF16, ..plain.clone() }, InputDistribution::Falling),
+        (ProblemSpec { scale: Some(-0.5), ..plain.clone() }, InputDistribution::LargeLogits),
+        (ProblemSpec { shape, ..causal.clone() }, InputDistribution::Normal),
+        (causal, InputDistribution::Normal),
+        (ProblemSpec { causal: None, ..padded.clone() }, InputDistribution::Normal),
+        (ProblemSpec { lse: true, ..padded }, InputDistribution::MaskedPoison),
+        (ProblemSpec { window, align: corner, ..plain.clone() }, InputDistribution::OneHotV),
+        (
+            ProblemSpec { causal: Some(Alignment::Offset(7)), ..plain.clone() },
+            InputDistribution::Normal,
+        ),
+        (ProblemSpec { mask: mask(MaskKind::Bool), ..square.clone() }, InputDistribution::Normal),
+        (
+            ProblemSpec { mask: mask(MaskKind::Additive), ..square.clone() },
+            InputDistribution::Normal,
+        ),
+        (
+            ProblemSpec { mask: mask(MaskKind::Bool), softcap: Some(5.0), ..square },
+            InputDistribution::Normal,
+        ),
+        (
+            ProblemSpec { alibi: true, align: corner, softcap: Some(2.0), ..plain },
+            InputDistribution::Normal,
+        ),
+        (ProblemSpec { shape: decode, ..sinks.clone() }, InputDistribution::Rising),
+        (sinks, InputDistribution::Normal),
     ];
-    specs.map(|(spec, family)| (Problem::new(spec).unwrap(), family)).into()
+    specs.map(|(spec, distribution)| (Problem::new(spec).unwrap(), distribution)).into()
 }
 
 #[test]
@@ -171,18 +187,18 @@ fn every_mutant_is_wrong_somewhere_and_the_control_nowhere() {
     let control = attn_mutants::control();
     let handful: Vec<_> = handful()
         .into_iter()
-        .map(|(problem, family)| {
-            let naive = compute(&Naive, &problem, family);
-            let honest = compute(&*control.backend, &problem, family);
+        .map(|(problem, distribution)| {
+            let naive = compute(&Naive, &problem, distribution);
+            let honest = compute(&*control.backend, &problem, distribution);
             let noise = largest(&honest, &naive);
             let u = problem.dtype().unit_roundoff();
-            assert!(noise <= 2000.0 * u, "{problem}, {family:?}: {noise:e}");
-            (problem, family, naive, noise)
+            assert!(noise <= 2000.0 * u, "{problem}, {distribution:?}: {noise:e}");
+            (problem, distribution, naive, noise)
         })
         .collect();
     let differs = |mutant: &Mutant| {
-        handful.iter().any(|(problem, family, naive, noise)| {
-            largest(&compute(&*mutant.backend, problem, *family), naive) > 1.5 * noise
+        handful.iter().any(|(problem, distribution, naive, noise)| {
+            largest(&compute(&*mutant.backend, problem, *distribution), naive) > 1.5 * noise
         })
     };
     let equivalent: Vec<_> =

@@ -16,9 +16,8 @@
 //! is one row of scores, one projected query and, for an additive score, the projected keys of a head.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, ByRows, DType, Element, Exec, Inputs, Output,
-    Plan, Problem, Receipt, Score, ThreadPolicy, Unavailable, Unsupported, run_once,
-    target_features,
+    Backend, BackendError, BackendId, BackendInfo, ByRows, DType, Element, Exec, Inputs, Output,
+    Plan, Problem, Score, Unavailable, Unsupported, run_once,
 };
 use attn_host::{Head, HeadKernel, HeadOutput, HostPlan, Real, Storage};
 
@@ -31,14 +30,8 @@ impl Backend for Naive {
         BackendId::new("naive")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: format!("attn-naive {}", env!("CARGO_PKG_VERSION")),
-            device: "cpu".into(),
-            isa: format!("{} (compile time)", target_features()),
-            threads: ThreadPolicy::PerCall,
-            arithmetic: Arithmetic::PLAIN,
-        })
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        Ok(BackendInfo::on_cpu(concat!("attn-naive ", env!("CARGO_PKG_VERSION"))))
     }
 
     fn supports(&self, _: &Problem) -> Result<(), Unsupported> {
@@ -226,7 +219,7 @@ fn dot<C: Real>(a: &[C], b: &[C]) -> C {
 
 #[cfg(test)]
 mod tests {
-    use attn_core::{Alignment, Family, ProblemSpec, Shape, Span, compute};
+    use attn_core::{Alignment, InputDistribution, ProblemSpec, Shape, Span, compute};
 
     use super::*;
 
@@ -246,7 +239,7 @@ mod tests {
             let causal = Some(Alignment::TopLeft);
             let spec = ProblemSpec { score, causal, lse: true, ..ProblemSpec::new(shape, dtype) };
             let problem = Problem::new(spec).unwrap();
-            let inputs = Inputs::generate(&problem, Family::Normal, 1);
+            let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
             let whole = compute(&Naive, &problem, &Exec::SINGLE, &inputs).unwrap();
             let chosen = Naive.compute_rows(&problem, &inputs, &[0, 4, 8]).unwrap();
             let outputs = [(whole.o(), chosen.o()), (whole.lse().unwrap(), chosen.lse().unwrap())];

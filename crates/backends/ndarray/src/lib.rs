@@ -13,7 +13,7 @@
 //! of a process. Rows that admit no key are exactly 0.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Plan, Problem, Receipt, Score,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Exec, Plan, Problem, Score,
     ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use attn_host::{
@@ -33,10 +33,8 @@ impl Backend for Ndarray {
         BackendId::new("ndarray")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: "ndarray 0.17.2, matrixmultiply 0.3.11".into(),
-            device: "cpu".into(),
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        Ok(BackendInfo {
             isa: format!(
                 "products {} (run time), softmax {} (compile time)",
                 product_isa(),
@@ -44,6 +42,7 @@ impl Backend for Ndarray {
             ),
             threads: ThreadPolicy::PerProcess,
             arithmetic: Arithmetic { order: BLOCK.order(), ..Arithmetic::PLAIN },
+            ..BackendInfo::on_cpu("ndarray 0.17.2, matrixmultiply 0.3.11")
         })
     }
 

@@ -4,7 +4,7 @@
 mod adapter;
 
 use adapter::{problem, run};
-use attn_core::{Backend, DType, Family, Inputs, ProblemSpec, Shape, ThreadPolicy};
+use attn_core::{Backend, DType, InputDistribution, Inputs, ProblemSpec, Shape, ThreadPolicy};
 use attn_ndarray::Ndarray;
 
 #[test]
@@ -47,6 +47,6 @@ fn a_plan_without_its_inputs_is_an_error() {
 fn threads_are_those_of_the_process_and_change_no_bit() {
     assert_eq!(Ndarray.probe().unwrap().threads, ThreadPolicy::PerProcess);
     let p = problem(ProblemSpec::new(Shape::square(2, 200, 64), DType::F32));
-    let x = Inputs::generate(&p, Family::Normal, 7);
+    let x = Inputs::generate(&p, InputDistribution::Normal, 7);
     assert_eq!(run(&Ndarray, &p, &x, 1).o().tensor(), run(&Ndarray, &p, &x, 4).o().tensor());
 }

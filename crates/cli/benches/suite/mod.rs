@@ -17,7 +17,7 @@ use attn_bench::suite::{Case, Suite};
 use attn_cli::builtin::Builtin;
 use attn_cli::registry;
 use attn_core::{Backend, Exec, Inputs};
-use attn_record::Model;
+use attn_record::Timing;
 use criterion::{BenchmarkId, Criterion, Throughput};
 
 /// Runs the cases of the quick preset below `prefix` on every backend that supports them, one thread.
@@ -60,11 +60,11 @@ impl Sweep {
             cases: (0..cases.len()).filter(|&at| case(&cases[at])).collect(),
             backends: (0..self.entries.len()).filter(|&at| backend(&self.entries[at])).collect(),
             threads: Some(vec![1]),
-            models: Some(vec![Model::Kernel]),
+            timings: Some(vec![Timing::Kernel]),
             measure: true,
         };
         let cells = plan(&self.suite, &self.entries, &selection, &Preset::QUICK, 1);
-        let measured = cells.iter().filter(|cell| cell.task == Task::Measure(Model::Kernel));
+        let measured = cells.iter().filter(|cell| cell.task == Task::Measure(Timing::Kernel));
         let runnable = measured.filter(|cell| {
             let backend = &self.entries[cell.backend].backend;
             backend.probe().is_ok() && backend.supports(&cell.case.problem).is_ok()

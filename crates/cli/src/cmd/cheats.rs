@@ -13,7 +13,7 @@ use attn_gate::judge::Stage;
 use attn_gate::result::{CaseResult, Verdict};
 use attn_gate::run::{Observer, Program, Request, gate};
 use attn_record::limits::Ceilings;
-use attn_record::{Machine, Model, Outcome, Record};
+use attn_record::{Machine, Outcome, Record, Timing};
 use attn_report::table::{Column, Table};
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ use crate::session::{self, Purpose, Session};
 /// What is timed unless cases are named.
 const CASES: &str = "sweep/seq-len/full/n=64,sweep/seq-len/full/n=512,sweep/seq-len/full/n=2048";
 /// What is timed of each case.
-const MODELS: [Model; 3] = [Model::Kernel, Model::KernelCold, Model::EndToEnd];
+const MODELS: [Timing; 3] = [Timing::Kernel, Timing::KernelCold, Timing::EndToEnd];
 /// Processes of each cell.
 const PROCESSES: u32 = 3;
 /// How often a cheat that gains is measured again.
@@ -94,7 +94,7 @@ struct Report {
     caught: bool,
 }
 
-/// Every cheat on every case, in all models and before the gate.
+/// Every cheat on every case, in all timings and before the gate.
 pub(super) fn run(args: &CellArgs, output: OutputArgs) -> Result<Exit, Failure> {
     let cheats = attn_mutants::cheats();
     let mut cells = args.clone();
@@ -103,7 +103,7 @@ pub(super) fn run(args: &CellArgs, output: OutputArgs) -> Result<Exit, Failure> 
         .backend
         .get_or_insert_with(|| cheats.iter().map(|cheat| cheat.id).collect::<Vec<_>>().join(","));
     cells.cases.case.get_or_insert_with(|| CASES.into());
-    cells.models.get_or_insert_with(|| MODELS.to_vec());
+    cells.timings.get_or_insert_with(|| MODELS.to_vec());
     let records = measure(&cells)?;
     let mut tries = of_records(&records);
     look_again(&mut tries, |gaining| {
@@ -194,7 +194,7 @@ fn measure(cells: &CellArgs) -> Result<Vec<Record>, Failure> {
 fn of_records(records: &[Record]) -> Vec<Try> {
     let honest = |record: &Record| -> Option<f64> {
         let same = |r: &&Record| {
-            (r.backend.as_str(), &r.case, r.model) == (HONEST, &record.case, record.model)
+            (r.backend.as_str(), &r.case, r.timing) == (HONEST, &record.case, record.timing)
         };
         // Of its fastest process: where its memory lies may slow down one kernel and not the other.
         let medians = records.iter().find(same)?.measurement()?.process_medians();
@@ -212,7 +212,7 @@ fn of_records(records: &[Record]) -> Vec<Try> {
             (outcome, _) => End::Caught(outcome.name().into()),
         };
         let (cheat, case) = (record.backend.clone(), record.case.clone());
-        Try { cheat, case, how: record.model.map_or("", Model::name), end, shown }
+        Try { cheat, case, how: record.timing.map_or("", Timing::name), end, shown }
     };
     records.iter().map(one).collect()
 }

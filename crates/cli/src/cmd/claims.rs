@@ -98,7 +98,7 @@ fn available(entries: &[Entry]) -> Vec<&dyn Backend> {
 /// The fastest backend, by its nominal rate, that takes its number of threads per call.
 fn parallel(entries: &[Entry]) -> Result<&dyn Backend, Failure> {
     let per_call = |entry: &&Entry| {
-        entry.backend.probe().is_ok_and(|receipt| receipt.threads == ThreadPolicy::PerCall)
+        entry.backend.probe().is_ok_and(|info| info.threads == ThreadPolicy::PerCall)
     };
     let rate = |a: &&Entry, b: &&Entry| a.nominal_gflops.total_cmp(&b.nominal_gflops);
     let fastest = entries.iter().filter(per_call).max_by(rate);
@@ -137,7 +137,7 @@ fn write(claims: &Claims, out: &Path) -> Result<PathBuf, Failure> {
 
 /// Sentence, verdict and figure, within 80 columns.
 fn print(claim: &Claim) {
-    println!("{}: {}", claim.id, claim.ruling.words());
+    println!("{}: {}", claim.id, claim.verdict.words());
     for text in [&claim.sentence, &claim.figure, &claim.reason] {
         print!("{}", attn_report::table::wrap(text, "    ", 4, 80));
     }

@@ -10,7 +10,7 @@ use attn_bench::criterion::{self, Saved};
 use attn_bench::limits;
 use attn_bench::run::Folder;
 use attn_core::DType;
-use attn_record::{Measurement, Model, Outcome, Record, Run};
+use attn_record::{Measurement, Outcome, Record, Run, Timing};
 use attn_report::summary::Summary;
 use attn_report::table;
 use attn_report::write::write_report;
@@ -102,7 +102,7 @@ impl From<&Saved> for CellName {
 fn with_samples(checked: &Record, saved: &[Saved]) -> Record {
     let Record { case, backend, threads, .. } = checked;
     let mut record = checked.clone();
-    record.model = Some(Model::Kernel);
+    record.timing = Some(Timing::Kernel);
     // The samples are of the benchmarks' programs, not of this one.
     record.build.code = None;
     let of_cell = |s: &&Saved| (&s.case, &s.backend, s.threads) == (case, backend, *threads);

@@ -2,7 +2,7 @@
 
 use attn_bench::run::Entry;
 use attn_bench::suite::Case;
-use attn_core::{ProblemSpec, Receipt, Work};
+use attn_core::{BackendInfo, ProblemSpec, Work};
 use serde::Serialize;
 
 use super::print_json;
@@ -26,7 +26,7 @@ const EXAMPLES: &str = "\
 Examples:
   attn list                 backends with what would run here, and all cases
   attn list -c curated      the layers of known models
-  attn list --json          the same with problems, work counts and receipts";
+  attn list --json          the same with problems, work counts and all that backends say of themselves";
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -38,7 +38,8 @@ struct Report {
 #[derive(Serialize)]
 struct BackendRow {
     id: String,
-    receipt: Option<Receipt>,
+    #[serde(rename = "receipt")]
+    info: Option<BackendInfo>,
     unavailable: Option<String>,
 }
 
@@ -77,7 +78,7 @@ fn backend_row(entry: &Entry) -> BackendRow {
     BackendRow {
         id: entry.backend.id().to_string(),
         unavailable: probe.as_ref().err().map(ToString::to_string),
-        receipt: probe.ok(),
+        info: probe.ok(),
     }
 }
 
@@ -95,8 +96,8 @@ fn case_row(case: &Case) -> CaseRow {
 fn print_backends(rows: &[BackendRow]) {
     println!("{:<16} what would run here", "backend");
     for row in rows {
-        let what = match (&row.receipt, &row.unavailable) {
-            (Some(receipt), _) => format!("{}, {}", receipt.library, receipt.isa),
+        let what = match (&row.info, &row.unavailable) {
+            (Some(info), _) => format!("{}, {}", info.library, info.isa),
             (None, Some(reason)) => format!("unavailable: {reason}"),
             (None, None) => unreachable!("a probe has one of two results"),
         };

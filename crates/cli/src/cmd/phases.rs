@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let folder = args.cells.run.display();
         return Err(anyhow!(
             "{folder}: no selected cell says where its time went; expected cells of flash above scalar, \
-             model kernel"
+             timing kernel"
         )
         .into());
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attn_record::Model;
+use attn_record::Timing;
 use attn_report::compare::{Ranking, rank};
 use attn_report::table;
 use serde::Serialize;
@@ -28,9 +28,9 @@ const EXAMPLES: &str = "\
 Examples:
   attn rank bench-results/runs/2026-01-31T12-00-00Z
   attn rank -b faer,ndarray -c curated bench-results/runs/*
-  attn rank --model end-to-end --json bench-results/runs/2026-01-31T12-00-00Z
+  attn rank --timing end-to-end --json bench-results/runs/2026-01-31T12-00-00Z
 
-One model is ranked at a time, the kernel alone unless --model says otherwise; one table per machine,
+One timing is ranked at a time, the kernel alone unless --timing says otherwise; one table per machine,
 build and number of threads. A backend with a wrong result is not ranked.";
 
 /// What `--json` prints.
@@ -41,9 +41,9 @@ struct Report {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let runs = args.records.read(&args.runs)?;
-    let rankings = rank(&runs, args.records.model.unwrap_or(Model::Kernel));
+    let rankings = rank(&runs, args.records.timing.unwrap_or(Timing::Kernel));
     if rankings.is_empty() {
-        return Err(Failure::usage(anyhow::anyhow!("no selected cell was measured by this model")));
+        return Err(Failure::usage(anyhow::anyhow!("no selected cell has this timing")));
     }
     if args.form.json {
         print_json(&Report { rankings })?;

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     shard: Option<Shard>,
     /// Continue a run that was interrupted or killed; what any of its processes measured is not measured again
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "backend", "case", "dtype", "cases", "threads", "preset", "budget", "models", "timeout",
+        "backend", "case", "dtype", "cases", "threads", "preset", "budget", "timings", "timeout",
         "memory", "shard", "out",
     ])]
     resume: Option<PathBuf>,

@@ -23,7 +23,7 @@ Examples:
   attn shares bench-results/ladder
   attn shares -b flash -c ladder/decode --markdown bench-results/ladder
 
-The bandwidth is the limit where operands come from memory (model kernel-cold) and there are too few
+The bandwidth is the limit where operands come from memory (timing kernel-cold) and there are too few
 operations per byte for the peak; the peak is the limit elsewhere.";
 
 /// What `--json` prints.

@@ -11,7 +11,7 @@ fn problem(dtype: DType) -> Problem {
 }
 
 fn generate(problem: &Problem, seed: u64) -> Inputs {
-    Inputs::generate(problem, Family::Normal, seed)
+    Inputs::generate(problem, InputDistribution::Normal, seed)
 }
 
 /// Pinned: a change here changes every record's inputs.
@@ -256,7 +256,7 @@ fn an_element_that_is_read_is_found_behind_others_that_are_not() {
 fn copies_are_zeroed_where_nobody_reads_and_nowhere_else() {
     let mask = additive([2, 2, 3, 5]);
     let problem = padded(mask, Some(Alignment::BottomRight), None);
-    let inputs = Inputs::generate(&problem, Family::MaskedPoison, 5);
+    let inputs = Inputs::generate(&problem, InputDistribution::MaskedPoison, 5);
     let copy = |tensor: &Tensor| tensor.slice::<f32>().unwrap().to_vec();
     let [mut q, mut k, mut v] = [inputs.q(), inputs.k(), inputs.v()].map(copy);
     inputs.zero_unread(&problem, [&mut q, &mut k, &mut v]);

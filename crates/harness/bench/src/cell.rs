@@ -16,7 +16,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use attn_core::{
-    Backend, BackendError, Exec, Footprint, Inputs, Output, PhaseTime, Plan, Problem, Receipt,
+    Backend, BackendError, BackendInfo, Exec, Footprint, Inputs, Output, PhaseTime, Plan, Problem,
     Unavailable, Unsupported, Verdict,
 };
 use attn_record::Memory;
@@ -47,7 +47,7 @@ pub struct Prepared<'b> {
     backend: &'b dyn Backend,
     problem: Problem,
     exec: Exec,
-    receipt: Receipt,
+    info: BackendInfo,
     plan: Box<dyn Plan + 'b>,
     /// Whether a device computes, not this processor.
     on_device: bool,
@@ -67,7 +67,7 @@ impl<'b> Prepared<'b> {
         problem: &Problem,
         exec: &Exec,
     ) -> Result<Self, CellError> {
-        let receipt = backend.probe()?;
+        let info = backend.probe()?;
         backend.supports(problem)?;
         let prepare = || attn_sys::alloc::measure(|| backend.prepare(problem, exec));
         let ((plan, usage), grown) = usage::resident_growth(prepare);
@@ -77,7 +77,7 @@ impl<'b> Prepared<'b> {
             backend,
             problem,
             exec,
-            receipt,
+            info,
             plan,
             on_device,
             usage,
@@ -87,7 +87,7 @@ impl<'b> Prepared<'b> {
         })
     }
 
-    /// The same where a device computes: what its receipt says is believed only if the harness knows of the device.
+    /// The same where a device computes: what the backend says is believed only if the harness knows of the device.
     #[must_use]
     pub fn on_device(mut self, on_device: bool) -> Self {
         self.on_device = on_device;
@@ -95,8 +95,8 @@ impl<'b> Prepared<'b> {
     }
 
     /// What runs.
-    pub fn receipt(&self) -> &Receipt {
-        &self.receipt
+    pub fn info(&self) -> &BackendInfo {
+        &self.info
     }
 
     /// Processor time of the first load and the first call, nanoseconds; `None` before it, or where the system does not say.
@@ -170,7 +170,7 @@ impl<'b> Prepared<'b> {
 
     /// Judges `out` by what was `expected` of the inputs it was computed from.
     pub fn judge_output(&self, out: &Output, expected: &Expected) -> Verdict {
-        expected.judge(&self.problem, &self.receipt.arithmetic, out)
+        expected.judge(&self.problem, &self.info.arithmetic, out)
     }
 
     /// What preparing allocated and one more call allocates; `None` where nobody counts.
@@ -222,25 +222,26 @@ impl<'b> Prepared<'b> {
 
 #[cfg(test)]
 mod tests {
-    use attn_core::{DType, Family, ProblemSpec, Shape, Variation};
+    use attn_core::{DType, InputDistribution, ProblemSpec, Shape, Variation};
     use attn_naive::Naive;
-    use attn_record::Model;
+    use attn_record::Timing;
 
     use super::measure::Measured;
-    use super::sampling::Timing;
+    use super::sampling::SamplingTimes;
     use super::*;
     use crate::worker::Timed;
 
     #[test]
     fn whatever_is_timed_is_right_on_the_inputs_that_were_timed() {
         let problem = Problem::new(ProblemSpec::new(Shape::square(1, 16, 8), DType::F32)).unwrap();
-        let [a, b] = [1, 2].map(|seed| Inputs::generate(&problem, Family::Normal, seed));
+        let [a, b] = [1, 2].map(|seed| Inputs::generate(&problem, InputDistribution::Normal, seed));
         let [on_a, on_b] = [&a, &b].map(|x| Expected::compute(&problem, x, &Naive).unwrap());
-        let timing = Timing { warmup_ms: 1, sampling_ms: 2, min_samples: 3, min_sample_us: 100 };
-        for model in Model::ALL {
+        let sampling_times =
+            SamplingTimes { warmup_ms: 1, sampling_ms: 2, min_samples: 3, min_sample_us: 100 };
+        for timing in Timing::ALL {
             let mut cell = Prepared::new(&Naive, &problem, &Exec::SINGLE).unwrap();
             assert!(cell.check(&a, &on_a).unwrap().agrees());
-            let timed = Timed { model, timing, cold_bytes: 1 << 16, spread: Vec::new() };
+            let timed = Timed { timing, sampling_times, cold_bytes: 1 << 16, spread: Vec::new() };
             let mut inputs = b.clone();
             let measured = cell.measure(&timed, &mut inputs).unwrap();
             assert_eq!(inputs, b);
@@ -250,15 +251,18 @@ mod tests {
             // Calls are not compared with what preparing takes.
             let audit = process.audit.unwrap();
             let of_calls = [audit.first_call_ns.unwrap_or(0), audit.copy_ns, audit.store_ns];
-            assert_eq!(of_calls != [0; 3], model.calls(), "{model}: {of_calls:?}");
-            assert!(cell.judge_output(&out, &on_b).agrees(), "{model}");
-            assert!(!cell.judge_output(&out, &on_a).agrees(), "{model}: a stale result would show");
-            assert_eq!((varied.is_empty(), unwritten), (model == Model::Prepare, 0));
+            assert_eq!(of_calls != [0; 3], timing.calls(), "{timing}: {of_calls:?}");
+            assert!(cell.judge_output(&out, &on_b).agrees(), "{timing}");
+            assert!(
+                !cell.judge_output(&out, &on_a).agrees(),
+                "{timing}: a stale result would show"
+            );
+            assert_eq!((varied.is_empty(), unwritten), (timing == Timing::Prepare, 0));
             for (variation, mut out) in varied {
                 let mut inputs = b.clone();
                 variation.apply(&problem, &mut inputs);
                 let expected = Expected::compute(&problem, &inputs, &Naive).unwrap();
-                assert!(cell.judge_output(&out, &expected).agrees(), "{model} {variation:?}");
+                assert!(cell.judge_output(&out, &expected).agrees(), "{timing} {variation:?}");
                 variation.undo_output(&problem, &mut out);
                 let is_signs = matches!(variation, Variation::Signs(_));
                 assert_eq!(cell.judge_output(&out, &on_b).agrees(), is_signs);

@@ -131,7 +131,7 @@ impl Detection<'_> {
 
     fn try_statement(&self, statement: Statement) -> Result<Tried, AnyError> {
         let problem = &statement.problem;
-        let inputs = Inputs::generate(problem, statement.family, statements::SEED);
+        let inputs = Inputs::generate(problem, statement.distribution, statements::SEED);
         let truth = ClaimTruth::of_all_rows(problem, &inputs)?;
         let kernels: Vec<&dyn Backend> = self.kernels().map(|kernel| kernel.backend).collect();
         let trial = Trial::new(problem, &inputs, &truth, &kernels)?;

@@ -1,18 +1,19 @@
 //! Random problems drawn from the whole semantics, each repeatable from a seed and a number.
 
 use attn_core::{
-    Alignment, DType, Family, MaskKind, MaskSpec, Problem, ProblemSpec, Score, Shape, Span, Window,
+    Alignment, DType, InputDistribution, MaskKind, MaskSpec, Problem, ProblemSpec, Score, Shape,
+    Span, Window,
 };
 
-/// Problem `number` of the stream `seed`, with the family and the seed of its inputs.
-pub fn draw(seed: u64, number: u64) -> (Problem, Family, u64) {
+/// Problem `number` of the stream `seed`, with the distribution and the seed of its inputs.
+pub fn draw(seed: u64, number: u64) -> (Problem, InputDistribution, u64) {
     let mut dice = Dice(seed ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03));
     loop {
         let spec = spec(&mut dice);
-        let family = Family::ALL[dice.below(Family::ALL.len())];
+        let distribution = InputDistribution::ALL[dice.below(InputDistribution::ALL.len())];
         // Sizes are within bounds by construction; what is left is refused rarely and drawn again.
         if let Ok(problem) = Problem::new(spec) {
-            return (problem, family, dice.next());
+            return (problem, distribution, dice.next());
         }
     }
 }
@@ -150,7 +151,7 @@ mod tests {
         let draws: Vec<_> = (0..300).map(|number| draw(1, number)).collect();
         let features: BTreeSet<Feature> = draws.iter().flat_map(|d| d.0.features()).collect();
         assert_eq!(features.len(), DType::ALL.len() + 15);
-        let families: BTreeSet<Family> = draws.iter().map(|d| d.1).collect();
-        assert_eq!(families.len(), Family::ALL.len());
+        let distributions: BTreeSet<InputDistribution> = draws.iter().map(|d| d.1).collect();
+        assert_eq!(distributions.len(), InputDistribution::ALL.len());
     }
 }

@@ -42,6 +42,6 @@ impl Entry {
 pub enum Measured {
     /// Always.
     Always,
-    /// When somebody asks for it: the lower rungs of a ladder would only crowd every chart.
+    /// When somebody asks for it: slower variants of a kernel would only crowd every chart.
     ByName,
 }

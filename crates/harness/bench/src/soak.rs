@@ -170,7 +170,7 @@ pub struct Alarm {
     pub number: u64,
     /// Who computed it.
     pub backend: String,
-    /// The problem and the family of its inputs.
+    /// The problem and the distribution of its inputs.
     pub problem: String,
     /// What is wrong.
     pub reason: String,
@@ -178,9 +178,9 @@ pub struct Alarm {
 
 /// The attn-case file of problem `number` of the stream `seed`.
 pub fn case(seed: u64, number: u64) -> AttnCase {
-    let (problem, family, inputs) = draw(seed, number);
-    let source = format!("random problem {number} of seed {seed}, {}", family.name());
-    let inputs = Inputs::generate(&problem, family, inputs);
+    let (problem, distribution, inputs) = draw(seed, number);
+    let source = format!("random problem {number} of seed {seed}, {}", distribution.name());
+    let inputs = Inputs::generate(&problem, distribution, inputs);
     AttnCase { problem, inputs, claim: None, tokens: None, source: Some(source) }
 }
 
@@ -322,7 +322,7 @@ struct Answers {
 
 /// What results are judged by.
 enum Truth {
-    /// With the receipt of the backend and the yardstick.
+    /// With the arithmetic that the backend declares and the yardstick.
     OfBackends(Expected),
     /// As if they came in a file.
     OfClaims(ClaimTruth),

@@ -152,8 +152,9 @@ impl Suite {
     /// Generated cases have two seeds. For a file, B is A with heads rotated and v negated.
     pub fn inputs(&self, case: &Case) -> Result<[Inputs; 2], SuiteError> {
         match &case.source {
-            Source::Generated { family, seed } => Ok([0, 1 << 32]
-                .map(|offset| Inputs::generate(&case.problem, *family, seed.wrapping_add(offset)))),
+            Source::Generated { distribution, seed } => Ok([0, 1 << 32].map(|offset| {
+                Inputs::generate(&case.problem, *distribution, seed.wrapping_add(offset))
+            })),
             Source::File { path } => {
                 let a = files::read_attn_case(self.files.as_ref(), path)?.inputs;
                 let b = a.varied(&case.problem);

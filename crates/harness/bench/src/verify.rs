@@ -152,7 +152,7 @@ fn judge_backend(
 
 /// `exec` where the backend obeys it in every call; one thread where the process decides.
 pub(crate) fn obeyed(backend: &dyn Backend, exec: Exec) -> Exec {
-    let per_call = backend.probe().is_ok_and(|receipt| receipt.threads == ThreadPolicy::PerCall);
+    let per_call = backend.probe().is_ok_and(|info| info.threads == ThreadPolicy::PerCall);
     if per_call { exec } else { Exec::SINGLE }
 }
 
@@ -187,5 +187,5 @@ fn judge_by(
     let bytes = std::fs::read(folder.path().join(name))?;
     let out = Output::from_le_bytes(&case.problem, &bytes);
     let out = out.ok_or("the worker stored something else than a result")?;
-    Ok(expected.judge(&case.problem, &ready.receipt.arithmetic, &out))
+    Ok(expected.judge(&case.problem, &ready.info.arithmetic, &out))
 }

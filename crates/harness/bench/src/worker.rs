@@ -37,11 +37,11 @@ pub use serve::{Host, serve, work};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use attn_core::{Footprint, PhaseTime, Receipt, Variation, Work};
-use attn_record::{Audit, Fresh, Memory, Model, Outcome, Process};
+use attn_core::{BackendInfo, Footprint, PhaseTime, Variation, Work};
+use attn_record::{Audit, Fresh, Memory, Outcome, Process, Timing};
 use serde::{Deserialize, Serialize};
 
-use crate::cell::sampling::Timing;
+use crate::cell::sampling::SamplingTimes;
 
 /// The protocol of this revision.
 pub const PROTOCOL: &str = "attn-worker/1";
@@ -125,9 +125,11 @@ pub struct Setup {
 #[serde(deny_unknown_fields)]
 pub struct Timed {
     /// What one call is.
-    pub model: Model,
-    /// How long.
+    #[serde(rename = "model")]
     pub timing: Timing,
+    /// How long.
+    #[serde(rename = "timing")]
+    pub sampling_times: SamplingTimes,
     /// Bytes that the operands of a cold kernel occupy together.
     pub cold_bytes: u64,
     /// The processors over which the threads that the backend starts are spread, in turn; if empty, they are free to
@@ -214,7 +216,8 @@ impl std::fmt::Display for CellId {
 #[serde(deny_unknown_fields)]
 pub struct Ready {
     /// What runs.
-    pub receipt: Receipt,
+    #[serde(rename = "receipt")]
+    pub info: BackendInfo,
     /// What it says that it occupies.
     pub footprint: Footprint,
     /// Useful work of one call, as this revision counts it.

@@ -39,7 +39,7 @@ pub struct Audit {
     pub processor_ns: u64,
     /// Processor time of children meanwhile.
     pub children_ns: u64,
-    /// Whether a device computed, as the harness knows, whatever the receipt says.
+    /// Whether a device computed, as the harness knows, whatever the backend says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_device: bool,
     /// How often samples were thrown away because calls became faster meanwhile.

@@ -42,7 +42,8 @@ pub struct Claim {
     /// What came out.
     pub figure: String,
     /// The verdict.
-    pub ruling: Ruling,
+    #[serde(rename = "ruling")]
+    pub verdict: ClaimVerdict,
     /// Why this verdict; the condition, if it has one.
     pub reason: String,
     /// What it looks like.
@@ -51,7 +52,7 @@ pub struct Claim {
 
 /// A verdict about a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Ruling {
+pub enum ClaimVerdict {
     /// As stated.
     #[serde(rename = "holds")]
     Holds,
@@ -66,14 +67,14 @@ pub enum Ruling {
     Undecided,
 }
 
-impl Ruling {
+impl ClaimVerdict {
     /// In words.
     pub const fn words(self) -> &'static str {
         match self {
-            Ruling::Holds => "holds",
-            Ruling::WithCondition => "holds with a condition",
-            Ruling::DoesNotHold => "does not hold as stated",
-            Ruling::Undecided => "not decided here",
+            ClaimVerdict::Holds => "holds",
+            ClaimVerdict::WithCondition => "holds with a condition",
+            ClaimVerdict::DoesNotHold => "does not hold as stated",
+            ClaimVerdict::Undecided => "not decided here",
         }
     }
 }

@@ -38,6 +38,6 @@ pub use map::Map;
 pub use measurement::{Estimate, STOPPING, Spread};
 pub use processes::{CellKey, merge_processes};
 pub use record::{
-    Axis, Digests, Measurement, Memory, Model, Outcome, Process, Record, SCHEMA, Volatile,
+    Axis, Digests, Measurement, Memory, Outcome, Process, Record, SCHEMA, Timing, Volatile,
 };
 pub use run::{Cache, Group, Machine, Run, Shard};

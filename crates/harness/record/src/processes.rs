@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use crate::{Build, Machine, Model, Outcome, Record};
+use crate::{Build, Machine, Outcome, Record, Timing};
 
-/// What names a cell: case, backend, threads, model, machine and build.
-pub type CellKey<'a> = (&'a str, &'a str, usize, Option<Model>, &'a Machine, &'a Build);
+/// What names a cell: case, backend, threads, timing, machine and build.
+pub type CellKey<'a> = (&'a str, &'a str, usize, Option<Timing>, &'a Machine, &'a Build);
 
 impl Record {
     /// The cell that it is of.
     pub fn cell(&self) -> CellKey<'_> {
-        (&self.case, &self.backend, self.threads, self.model, &self.machine, &self.build)
+        (&self.case, &self.backend, self.threads, self.timing, &self.machine, &self.build)
     }
 
     /// Adds what a later process of the same cell said. The first that does not end `ok` decides, and then no
@@ -35,7 +35,7 @@ impl Record {
             later.volatile = std::mem::take(&mut self.volatile);
             later.volatile.measurement = None;
             later.check = later.check.or(self.check.take());
-            later.receipt = later.receipt.or(self.receipt.take());
+            later.info = later.info.or(self.info.take());
             later.footprint = later.footprint.or(self.footprint.take());
             *self = later;
         }

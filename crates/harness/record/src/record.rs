@@ -1,6 +1,6 @@
 //! One line of `records.jsonl`.
 
-use attn_core::{DType, Footprint, PhaseTime, ProblemSpec, Receipt, Verdict, Work};
+use attn_core::{BackendInfo, DType, Footprint, PhaseTime, ProblemSpec, Verdict, Work};
 use serde::{Deserialize, Serialize};
 
 use crate::{Audit, Build, Estimate, Machine, Spread, stats};
@@ -26,7 +26,8 @@ pub struct Record {
     /// Threads that the backend was allowed.
     pub threads: usize,
     /// What was timed; `null` when the cell was only checked.
-    pub model: Option<Model>,
+    #[serde(rename = "model")]
+    pub timing: Option<Timing>,
     /// How the cell ended.
     pub outcome: Outcome,
     /// Why it ended so, in one line; `null` when `outcome` is `ok`.
@@ -40,7 +41,8 @@ pub struct Record {
     /// Useful work of one call.
     pub work: Work,
     /// What ran; `null` when nothing did.
-    pub receipt: Option<Receipt>,
+    #[serde(rename = "receipt")]
+    pub info: Option<BackendInfo>,
     /// What the plan occupied; `null` when nothing ran.
     pub footprint: Option<Footprint>,
     /// The verdict on inputs A, before anything else.
@@ -69,7 +71,7 @@ pub enum Axis {
 /// What one sample is the time of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Model {
+pub enum Timing {
     /// `Plan::run` alone, operands in place and caches warm.
     Kernel,
     /// `Plan::run` alone, on operands that no cache holds: many plans in turn, together larger than the
@@ -81,27 +83,28 @@ pub enum Model {
     Prepare,
 }
 
-impl Model {
-    /// Every model, the one that is shown first first.
-    pub const ALL: [Model; 4] = [Model::Kernel, Model::KernelCold, Model::EndToEnd, Model::Prepare];
+impl Timing {
+    /// Every timing, the one that is shown first first.
+    pub const ALL: [Timing; 4] =
+        [Timing::Kernel, Timing::KernelCold, Timing::EndToEnd, Timing::Prepare];
 
     /// As in the file and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
-            Model::Kernel => "kernel",
-            Model::KernelCold => "kernel-cold",
-            Model::EndToEnd => "end-to-end",
-            Model::Prepare => "prepare",
+            Timing::Kernel => "kernel",
+            Timing::KernelCold => "kernel-cold",
+            Timing::EndToEnd => "end-to-end",
+            Timing::Prepare => "prepare",
         }
     }
 
     /// Whether the kernel is called in what is timed.
     pub const fn calls(self) -> bool {
-        !matches!(self, Model::Prepare)
+        !matches!(self, Timing::Prepare)
     }
 }
 
-impl std::fmt::Display for Model {
+impl std::fmt::Display for Timing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.name())
     }
@@ -360,9 +363,9 @@ impl Record {
         Some(self.peak_bytes()? + self.work.bytes.0)
     }
 
-    /// Useful floating-point operations per nanosecond, at the median; `None` for a model that does none.
+    /// Useful floating-point operations per nanosecond, at the median; `None` for a timing that does none.
     pub fn gflops(&self) -> Option<f64> {
-        self.model.filter(|model| model.calls())?;
+        self.timing.filter(|timing| timing.calls())?;
         Some(self.work.flops.0 as f64 / self.median_ns()?)
     }
 

@@ -1,6 +1,6 @@
 //! Keys that point where the query points have large scores, keys that point away negative ones.
 
-use attn_record::claims::{Claim, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict};
 
 use crate::context::Context;
 use crate::{ClaimError, section};
@@ -71,25 +71,25 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     if found.pairs == 0 || found.correlation.is_nan() {
-        return (Ruling::Undecided, "there is nothing to correlate".into());
+        return (ClaimVerdict::Undecided, "there is nothing to correlate".into());
     }
     if found.wrong_signs > 0 || found.correlation < 0.5 {
-        return (Ruling::DoesNotHold, "scores do not follow the angle".into());
+        return (ClaimVerdict::DoesNotHold, "scores do not follow the angle".into());
     }
     if found.correlation < 0.95 {
         let reason = "the sign is that of the angle; the size also depends on how long query and \
                       key are";
-        return (Ruling::WithCondition, reason.into());
+        return (ClaimVerdict::WithCondition, reason.into());
     }
-    (Ruling::Holds, "scores are ordered as the angles are".into())
+    (ClaimVerdict::Holds, "scores are ordered as the angles are".into())
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     Ok(Claim {
         id: "alignment".into(),
         section: section::HEAD.into(),
@@ -105,7 +105,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
              their cosine",
             found.correlation, found.pointing_away, found.pairs, found.wrong_signs
         ),
-        ruling,
+        verdict,
         reason,
         picture: None,
     })
@@ -118,11 +118,17 @@ mod tests {
     #[test]
     fn the_verdict_follows_the_measurement() {
         let found = Measurement { pairs: 10, wrong_signs: 0, pointing_away: 4, correlation: 0.99 };
-        assert_eq!(ruling(&found).0, Ruling::Holds);
-        assert_eq!(ruling(&Measurement { correlation: 0.8, ..found }).0, Ruling::WithCondition);
-        assert_eq!(ruling(&Measurement { correlation: 0.1, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { wrong_signs: 1, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { pairs: 0, ..found }).0, Ruling::Undecided);
+        assert_eq!(verdict(&found).0, ClaimVerdict::Holds);
+        assert_eq!(
+            verdict(&Measurement { correlation: 0.8, ..found }).0,
+            ClaimVerdict::WithCondition
+        );
+        assert_eq!(
+            verdict(&Measurement { correlation: 0.1, ..found }).0,
+            ClaimVerdict::DoesNotHold
+        );
+        assert_eq!(verdict(&Measurement { wrong_signs: 1, ..found }).0, ClaimVerdict::DoesNotHold);
+        assert_eq!(verdict(&Measurement { pairs: 0, ..found }).0, ClaimVerdict::Undecided);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use attn_core::Exec;
 use attn_head::{Engines, Layer, LayerProblem, LayerSpec, Naive};
-use attn_record::claims::{Claim, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict};
 
 use crate::context::Context;
 use crate::probe::{each_backend, normal, random_weights};
@@ -79,21 +79,24 @@ fn values(x: &[f32], down: &[f32], up: &[f32]) -> Vec<Vec<f64>> {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     if found.change < 0.01 {
-        return (Ruling::Undecided, "the layer changes nothing that could be compared".into());
+        return (
+            ClaimVerdict::Undecided,
+            "the layer changes nothing that could be compared".into(),
+        );
     }
     if found.difference <= found.allowed {
-        (Ruling::Holds, format!("rounding explains up to {:.1e}", found.allowed))
+        (ClaimVerdict::Holds, format!("rounding explains up to {:.1e}", found.allowed))
     } else {
-        (Ruling::DoesNotHold, "the layer does something else".into())
+        (ClaimVerdict::DoesNotHold, "the layer does something else".into())
     }
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     Ok(Claim {
         id: "change".into(),
         section: section::VALUES.into(),
@@ -110,7 +113,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
             found.difference,
             100.0 * found.change
         ),
-        ruling,
+        verdict,
         reason,
         picture: None,
     })
@@ -123,9 +126,15 @@ mod tests {
     #[test]
     fn the_verdict_follows_the_measurement() {
         let found = Measurement { backends: 5, difference: 1e-7, allowed: 1e-5, change: 0.8 };
-        assert_eq!(ruling(&found).0, Ruling::Holds);
-        assert_eq!(ruling(&Measurement { difference: 1e-3, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { difference: f64::NAN, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { change: 0.0, ..found }).0, Ruling::Undecided);
+        assert_eq!(verdict(&found).0, ClaimVerdict::Holds);
+        assert_eq!(
+            verdict(&Measurement { difference: 1e-3, ..found }).0,
+            ClaimVerdict::DoesNotHold
+        );
+        assert_eq!(
+            verdict(&Measurement { difference: f64::NAN, ..found }).0,
+            ClaimVerdict::DoesNotHold
+        );
+        assert_eq!(verdict(&Measurement { change: 0.0, ..found }).0, ClaimVerdict::Undecided);
     }
 }

@@ -2,7 +2,7 @@
 
 use attn_core::Exec;
 use attn_head::{Engines, Faer, Layer, LayerProblem, LayerSpec};
-use attn_record::claims::{Claim, Curves, Picture, Ruling, Series, Unit};
+use attn_record::claims::{Claim, ClaimVerdict, Curves, Picture, Series, Unit};
 
 use crate::context::Context;
 use crate::probe::{normal, random_weights};
@@ -64,33 +64,36 @@ fn exponent(found: &Measurement) -> Option<f64> {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     let Some((&(len, attention, recurrent), exponent)) =
         found.influence.last().zip(exponent(found))
     else {
-        return (Ruling::Undecided, "nothing was measured".into());
+        return (ClaimVerdict::Undecided, "nothing was measured".into());
     };
     if attention < FLOOR || attention.is_nan() {
-        return (Ruling::DoesNotHold, format!("nothing arrives over {len} tokens in one layer"));
+        return (
+            ClaimVerdict::DoesNotHold,
+            format!("nothing arrives over {len} tokens in one layer"),
+        );
     }
     if recurrent >= attention {
         let reason = format!("over {len} tokens the recurrent network keeps as much");
-        return (Ruling::DoesNotHold, reason);
+        return (ClaimVerdict::DoesNotHold, reason);
     }
     if exponent < -0.5 {
         let reason = format!(
             "in one step at every distance; but where no token stands out the influence is shared \
              among all, and falls as N^{exponent:.1}"
         );
-        return (Ruling::WithCondition, reason);
+        return (ClaimVerdict::WithCondition, reason);
     }
-    (Ruling::Holds, "in one step at every distance".into())
+    (ClaimVerdict::Holds, "in one step at every distance".into())
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let (len, attention, recurrent) = found.influence.last().copied().unwrap_or_default();
     let points = |value: fn(&(usize, f64, f64)) -> f64| {
         let points = found.influence.iter().map(|at| (at.0, value(at)));
@@ -111,7 +114,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
              in {} steps",
             len.saturating_sub(1)
         ),
-        ruling,
+        verdict,
         reason,
         picture: Some(Picture::Curves(Curves {
             title: "Influence of the first token on the last".into(),
@@ -134,12 +137,12 @@ mod tests {
     fn the_verdict_follows_the_measurement() {
         let of = |last: (f64, f64)| {
             let influence = vec![(2, 0.5, 0.5), (256, last.0, last.1)];
-            ruling(&Measurement { influence }).0
+            verdict(&Measurement { influence }).0
         };
-        assert_eq!(of((0.4, 1e-9)), Ruling::Holds);
-        assert_eq!(of((0.005, 1e-9)), Ruling::WithCondition);
-        assert_eq!(of((0.005, 0.1)), Ruling::DoesNotHold);
-        assert_eq!(of((1e-9, 1e-12)), Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { influence: Vec::new() }).0, Ruling::Undecided);
+        assert_eq!(of((0.4, 1e-9)), ClaimVerdict::Holds);
+        assert_eq!(of((0.005, 1e-9)), ClaimVerdict::WithCondition);
+        assert_eq!(of((0.005, 0.1)), ClaimVerdict::DoesNotHold);
+        assert_eq!(of((1e-9, 1e-12)), ClaimVerdict::DoesNotHold);
+        assert_eq!(verdict(&Measurement { influence: Vec::new() }).0, ClaimVerdict::Undecided);
     }
 }

@@ -1,6 +1,6 @@
 //! Parallel, therefore faster than a recurrent network: up to which length?
 
-use attn_record::claims::{Claim, Curves, Picture, Ruling, Series, Unit};
+use attn_record::claims::{Claim, ClaimVerdict, Curves, Picture, Series, Unit};
 
 use crate::context::Context;
 use crate::parallel::{WIDTH, attention, recurrence};
@@ -38,30 +38,30 @@ pub fn measure(context: &Context<'_>) -> Result<Measurement, ClaimError> {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     let faster = |&&(_, attention, recurrent): &&(usize, f64, f64)| attention < recurrent;
     let wins = found.times.iter().filter(faster).count();
     if found.times.is_empty() {
-        return (Ruling::Undecided, "nothing was timed".into());
+        return (ClaimVerdict::Undecided, "nothing was timed".into());
     }
     if wins == found.times.len() {
-        return (Ruling::Holds, "at every length that was tried".into());
+        return (ClaimVerdict::Holds, "at every length that was tried".into());
     }
     if wins == 0 {
-        return (Ruling::DoesNotHold, "at no length that was tried".into());
+        return (ClaimVerdict::DoesNotHold, "at no length that was tried".into());
     }
     let last = found.times.iter().rfind(faster).map_or(0, |(len, ..)| *len);
     let reason = format!(
         "up to {last} tokens at width {WIDTH}: the cost of self-attention grows with the square of \
          the length, that of the recurrent network with the length"
     );
-    (Ruling::WithCondition, reason)
+    (ClaimVerdict::WithCondition, reason)
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let ratio = |at: usize| found.times.get(at).map_or(f64::NAN, |(_, a, r)| r / a);
     let last = LENGTHS.len() - 1;
     let attention = found.times.iter().map(|(len, attention, _)| (*len, *attention)).collect();
@@ -87,7 +87,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
             ratio(last),
             LENGTHS[last]
         ),
-        ruling,
+        verdict,
         reason,
         picture: Some(Picture::Curves(Curves {
             title: format!("Time of a sequence, width {WIDTH}"),
@@ -108,10 +108,10 @@ mod tests {
 
     #[test]
     fn the_verdict_follows_the_measurement() {
-        let of = |times: &[(usize, f64, f64)]| ruling(&Measurement { times: times.to_vec() }).0;
-        assert_eq!(of(&[(64, 1.0, 2.0), (128, 2.0, 4.0)]), Ruling::Holds);
-        assert_eq!(of(&[(64, 1.0, 2.0), (128, 5.0, 4.0)]), Ruling::WithCondition);
-        assert_eq!(of(&[(64, 3.0, 2.0), (128, 5.0, 4.0)]), Ruling::DoesNotHold);
-        assert_eq!(of(&[]), Ruling::Undecided);
+        let of = |times: &[(usize, f64, f64)]| verdict(&Measurement { times: times.to_vec() }).0;
+        assert_eq!(of(&[(64, 1.0, 2.0), (128, 2.0, 4.0)]), ClaimVerdict::Holds);
+        assert_eq!(of(&[(64, 1.0, 2.0), (128, 5.0, 4.0)]), ClaimVerdict::WithCondition);
+        assert_eq!(of(&[(64, 3.0, 2.0), (128, 5.0, 4.0)]), ClaimVerdict::DoesNotHold);
+        assert_eq!(of(&[]), ClaimVerdict::Undecided);
     }
 }

@@ -1,6 +1,6 @@
 //! Multiplicative attention is faster than additive attention: by what factor?
 
-use attn_record::claims::{Claim, Curves, Picture, Ruling, Series, Unit};
+use attn_record::claims::{Claim, ClaimVerdict, Curves, Picture, Series, Unit};
 
 use crate::additive::{DIM, LEN, Pair, over_dim, over_len};
 use crate::context::Context;
@@ -32,25 +32,25 @@ pub fn measure(context: &Context<'_>) -> Result<Measurement, ClaimError> {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     let [least, most] = found.range();
     if !least.is_finite() || !most.is_finite() {
-        return (Ruling::Undecided, "no backend computes additive scores here".into());
+        return (ClaimVerdict::Undecided, "no backend computes additive scores here".into());
     }
     if least > 1.0 {
         let reason = "a product of matrices does two operations where the network does a tanh";
-        return (Ruling::Holds, format!("at every size; {reason}"));
+        return (ClaimVerdict::Holds, format!("at every size; {reason}"));
     }
     if most <= 1.0 {
-        return (Ruling::DoesNotHold, "at no size".into());
+        return (ClaimVerdict::DoesNotHold, "at no size".into());
     }
-    (Ruling::WithCondition, "at some sizes".into())
+    (ClaimVerdict::WithCondition, "at some sizes".into())
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let [least, most] = found.range();
     let series = |name: &str, time: fn(&Pair) -> f64| Series {
         name: name.into(),
@@ -65,7 +65,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
              width {DIM}, over the width at {LEN} tokens"
         ),
         figure: format!("{least:.1} to {most:.1} times as fast"),
-        ruling,
+        verdict,
         reason,
         picture: Some(Picture::Curves(Curves {
             title: format!("Time of one head of width {DIM}"),
@@ -88,11 +88,11 @@ mod tests {
     fn the_verdict_follows_the_measurement() {
         let of = |factors: [f64; 2]| {
             let pairs = factors.map(|additive| Pair { size: 1, multiplicative: 1.0, additive });
-            ruling(&Measurement { over_len: pairs.into(), over_dim: Vec::new() }).0
+            verdict(&Measurement { over_len: pairs.into(), over_dim: Vec::new() }).0
         };
-        assert_eq!(of([2.0, 9.0]), Ruling::Holds);
-        assert_eq!(of([0.5, 9.0]), Ruling::WithCondition);
-        assert_eq!(of([0.5, 0.9]), Ruling::DoesNotHold);
-        assert_eq!(of([f64::INFINITY, 2.0]), Ruling::Undecided);
+        assert_eq!(of([2.0, 9.0]), ClaimVerdict::Holds);
+        assert_eq!(of([0.5, 9.0]), ClaimVerdict::WithCondition);
+        assert_eq!(of([0.5, 0.9]), ClaimVerdict::DoesNotHold);
+        assert_eq!(of([f64::INFINITY, 2.0]), ClaimVerdict::Undecided);
     }
 }

@@ -1,6 +1,6 @@
 //! "Additive attention is O(d), multiplicative attention is O(1)": time per score against the width.
 
-use attn_record::claims::{Claim, Curves, Picture, Ruling, Series, Unit};
+use attn_record::claims::{Claim, ClaimVerdict, Curves, Picture, Series, Unit};
 
 use crate::additive::{LEN, Pair, over_dim};
 use crate::context::Context;
@@ -36,25 +36,29 @@ pub fn measure(context: &Context<'_>) -> Result<Measurement, ClaimError> {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     let Some([multiplicative, additive]) = found.exponents() else {
-        return (Ruling::Undecided, "no backend computes additive scores here".into());
+        return (ClaimVerdict::Undecided, "no backend computes additive scores here".into());
     };
     match (multiplicative >= GROWS, additive >= GROWS) {
-        (false, true) => (Ruling::Holds, "one grows with the width, the other does not".into()),
+        (false, true) => {
+            (ClaimVerdict::Holds, "one grows with the width, the other does not".into())
+        }
         (true, true) => {
             let reason = "both take d operations per score; what differs is the constant: a product \
                           and a sum against a tanh";
-            (Ruling::DoesNotHold, reason.into())
+            (ClaimVerdict::DoesNotHold, reason.into())
         }
-        (_, false) => (Ruling::DoesNotHold, "additive scores do not grow with the width".into()),
+        (_, false) => {
+            (ClaimVerdict::DoesNotHold, "additive scores do not grow with the width".into())
+        }
     }
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let [multiplicative, additive] = found.exponents().unwrap_or([f64::NAN; 2]);
     let series = |name: &str, time: fn(&Pair) -> f64| Series {
         name: name.into(),
@@ -75,7 +79,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
         figure: format!(
             "time grows as d^{multiplicative:.2} multiplicative, d^{additive:.2} additive"
         ),
-        ruling,
+        verdict,
         reason,
         picture: Some(Picture::Curves(Curves {
             title: format!("Time per score, {LEN} tokens"),
@@ -99,11 +103,11 @@ mod tests {
         let of = |multiplicative: f64, additive: f64| {
             let first = Pair { size: 16, multiplicative: 1.0, additive: 1.0 };
             let last = Pair { size: 256, multiplicative, additive };
-            ruling(&Measurement { over_dim: vec![first, last] }).0
+            verdict(&Measurement { over_dim: vec![first, last] }).0
         };
-        assert_eq!(of(1.1, 16.0), Ruling::Holds);
-        assert_eq!(of(12.0, 16.0), Ruling::DoesNotHold);
-        assert_eq!(of(1.0, 1.0), Ruling::DoesNotHold);
-        assert_eq!(of(1.0, f64::INFINITY), Ruling::Undecided);
+        assert_eq!(of(1.1, 16.0), ClaimVerdict::Holds);
+        assert_eq!(of(12.0, 16.0), ClaimVerdict::DoesNotHold);
+        assert_eq!(of(1.0, 1.0), ClaimVerdict::DoesNotHold);
+        assert_eq!(of(1.0, f64::INFINITY), ClaimVerdict::Undecided);
     }
 }

@@ -3,7 +3,7 @@
 use attn_core::{Alignment, Exec};
 use attn_head::{Engines, Layer, LayerProblem, LayerSpec, Naive};
 use attn_record::Map;
-use attn_record::claims::{Claim, Picture, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict, Picture};
 
 use crate::context::Context;
 use crate::probe::{each_backend, normal, random_weights};
@@ -77,24 +77,24 @@ fn earlier(influence: &[Vec<f64>]) -> usize {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     if found.changed_without_mask == 0 {
-        return (Ruling::Undecided, "nothing changes without the mask either".into());
+        return (ClaimVerdict::Undecided, "nothing changes without the mask either".into());
     }
     if found.changed > 0 {
-        return (Ruling::DoesNotHold, format!("{} earlier results changed", found.changed));
+        return (ClaimVerdict::DoesNotHold, format!("{} earlier results changed", found.changed));
     }
     let reason = format!(
         "equal to the last bit; without the mask {} earlier results change",
         found.changed_without_mask
     );
-    (Ruling::Holds, reason)
+    (ClaimVerdict::Holds, reason)
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let names: Vec<String> = (0..TOKENS).map(|i| i.to_string()).collect();
     let admitted = |i: usize, row: &Vec<f64>| {
         row.iter().enumerate().map(|(j, change)| (j <= i).then_some(*change)).collect()
@@ -120,7 +120,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
             found.backends
         ),
         figure: format!("{} earlier results changed", found.changed),
-        ruling,
+        verdict,
         reason,
         picture: Some(Picture::Map { cells: "Change".into(), map }),
     })
@@ -138,9 +138,15 @@ mod tests {
             changed_without_mask: 600,
             influence: Vec::new(),
         };
-        assert_eq!(ruling(&found).0, Ruling::Holds);
-        assert_eq!(ruling(&Measurement { changed: 1, ..found.clone() }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { changed_without_mask: 0, ..found }).0, Ruling::Undecided);
+        assert_eq!(verdict(&found).0, ClaimVerdict::Holds);
+        assert_eq!(
+            verdict(&Measurement { changed: 1, ..found.clone() }).0,
+            ClaimVerdict::DoesNotHold
+        );
+        assert_eq!(
+            verdict(&Measurement { changed_without_mask: 0, ..found }).0,
+            ClaimVerdict::Undecided
+        );
     }
 
     #[test]

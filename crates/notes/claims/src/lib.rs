@@ -5,11 +5,11 @@
 //! ```text
 //! Measurement            what was found, as numbers
 //! measure(context)       finds it: backends checked by the oracle, times taken in turns
-//! ruling(&measurement)   holds | holds with a condition | does not hold as stated, and why
+//! verdict(&measurement)  holds | holds with a condition | does not hold as stated, and why
 //! claim(context)         both, with sentence, figure and picture
 //! ```
 //!
-//! `ruling` is a pure function of the measurement, so that no verdict is written down beforehand: a
+//! `verdict` is a pure function of the measurement, so that no verdict is written down beforehand: a
 //! test of each claim turns the measurement and sees the verdict turn.
 //!
 //! | module | claim |

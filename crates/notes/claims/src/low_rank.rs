@@ -4,7 +4,7 @@ use attn_core::Exec;
 use attn_head::params::grouped;
 use attn_head::{LayerProblem, LayerSpec};
 use attn_head::{Matrix, Naive, Projection as _, Weights};
-use attn_record::claims::{Claim, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict};
 
 use crate::context::Context;
 use crate::probe::{normal, random_weights};
@@ -58,21 +58,21 @@ pub fn measure() -> Result<Measurement, ClaimError> {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     if found.factors != found.keys_and_queries {
-        return (Ruling::DoesNotHold, "the counts differ".into());
+        return (ClaimVerdict::DoesNotHold, "the counts differ".into());
     }
     if found.difference > found.allowed || found.difference.is_nan() {
-        return (Ruling::DoesNotHold, "the factors are not the matrix".into());
+        return (ClaimVerdict::DoesNotHold, "the factors are not the matrix".into());
     }
     let times = found.full as f64 / found.factors as f64;
-    (Ruling::Holds, format!("multiplied out it would have {times:.0} times as many"))
+    (ClaimVerdict::Holds, format!("multiplied out it would have {times:.0} times as many"))
 }
 
 /// The claim with its verdict.
 pub fn claim(_: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure()?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     Ok(Claim {
         id: "low-rank".into(),
         section: section::VALUES.into(),
@@ -91,7 +91,7 @@ pub fn claim(_: &Context<'_>) -> Result<Claim, ClaimError> {
             grouped(found.full as u64),
             found.difference
         ),
-        ruling,
+        verdict,
         reason,
         picture: None,
     })
@@ -110,8 +110,8 @@ mod tests {
             difference: 1e-7,
             allowed: 1e-5,
         };
-        assert_eq!(ruling(&found).0, Ruling::Holds);
-        assert_eq!(ruling(&Measurement { factors: 99, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { difference: 0.1, ..found }).0, Ruling::DoesNotHold);
+        assert_eq!(verdict(&found).0, ClaimVerdict::Holds);
+        assert_eq!(verdict(&Measurement { factors: 99, ..found }).0, ClaimVerdict::DoesNotHold);
+        assert_eq!(verdict(&Measurement { difference: 0.1, ..found }).0, ClaimVerdict::DoesNotHold);
     }
 }

@@ -1,7 +1,7 @@
 //! Masking before the softmax keeps the sum of the weights, masking after it does not.
 
 use attn_core::{Alignment, ProblemSpec};
-use attn_record::claims::{Claim, Curves, Picture, Ruling, Series, Unit};
+use attn_record::claims::{Claim, ClaimVerdict, Curves, Picture, Series, Unit};
 
 use crate::context::Context;
 use crate::probe::{Matrix, allowed_deviation, weights};
@@ -75,26 +75,26 @@ impl Measurement {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     if found.backends == 0 {
-        return (Ruling::Undecided, "no backend showed its weights".into());
+        return (ClaimVerdict::Undecided, "no backend showed its weights".into());
     }
     if found.before_leak > 0.0 || found.before_deviation.is_nan() {
-        return (Ruling::DoesNotHold, "a masked token still has a weight".into());
+        return (ClaimVerdict::DoesNotHold, "a masked token still has a weight".into());
     }
     if found.before_deviation > found.allowed {
-        return (Ruling::DoesNotHold, "masking before the softmax changes the sum".into());
+        return (ClaimVerdict::DoesNotHold, "masking before the softmax changes the sum".into());
     }
     if (found.after_mean - 1.0).abs() <= found.allowed {
-        return (Ruling::DoesNotHold, "masking after the softmax keeps the sum too".into());
+        return (ClaimVerdict::DoesNotHold, "masking after the softmax keeps the sum too".into());
     }
-    (Ruling::Holds, format!("rounding explains up to {:.1e}", found.allowed))
+    (ClaimVerdict::Holds, format!("rounding explains up to {:.1e}", found.allowed))
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let series = |name: &str, which: usize| Series {
         name: name.into(),
         points: found.sums.iter().enumerate().map(|(i, sums)| (i + 1, sums[which])).collect(),
@@ -115,7 +115,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
             "before: sums within {:.1e} of 1, largest later weight {}; after: mean sum {:.3}",
             found.before_deviation, found.before_leak, found.after_mean
         ),
-        ruling,
+        verdict,
         reason,
         picture: Some(Picture::Curves(Curves {
             title: "Sum of the weights of a query, by its place in the text".into(),
@@ -141,14 +141,14 @@ mod tests {
             after_mean: 0.6,
             sums: Vec::new(),
         };
-        let of = |found: &Measurement| ruling(found).0;
-        assert_eq!(of(&found), Ruling::Holds);
+        let of = |found: &Measurement| verdict(found).0;
+        assert_eq!(of(&found), ClaimVerdict::Holds);
         let turned = [
             Measurement { before_deviation: 0.1, ..found.clone() },
             Measurement { before_leak: 1e-9, ..found.clone() },
             Measurement { after_mean: 1.0, ..found.clone() },
         ];
-        assert!(turned.iter().all(|found| of(found) == Ruling::DoesNotHold));
-        assert_eq!(of(&Measurement { backends: 0, ..found }), Ruling::Undecided);
+        assert!(turned.iter().all(|found| of(found) == ClaimVerdict::DoesNotHold));
+        assert_eq!(of(&Measurement { backends: 0, ..found }), ClaimVerdict::Undecided);
     }
 }

@@ -1,7 +1,7 @@
 //! Multiplicative attention needs less memory than additive attention: peak bytes against the width.
 
 use attn_core::Exec;
-use attn_record::claims::{Claim, Curves, Picture, Ruling, Series, Unit};
+use attn_record::claims::{Claim, ClaimVerdict, Curves, Picture, Series, Unit};
 
 use crate::additive::{LEN, problems};
 use crate::context::Context;
@@ -58,7 +58,7 @@ pub fn measure(context: &Context<'_>) -> Result<Measurement, ClaimError> {
 const MORE: f64 = 1.1;
 
 /// The verdict, at the largest width.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     let largest = found.peaks.iter().map(|peak| peak.dim).max().unwrap_or(0);
     let at_largest = found.peaks.iter().filter(|peak| peak.dim == largest);
     let more = |peak: &&Peak| peak.bytes[1] as f64 > MORE * peak.bytes[0] as f64;
@@ -67,9 +67,9 @@ pub fn ruling(found: &Measurement) -> (Ruling, String) {
         peaks.iter().map(|peak| peak.backend.as_str()).collect::<Vec<_>>().join(", ")
     };
     match (less.is_empty(), equal.is_empty()) {
-        (true, true) => (Ruling::Undecided, "nothing was counted".into()),
-        (false, true) => (Ruling::Holds, "with every backend".into()),
-        (true, false) => (Ruling::DoesNotHold, "with no backend".into()),
+        (true, true) => (ClaimVerdict::Undecided, "nothing was counted".into()),
+        (false, true) => (ClaimVerdict::Holds, "with every backend".into()),
+        (true, false) => (ClaimVerdict::DoesNotHold, "with no backend".into()),
         (false, false) => {
             let reason = format!(
                 "with {}, which keep the hidden layer of many pairs at once; not with {}, which keep \
@@ -77,7 +77,7 @@ pub fn ruling(found: &Measurement) -> (Ruling, String) {
                 names(&less),
                 names(&equal)
             );
-            (Ruling::WithCondition, reason)
+            (ClaimVerdict::WithCondition, reason)
         }
     }
 }
@@ -85,7 +85,7 @@ pub fn ruling(found: &Measurement) -> (Ruling, String) {
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let factor = |peak: &&Peak| peak.bytes[1] as f64 / peak.bytes[0].max(1) as f64;
     let most = found.peaks.iter().max_by(|a, b| factor(a).total_cmp(&factor(b)));
     let figure = most.map_or("nothing was counted".into(), |peak| {
@@ -109,7 +109,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
              chart shows the backend with the largest difference"
         ),
         figure,
-        ruling,
+        verdict,
         reason,
         picture: Some(Picture::Curves(Curves {
             title: most.map_or(String::new(), |peak| format!("Peak memory of {}", peak.backend)),
@@ -132,11 +132,11 @@ mod tests {
     fn the_verdict_follows_the_measurement() {
         let of = |bytes: &[[u64; 2]]| {
             let peak = |&bytes: &[u64; 2]| Peak { backend: "a".into(), dim: 64, bytes };
-            ruling(&Measurement { peaks: bytes.iter().map(peak).collect() }).0
+            verdict(&Measurement { peaks: bytes.iter().map(peak).collect() }).0
         };
-        assert_eq!(of(&[[100, 900], [100, 200]]), Ruling::Holds);
-        assert_eq!(of(&[[100, 900], [100, 100]]), Ruling::WithCondition);
-        assert_eq!(of(&[[100, 100]]), Ruling::DoesNotHold);
-        assert_eq!(of(&[]), Ruling::Undecided);
+        assert_eq!(of(&[[100, 900], [100, 200]]), ClaimVerdict::Holds);
+        assert_eq!(of(&[[100, 900], [100, 100]]), ClaimVerdict::WithCondition);
+        assert_eq!(of(&[[100, 100]]), ClaimVerdict::DoesNotHold);
+        assert_eq!(of(&[]), ClaimVerdict::Undecided);
     }
 }

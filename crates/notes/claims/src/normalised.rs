@@ -1,7 +1,7 @@
 //! Weights of a query are not negative and sum to 1.
 
 use attn_record::Map;
-use attn_record::claims::{Claim, Picture, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict, Picture};
 
 use crate::context::{Context, RealLayer};
 use crate::probe::{allowed_deviation, weights};
@@ -44,23 +44,23 @@ pub fn measure(context: &Context<'_>) -> Result<Measurement, ClaimError> {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     if found.rows == 0 {
-        return (Ruling::Undecided, "no backend showed its weights".into());
+        return (ClaimVerdict::Undecided, "no backend showed its weights".into());
     }
     if found.smallest < 0.0 {
-        return (Ruling::DoesNotHold, format!("a weight is {:e}", found.smallest));
+        return (ClaimVerdict::DoesNotHold, format!("a weight is {:e}", found.smallest));
     }
     if found.deviation > found.allowed || found.deviation.is_nan() {
-        return (Ruling::DoesNotHold, format!("a row sums to 1 +- {:.1e}", found.deviation));
+        return (ClaimVerdict::DoesNotHold, format!("a row sums to 1 +- {:.1e}", found.deviation));
     }
-    (Ruling::Holds, format!("rounding explains up to {:.1e}", found.allowed))
+    (ClaimVerdict::Holds, format!("rounding explains up to {:.1e}", found.allowed))
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let layer = context.first_layer()?;
     let map = map_of(layer, 0, "head 0 of the first layer");
     Ok(Claim {
@@ -78,7 +78,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
             "smallest weight {:.1e}; sums within {:.1e} of 1",
             found.smallest, found.deviation
         ),
-        ruling,
+        verdict,
         reason,
         picture: Some(Picture::Map { cells: "Weight".into(), map }),
     })
@@ -105,10 +105,13 @@ mod tests {
     fn the_verdict_follows_the_measurement() {
         let found =
             Measurement { backends: 5, rows: 100, smallest: 0.0, deviation: 1e-7, allowed: 1e-6 };
-        assert_eq!(ruling(&found).0, Ruling::Holds);
-        assert_eq!(ruling(&Measurement { smallest: -1e-9, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { deviation: 1e-3, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { deviation: f64::NAN, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { rows: 0, ..found }).0, Ruling::Undecided);
+        assert_eq!(verdict(&found).0, ClaimVerdict::Holds);
+        assert_eq!(verdict(&Measurement { smallest: -1e-9, ..found }).0, ClaimVerdict::DoesNotHold);
+        assert_eq!(verdict(&Measurement { deviation: 1e-3, ..found }).0, ClaimVerdict::DoesNotHold);
+        assert_eq!(
+            verdict(&Measurement { deviation: f64::NAN, ..found }).0,
+            ClaimVerdict::DoesNotHold
+        );
+        assert_eq!(verdict(&Measurement { rows: 0, ..found }).0, ClaimVerdict::Undecided);
     }
 }

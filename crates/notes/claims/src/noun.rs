@@ -1,6 +1,6 @@
 //! Where "dog" looks in "The big, fluffy dog": in every head of a trained model.
 
-use attn_record::claims::{Claim, Picture, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict, Picture};
 
 use crate::context::Context;
 use crate::normalised::map_of;
@@ -82,10 +82,10 @@ fn places(tokens: &[String]) -> Result<(usize, Vec<usize>), ClaimError> {
 }
 
 /// The verdict: the claim is about what heads do, so it takes most of them for "holds".
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     let Measurement { heads, above, most: (most, layer, head), before, .. } = *found;
     if above == 0 {
-        return (Ruling::DoesNotHold, "no head looks there more than elsewhere".into());
+        return (ClaimVerdict::DoesNotHold, "no head looks there more than elsewhere".into());
     }
     let mut best = format!("most in layer {layer}, head {head}: {:.0} %", 100.0 * most);
     if before > 0.5 {
@@ -96,15 +96,15 @@ pub fn ruling(found: &Measurement) -> (Ruling, String) {
         );
     }
     if 2 * above > heads {
-        return (Ruling::Holds, format!("in most heads; {best}"));
+        return (ClaimVerdict::Holds, format!("in most heads; {best}"));
     }
-    (Ruling::WithCondition, format!("in {above} of {heads} heads; {best}"))
+    (ClaimVerdict::WithCondition, format!("in {above} of {heads} heads; {best}"))
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let (_, layer, head) = found.most;
     let layer = context.layers.iter().find(|real| real.layer == layer);
     let map = layer.map(|real| {
@@ -129,7 +129,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
             100.0 * found.most.0,
             found.above
         ),
-        ruling,
+        verdict,
         reason,
         picture: map.map(|map| Picture::Map { cells: "Weight".into(), map }),
     })
@@ -149,11 +149,11 @@ mod tests {
             most: (0.7, 2, 8),
             before: 0.1,
         };
-        assert_eq!(ruling(&found).0, Ruling::WithCondition);
-        assert_eq!(ruling(&Measurement { above: 60, ..found }).0, Ruling::Holds);
-        assert_eq!(ruling(&Measurement { above: 0, ..found }).0, Ruling::DoesNotHold);
-        assert!(!ruling(&found).1.contains("place"));
-        assert!(ruling(&Measurement { before: 0.9, ..found }).1.contains("place"));
+        assert_eq!(verdict(&found).0, ClaimVerdict::WithCondition);
+        assert_eq!(verdict(&Measurement { above: 60, ..found }).0, ClaimVerdict::Holds);
+        assert_eq!(verdict(&Measurement { above: 0, ..found }).0, ClaimVerdict::DoesNotHold);
+        assert!(!verdict(&found).1.contains("place"));
+        assert!(verdict(&Measurement { before: 0.9, ..found }).1.contains("place"));
     }
 
     #[test]

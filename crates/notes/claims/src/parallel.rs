@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use attn_core::{BackendError, DType, Exec, Problem, ProblemSpec, Shape};
 use attn_head::Faer;
-use attn_record::claims::{Claim, Curves, Picture, Ruling, Series, Unit};
+use attn_record::claims::{Claim, ClaimVerdict, Curves, Picture, Series, Unit};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::context::Context;
@@ -127,40 +127,40 @@ fn exec(threads: usize) -> Exec {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     let threads = found.threads.last().copied().unwrap_or(1);
     if threads < 2 {
-        return (Ruling::Undecided, "this machine has one processor".into());
+        return (ClaimVerdict::Undecided, "this machine has one processor".into());
     }
     let [attention, recurrent, control] = [&found.attention, &found.recurrent, &found.control]
         .map(|times| Measurement::speedup(times));
     if attention.is_nan() || recurrent.is_nan() || control.is_nan() {
-        return (Ruling::Undecided, "nothing was timed".into());
+        return (ClaimVerdict::Undecided, "nothing was timed".into());
     }
     if control < FREE * threads as f64 {
         let reason = format!(
             "this machine has other things to do: a loop that shares nothing gained a factor of \
              {control:.2} from {threads} threads"
         );
-        return (Ruling::Undecided, reason);
+        return (ClaimVerdict::Undecided, reason);
     }
     if attention < REAL * control {
         let reason = format!("a loop that shares nothing gained a factor of {control:.2}");
-        return (Ruling::DoesNotHold, reason);
+        return (ClaimVerdict::DoesNotHold, reason);
     }
     if recurrent >= attention {
         let reason = "it gains from threads, but the recurrent network gains as much";
-        return (Ruling::WithCondition, reason.into());
+        return (ClaimVerdict::WithCondition, reason.into());
     }
     let reason = "every score can be computed at the same time; the states of a recurrent network \
                   cannot";
-    (Ruling::Holds, reason.into())
+    (ClaimVerdict::Holds, reason.into())
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let series = |name: &str, times: &[f64]| Series {
         name: name.into(),
         points: found.threads.iter().copied().zip(times.iter().copied()).collect(),
@@ -183,7 +183,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
             Measurement::speedup(&found.recurrent),
             Measurement::speedup(&found.control)
         ),
-        ruling,
+        verdict,
         reason,
         picture: Some(Picture::Curves(Curves {
             title: format!("Time of {TOKENS} tokens, by threads"),
@@ -211,16 +211,16 @@ mod tests {
                 recurrent: recurrent.to_vec(),
                 control: vec![100.0, control],
             };
-            ruling(&found).0
+            verdict(&found).0
         };
         let of = |threads: &[usize], attention: &[f64], recurrent: &[f64]| {
             judged(threads, attention, recurrent, 50.0)
         };
-        assert_eq!(of(&[1, 2], &[100.0, 55.0], &[100.0, 98.0]), Ruling::Holds);
+        assert_eq!(of(&[1, 2], &[100.0, 55.0], &[100.0, 98.0]), ClaimVerdict::Holds);
         let busy = judged(&[1, 2], &[100.0, 99.0], &[100.0, 98.0], 80.0);
-        assert_eq!(busy, Ruling::Undecided);
-        assert_eq!(of(&[1, 2], &[100.0, 99.0], &[100.0, 98.0]), Ruling::DoesNotHold);
-        assert_eq!(of(&[1, 2], &[100.0, 55.0], &[100.0, 50.0]), Ruling::WithCondition);
-        assert_eq!(of(&[1], &[100.0], &[100.0]), Ruling::Undecided);
+        assert_eq!(busy, ClaimVerdict::Undecided);
+        assert_eq!(of(&[1, 2], &[100.0, 99.0], &[100.0, 98.0]), ClaimVerdict::DoesNotHold);
+        assert_eq!(of(&[1, 2], &[100.0, 55.0], &[100.0, 50.0]), ClaimVerdict::WithCondition);
+        assert_eq!(of(&[1], &[100.0], &[100.0]), ClaimVerdict::Undecided);
     }
 }

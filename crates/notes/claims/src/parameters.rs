@@ -2,7 +2,7 @@
 
 use attn_head::params::{PRESETS, Preset, grouped};
 use attn_head::{LayerProblem, LayerSpec, Weights};
-use attn_record::claims::{Claim, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict};
 
 use crate::context::Context;
 use crate::{ClaimError, section};
@@ -42,14 +42,14 @@ fn gpt3() -> Result<&'static Preset, ClaimError> {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     let (matrix, head) = SAID;
     if found.matrices == [matrix; 2] && found.head == head {
-        return (Ruling::Holds, "what is said is what a layer of these sizes takes".into());
+        return (ClaimVerdict::Holds, "what is said is what a layer of these sizes takes".into());
     }
     let [q, k] = found.matrices.map(grouped);
     (
-        Ruling::DoesNotHold,
+        ClaimVerdict::DoesNotHold,
         format!("the matrices have {q} and {k}, the head {}", grouped(found.head)),
     )
 }
@@ -57,7 +57,7 @@ pub fn ruling(found: &Measurement) -> (Ruling, String) {
 /// The claim with its verdict.
 pub fn claim(_: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure()?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     let (matrix, head) = SAID;
     Ok(Claim {
         id: "parameters".into(),
@@ -77,7 +77,7 @@ pub fn claim(_: &Context<'_>) -> Result<Claim, ClaimError> {
             grouped(found.head),
             grouped(found.model)
         ),
-        ruling,
+        verdict,
         reason,
         picture: None,
     })
@@ -91,8 +91,11 @@ mod tests {
     fn the_verdict_follows_the_measurement() {
         let found =
             Measurement { matrices: [1_572_864; 2], head: 6_291_456, model: 57_982_058_496 };
-        assert_eq!(ruling(&found).0, Ruling::Holds);
-        assert_eq!(ruling(&Measurement { head: 1, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { matrices: [1, 2], ..found }).0, Ruling::DoesNotHold);
+        assert_eq!(verdict(&found).0, ClaimVerdict::Holds);
+        assert_eq!(verdict(&Measurement { head: 1, ..found }).0, ClaimVerdict::DoesNotHold);
+        assert_eq!(
+            verdict(&Measurement { matrices: [1, 2], ..found }).0,
+            ClaimVerdict::DoesNotHold
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Looking into a backend: its weights, and seeded numbers.
 
 use attn_core::{
-    Backend, BackendError, DType, Data, Exec, Family, InputParts, Inputs, Problem, ProblemSpec,
-    Shape, Tensor, compute,
+    Backend, BackendError, DType, Data, Exec, InputDistribution, InputParts, Inputs, Problem,
+    ProblemSpec, Shape, Tensor, compute,
 };
 use attn_head::{LayerProblem, Weights};
 
@@ -51,7 +51,7 @@ pub(crate) fn allowed_deviation(dtype: DType, keys: usize) -> f64 {
 /// `count` normal numbers of standard deviation `deviation`.
 pub(crate) fn normal(count: usize, seed: u64, deviation: f64) -> Result<Vec<f32>, ClaimError> {
     let problem = Problem::new(ProblemSpec::new(Shape::square(1, count, 1), DType::F32))?;
-    let values = Inputs::generate(&problem, Family::Normal, seed).q().data().to_f64();
+    let values = Inputs::generate(&problem, InputDistribution::Normal, seed).q().data().to_f64();
     Ok(values.into_iter().map(|x| (x * deviation) as f32).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use attn_core::Exec;
 use attn_head::{Engines, Layer, LayerProblem, LayerSpec, Naive};
-use attn_record::claims::{Claim, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict};
 
 use crate::context::Context;
 use crate::probe::{each_backend, normal, random_weights};
@@ -54,24 +54,24 @@ pub fn measure(context: &Context<'_>) -> Result<Measurement, ClaimError> {
 }
 
 /// The verdict.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     if found.changed_queries > 0 {
         let reason = format!("{} queries depend on where their token is", found.changed_queries);
-        return (Ruling::DoesNotHold, reason);
+        return (ClaimVerdict::DoesNotHold, reason);
     }
     if found.moved > found.allowed || found.moved.is_nan() {
         let reason = "queries are the same, but the order of the other tokens matters".into();
-        return (Ruling::WithCondition, reason);
+        return (ClaimVerdict::WithCondition, reason);
     }
     let reason = "the order of tokens is invisible to a layer without mask: positions have to be \
                   part of the embeddings";
-    (Ruling::Holds, reason.into())
+    (ClaimVerdict::Holds, reason.into())
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     Ok(Claim {
         id: "query-matrix".into(),
         section: section::HEAD.into(),
@@ -85,7 +85,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
             "{} queries changed; results moved with their tokens up to {:.1e}",
             found.changed_queries, found.moved
         ),
-        ruling,
+        verdict,
         reason,
         picture: None,
     })
@@ -100,9 +100,12 @@ mod tests {
     #[test]
     fn the_verdict_follows_the_measurement() {
         let found = Measurement { backends: 5, changed_queries: 0, moved: 1e-7, allowed: 1e-5 };
-        assert_eq!(ruling(&found).0, Ruling::Holds);
-        assert_eq!(ruling(&Measurement { changed_queries: 1, ..found }).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { moved: 0.1, ..found }).0, Ruling::WithCondition);
+        assert_eq!(verdict(&found).0, ClaimVerdict::Holds);
+        assert_eq!(
+            verdict(&Measurement { changed_queries: 1, ..found }).0,
+            ClaimVerdict::DoesNotHold
+        );
+        assert_eq!(verdict(&Measurement { moved: 0.1, ..found }).0, ClaimVerdict::WithCondition);
     }
 
     /// The measurement sees order where there is one: a causal mask.

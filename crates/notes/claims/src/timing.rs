@@ -4,9 +4,9 @@
 use std::num::NonZeroU32;
 
 use attn_bench::cell::Prepared;
-use attn_bench::cell::sampling::{Timing, sample};
+use attn_bench::cell::sampling::{SamplingTimes, sample};
 use attn_bench::expected::Expected;
-use attn_core::{Backend, BackendError, ByRows, Exec, Family, Inputs, Problem};
+use attn_core::{Backend, BackendError, ByRows, Exec, InputDistribution, Inputs, Problem};
 use attn_record::stats;
 
 use crate::ClaimError;
@@ -15,7 +15,8 @@ use crate::ClaimError;
 const ROUNDS: usize = 7;
 
 /// One turn: a call or two to warm up, then a few samples.
-const TURN: Timing = Timing { warmup_ms: 1, sampling_ms: 8, min_samples: 3, min_sample_us: 200 };
+const TURN: SamplingTimes =
+    SamplingTimes { warmup_ms: 1, sampling_ms: 8, min_samples: 3, min_sample_us: 200 };
 
 /// Computes as often as it is told.
 pub(crate) type Call<'a> = Box<dyn FnMut(NonZeroU32) -> Result<(), BackendError> + 'a>;
@@ -45,7 +46,7 @@ impl Checks {
     /// Asks the oracle.
     pub(crate) fn new(problem: &Problem, naive: &dyn ByRows) -> Result<Self, ClaimError> {
         let set = |seed| -> Result<(Inputs, Expected), ClaimError> {
-            let inputs = Inputs::generate(problem, Family::Normal, seed);
+            let inputs = Inputs::generate(problem, InputDistribution::Normal, seed);
             let expected = Expected::compute(problem, &inputs, naive)?;
             Ok((inputs, expected))
         };

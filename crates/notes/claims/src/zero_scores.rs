@@ -1,6 +1,6 @@
 //! A score of 0 before the softmax does not mask: `exp(0)` is 1.
 
-use attn_record::claims::{Claim, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict};
 
 use crate::context::Context;
 use crate::{ClaimError, section};
@@ -46,25 +46,25 @@ fn softmax(scores: &[f64]) -> Vec<f64> {
 
 /// The verdict. The statement has two halves: later tokens are not to be weighed, and zeros would
 /// break the sum.
-pub fn ruling(found: &Measurement) -> (Ruling, String) {
+pub fn verdict(found: &Measurement) -> (ClaimVerdict, String) {
     let normalised = found.deviation < 1e-9;
     let masked = found.leak < 1e-9;
     match (normalised, masked) {
-        (true, true) => (Ruling::DoesNotHold, "a score of 0 masks and keeps the sum".into()),
+        (true, true) => (ClaimVerdict::DoesNotHold, "a score of 0 masks and keeps the sum".into()),
         (true, false) => {
             let reason = "scores of 0 keep the sum, because exp(0) = 1 takes part in the softmax; \
                           what is wrong with them is that later tokens keep a weight. The sum \
                           breaks only where the weights are set to 0";
-            (Ruling::DoesNotHold, reason.into())
+            (ClaimVerdict::DoesNotHold, reason.into())
         }
-        (false, _) => (Ruling::Holds, "the weights do not sum to 1".into()),
+        (false, _) => (ClaimVerdict::Holds, "the weights do not sum to 1".into()),
     }
 }
 
 /// The claim with its verdict.
 pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
     let found = measure(context)?;
-    let (ruling, reason) = ruling(&found);
+    let (verdict, reason) = verdict(&found);
     Ok(Claim {
         id: "zero-scores".into(),
         section: section::HEAD.into(),
@@ -82,7 +82,7 @@ pub fn claim(context: &Context<'_>) -> Result<Claim, ClaimError> {
             found.deviation,
             100.0 * found.leak
         ),
-        ruling,
+        verdict,
         reason,
         picture: None,
     })
@@ -95,10 +95,10 @@ mod tests {
     #[test]
     fn the_verdict_follows_the_measurement() {
         let found = Measurement { rows: 10, deviation: 1e-16, leak: 0.4 };
-        assert_eq!(ruling(&found).0, Ruling::DoesNotHold);
-        assert_eq!(ruling(&Measurement { deviation: 0.4, ..found }).0, Ruling::Holds);
-        let (_, masked) = ruling(&Measurement { leak: 0.0, ..found });
-        assert_ne!(masked, ruling(&found).1);
+        assert_eq!(verdict(&found).0, ClaimVerdict::DoesNotHold);
+        assert_eq!(verdict(&Measurement { deviation: 0.4, ..found }).0, ClaimVerdict::Holds);
+        let (_, masked) = verdict(&Measurement { leak: 0.0, ..found });
+        assert_ne!(masked, verdict(&found).1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Hostile results: each must be caught, and by the right finding.
 
-use attn_core::{Alignment, Arithmetic, Data, Family, Inputs, ProblemSpec, Shape};
+use attn_core::{Alignment, Arithmetic, Data, InputDistribution, Inputs, ProblemSpec, Shape};
 
 use super::*;
 use crate::Rows;
@@ -14,7 +14,7 @@ struct Bench {
 fn bench() -> Bench {
     let shape = Shape { batch: 2, dim_v: 3, ..Shape::square(2, 5, 8) };
     let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
-    let inputs = Inputs::generate(&problem, Family::Normal, 1);
+    let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
     let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
     let budget = Budget::new(&problem, &Arithmetic::PLAIN);
     Bench { problem, reference, budget }
@@ -176,7 +176,7 @@ fn the_yardstick_catches_what_the_bound_allows() {
 #[test]
 fn unchecked_rows_must_still_be_written_and_finite() {
     let mut bench = bench();
-    let inputs = Inputs::generate(&bench.problem, Family::Normal, 1);
+    let inputs = Inputs::generate(&bench.problem, InputDistribution::Normal, 1);
     let rows = Rows::from_indices(vec![0]);
     bench.reference = Reference::compute(&bench.problem, &inputs, rows).unwrap();
     let mut out = Output::poisoned(&bench.problem);
@@ -202,7 +202,7 @@ fn with_lse() -> (Bench, Output) {
         ..ProblemSpec::new(Shape::square(2, 5, 8), DType::F32)
     };
     let problem = Problem::new(spec).unwrap();
-    let inputs = Inputs::generate(&problem, Family::Normal, 1);
+    let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
     let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
     let budget = Budget::new(&problem, &Arithmetic::PLAIN);
     let mut out = Output::poisoned(&problem);

@@ -1,12 +1,11 @@
 //! Synthetic records for the tests.
 
 use attn_core::{
-    Arithmetic, DType, Metrics, PhaseTime, Problem, ProblemSpec, Receipt, Shape, ThreadPolicy,
-    Verdict, Work, Worst,
+    BackendInfo, DType, Metrics, PhaseTime, Problem, ProblemSpec, Shape, Verdict, Work, Worst,
 };
 use attn_record::{
-    Axis, Build, Cache, Group, Machine, Map, Measurement, Memory, Model, Outcome, Process, Record,
-    Run, SCHEMA, Volatile,
+    Axis, Build, Cache, Group, Machine, Map, Measurement, Memory, Outcome, Process, Record, Run,
+    SCHEMA, Timing, Volatile,
 };
 
 /// A cell that ended `ok` after a single sample of `ns`.
@@ -18,14 +17,14 @@ pub(crate) fn ok(case: &str, backend: &str, ns: f64) -> Record {
         axis: None,
         backend: backend.into(),
         threads: 1,
-        model: Some(Model::Kernel),
+        timing: Some(Timing::Kernel),
         outcome: Outcome::Ok,
         reason: None,
         problem: spec.clone(),
         inputs: "normal, seed 1".into(),
         digests: None,
         work: Work::of(&Problem::new(spec).unwrap(), None),
-        receipt: Some(receipt(backend)),
+        info: Some(info(backend)),
         footprint: None,
         check: Some(verdict(0.03)),
         recheck: None,
@@ -45,7 +44,7 @@ pub(crate) fn ok(case: &str, backend: &str, ns: f64) -> Record {
 /// A cell that was checked, used `share` of its budget and was not to be measured.
 pub(crate) fn checked(case: &str, backend: &str, share: f64) -> Record {
     let mut record = ok(case, backend, 1.0);
-    record.model = None;
+    record.timing = None;
     record.volatile.measurement = None;
     record.check = Some(verdict(share));
     record
@@ -187,13 +186,10 @@ fn verdict(share: f64) -> Verdict {
     }
 }
 
-fn receipt(backend: &str) -> Receipt {
-    Receipt {
-        library: format!("{backend} 1.0"),
-        device: "cpu".into(),
+fn info(backend: &str) -> BackendInfo {
+    BackendInfo {
         isa: "avx2 (compile time)".into(),
-        threads: ThreadPolicy::PerCall,
-        arithmetic: Arithmetic::PLAIN,
+        ..BackendInfo::on_cpu(format!("{backend} 1.0"))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Peak rates of a machine, as far as they were measured.
 
+use attn_core::BackendInfo;
 #[cfg(test)]
 use attn_core::DType;
-use attn_core::Receipt;
 use attn_record::limits::{Access, Bandwidth, DeviceLimits, FmaPeak, Limits, Place, Probe};
 #[cfg(test)]
 use attn_record::limits::{Noise, Rate, Timer};
@@ -69,8 +69,8 @@ impl PeakRates {
 
     /// The limits of the device that computed a cell.
     fn device(&self, record: &Record) -> Option<&DeviceLimits> {
-        let receipt = record.receipt.as_ref()?;
-        self.devices.iter().find(|limits| limits.device == receipt.device)
+        let info = record.info.as_ref()?;
+        self.devices.iter().find(|limits| limits.device == info.device)
     }
 
     /// A cell's rate as a share of the peak.
@@ -81,7 +81,7 @@ impl PeakRates {
 
 /// Whether the limits of the processor are a cell's limits.
 pub(crate) fn on_processor(record: &Record) -> bool {
-    record.receipt.as_ref().is_none_or(Receipt::on_processor)
+    record.info.as_ref().is_none_or(BackendInfo::on_processor)
 }
 
 #[cfg(test)]

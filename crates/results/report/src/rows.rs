@@ -1,24 +1,24 @@
 //! Records in the order and with the ratios in which every table shows them.
 
-use attn_record::{Model, Record};
+use attn_record::{Record, Timing};
 
 /// One cell among its rivals.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'a> {
     pub(crate) record: &'a Record,
-    /// Median time in units of the best `ok` cell of the same case, model and threads.
+    /// Median time in units of the best `ok` cell of the same case, timing and threads.
     pub(crate) ratio: Option<f64>,
 }
 
-/// Rows by case, model, threads and backend, each in the order in which the run first mentions it;
+/// Rows by case, timing, threads and backend, each in the order in which the run first mentions it;
 /// `records` are of one place.
 pub(crate) fn rows<'a>(records: &[&'a Record]) -> Vec<Row<'a>> {
     let backends = backends(records);
     let place = |r: &Record| backends.iter().position(|&b| b == r.backend);
     let mut rows = Vec::with_capacity(records.len());
     for (_, mut of_case) in grouped(records, |r| r.case.as_str()) {
-        of_case.sort_by_key(|r| (r.model, r.threads, place(r)));
-        for (_, rivals) in grouped(&of_case, |r| (r.model, r.threads)) {
+        of_case.sort_by_key(|r| (r.timing, r.threads, place(r)));
+        for (_, rivals) in grouped(&of_case, |r| (r.timing, r.threads)) {
             let best = best_ns(&rivals);
             rows.extend(rivals.into_iter().map(|record| Row {
                 record,
@@ -67,9 +67,9 @@ pub(crate) fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> 
     })
 }
 
-/// The model that a picture or ranking of several shows: the first of [`Model::ALL`] that was measured.
-pub(crate) fn shown_model(records: &[&Record]) -> Option<Model> {
-    records.iter().filter(|r| r.median_ns().is_some()).filter_map(|r| r.model).min()
+/// The timing that a picture or ranking of several shows: the first of [`Timing::ALL`] that was measured.
+pub(crate) fn shown_timing(records: &[&Record]) -> Option<Timing> {
+    records.iter().filter(|r| r.median_ns().is_some()).filter_map(|r| r.timing).min()
 }
 
 /// The last part of a case's path.
@@ -84,7 +84,7 @@ pub(crate) fn reason(record: &Record) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use attn_record::{Model, Outcome};
+    use attn_record::{Outcome, Timing};
 
     use super::*;
     use crate::fixture::{ok, refs, with_outcome};
@@ -95,7 +95,7 @@ mod tests {
         parallel.threads = 2;
         let wrong = with_outcome(ok("a/n=1", "wrong", 1.0), Outcome::Disagrees);
         let mut cold = ok("a/n=1", "x", 40.0);
-        cold.model = Some(Model::KernelCold);
+        cold.timing = Some(Timing::KernelCold);
         let records = [
             cold,
             ok("a/n=1", "x", 100.0),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use attn_core::ScoreKind;
-use attn_record::{Model, Outcome, Record, stats};
+use attn_record::{Outcome, Record, Timing, stats};
 use serde::Serialize;
 
 use crate::disturbance::Disturbance;
-use crate::rows::{backends, best_ns, grouped, shown_model};
+use crate::rows::{backends, best_ns, grouped, shown_timing};
 
 /// Counts, ranking and the worst error of a set of records.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,7 +20,8 @@ pub struct Summary {
     pub backends: Vec<BackendSummary>,
     /// What was timed in the cells that are ranked: the kernel alone wherever that was measured; `None`
     /// if nothing was.
-    pub model: Option<Model>,
+    #[serde(rename = "model")]
+    pub timing: Option<Timing>,
     /// The score of the cells that are ranked, the one of most measured cells: kernels for one score are no
     /// rivals of kernels for another.
     pub score: Option<&'static str>,
@@ -75,8 +76,8 @@ impl Summary {
 
     pub(crate) fn of_cells(all: &[&Record]) -> Self {
         let by_backend = grouped(all, |r| r.backend.as_str());
-        let model = shown_model(all);
-        let timed = all.iter().filter(|r| r.median_ns().is_some() && r.model == model);
+        let timing = shown_timing(all);
+        let timed = all.iter().filter(|r| r.median_ns().is_some() && r.timing == timing);
         let timed: Vec<&Record> = timed.copied().collect();
         let score = common_score(&timed);
         let (ranking, not_ranked) = ranking(all, &timed, score);
@@ -91,7 +92,7 @@ impl Summary {
                     worst: worst(&of_backend),
                 })
                 .collect(),
-            model,
+            timing,
             score: score.map(ScoreKind::name),
             ranking,
             not_ranked,
@@ -198,13 +199,13 @@ mod tests {
 
     #[test]
     fn models_are_not_mixed_in_a_ranking() {
-        let cold = |id, ns| Record { model: Some(Model::KernelCold), ..ok("g/1", id, ns) };
+        let cold = |id, ns| Record { timing: Some(Timing::KernelCold), ..ok("g/1", id, ns) };
         let records =
             [cold("b", 1.0), cold("a", 9.0), ok("g/1", "a", 100.0), ok("g/1", "b", 400.0)];
         let summary = Summary::of(&records);
-        assert_eq!(summary.model, Some(Model::Kernel));
+        assert_eq!(summary.timing, Some(Timing::Kernel));
         assert_eq!((&*summary.ranking[1].backend, summary.ranking[1].ratio), ("b", 4.0));
-        assert_eq!(Summary::of(&records[..2]).model, Some(Model::KernelCold));
+        assert_eq!(Summary::of(&records[..2]).timing, Some(Timing::KernelCold));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Sweeps: the records that differ in one size and in the backend, and in nothing else that is drawn.
 
 use attn_core::{DType, ProblemSpec, ScoreKind};
-use attn_record::{Axis, Model, Record};
+use attn_record::{Axis, Record, Timing};
 
 use crate::format::count;
-use crate::rows::{backends, best_ns, grouped, shown_model};
+use crate::rows::{backends, best_ns, grouped, shown_timing};
 
-/// One sub-sweep, `sweep/seq-len/full`, of one model, in one storage type and with one number of threads.
+/// One sub-sweep, `sweep/seq-len/full`, of one timing, in one storage type and with one number of threads.
 pub(crate) struct Sweep<'a> {
     pub(crate) group: &'a str,
     pub(crate) axis: Axis,
@@ -14,7 +14,7 @@ pub(crate) struct Sweep<'a> {
     dtype: DType,
     /// Every record, whatever its outcome.
     pub(crate) records: Vec<&'a Record>,
-    pub(crate) model: Model,
+    pub(crate) timing: Timing,
 }
 
 /// The cells of one backend, by size.
@@ -29,16 +29,16 @@ impl<'a> Sweep<'a> {
         let swept: Vec<&Record> = records.iter().filter(|r| r.axis.is_some()).copied().collect();
         let groups = grouped(&swept, |r| (r.group(), r.axis, r.dtype()));
         let sweeps = groups.into_iter().filter_map(|((group, axis, dtype), records)| {
-            let model = shown_model(&records);
-            let other = |r: &&Record| r.median_ns().is_some() && r.model != model;
+            let timing = shown_timing(&records);
+            let other = |r: &&Record| r.median_ns().is_some() && r.timing != timing;
             let records: Vec<&Record> = records.into_iter().filter(|r| !other(r)).collect();
-            let (threads, model) = (threads(&records)?, model.or(records.first()?.model)?);
+            let (threads, timing) = (threads(&records)?, timing.or(records.first()?.timing)?);
             Some(Sweep {
                 group,
                 axis: axis?,
                 threads,
                 dtype,
-                model,
+                timing,
                 records: records.into_iter().filter(|r| r.threads == threads).collect(),
             })
         });
@@ -131,8 +131,8 @@ impl<'a> Sweep<'a> {
 
     /// Arguments of `attn run` that select these cells.
     pub(crate) fn again(&self) -> String {
-        let Sweep { group, threads, model, .. } = self;
-        format!("-c '{group}' --threads {threads} --model {model}")
+        let Sweep { group, threads, timing, .. } = self;
+        format!("-c '{group}' --threads {threads} --timing {timing}")
     }
 
     /// A name for files: `seq-len-full`, with the storage type where it is not f32.
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn one_model_is_drawn() {
         let mut records = fixture::sweep("sweep/seq-len/full", &["a", "b"], &[64]);
-        records[0].model = Some(attn_record::Model::EndToEnd);
+        records[0].timing = Some(attn_record::Timing::EndToEnd);
         assert_eq!(Sweep::all(&refs(&records))[0].records.len(), 1);
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use attn_record::{Model, UNFINISHED};
+use attn_record::{Timing, UNFINISHED};
 
 use crate::charts::{self, Chart};
 use crate::scaling::{Known, Scaling};
@@ -37,7 +37,7 @@ pub fn write_report(
 /// time, scaling) and returns its path.
 pub fn write_markdown(run_dir: &Path, known: &Known<'_>) -> Result<PathBuf, ReportError> {
     let Source { run, records, finished, .. } = Source::read(run_dir, known)?;
-    let rankings = compare::rank(std::slice::from_ref(&records), Model::Kernel);
+    let rankings = compare::rank(std::slice::from_ref(&records), Timing::Kernel);
     let parts = [
         ("Time", table::sweeps(&records)),
         ("Ranking", table::rankings(&rankings)),

@@ -5,8 +5,8 @@
 use std::num::NonZeroUsize;
 
 use attn_core::{
-    Alignment, Backend, BackendError, DType, Data, Exec, Family, InputParts, Inputs, MaskKind,
-    MaskSpec, Output, Problem, ProblemSpec, Score, Shape, Span, Tensor, Window, compute,
+    Alignment, Backend, BackendError, DType, Data, Exec, InputDistribution, InputParts, Inputs,
+    MaskKind, MaskSpec, Output, Problem, ProblemSpec, Score, Shape, Span, Tensor, Window, compute,
 };
 use attn_naive::Naive;
 
@@ -69,7 +69,7 @@ pub(crate) fn distance(got: &Output, want: &Output) -> f64 {
 pub(crate) fn computes_what_plain_loops_do(backend: &dyn Backend) {
     for dtype in DType::ALL {
         for p in specs(dtype).into_iter().map(problem) {
-            let x = Inputs::generate(&p, Family::MaskedPoison, 1);
+            let x = Inputs::generate(&p, InputDistribution::MaskedPoison, 1);
             let want = compute(&Naive, &p, &Exec::SINGLE, &x).unwrap();
             for threads in [1, 3] {
                 let got = run(backend, &p, &x, threads);
@@ -93,7 +93,7 @@ pub(crate) fn reads_the_values_of_its_own_key_head(backend: &dyn Backend) {
     for heads_kv in [1, 2, 6] {
         let shape = Shape { heads_kv, len_q: 3, len_k: 1, ..SHAPE };
         let p = problem(ProblemSpec::new(shape, DType::F32));
-        let x = Inputs::generate(&p, Family::Normal, 2);
+        let x = Inputs::generate(&p, InputDistribution::Normal, 2);
         let numbers = (0..shape.v().iter().product()).map(|at| at as f64);
         let v = Tensor::new(shape.v(), Data::from_f64(DType::F32, numbers)).unwrap();
         let x = InputParts::plain(x.q().clone(), x.k().clone(), v);
@@ -110,7 +110,7 @@ pub(crate) fn leaves_rows_without_a_key_zero(backend: &dyn Backend) {
     let causal = Some(Alignment::Offset(-4));
     let spec = ProblemSpec { causal, lse: true, ..ProblemSpec::new(SHAPE, DType::F32) };
     let p = problem(spec);
-    let out = run(backend, &p, &Inputs::generate(&p, Family::Normal, 3), 2);
+    let out = run(backend, &p, &Inputs::generate(&p, InputDistribution::Normal, 3), 2);
     let (o, lse) = (out.o().tensor(), out.lse().unwrap().tensor());
     for row in 0..2 * 6 * 33 {
         let empty = row % 33 < 4;
@@ -124,8 +124,8 @@ pub(crate) fn does_not_read_what_nobody_admits(backend: &dyn Backend) {
     let mask = Some(MaskSpec { kind: MaskKind::Bool, dims: [2, 1, 1, 41] });
     let padded = Some(vec![25, 39]);
     let p = problem(ProblemSpec { kv_len: padded, mask, ..ProblemSpec::new(SHAPE, DType::F32) });
-    let [clean, poisoned] =
-        [Family::Normal, Family::MaskedPoison].map(|family| Inputs::generate(&p, family, 4));
+    let [clean, poisoned] = [InputDistribution::Normal, InputDistribution::MaskedPoison]
+        .map(|family| Inputs::generate(&p, family, 4));
     assert_ne!(clean.digest(), poisoned.digest());
     assert_eq!(
         run(backend, &p, &clean, 1).o().tensor(),
@@ -138,7 +138,7 @@ pub(crate) fn computes_half_types_in_f32(backend: &dyn Backend) {
     for dtype in [DType::BF16, DType::F16] {
         let shape = Shape { len_k: 300, ..Shape::square(2, 3, 16) };
         let p = problem(ProblemSpec::new(shape, dtype));
-        let x = Inputs::generate(&p, Family::Flat, 5);
+        let x = Inputs::generate(&p, InputDistribution::Flat, 5);
         let wide = problem(ProblemSpec::new(shape, DType::F32));
         let widened = [x.q(), x.k(), x.v()].map(|x| {
             let data = Data::from_f64(DType::F32, x.data().to_f64().into_iter());
@@ -161,7 +161,7 @@ pub(crate) fn refuses_plans_without_their_inputs(backend: &dyn Backend) {
     let mut out = Output::poisoned(&p);
     assert!(matches!(plan.run(std::num::NonZeroU32::MIN), Err(BackendError::NotLoaded)));
     assert!(matches!(plan.store(&mut out), Err(BackendError::NotLoaded)));
-    let wrong = plan.load(&Inputs::generate(&other, Family::Normal, 6));
+    let wrong = plan.load(&Inputs::generate(&other, InputDistribution::Normal, 6));
     let expected =
         matches!(wrong, Err(BackendError::DType { expected: DType::F32, found: DType::F16 }));
     assert!(expected, "{wrong:?}");

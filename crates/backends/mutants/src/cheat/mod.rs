@@ -33,8 +33,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, Exec, Inputs, Output, Plan, Problem, Receipt,
-    ThreadPolicy, Unavailable, Unsupported, target_features,
+    Backend, BackendError, BackendId, BackendInfo, Exec, Inputs, Output, Plan, Problem,
+    Unavailable, Unsupported,
 };
 
 use calls::{Calls, Reps, scattered};
@@ -322,7 +322,7 @@ const CHEATS: &[(&str, &str, Make)] = &[
     }),
     (
         "fault/device-gpu",
-        "honest, but its receipt names a device: memory is not counted then",
+        "honest, but says that a device computes: memory is not counted then",
         |_| Box::new(Honest),
     ),
     (
@@ -360,7 +360,7 @@ const CHEATS: &[(&str, &str, Make)] = &[
 /// From this time after a `load` on, some cheats take it that the warm-up is over.
 const WARM: Duration = Duration::from_millis(60);
 
-/// The cheat whose receipt names another device than the processor.
+/// The cheat that says it runs on another device than the processor.
 const ON_A_GPU: &str = "fault/device-gpu";
 
 /// Every cheat and, first, the honest kernel that all of them share.
@@ -385,14 +385,10 @@ impl Backend for Cheating {
         BackendId::new(self.id)
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
-        Ok(Receipt {
-            library: concat!("attn-mutants ", env!("CARGO_PKG_VERSION")).into(),
-            device: if self.id == ON_A_GPU { "gpu" } else { "cpu" }.into(),
-            isa: format!("{} (compile time)", target_features()),
-            threads: ThreadPolicy::PerCall,
-            arithmetic: Arithmetic::PLAIN,
-        })
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
+        let on_cpu = BackendInfo::on_cpu(concat!("attn-mutants ", env!("CARGO_PKG_VERSION")));
+        let elsewhere = self.id == ON_A_GPU;
+        Ok(if elsewhere { BackendInfo { device: "gpu".into(), ..on_cpu } } else { on_cpu })
     }
 
     fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {

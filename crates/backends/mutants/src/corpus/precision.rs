@@ -1,4 +1,4 @@
-//! Arithmetic coarser than the receipt says.
+//! Arithmetic coarser than the backend says.
 
 use attn_core::DType;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use attn_bench::run::Entry;
-use attn_core::{Receipt, Shape};
-use attn_flash::{Rung, Tiles};
+use attn_core::{BackendInfo, Shape};
+use attn_flash::{Tiles, Variant};
 use attn_record::Build;
 use attn_record::limits::{DeviceLimits, Probe};
 use attn_sys::{host, limit};
@@ -36,7 +36,7 @@ pub(super) struct Diagnosis {
     pub(super) devices: Vec<DeviceLimits>,
     pub(super) smallest_differences: Vec<Difference>,
     pub(super) backends: Vec<Installed>,
-    /// The pieces in which the fastest rung of flash computes here.
+    /// The pieces in which the fastest variant of flash computes here.
     pub(super) tiles: Vec<TileChoice>,
     /// Sentences: what is wrong, and what to do.
     pub(super) warnings: Vec<String>,
@@ -66,7 +66,8 @@ pub(super) struct Difference {
 pub(super) struct Installed {
     pub(super) backend: String,
     /// What would run.
-    pub(super) receipt: Option<Receipt>,
+    #[serde(rename = "receipt")]
+    pub(super) info: Option<BackendInfo>,
     /// What is missing, and how to get it.
     pub(super) unavailable: Option<String>,
 }
@@ -128,20 +129,20 @@ fn installed(entries: &[Entry]) -> Vec<Installed> {
     let state = entries.iter().map(|entry| (entry.backend.id().to_string(), entry.backend.probe()));
     state
         .map(|(backend, probe)| match probe {
-            Ok(receipt) => Installed { backend, receipt: Some(receipt), unavailable: None },
-            Err(why) => Installed { backend, receipt: None, unavailable: Some(why.reason) },
+            Ok(info) => Installed { backend, info: Some(info), unavailable: None },
+            Err(why) => Installed { backend, info: None, unavailable: Some(why.reason) },
         })
         .collect()
 }
 
 fn tiles() -> Vec<TileChoice> {
-    let rung = Rung::best();
+    let variant = Variant::best();
     let shapes = [64, 128].into_iter().flat_map(|dim| [1024, 8192].map(|len| (len, dim)));
     let choice = |(len, dim)| {
-        let queries = rung.queries()?;
+        let queries = variant.queries()?;
         let Tiles { keys, tiles_per_job } =
             Tiles::choose(&Shape::square(1, len, dim), size_of::<f32>(), queries);
-        Some(TileChoice { backend: rung.id(), len, dim, queries, keys, tiles_per_job })
+        Some(TileChoice { backend: variant.id(), len, dim, queries, keys, tiles_per_job })
     };
     shapes.filter_map(choice).collect()
 }

@@ -87,8 +87,8 @@ fn measuring(found: &Diagnosis) -> String {
 }
 
 fn backends(installed: &[Installed]) -> String {
-    let of = |backend: &Installed| match (&backend.receipt, &backend.unavailable) {
-        (Some(receipt), _) => format!("{}; {}", receipt.library, receipt.isa),
+    let of = |backend: &Installed| match (&backend.info, &backend.unavailable) {
+        (Some(info), _) => format!("{}; {}", info.library, info.isa),
         (None, Some(why)) => format!("unavailable: {why}"),
         (None, None) => String::new(),
     };

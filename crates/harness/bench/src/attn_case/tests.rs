@@ -1,4 +1,4 @@
-use attn_core::{DType, Data, Family, MaskKind, MaskSpec, Span};
+use attn_core::{DType, Data, InputDistribution, MaskKind, MaskSpec, Span};
 use proptest::prelude::*;
 use safetensors::Dtype as FileType;
 use safetensors::tensor::TensorView;
@@ -24,7 +24,7 @@ fn scored(dtype: DType, kind: MaskKind, score: Score, dim_k: Option<usize>) -> A
         ..ProblemSpec::new(shape, dtype)
     });
     let problem = problem.unwrap();
-    let inputs = Inputs::generate(&problem, Family::Normal, 1);
+    let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
     let names = |n: usize| (0..n).map(|i| i.to_string()).collect();
     let tensor = |dtype, dims: [usize; 4]| {
         Tensor::new(dims, Data::filled(dtype, dims.iter().product(), 0.5)).unwrap()

@@ -1,18 +1,18 @@
 //! What is timed.
 //!
-//! | model | one call |
+//! | timing | one call |
 //! |---|---|
-//! | [`Model::Kernel`] | `run`, operands in place |
-//! | [`Model::KernelCold`] | `run` of the next of many plans, whose operands together outgrow the caches |
-//! | [`Model::EndToEnd`] | `load`, `run`, `store`, on two sets of inputs in turn |
-//! | [`Model::Prepare`] | `prepare`, and dropping the plan before |
+//! | [`Timing::Kernel`] | `run`, operands in place |
+//! | [`Timing::KernelCold`] | `run` of the next of many plans, whose operands together outgrow the caches |
+//! | [`Timing::EndToEnd`] | `load`, `run`, `store`, on two sets of inputs in turn |
+//! | [`Timing::Prepare`] | `prepare`, and dropping the plan before |
 
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use attn_core::{BackendError, Inputs, Output, Plan, Problem, Variation, Varied};
-use attn_record::{Fresh, Model, Process};
+use attn_record::{Fresh, Process, Timing};
 use attn_sys::usage;
 
 use super::Prepared;
@@ -26,7 +26,7 @@ use crate::worker::Timed;
 pub struct Measured {
     /// The samples.
     pub process: Process,
-    /// The result of the last call on the inputs that were given (of [`Model::Prepare`], of the last plan that was made).
+    /// The result of the last call on the inputs that were given (of [`Timing::Prepare`], of the last plan that was made).
     pub out: Output,
     /// Results of other inputs.
     pub varied: Vec<(Variation, Output)>,
@@ -47,15 +47,15 @@ impl Prepared<'_> {
         timed: &Timed,
         inputs: &mut Inputs,
     ) -> Result<Measured, BackendError> {
-        let mut measured = match timed.model {
-            Model::Kernel => self.kernel(inputs, timed),
-            Model::KernelCold => self.kernel_cold(inputs, timed),
-            Model::EndToEnd => self.end_to_end(inputs, timed),
-            Model::Prepare => self.prepare(inputs, timed),
+        let mut measured = match timed.timing {
+            Timing::Kernel => self.kernel(inputs, timed),
+            Timing::KernelCold => self.kernel_cold(inputs, timed),
+            Timing::EndToEnd => self.end_to_end(inputs, timed),
+            Timing::Prepare => self.prepare(inputs, timed),
         }?;
         if let Some(audit) = &mut measured.process.audit {
             audit.on_device = self.on_device;
-            if timed.model.calls() {
+            if timed.timing.calls() {
                 audit.first_call_ns = self.first_call_ns;
                 audit.copy_ns = copy_ns(&self.problem, &measured.out);
                 audit.fault_ns = fault_ns();
@@ -79,7 +79,7 @@ impl Prepared<'_> {
         self.load(inputs)?;
         let results = Results::new(&self.problem);
         let mut call = Kernel { cell: self, inputs, results };
-        let process = sample(&timed.timing, &timed.spread, &mut call)?;
+        let process = sample(&timed.sampling_times, &timed.spread, &mut call)?;
         let varied = call.results.kept;
         self.measured(process, varied)
     }
@@ -99,7 +99,7 @@ impl Prepared<'_> {
         let problem = self.problem.clone();
         let results = Results::new(&problem);
         let mut call = Cold { problem: &problem, plans, next: 0, inputs, results };
-        let process = sample(&timed.timing, &timed.spread, &mut call)?;
+        let process = sample(&timed.sampling_times, &timed.spread, &mut call)?;
         let Cold { mut plans, next, results, .. } = call;
         self.plan = plans.swap_remove((next + count - 1) % count);
         self.measured(process, results.kept)
@@ -121,7 +121,7 @@ impl Prepared<'_> {
             variation,
             results: Results::new(&problem),
         };
-        let process = sample(&timed.timing, &timed.spread, &mut call)?;
+        let process = sample(&timed.sampling_times, &timed.spread, &mut call)?;
         // The results of both sets, however many calls there were.
         call.call(NonZeroU32::MIN)?;
         call.call(NonZeroU32::MIN)?;
@@ -139,7 +139,7 @@ impl Prepared<'_> {
             }
             Ok(())
         };
-        let process = sample(&timed.timing, &timed.spread, &mut call)?;
+        let process = sample(&timed.sampling_times, &timed.spread, &mut call)?;
         if let Some(plan) = made {
             self.plan = plan;
         }
@@ -221,7 +221,7 @@ impl Results {
     }
 }
 
-/// [`Model::Kernel`].
+/// [`Timing::Kernel`].
 struct Kernel<'c, 'b, 'i> {
     cell: &'c mut Prepared<'b>,
     inputs: &'i mut Inputs,
@@ -238,7 +238,7 @@ impl Call for Kernel<'_, '_, '_> {
     }
 }
 
-/// [`Model::KernelCold`].
+/// [`Timing::KernelCold`].
 struct Cold<'b, 'i> {
     problem: &'i Problem,
     plans: Vec<Box<dyn Plan + 'b>>,
@@ -293,7 +293,7 @@ fn fresh(
     Ok((fresh, variation))
 }
 
-/// [`Model::EndToEnd`].
+/// [`Timing::EndToEnd`].
 struct EndToEnd<'p> {
     problem: &'p Problem,
     plan: &'p mut (dyn Plan + 'p),

@@ -16,7 +16,7 @@ use super::secret::Secret;
 /// How long to warm up and to sample, in each process of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Timing {
+pub struct SamplingTimes {
     /// Calls go on for at least this long before the first sample.
     pub warmup_ms: u64,
     /// Samples are taken for about this long.
@@ -61,15 +61,17 @@ const THIRDS: usize = 6;
 /// Times `call`, which makes as many calls as it is told. The threads that it has started when it is warm are spread
 /// over `cpus`, if any are named.
 pub fn sample(
-    timing: &Timing,
+    sampling_times: &SamplingTimes,
     cpus: &[u32],
     call: &mut impl Call,
 ) -> Result<Process, BackendError> {
     let mut secret = Secret::draw();
     let mut restarts = 0;
     loop {
-        let mut process = attempt(timing, cpus, call, &mut secret)?;
-        if restarts < RESTARTS && (became_faster(&process) || is_too_short(timing, &process)) {
+        let mut process = attempt(sampling_times, cpus, call, &mut secret)?;
+        if restarts < RESTARTS
+            && (became_faster(&process) || is_too_short(sampling_times, &process))
+        {
             restarts += 1;
             continue;
         }
@@ -96,34 +98,34 @@ fn became_faster(process: &Process) -> bool {
 
 /// Whether samples turn out much shorter than planned: whatever took the processor away while they were planned made
 /// calls look longer than they are.
-fn is_too_short(timing: &Timing, process: &Process) -> bool {
+fn is_too_short(sampling_times: &SamplingTimes, process: &Process) -> bool {
     let shortest = process.samples_ns.iter().min();
     f64::from(process.reps) < MOST_REPS
-        && shortest.is_some_and(|&ns| (ns as f64) < sample_ns(timing) / 4.0)
+        && shortest.is_some_and(|&ns| (ns as f64) < sample_ns(sampling_times) / 4.0)
 }
 
 /// How long a sample lasts at least.
-fn sample_ns(timing: &Timing) -> f64 {
-    (timing.min_sample_us * 1000).max(1000 * attn_sys::clock::step_ns()) as f64
+fn sample_ns(sampling_times: &SamplingTimes) -> f64 {
+    (sampling_times.min_sample_us * 1000).max(1000 * attn_sys::clock::step_ns()) as f64
 }
 
 fn attempt(
-    timing: &Timing,
+    sampling_times: &SamplingTimes,
     cpus: &[u32],
     call: &mut impl Call,
     secret: &mut Secret,
 ) -> Result<Process, BackendError> {
     let start = Instant::now();
-    let warmup = warm_up(timing, call)?;
+    let warmup = warm_up(sampling_times, call)?;
     let spread = if attn_sys::affinity::spread(cpus) { cpus.to_vec() } else { Vec::new() };
     let warmup_ns = nanos(start.elapsed());
-    let sample_ns = sample_ns(timing);
+    let sample_ns = sample_ns(sampling_times);
     let (reps, call_ns) = plan(sample_ns, &warmup, call)?;
     // A call that does nothing is no reason to take samples without end.
     let one_ns = (call_ns * f64::from(reps.get())).max(sample_ns / 2.0);
-    let samples = timing.sampling_ms as f64 * 1e6 / one_ns;
-    let samples = (samples as u32).max(timing.min_samples);
-    let fresh = (timing.sampling_ms as f64 * 1e6 * FRESH_SHARE / call_ns) as u32;
+    let samples = sampling_times.sampling_ms as f64 * 1e6 / one_ns;
+    let samples = (samples as u32).max(sampling_times.min_samples);
+    let fresh = (sampling_times.sampling_ms as f64 * 1e6 * FRESH_SHARE / call_ns) as u32;
     let mut moments = secret.moments(fresh.clamp(1, FRESH), samples).into_iter().peekable();
     let mut audit =
         Audit { seed: secret.seed(), single_ns: warmup.fastest_ns as u64, ..Audit::default() };
@@ -238,8 +240,8 @@ struct Warmup {
 
 /// Calls for the warm-up time. Samples are planned with the fastest call, since what disturbs a call makes it longer, but with no
 /// less than a quarter of the mean: calls that do nothing now and then are not what others take.
-fn warm_up(timing: &Timing, call: &mut impl Call) -> Result<Warmup, BackendError> {
-    let limit = Duration::from_millis(timing.warmup_ms);
+fn warm_up(sampling_times: &SamplingTimes, call: &mut impl Call) -> Result<Warmup, BackendError> {
+    let limit = Duration::from_millis(sampling_times.warmup_ms);
     let (start, mut calls, mut fastest_ns, mut sum) = (Instant::now(), 0, f64::INFINITY, 0.0);
     loop {
         let one = Instant::now();
@@ -262,8 +264,8 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const TIMING: Timing =
-        Timing { warmup_ms: 5, sampling_ms: 20, min_samples: 6, min_sample_us: 200 };
+    const TIMING: SamplingTimes =
+        SamplingTimes { warmup_ms: 5, sampling_ms: 20, min_samples: 6, min_sample_us: 200 };
 
     /// Waits without sleeping, as a kernel does.
     fn spin(time: Duration) {

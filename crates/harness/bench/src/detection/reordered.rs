@@ -48,7 +48,7 @@ fn order(size: usize, number: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use attn_core::{DType, Family, ProblemSpec, Score, Shape, Span};
+    use attn_core::{DType, InputDistribution, ProblemSpec, Score, Shape, Span};
     use attn_oracle::{Reference, Rows};
 
     use super::*;
@@ -66,7 +66,7 @@ mod tests {
         for score in scores {
             let spec = ProblemSpec { score, ..ProblemSpec::new(shape, DType::F32) };
             let problem = Problem::new(spec).unwrap();
-            let inputs = Inputs::generate(&problem, Family::Normal, 1);
+            let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
             let other = reordered(&problem, &inputs, 1).unwrap();
             assert_ne!(inputs, other);
             let truth = |inputs| Reference::compute(&problem, inputs, Rows::all(&problem)).unwrap();

@@ -5,7 +5,8 @@
 //! position of the diagonal are set so that both ends of every range of keys lie within some tile.
 
 use attn_core::{
-    Alignment, DType, Family, MaskKind, MaskSpec, Problem, ProblemSpec, Score, Shape, Span, Window,
+    Alignment, DType, InputDistribution, MaskKind, MaskSpec, Problem, ProblemSpec, Score, Shape,
+    Span, Window,
 };
 
 /// Lengths N of the whole table.
@@ -24,8 +25,8 @@ pub struct Statement {
     pub name: &'static str,
     /// Its N.
     pub n: usize,
-    /// Family of its inputs.
-    pub family: Family,
+    /// `InputDistribution` of its inputs.
+    pub distribution: InputDistribution,
     /// The problem.
     pub problem: Problem,
     /// Whether files of second calls are judged too.
@@ -78,13 +79,18 @@ impl Of {
         ProblemSpec::new(shape, self.dtype)
     }
 
-    fn make(self, name: &'static str, family: Family, spec: ProblemSpec) -> Statement {
+    fn make(
+        self,
+        name: &'static str,
+        distribution: InputDistribution,
+        spec: ProblemSpec,
+    ) -> Statement {
         let problem = Problem::new(spec).expect("statements are valid from N = 64 on");
-        Statement { name, n: self.n, family, problem, second_call: false, plain: false }
+        Statement { name, n: self.n, distribution, problem, second_call: false, plain: false }
     }
 
     fn normal(self, name: &'static str, spec: ProblemSpec) -> Statement {
-        self.make(name, Family::Normal, spec)
+        self.make(name, InputDistribution::Normal, spec)
     }
 
     fn plain(self, name: &'static str, keys: usize) -> Statement {
@@ -175,7 +181,7 @@ impl Of {
         };
         let long = ProblemSpec { kv_len: Some(vec![self.n - 2, half]), ..self.spec(self.n - 1) };
         vec![
-            self.make("padding, poisoned", Family::MaskedPoison, short),
+            self.make("padding, poisoned", InputDistribution::MaskedPoison, short),
             self.normal("padding", long),
         ]
     }
@@ -200,7 +206,11 @@ impl Of {
             self.normal("boolean mask [2,1,20,N]", per_batch),
             self.normal("boolean mask [1,4,1,N]", per_head),
             self.normal("additive mask [1,4,20,N]", added),
-            self.make("additive mask [2,1,1,N], poisoned", Family::MaskedPoison, poisoned),
+            self.make(
+                "additive mask [2,1,1,N], poisoned",
+                InputDistribution::MaskedPoison,
+                poisoned,
+            ),
         ]
     }
 
@@ -242,12 +252,12 @@ impl Of {
         let additive = Score::Additive { dim: 4, w_q: shared, w_k: shared, w: shared };
         let additive = ProblemSpec { score: additive, ..self.spec(n) };
         let negative = ProblemSpec { scale: Some(-0.3), ..self.spec(n) };
-        let large = Family::LargeLogits;
+        let large = InputDistribution::LargeLogits;
         vec![
             self.make("large logits", large, ProblemSpec { lse: true, ..self.spec(n - 1) }),
             self.make("large logits, negative scale", large, negative),
             self.make("large logits, additive score", large, additive),
-            self.make("needle", Family::Needle, self.spec(n)),
+            self.make("needle", InputDistribution::Needle, self.spec(n)),
         ]
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use attn_core::{
-    Backend, BackendError, BackendId, DType, Exec, Inputs, Output, Plan, Problem, Receipt,
+    Backend, BackendError, BackendId, BackendInfo, DType, Exec, Inputs, Output, Plan, Problem,
     Unavailable, Unsupported,
 };
 use attn_naive::Naive;
@@ -23,7 +23,7 @@ impl Backend for Fault {
         BackendId::new("fake")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
         Naive.probe()
     }
 

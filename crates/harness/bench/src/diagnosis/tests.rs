@@ -1,6 +1,8 @@
 //! A file made with each mistake gets that hint; right files get none.
 
-use attn_core::{Alignment, DType, Data, Exec, Family, MaskKind, MaskSpec, Shape, Window, compute};
+use attn_core::{
+    Alignment, DType, Data, Exec, InputDistribution, MaskKind, MaskSpec, Shape, Window, compute,
+};
 use attn_naive::Naive;
 
 use super::*;
@@ -9,7 +11,7 @@ use crate::random::draw;
 /// A case with its right result, by naive.
 fn case(spec: ProblemSpec, seed: u64) -> AttnCase {
     let problem = Problem::new(spec).unwrap();
-    let inputs = Inputs::generate(&problem, Family::Normal, seed);
+    let inputs = Inputs::generate(&problem, InputDistribution::Normal, seed);
     let claim = Some(right(&problem, &inputs));
     AttnCase { problem, inputs, claim, tokens: None, source: None }
 }
@@ -49,8 +51,8 @@ fn mistaken(stated: ProblemSpec, computed: ProblemSpec) -> AttnCase {
 #[test]
 fn a_thousand_right_results_get_no_hint() {
     for number in 0..1000 {
-        let (problem, family, seed) = draw(24, number);
-        let inputs = Inputs::generate(&problem, family, seed);
+        let (problem, distribution, seed) = draw(24, number);
+        let inputs = Inputs::generate(&problem, distribution, seed);
         let claim = Some(right(&problem, &inputs));
         let case = AttnCase { problem, inputs, claim, tokens: None, source: None };
         assert_eq!(diagnosis(&case), Diagnosis::default(), "{number}");

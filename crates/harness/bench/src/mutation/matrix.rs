@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use attn_core::{Family, Finding};
+use attn_core::{Finding, InputDistribution};
 use serde::{Deserialize, Serialize};
 
 use super::Subject;
@@ -163,7 +163,8 @@ impl KillMatrix {
         let mutants: Vec<_> = rows
             .map(|(at, mutant)| MutantRow::new(mutant, trials, move |trial| &trial.mutants[at]))
             .collect();
-        let normal = || trials.iter().filter(|trial| trial.family == Family::Normal.name());
+        let normal =
+            || trials.iter().filter(|trial| trial.family == InputDistribution::Normal.name());
         let count = |survives: &dyn Fn(usize) -> bool| {
             (0..mutants.len()).filter(|&at| survives(at)).count()
         };

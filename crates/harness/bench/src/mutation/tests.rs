@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 
 use attn_core::{
-    BackendError, BackendId, Exec, Inputs, Output, Plan, Receipt, Unavailable, Unsupported,
+    BackendError, BackendId, BackendInfo, Exec, Inputs, Output, Plan, Unavailable, Unsupported,
 };
 use attn_naive::Naive;
 
@@ -26,7 +26,7 @@ impl Backend for Fault {
         BackendId::new("fake")
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
         Naive.probe()
     }
 

@@ -18,7 +18,7 @@ const B: (&str, NonZeroU32) = ("inputs B", NonZeroU32::new(3).expect("3 is not 0
 /// What became of everybody on one case.
 pub(super) struct Trial {
     pub(super) case: String,
-    /// Family of the inputs, or `real`.
+    /// `InputDistribution` of the inputs, or `real`.
     pub(super) family: &'static str,
     pub(super) control: Fate,
     /// In the order of the mutants.
@@ -80,7 +80,7 @@ impl Mutation<'_> {
         });
         let mutants = fates.collect::<Result<_, _>>()?;
         let family = match &case.source {
-            Source::Generated { family, .. } => family.name(),
+            Source::Generated { distribution, .. } => distribution.name(),
             Source::File { .. } => "real",
         };
         Ok(Trial { case: case.id.clone(), family, control, mutants })

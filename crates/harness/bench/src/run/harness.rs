@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use attn_core::{ByRows, Footprint, Receipt, Verdict};
+use attn_core::{BackendInfo, ByRows, Footprint, Verdict};
 use attn_record::limits::Ceilings;
 use attn_record::{
-    Build, Digests, Machine, Measurement, Model, Outcome, Process, Record, SCHEMA, Volatile,
+    Build, Digests, Machine, Measurement, Outcome, Process, Record, SCHEMA, Timing, Volatile,
     merge_processes,
 };
 
@@ -89,7 +89,7 @@ pub trait Observer {
 struct Said {
     outcome: Outcome,
     reason: Option<String>,
-    receipt: Option<Receipt>,
+    info: Option<BackendInfo>,
     footprint: Option<Footprint>,
     check: Option<Verdict>,
     recheck: Option<Verdict>,
@@ -98,7 +98,7 @@ struct Said {
 impl Said {
     /// A cell that ended before anything ran.
     const fn ended(outcome: Outcome, reason: Option<String>) -> Self {
-        Said { outcome, reason, receipt: None, footprint: None, check: None, recheck: None }
+        Said { outcome, reason, info: None, footprint: None, check: None, recheck: None }
     }
 }
 
@@ -272,7 +272,7 @@ impl Harness<'_> {
     }
 
     fn too_small_to_be_cold(&self, cell: &Cell<'_>) -> Option<String> {
-        if cell.task != Task::Measure(Model::KernelCold) {
+        if cell.task != Task::Measure(Timing::KernelCold) {
             return None;
         }
         let cold_bytes = self.cold_bytes(cell);
@@ -329,8 +329,8 @@ impl Harness<'_> {
         let ready = worker
             .prepare(self.setup(cell, fixture, results.path()))
             .map_err(|error| lost(&error))?;
-        let arithmetic = ready.receipt.arithmetic;
-        (said.receipt, said.footprint) = (Some(ready.receipt), Some(ready.footprint));
+        let arithmetic = ready.info.arithmetic;
+        (said.info, said.footprint) = (Some(ready.info), Some(ready.footprint));
         if first {
             let stored = worker.check(&fixture.a).map_err(|error| lost(&error))?;
             let verdict = fixture.judge_first(results.path(), &stored, &arithmetic);
@@ -383,11 +383,11 @@ impl Harness<'_> {
     }
 
     fn timed(&self, cell: &Cell<'_>) -> Option<Timed> {
-        let Task::Measure(model) = cell.task else { return None };
+        let Task::Measure(timing) = cell.task else { return None };
         let entry = &self.entries[cell.backend];
         Some(Timed {
-            model,
-            timing: self.preset.timing_of(entry),
+            timing,
+            sampling_times: self.preset.timing_of(entry),
             cold_bytes: self.cold_bytes(cell),
             spread: if cell.threads > 1 { self.cpus(cell).to_vec() } else { Vec::new() },
         })
@@ -407,14 +407,14 @@ impl Harness<'_> {
             axis: *axis,
             backend: self.entries[cell.backend].backend.id().to_string(),
             threads: cell.threads,
-            model: cell.model(),
+            timing: cell.timing(),
             outcome: said.outcome,
             reason: said.reason,
             problem: problem.spec().clone(),
             inputs: source.to_string(),
             digests,
             work: *work,
-            receipt: said.receipt,
+            info: said.info,
             footprint: said.footprint,
             check: said.check,
             recheck: said.recheck,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use attn_core::ThreadPolicy;
-use attn_record::{Model, Record};
+use attn_record::{Record, Timing};
 
 use super::{Entry, Preset};
 use crate::suite::{Case, Suite, Tier};
@@ -27,9 +27,9 @@ pub enum Task {
     /// The result is judged.
     Check,
     /// The result is judged, then the computation timed.
-    Measure(Model),
-    /// Nothing, for this reason; it would have been timed as this model, if it was to be timed.
-    Skip(Option<Model>, String),
+    Measure(Timing),
+    /// Nothing, for this reason; it would have had this timing, if it was to be timed.
+    Skip(Option<Timing>, String),
 }
 
 /// What the user asked for.
@@ -42,7 +42,7 @@ pub struct Selection {
     /// Numbers of threads; by default 1, and all cores for the cases that ask for it.
     pub threads: Option<Vec<usize>>,
     /// What is timed; by default what each case asks for.
-    pub models: Option<Vec<Model>>,
+    pub timings: Option<Vec<Timing>>,
     /// Whether cells are measured where their case says so, or only checked.
     pub measure: bool,
 }
@@ -64,9 +64,9 @@ pub fn plan<'s>(
         for (place, threads) in thread_counts(case, selection, cores).into_iter().enumerate() {
             // A device would do the same again for every number of threads.
             let backends = if place == 0 { backends } else { &threaded };
-            for model in models(case, selection) {
+            for timing in timings(case, selection) {
                 for &backend in backends {
-                    let task = task(case, &entries[backend], model, preset);
+                    let task = task(case, &entries[backend], timing, preset);
                     cells.push(Cell { case, backend, threads, task });
                 }
             }
@@ -76,7 +76,7 @@ pub fn plan<'s>(
 }
 
 fn ignores_threads(entry: &Entry) -> bool {
-    entry.backend.probe().is_ok_and(|receipt| receipt.threads == ThreadPolicy::Device)
+    entry.backend.probe().is_ok_and(|info| info.threads == ThreadPolicy::Device)
 }
 
 fn thread_counts(case: &Case, selection: &Selection, cores: usize) -> Vec<usize> {
@@ -88,29 +88,29 @@ fn thread_counts(case: &Case, selection: &Selection, cores: usize) -> Vec<usize>
 }
 
 /// What is timed; `None` alone for a case that is only checked.
-fn models(case: &Case, selection: &Selection) -> Vec<Option<Model>> {
+fn timings(case: &Case, selection: &Selection) -> Vec<Option<Timing>> {
     if !selection.measure || !case.measure {
         return vec![None];
     }
-    let models = selection.models.as_ref().unwrap_or(&case.models);
-    models.iter().copied().map(Some).collect()
+    let timings = selection.timings.as_ref().unwrap_or(&case.timings);
+    timings.iter().copied().map(Some).collect()
 }
 
-fn task(case: &Case, entry: &Entry, model: Option<Model>, preset: &Preset) -> Task {
+fn task(case: &Case, entry: &Entry, timing: Option<Timing>, preset: &Preset) -> Task {
     let name = preset.name;
     if case.tier == Tier::Full && preset.tier == Tier::Quick {
-        return Task::Skip(model, format!("preset {name} leaves out {} cases", case.tier.name()));
+        return Task::Skip(timing, format!("preset {name} leaves out {} cases", case.tier.name()));
     }
     let call = predicted_call(case, entry);
-    let limit = if model.is_some() { preset.max_call } else { preset.max_check };
+    let limit = if timing.is_some() { preset.max_call } else { preset.max_check };
     if call > limit {
         let (call, limit) = (call.as_secs_f64(), limit.as_secs_f64());
         return Task::Skip(
-            model,
+            timing,
             format!("preset {name}: {call:.2} s a call predicted, limit {limit} s"),
         );
     }
-    model.map_or(Task::Check, Task::Measure)
+    timing.map_or(Task::Check, Task::Measure)
 }
 
 /// Until a worker computes: one that opens a device waits for its driver and its libraries.
@@ -129,11 +129,11 @@ fn predicted_call(case: &Case, entry: &Entry) -> Duration {
 
 impl Cell<'_> {
     /// What is timed, or would be.
-    pub const fn model(&self) -> Option<Model> {
+    pub const fn timing(&self) -> Option<Timing> {
         match self.task {
             Task::Check => None,
-            Task::Measure(model) => Some(model),
-            Task::Skip(model, _) => model,
+            Task::Measure(timing) => Some(timing),
+            Task::Skip(timing, _) => timing,
         }
     }
 
@@ -146,7 +146,7 @@ impl Cell<'_> {
     pub fn is_of(&self, record: &Record, entries: &[Entry]) -> bool {
         self.case.id == record.case
             && self.threads == record.threads
-            && self.model() == record.model
+            && self.timing() == record.timing
             && entries[self.backend].backend.id().as_str() == record.backend
     }
 
@@ -154,13 +154,14 @@ impl Cell<'_> {
     pub fn predicted(&self, entries: &[Entry], preset: &Preset) -> Duration {
         let entry = &entries[self.backend];
         let (process, call) = (start(entry), predicted_call(self.case, entry));
-        let timing = preset.timing_of(entry);
+        let sampling_times = preset.timing_of(entry);
         match self.task {
             Task::Skip(..) => Duration::ZERO,
             Task::Check => process + call * 4,
             Task::Measure(_) => {
-                let budget = Duration::from_millis(timing.warmup_ms + timing.sampling_ms);
-                let samples = budget.max(call * (timing.min_samples + 1));
+                let budget =
+                    Duration::from_millis(sampling_times.warmup_ms + sampling_times.sampling_ms);
+                let samples = budget.max(call * (sampling_times.min_samples + 1));
                 (process + call + samples) * preset.processes.expected()
             }
         }

@@ -6,7 +6,7 @@ use attn_record::Measurement;
 use attn_record::stats::Interval;
 
 use super::Entry;
-use crate::cell::sampling::Timing;
+use crate::cell::sampling::SamplingTimes;
 use crate::suite::Tier;
 
 /// An amount of work.
@@ -25,7 +25,7 @@ pub struct Preset {
     /// Processes beyond the least that a cell has are started this long, from the start of the first.
     pub time: Duration,
     /// Of each process; see [`Preset::timing_of`].
-    pub timing: Timing,
+    pub sampling_times: SamplingTimes,
 }
 
 /// An idle device runs at a fraction of its clock, and takes longer than a processor to get up.
@@ -74,7 +74,12 @@ impl Preset {
         max_check: Duration::from_secs(1),
         processes: Processes { least: 3, most: 9 },
         time: Duration::from_secs(112),
-        timing: Timing { warmup_ms: 10, sampling_ms: 30, min_samples: 3, min_sample_us: 300 },
+        sampling_times: SamplingTimes {
+            warmup_ms: 10,
+            sampling_ms: 30,
+            min_samples: 3,
+            min_sample_us: 300,
+        },
     };
 
     /// About half an hour on two cores.
@@ -85,13 +90,21 @@ impl Preset {
         max_check: Duration::from_secs(20),
         processes: Processes { least: 5, most: 13 },
         time: Duration::from_secs(27 * 60),
-        timing: Timing { warmup_ms: 50, sampling_ms: 250, min_samples: 3, min_sample_us: 500 },
+        sampling_times: SamplingTimes {
+            warmup_ms: 50,
+            sampling_ms: 250,
+            min_samples: 3,
+            min_sample_us: 500,
+        },
     };
 
     /// Of each process that measures `entry`.
-    pub fn timing_of(&self, entry: &Entry) -> Timing {
+    pub fn timing_of(&self, entry: &Entry) -> SamplingTimes {
         let warmup_ms = if entry.on_device() { DEVICE_WARMUP_MS } else { 0 };
-        Timing { warmup_ms: self.timing.warmup_ms.max(warmup_ms), ..self.timing }
+        SamplingTimes {
+            warmup_ms: self.sampling_times.warmup_ms.max(warmup_ms),
+            ..self.sampling_times
+        }
     }
 
     /// The largest amount of work that `predict` says to fit into four fifths of `budget` (the rest is
@@ -107,7 +120,7 @@ impl Preset {
     /// [`Preset::FULL`], times `size`, over at `time`.
     fn sized(size: f64, time: Duration) -> Preset {
         let ms = |full: u64| ((full as f64 * size) as u64).max(5);
-        let Timing { warmup_ms, sampling_ms, .. } = Preset::FULL.timing;
+        let SamplingTimes { warmup_ms, sampling_ms, .. } = Preset::FULL.sampling_times;
         Preset {
             name: "budget",
             tier: if size < 0.25 { Tier::Quick } else { Tier::Full },
@@ -115,10 +128,10 @@ impl Preset {
             max_check: Preset::FULL.max_check.mul_f64(size),
             time,
             processes: (if size < 0.25 { Preset::QUICK } else { Preset::FULL }).processes,
-            timing: Timing {
+            sampling_times: SamplingTimes {
                 warmup_ms: ms(warmup_ms),
                 sampling_ms: ms(sampling_ms),
-                ..Preset::QUICK.timing
+                ..Preset::QUICK.sampling_times
             },
         }
     }
@@ -161,7 +174,7 @@ mod tests {
     fn a_budget_gets_the_largest_amount_of_work_that_fits() {
         let cells = 100;
         let predict = |preset: &Preset| {
-            let one = Duration::from_millis(preset.timing.sampling_ms);
+            let one = Duration::from_millis(preset.sampling_times.sampling_ms);
             one * preset.processes.expected() * cells
         };
         for seconds in [15, 60, 600, 3600] {
@@ -172,6 +185,8 @@ mod tests {
         let small = Preset::within(Duration::from_secs(1), predict);
         let time = Duration::from_millis(900);
         assert_eq!(small, Preset::sized(0.03, time), "the smallest there is");
-        assert!(Preset::within(Duration::from_secs(3600), predict).timing.sampling_ms >= 1000);
+        assert!(
+            Preset::within(Duration::from_secs(3600), predict).sampling_times.sampling_ms >= 1000
+        );
     }
 }

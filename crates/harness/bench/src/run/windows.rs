@@ -36,7 +36,7 @@ fn on_disk(case: &[Cell<'_>]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use attn_record::Model;
+    use attn_record::Timing;
 
     use super::*;
     use crate::run::Task;
@@ -53,7 +53,7 @@ mod tests {
         std::fs::write(folder.path().join("x.toml"), format!("analysis = 'a'\n{cases}")).unwrap();
         let suite = Suite::load(Box::new(Directory(folder.path().into()))).unwrap();
         let cell = |(case, len): (_, &i64), threads| {
-            let task = if *len > 0 { Task::Measure(Model::Kernel) } else { Task::Check };
+            let task = if *len > 0 { Task::Measure(Timing::Kernel) } else { Task::Check };
             Cell { case, backend: 0, threads, task }
         };
         let cases = suite.cases().iter().zip(lengths);

@@ -1,7 +1,7 @@
 //! One case: a problem, where its inputs come from, and what is done with it.
 
-use attn_core::{Family, Problem, Work};
-use attn_record::{Axis, Model};
+use attn_core::{InputDistribution, Problem, Work};
+use attn_record::{Axis, Timing};
 use serde::Deserialize;
 
 /// One case.
@@ -18,7 +18,7 @@ pub struct Case {
     /// Measured with all cores as well as with one thread.
     pub all_cores: bool,
     /// What is timed.
-    pub models: Vec<Model>,
+    pub timings: Vec<Timing>,
     /// The problem.
     pub problem: Problem,
     /// Where the inputs come from.
@@ -57,7 +57,7 @@ pub enum Source {
     /// A seeded generator.
     Generated {
         /// Distribution.
-        family: Family,
+        distribution: InputDistribution,
         /// Seed.
         seed: u64,
     },
@@ -71,7 +71,9 @@ pub enum Source {
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Source::Generated { family, seed } => write!(f, "{}, seed {seed}", family.name()),
+            Source::Generated { distribution, seed } => {
+                write!(f, "{}, seed {seed}", distribution.name())
+            }
             Source::File { path } => f.write_str(path),
         }
     }

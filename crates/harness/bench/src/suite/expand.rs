@@ -1,6 +1,6 @@
 //! From a case file to its cases.
 
-use attn_core::{DType, Family, Inputs, Problem, Shape, Work};
+use attn_core::{DType, InputDistribution, Inputs, Problem, Shape, Work};
 use attn_record::{Axis, Group};
 
 use super::files::read_attn_case;
@@ -42,13 +42,13 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    /// Every shape in every storage type with every family of inputs.
+    /// Every shape in every storage type with every distribution of inputs.
     fn shapes(&self, wire: &WireShape) -> Result<Vec<Case>, SuiteError> {
         let mut cases = Vec::new();
         for (shape, sizes) in wire.expand().map_err(|message| self.error(message))? {
             for &dtype in self.case.dtype.values() {
-                for &family in self.case.inputs.values() {
-                    cases.push(self.generated(shape, sizes.clone(), dtype, family)?);
+                for &distribution in self.case.inputs.values() {
+                    cases.push(self.generated(shape, sizes.clone(), dtype, distribution)?);
                 }
             }
         }
@@ -60,11 +60,11 @@ impl Expansion<'_> {
         shape: Shape,
         sizes: Option<String>,
         dtype: DType,
-        family: Family,
+        distribution: InputDistribution,
     ) -> Result<Case, SuiteError> {
-        let WireCase { dtype: dtypes, inputs: families, seed, .. } = self.case;
+        let WireCase { dtype: dtypes, inputs: distributions, seed, .. } = self.case;
         let dtype_label = dtypes.is_array().then(|| dtype.name().to_string());
-        let family_label = families.is_array().then(|| family.name().to_string());
+        let family_label = distributions.is_array().then(|| distribution.name().to_string());
         let suffixes = [sizes, dtype_label, family_label];
         let id = self.id(suffixes.into_iter().flatten());
         let problem = self.case.problem(shape, dtype).map_err(|source| SuiteError::Problem {
@@ -74,9 +74,9 @@ impl Expansion<'_> {
         })?;
         // Only a mask's elements say how much work there is.
         let masked = problem.spec().mask.is_some();
-        let inputs = masked.then(|| Inputs::generate(&problem, family, *seed));
+        let inputs = masked.then(|| Inputs::generate(&problem, distribution, *seed));
         let work = Work::of(&problem, inputs.as_ref().and_then(Inputs::mask));
-        Ok(self.case(id, problem, work, Source::Generated { family, seed: *seed }))
+        Ok(self.case(id, problem, work, Source::Generated { distribution, seed: *seed }))
     }
 
     fn files(&self, paths: &[String], files: &dyn Files) -> Result<Vec<Case>, SuiteError> {
@@ -103,8 +103,8 @@ impl Expansion<'_> {
 
     fn case(&self, id: String, problem: Problem, work: Work, source: Source) -> Case {
         let WireCase { tier, measure, all_cores, .. } = *self.case;
-        let models = self.case.models.clone();
-        Case { id, axis: self.axis, tier, measure, all_cores, models, problem, source, work }
+        let timings = self.case.timings.clone();
+        Case { id, axis: self.axis, tier, measure, all_cores, timings, problem, source, work }
     }
 
     fn error(&self, message: &str) -> SuiteError {

@@ -11,7 +11,7 @@
 //! dtype = ["f32", "f64"]                      # one or many
 //! inputs = ["normal", "needle"]               # one or many
 //! causal = "top-left"
-//! models = ["kernel", "end-to-end"]           # what is timed: kernel, kernel-cold, end-to-end, prepare
+//! timings = ["kernel", "end-to-end"]           # what is timed: kernel, kernel-cold, end-to-end, prepare
 //! mask = { kind = "bool", over = ["queries", "keys"] }
 //! score = { additive = { w_q = "shared", w_k = "per-head", w = "shared" } }     # or { general = { w = "shared" } }
 //! ```
@@ -22,9 +22,10 @@
 //! state the problem.
 
 use attn_core::{
-    Alignment, DType, Family, MaskKind, MaskSpec, Problem, ProblemSpec, Score, Shape, Span, Window,
+    Alignment, DType, InputDistribution, MaskKind, MaskSpec, Problem, ProblemSpec, Score, Shape,
+    Span, Window,
 };
-use attn_record::{Axis, Model};
+use attn_record::{Axis, Timing};
 use serde::Deserialize;
 
 use super::{CaseFile, SuiteError, Tier};
@@ -72,7 +73,7 @@ pub(super) struct WireCase {
     #[serde(default)]
     lse: bool,
     #[serde(default = "normal")]
-    pub(super) inputs: Many<Family>,
+    pub(super) inputs: Many<InputDistribution>,
     #[serde(default = "one")]
     pub(super) seed: u64,
     #[serde(default)]
@@ -81,8 +82,8 @@ pub(super) struct WireCase {
     pub(super) measure: bool,
     #[serde(default)]
     pub(super) all_cores: bool,
-    #[serde(default = "kernel")]
-    pub(super) models: Vec<Model>,
+    #[serde(default = "kernel", alias = "models")]
+    pub(super) timings: Vec<Timing>,
 }
 
 /// A score as [`Score`] says; the hidden layer of an additive one is as wide as queries unless
@@ -136,16 +137,16 @@ fn f32() -> Many<DType> {
     Many::One(DType::F32)
 }
 
-fn normal() -> Many<Family> {
-    Many::One(Family::Normal)
+fn normal() -> Many<InputDistribution> {
+    Many::One(InputDistribution::Normal)
 }
 
 fn one() -> u64 {
     1
 }
 
-fn kernel() -> Vec<Model> {
-    vec![Model::Kernel]
+fn kernel() -> Vec<Timing> {
+    vec![Timing::Kernel]
 }
 
 fn yes() -> bool {

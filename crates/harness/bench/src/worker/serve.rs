@@ -134,7 +134,7 @@ fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError>
     let AttnCase { problem, inputs, .. } = open(&setup.case)?;
     let plan = Prepared::new(backend, &problem, &Exec { threads })?.on_device(setup.on_device);
     let ready = Ready {
-        receipt: plan.receipt().clone(),
+        info: plan.info().clone(),
         footprint: plan.footprint(),
         work: Work::of(&problem, inputs.mask()),
         cpu,

@@ -1,8 +1,7 @@
 use std::path::Path;
 
 use attn_core::{
-    Arithmetic, Backend, Bytes, DType, Family, Flops, Inputs, Problem, ProblemSpec, Shape,
-    ThreadPolicy,
+    Backend, Bytes, DType, Flops, InputDistribution, Inputs, Problem, ProblemSpec, Shape,
 };
 use attn_naive::Naive;
 
@@ -21,8 +20,9 @@ fn the_requests_of_protocol_1() {
         case: "b.case".into(),
         results: "r".into(),
     };
-    let timing = Timing { warmup_ms: 1, sampling_ms: 2, min_samples: 3, min_sample_us: 4 };
-    let timed = Timed { model: Model::Kernel, timing, cold_bytes: 5, spread: vec![0, 1] };
+    let sampling_times =
+        SamplingTimes { warmup_ms: 1, sampling_ms: 2, min_samples: 3, min_sample_us: 4 };
+    let timed = Timed { timing: Timing::Kernel, sampling_times, cold_bytes: 5, spread: vec![0, 1] };
     let choice = Choice { backends: None, cases: Some("gate".into()) };
     let calls = NonZeroU32::new(40).unwrap();
     let asks = [
@@ -58,15 +58,9 @@ fn the_requests_of_protocol_1() {
 /// Likewise.
 #[test]
 fn the_answers_of_protocol_1() {
-    let receipt = Receipt {
-        library: "x 1".into(),
-        device: "cpu".into(),
-        isa: "none".into(),
-        threads: ThreadPolicy::PerCall,
-        arithmetic: Arithmetic::PLAIN,
-    };
+    let info = BackendInfo { isa: "none".into(), ..BackendInfo::on_cpu("x 1") };
     let ready = Ready {
-        receipt,
+        info,
         footprint: Footprint { scratch: Some(Bytes(64)) },
         work: Work { pairs: 1, flops: Flops(4), exps: 1, tanhs: 0, bytes: Bytes(8) },
         cpu: Some(1),
@@ -197,7 +191,7 @@ fn lines(asks: &[Ask]) -> Vec<String> {
 fn a_dialogue_from_hello_to_the_verdict() {
     let folder = tempfile::tempdir().unwrap();
     let problem = Problem::new(ProblemSpec::new(Shape::square(1, 6, 4), DType::F32)).unwrap();
-    let inputs = [1, 2].map(|seed| Inputs::generate(&problem, Family::Normal, seed));
+    let inputs = [1, 2].map(|seed| Inputs::generate(&problem, InputDistribution::Normal, seed));
     let files = Fixture::of(&problem, inputs, &Naive, folder.path()).unwrap();
     let results = files.results().unwrap();
     let run = Ask::Run { calls: NonZeroU32::new(3).unwrap(), warm: 1 };
@@ -218,7 +212,7 @@ fn a_dialogue_from_hello_to_the_verdict() {
     };
     assert_eq!((ready.work.pairs, ready.work), (36, files.work()));
     assert!(slot.ns > 0 && audit.single_ns > 0 && audit.fresh.len() == 1);
-    let arithmetic = &ready.receipt.arithmetic;
+    let arithmetic = &ready.info.arithmetic;
     assert!(files.judge_first(results.path(), first, arithmetic).unwrap().agrees());
     let all =
         Stored { results: [&stored.results[..], &fresh.results[..]].concat(), ..Stored::default() };

@@ -1,6 +1,6 @@
 //! Why a time cannot be that of the computation.
 
-use attn_core::{DType, Receipt, Work};
+use attn_core::{BackendInfo, DType, Work};
 use serde::{Deserialize, Serialize};
 
 use super::Seen;
@@ -107,7 +107,7 @@ impl Doubt {
 impl Record {
     /// Why the time of this record cannot be that of the computation, if it has one that was right.
     pub fn doubt(&self, ceilings: Option<&Ceilings>) -> Option<Doubt> {
-        let (measurement, model) = (self.measurement()?, self.model?);
+        let (measurement, timing) = (self.measurement()?, self.timing?);
         let processes = &measurement.processes;
         let shortest = processes.iter().flat_map(|process| &process.samples_ns).min()?;
         if *shortest < STEPS * measurement.clock_ns {
@@ -119,10 +119,10 @@ impl Record {
         let audits = || processes.iter().filter_map(|process| process.audit.as_ref());
         let on_processor = match audits().next() {
             Some(audit) => !audit.on_device,
-            None => self.receipt.as_ref().is_none_or(Receipt::on_processor),
+            None => self.info.as_ref().is_none_or(BackendInfo::on_processor),
         };
         if let (true, Some(ceilings), Some(call_ns)) =
-            (on_processor && model.calls(), ceilings, measurement.median_ns())
+            (on_processor && timing.calls(), ceilings, measurement.median_ns())
             && let Some(doubt) =
                 Doubt::of_rate(ceilings, &self.work, self.dtype(), self.threads, call_ns)
         {

@@ -9,7 +9,7 @@ use super::Rate;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceLimits {
-    /// Which one, as receipts name it.
+    /// Which one, as backends name it.
     pub device: String,
     /// Products of two square matrices, by type.
     pub products: Vec<ProductPeak>,

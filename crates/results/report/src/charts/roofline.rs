@@ -6,7 +6,7 @@
 
 use attn_core::DType;
 use attn_record::limits::Access;
-use attn_record::{Model, Record};
+use attn_record::{Record, Timing};
 
 use super::canvas::{Align, Canvas, INK, MUTED, Pen, Point, Type, WHITE, draw};
 use super::frame::{Area, BODY, SMALL, Tick, heading, x_axis, y_axis};
@@ -29,7 +29,7 @@ const TITLE: &str = "Roofline: useful work per second against the limits of the 
 /// Every f32 kernel cell with one thread; `None` without limits or cells.
 pub(super) fn roofline(records: &[&Record], peak_rates: &PeakRates) -> Option<Chart> {
     let shown = |r: &&Record| {
-        let kernel = matches!(r.model, Some(Model::Kernel | Model::KernelCold));
+        let kernel = matches!(r.timing, Some(Timing::Kernel | Timing::KernelCold));
         kernel
             && on_processor(r)
             && r.threads == 1
@@ -161,7 +161,7 @@ impl<'a> Painter<'a> {
 
     fn spots(&self, cells: &[&Record], peak_rates: &PeakRates) -> Vec<TooltipPoint> {
         let rivals = |of: &Record| {
-            let same = |r: &&&Record| r.case == of.case && r.model == of.model;
+            let same = |r: &&&Record| r.case == of.case && r.timing == of.timing;
             best_ns(&cells.iter().filter(same).copied().collect::<Vec<_>>())
         };
         let mut spots = Vec::new();

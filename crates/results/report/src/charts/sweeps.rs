@@ -91,7 +91,7 @@ fn slope(name: &'static str, exponent: i32) -> Slope {
 fn levels(sweep: &Sweep<'_>, peak_rates: &PeakRates) -> Vec<Level> {
     let mut levels: Vec<Level> = Vec::new();
     for Peak { isa, gflops } in sweep.records.iter().filter_map(|record| peak_rates.peak(record)) {
-        // Of a device the name alone: the receipts have the rest.
+        // Of a device the name alone: records have the rest.
         let name = format!("peak, {}", isa.split(',').next().unwrap_or(isa));
         if !levels.iter().any(|level| level.name == name) {
             levels.push(Level { name, value: gflops });
@@ -193,7 +193,7 @@ mod tests {
         let device = "a GPU, compute capability 9.0";
         let mut records = fixture::sweep("sweep/seq-len/full", &["cpu", "gpu"], &[64, 128]);
         for record in records.iter_mut().filter(|record| record.backend == "gpu") {
-            record.receipt.as_mut().unwrap().device = device.into();
+            record.info.as_mut().unwrap().device = device.into();
         }
         let cells = fixture::refs(&records);
         let sweep = &Sweep::all(&cells)[0];

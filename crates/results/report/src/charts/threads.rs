@@ -7,7 +7,7 @@ use super::curves::{Curve, Mark, Plot, Slope, picture};
 use super::frame::Tick;
 use super::scale::Scale;
 use crate::format::{percent, ratio, significant};
-use crate::rows::{grouped, leaf, shown_model};
+use crate::rows::{grouped, leaf, shown_timing};
 use crate::scaling::{Speedup, Threads};
 
 /// One picture per case that was measured with several numbers of threads, all backends in it.
@@ -17,8 +17,9 @@ pub(super) fn speedups(records: &[&Record]) -> Vec<Chart> {
 }
 
 fn of_case(case: &str, records: &[&Record]) -> Option<Chart> {
-    let model = shown_model(records)?;
-    let cells: Vec<&Record> = records.iter().filter(|r| r.model == Some(model)).copied().collect();
+    let timing = shown_timing(records)?;
+    let cells: Vec<&Record> =
+        records.iter().filter(|r| r.timing == Some(timing)).copied().collect();
     let all = Threads::of(&cells);
     let mut sizes: Vec<usize> =
         all.iter().flat_map(|threads| &threads.speedups).map(|s| s.threads).collect();
@@ -29,7 +30,7 @@ fn of_case(case: &str, records: &[&Record]) -> Option<Chart> {
     let chart = Plot {
         title: format!("Speed-up by threads: {} ({problem})", leaf(first)),
         subtitle: format!(
-            "{model}; time with the fewest threads over time with this many; higher is better"
+            "{timing}; time with the fewest threads over time with this many; higher is better"
         ),
         x_name: "Threads".into(),
         y_name: "Speed-up".into(),
@@ -47,7 +48,7 @@ fn of_case(case: &str, records: &[&Record]) -> Option<Chart> {
             "Perfect is as many times as fast as there are threads. A curve below it shares memory \
                   bandwidth, waits, or has less parallel work than threads."
                 .into(),
-        again: format!("-c '{case}' --model {model}"),
+        again: format!("-c '{case}' --timing {timing}"),
         svg,
         spots,
     })

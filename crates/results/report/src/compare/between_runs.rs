@@ -8,7 +8,7 @@
 //! processes may agree by chance; hence the typical cell's variance, of its [`Kind`].
 
 use attn_record::stats::{self, Interval, LEVEL};
-use attn_record::{Machine, Measurement, Model, Record};
+use attn_record::{Machine, Measurement, Record, Timing};
 use serde::Serialize;
 
 use crate::peak_rates::on_processor;
@@ -66,7 +66,7 @@ impl Kind {
         let fits = record.working_set().zip(own).is_some_and(|(set, own)| set <= own.bytes);
         if !on_processor(record) {
             Kind::Device
-        } else if fits && record.model != Some(Model::KernelCold) {
+        } else if fits && record.timing != Some(Timing::KernelCold) {
             Kind::PrivateCaches
         } else {
             Kind::SharedMemory
@@ -146,7 +146,7 @@ pub(super) fn allowances(
 
 #[cfg(test)]
 mod tests {
-    use attn_core::Receipt;
+    use attn_core::BackendInfo;
 
     use super::*;
     use crate::fixture::{certain, elsewhere, ok, peak, refs};
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(Kind::of(&with(2 << 20)), Kind::PrivateCaches);
         assert_eq!(Kind::of(&with((2 << 20) + 1)), Kind::SharedMemory);
         let mut record = with(1);
-        record.model = Some(Model::KernelCold);
+        record.timing = Some(Timing::KernelCold);
         assert_eq!(Kind::of(&record), Kind::SharedMemory);
         record = with(1);
         record.machine.caches.truncate(1);
@@ -171,7 +171,7 @@ mod tests {
         record = with(1);
         record.volatile.memory = None;
         assert_eq!(Kind::of(&record), Kind::SharedMemory);
-        record.receipt.as_mut().unwrap().device = "cuda:0".into();
+        record.info.as_mut().unwrap().device = "cuda:0".into();
         assert_eq!(Kind::of(&record), Kind::Device);
     }
 
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(between.variances(&elsewhere(run[0].clone())), Variances::default());
         // What the processor's pace says nothing about goes by its time.
         let on_device = run.map(|mut record| {
-            record.receipt = record.receipt.map(|r| Receipt { device: "cuda:0".into(), ..r });
+            record.info = record.info.map(|r| BackendInfo { device: "cuda:0".into(), ..r });
             record
         });
         let between = BetweenRuns::of(&refs(&on_device));

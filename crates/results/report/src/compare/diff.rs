@@ -1,7 +1,7 @@
 //! One run against another.
 
 use attn_record::stats::{self, Interval};
-use attn_record::{Machine, Model, Outcome, Record};
+use attn_record::{Machine, Outcome, Record, Timing};
 use serde::Serialize;
 
 use super::Place;
@@ -22,7 +22,7 @@ pub struct Diff {
     pub machines: Vec<Changes>,
     /// Cells that cannot be compared though both runs have them: one is not `ok`.
     pub uncompared: Vec<Uncompared>,
-    /// Cells of the old run alone, `backend case (model, threads)`.
+    /// Cells of the old run alone, `backend case (timing, threads)`.
     pub only_old: Vec<String>,
     /// Cells of the new run alone.
     pub only_new: Vec<String>,
@@ -88,7 +88,8 @@ pub struct Change {
     /// Path of the backend.
     pub backend: String,
     /// What was timed.
-    pub model: Model,
+    #[serde(rename = "model")]
+    pub timing: Timing,
     /// Number of threads.
     pub threads: usize,
     /// Median nanoseconds per call, before.
@@ -141,7 +142,7 @@ pub enum Verdict {
 /// A cell that one of the runs has no time for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Uncompared {
-    /// `backend case (model, threads)`.
+    /// `backend case (timing, threads)`.
     pub cell: String,
     /// How it ended before.
     pub old: Outcome,
@@ -189,8 +190,8 @@ pub fn diff(old: &[Record], new: &[Record]) -> Diff {
     let same = |a: &Record, b: &Record| {
         let machine = foreign || a.machine == b.machine;
         machine
-            && (&a.case, &a.backend, a.model, a.threads)
-                == (&b.case, &b.backend, b.model, b.threads)
+            && (&a.case, &a.backend, a.timing, a.threads)
+                == (&b.case, &b.backend, b.timing, b.threads)
     };
     // Of a merged run's several builds, the one that the other run has too.
     let partner = |o: &Record| {
@@ -254,7 +255,7 @@ fn change(old: &Record, new: &Record, variances: Variances) -> Option<Change> {
     Some(Change {
         case: old.case.clone(),
         backend: old.backend.clone(),
-        model: old.model?,
+        timing: old.timing?,
         threads: old.threads,
         old_ns,
         new_ns,
@@ -296,9 +297,9 @@ fn notes(old: &[&Record], new: &[&Record], foreign: bool) -> Vec<String> {
 
 /// `faer g/1 (kernel, 2 threads)`.
 fn name(record: &Record) -> String {
-    let model = record.model.map_or("checked only", Model::name);
+    let timing = record.timing.map_or("checked only", Timing::name);
     let threads = crate::format::count(record.threads, "thread");
-    format!("{} {} ({model}, {threads})", record.backend, record.case)
+    format!("{} {} ({timing}, {threads})", record.backend, record.case)
 }
 
 #[cfg(test)]
@@ -404,7 +405,7 @@ mod tests {
         // What the processor's pace says nothing about goes by its time: a GPU, and where it was not taken.
         let mut gpu = (paced(1000.0, 5000), paced(1100.0, 5500));
         for cell in [&mut gpu.0, &mut gpu.1] {
-            cell.receipt.as_mut().unwrap().device = "cuda:0".into();
+            cell.info.as_mut().unwrap().device = "cuda:0".into();
         }
         for (old, new) in [gpu, (cell("g/1", 1000.0), paced(1100.0, 5500))] {
             let found = changed(old, new);

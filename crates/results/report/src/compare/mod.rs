@@ -10,7 +10,7 @@
 //! | `diff` | what became faster or slower since another run |
 //! | `between_runs` | how far two runs of the same program lie apart |
 //!
-//! Only cells that ended `ok` are compared, and only within one machine, build, model and number of
+//! Only cells that ended `ok` are compared, and only within one machine, build, timing and number of
 //! threads; what is left out is listed with the reason. A difference is a difference only where the
 //! interval of the ratio leaves out 1: one of a single process is widened by 10 % on both sides, because
 //! it knows nothing of other processes.

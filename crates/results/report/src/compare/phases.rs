@@ -1,7 +1,7 @@
 //! Where the time of a call goes, for backends that look.
 
 use attn_core::PhaseTime;
-use attn_record::{Model, Record};
+use attn_record::{Record, Timing};
 use serde::Serialize;
 
 use super::Place;
@@ -34,14 +34,14 @@ impl Breakdown {
     }
 }
 
-/// Every `ok` cell of the model `kernel` whose backend looked, in order.
+/// Every `ok` cell of the timing `kernel` whose backend looked, in order.
 pub fn phases(records: &[Record]) -> Vec<Breakdown> {
     breakdowns(&records.iter().collect::<Vec<_>>())
 }
 
 pub(crate) fn breakdowns(records: &[&Record]) -> Vec<Breakdown> {
     let looked = records.iter().filter(|record| {
-        record.model == Some(Model::Kernel)
+        record.timing == Some(Timing::Kernel)
             && record.median_ns().is_some()
             && !record.volatile.phases.is_empty()
     });

@@ -1,19 +1,20 @@
 //! Rankings by the geometric mean of ratios.
 
 use attn_core::ScoreKind;
-use attn_record::{Model, Outcome, Record, stats};
+use attn_record::{Outcome, Record, Timing, stats};
 use serde::Serialize;
 
 use super::Place;
 use crate::rows::{backends, best_ns, grouped};
 
-/// The backends in order, for one machine and build, one model, one score and one number of threads.
+/// The backends in order, for one machine and build, one timing, one score and one number of threads.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ranking {
     /// Machine and build.
     pub place: Place,
     /// What was timed.
-    pub model: Model,
+    #[serde(rename = "model")]
+    pub timing: Timing,
     /// The score: kernels for one are no rivals of kernels for another.
     pub score: &'static str,
     /// Number of threads.
@@ -48,20 +49,22 @@ pub struct LeftOut {
     pub why: String,
 }
 
-/// Ranks the backends of `runs` by `model`, once for every machine, build, score and number of threads. The
+/// Ranks the backends of `runs` by `timing`, once for every machine, build, score and number of threads. The
 /// same case in two runs counts twice.
-pub fn rank(runs: &[Vec<Record>], model: Model) -> Vec<Ranking> {
-    let all: Vec<&Record> = runs.iter().flatten().filter(|r| r.model == Some(model)).collect();
+pub fn rank(runs: &[Vec<Record>], timing: Timing) -> Vec<Ranking> {
+    let all: Vec<&Record> = runs.iter().flatten().filter(|r| r.timing == Some(timing)).collect();
     let groups = grouped(&all, |r| (Place::of(r), r.problem.score.kind(), r.threads)).into_iter();
     groups
-        .map(|((place, score, threads), cells)| ranking(runs, place, model, score, threads, &cells))
+        .map(|((place, score, threads), cells)| {
+            ranking(runs, place, timing, score, threads, &cells)
+        })
         .collect()
 }
 
 fn ranking(
     runs: &[Vec<Record>],
     place: Place,
-    model: Model,
+    timing: Timing,
     score: ScoreKind,
     threads: usize,
     records: &[&Record],
@@ -91,7 +94,7 @@ fn ranking(
     let not_ranked = wrong.into_iter().map(Into::into).collect();
     Ranking {
         place,
-        model,
+        timing,
         score: score.name(),
         threads,
         ranks,
@@ -149,7 +152,7 @@ mod tests {
             ok("g/3", "a", 1.0),
             with_outcome(ok("g/3", "b", 1.0), Outcome::Unsupported),
         ];
-        let found = rank(&[run], Model::Kernel);
+        let found = rank(&[run], Timing::Kernel);
         assert_eq!((found.len(), found[0].cells), (1, 2));
         let ranks: Vec<_> = found[0].ranks.iter().map(|r| (&*r.backend, r.best)).collect();
         assert_eq!(ranks, [("b", 1), ("a", 1)]);
@@ -160,13 +163,13 @@ mod tests {
 
     #[test]
     fn models_threads_and_machines_are_apart_and_wrong_backends_out() {
-        let cold = Record { model: Some(Model::KernelCold), ..ok("g/1", "a", 1.0) };
+        let cold = Record { timing: Some(Timing::KernelCold), ..ok("g/1", "a", 1.0) };
         let parallel = Record { threads: 2, ..ok("g/1", "a", 1.0) };
         let mut other = ok("g/1", "a", 1.0);
         other.machine.cpu = "Other CPU".into();
         let wrong = with_outcome(ok("g/1", "b", 1.0), Outcome::Disagrees);
         let run = vec![cold, ok("g/1", "a", 1.0), wrong, parallel, other];
-        let found = rank(&[run], Model::Kernel);
+        let found = rank(&[run], Timing::Kernel);
         assert_eq!(found.len(), 3);
         assert_eq!((found[0].ranks.len(), &found[0].not_ranked[..]), (1, &["b".to_owned()][..]));
     }
@@ -174,6 +177,6 @@ mod tests {
     #[test]
     fn a_case_of_two_runs_counts_twice() {
         let run = || vec![ok("g/1", "a", 1.0), ok("g/1", "b", 2.0)];
-        assert_eq!(rank(&[run(), run()], Model::Kernel)[0].cells, 2);
+        assert_eq!(rank(&[run(), run()], Timing::Kernel)[0].cells, 2);
     }
 }

@@ -5,12 +5,12 @@
 //! share of the bandwidth     (bytes moved once / time) / reading  from memory, with the same threads
 //! ```
 //!
-//! The bandwidth is the limit of a cell whose operands come from memory (model `kernel-cold`) and that
+//! The bandwidth is the limit of a cell whose operands come from memory (timing `kernel-cold`) and that
 //! does fewer operations per byte than the peak allows; the peak is the limit of every other. Of a device other
 //! than the processor, the peak is that of large products in the storage type, the bandwidth that of a copy.
 
 use attn_record::limits::Limits;
-use attn_record::{Model, Record};
+use attn_record::{Record, Timing};
 use serde::Serialize;
 
 use super::Place;
@@ -37,7 +37,8 @@ pub struct Share {
     /// Path of the backend.
     pub backend: String,
     /// What was timed.
-    pub model: Model,
+    #[serde(rename = "model")]
+    pub timing: Timing,
     /// What bounds it.
     pub bound: Bound,
     /// By number of threads.
@@ -66,17 +67,17 @@ impl Share {
 /// appearance.
 pub fn shares(records: &[Record], limits: &Limits) -> Vec<Share> {
     let measured: Vec<&Record> = records.iter().filter(|r| r.median_ns().is_some()).collect();
-    let key = |r| (Place::of(r), r.case.as_str(), r.backend.as_str(), r.model);
+    let key = |r| (Place::of(r), r.case.as_str(), r.backend.as_str(), r.timing);
     let rows = grouped(&measured, key).into_iter();
-    let rows = rows.filter_map(|((place, case, backend, model), mut cells)| {
+    let rows = rows.filter_map(|((place, case, backend, timing), mut cells)| {
         let peak_rates = PeakRates::of(limits, &place.machine)?;
         cells.sort_by_key(|r| r.threads);
         cells.dedup_by_key(|r| r.threads);
         let bound = bound(cells.first()?, &peak_rates);
         let points: Vec<_> =
             cells.iter().filter_map(|cell| point(cell, bound, &peak_rates)).collect();
-        let (case, backend, model) = (case.into(), backend.into(), model?);
-        (!points.is_empty()).then_some(Share { place, case, backend, model, bound, points })
+        let (case, backend, timing) = (case.into(), backend.into(), timing?);
+        (!points.is_empty()).then_some(Share { place, case, backend, timing, bound, points })
     });
     rows.collect()
 }
@@ -85,7 +86,11 @@ fn bound(cell: &Record, peak_rates: &PeakRates) -> Bound {
     let intensity = cell.work.flops.0 as f64 / cell.work.bytes.0 as f64;
     let ridge = peak_rates.peak(cell).zip(peak_rates.memory(cell)).map(|(p, b)| p.gflops / b);
     let scarce = ridge.is_some_and(|ridge| intensity < ridge);
-    if cell.model == Some(Model::KernelCold) && scarce { Bound::Bandwidth } else { Bound::FmaPeak }
+    if cell.timing == Some(Timing::KernelCold) && scarce {
+        Bound::Bandwidth
+    } else {
+        Bound::FmaPeak
+    }
 }
 
 fn point(cell: &Record, bound: Bound, peak_rates: &PeakRates) -> Option<SharePoint> {
@@ -111,9 +116,9 @@ mod tests {
         Limits::new(vec![Probe { machine, ..example_probe() }], Vec::new())
     }
 
-    fn cell(model: Model, flops: u64, bytes: u64, ns: f64) -> Record {
+    fn cell(timing: Timing, flops: u64, bytes: u64, ns: f64) -> Record {
         let mut record = ok("g/1", "a", ns);
-        record.model = Some(model);
+        record.timing = Some(timing);
         (record.work.flops, record.work.bytes) = (Flops(flops), Bytes(bytes));
         record
     }
@@ -121,13 +126,13 @@ mod tests {
     #[test]
     fn by_hand() {
         let cases = [
-            (Model::Kernel, 16_000_000, 1, Bound::FmaPeak, 0.1),
-            (Model::Kernel, 16_000_000, 8_000_000, Bound::FmaPeak, 0.1),
-            (Model::KernelCold, 16_000_000, 8_000_000, Bound::Bandwidth, 0.8),
-            (Model::KernelCold, 16_000_000, 999_999, Bound::FmaPeak, 0.1),
+            (Timing::Kernel, 16_000_000, 1, Bound::FmaPeak, 0.1),
+            (Timing::Kernel, 16_000_000, 8_000_000, Bound::FmaPeak, 0.1),
+            (Timing::KernelCold, 16_000_000, 8_000_000, Bound::Bandwidth, 0.8),
+            (Timing::KernelCold, 16_000_000, 999_999, Bound::FmaPeak, 0.1),
         ];
-        for (model, flops, bytes, bound, share) in cases {
-            let record = cell(model, flops, bytes, 1e6);
+        for (timing, flops, bytes, bound, share) in cases {
+            let record = cell(timing, flops, bytes, 1e6);
             let limits = limits(record.machine.clone());
             let found = shares(&[record], &limits);
             assert_eq!((found.len(), found[0].bound), (1, bound));
@@ -137,10 +142,10 @@ mod tests {
 
     #[test]
     fn no_share_of_what_nobody_measured() {
-        let record = cell(Model::Kernel, 1, 1, 1.0);
+        let record = cell(Timing::Kernel, 1, 1, 1.0);
         let mut limits = limits(record.machine.clone());
         let mut on_gpu = record.clone();
-        on_gpu.receipt.as_mut().unwrap().device = "a GPU".into();
+        on_gpu.info.as_mut().unwrap().device = "a GPU".into();
         assert_eq!(shares(&[on_gpu.clone()], &limits), []);
         let rate = Rate { best: 4000.0, median: 3000.0, samples: 5 };
         limits.devices.push(DeviceLimits {

@@ -1,14 +1,14 @@
 //! Backends side by side.
 
 use attn_record::stats::Interval;
-use attn_record::{Model, Outcome, Record};
+use attn_record::{Outcome, Record, Timing};
 use serde::Serialize;
 
 use super::Place;
 use crate::certainty::believed;
 use crate::rows::grouped;
 
-/// One case, model and number of threads, on every backend.
+/// One case, timing and number of threads, on every backend.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SideBySide {
     /// Machine and build.
@@ -16,7 +16,8 @@ pub struct SideBySide {
     /// Path of the case.
     pub case: String,
     /// What was timed.
-    pub model: Model,
+    #[serde(rename = "model")]
+    pub timing: Timing,
     /// Number of threads.
     pub threads: usize,
     /// Every backend, in order of first appearance.
@@ -51,13 +52,13 @@ pub fn side_by_side(records: &[Record]) -> Vec<SideBySide> {
 }
 
 pub(crate) fn side_by_side_of(records: &[&Record]) -> Vec<SideBySide> {
-    let timed: Vec<&Record> = records.iter().filter(|r| r.model.is_some()).copied().collect();
-    let key = |r| (Place::of(r), r.case.as_str(), r.model, r.threads);
+    let timed: Vec<&Record> = records.iter().filter(|r| r.timing.is_some()).copied().collect();
+    let key = |r| (Place::of(r), r.case.as_str(), r.timing, r.threads);
     let rows = grouped(&timed, key).into_iter();
-    let rows = rows.filter_map(|((place, case, model, threads), cells)| {
+    let rows = rows.filter_map(|((place, case, timing, threads), cells)| {
         let rivals = rivals(&cells);
-        let (model, winner) = (model?, winner(&rivals));
-        Some(SideBySide { place, case: case.into(), model, threads, rivals, winner })
+        let (timing, winner) = (timing?, winner(&rivals));
+        Some(SideBySide { place, case: case.into(), timing, threads, rivals, winner })
     });
     rows.collect()
 }

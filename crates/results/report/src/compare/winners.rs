@@ -3,7 +3,7 @@
 use attn_record::{Axis, Record};
 
 use super::side_by_side::{Rival, SideBySide, side_by_side_of};
-use crate::rows::{grouped, shown_model};
+use crate::rows::{grouped, shown_timing};
 
 /// More changes of the lead than this along a sweep are summed up by leader.
 const CHANGES: usize = 4;
@@ -37,7 +37,7 @@ impl GroupWinner {
     }
 }
 
-/// The leads of every group of `records`, which are of one place: by the model that is shown, with the
+/// The leads of every group of `records`, which are of one place: by the timing that is shown, with the
 /// smallest number of threads.
 pub(crate) fn winners(records: &[&Record]) -> Vec<GroupWinner> {
     let measured: Vec<&Record> =
@@ -47,10 +47,10 @@ pub(crate) fn winners(records: &[&Record]) -> Vec<GroupWinner> {
 }
 
 fn of_group(group: &str, axis: Option<Axis>, records: &[&Record]) -> Vec<GroupWinner> {
-    let model = shown_model(records);
+    let timing = shown_timing(records);
     let threads = records.iter().map(|r| r.threads).min().unwrap_or(1);
     let mut cells: Vec<&Record> =
-        records.iter().filter(|r| r.model == model && r.threads == threads).copied().collect();
+        records.iter().filter(|r| r.timing == timing && r.threads == threads).copied().collect();
     match axis {
         Some(Axis::Len) => cells.sort_by_key(|r| r.problem.shape.len_k),
         Some(Axis::Dim) => cells.sort_by_key(|r| r.problem.shape.dim),

@@ -1,7 +1,7 @@
 //! The three things to know first: who is the fastest where, is everything right, how does it scale and
 //! how far from the machine's limit is it.
 
-use attn_record::{Axis, Model, Outcome, Record};
+use attn_record::{Axis, Outcome, Record, Timing};
 
 use super::html::{list, paragraph, strong, text};
 use crate::compare::{GroupWinner, winners};
@@ -177,7 +177,7 @@ fn limits(machine: &MachineSection<'_>) -> Vec<String> {
 
 /// The sweep over N with the most sizes, the first of several.
 fn longest(sweeps: &[Sweep]) -> Option<&Sweep> {
-    let over_n = sweeps.iter().filter(|s| s.axis == Axis::Len && s.model == Model::Kernel);
+    let over_n = sweeps.iter().filter(|s| s.axis == Axis::Len && s.timing == Timing::Kernel);
     over_n.rev().max_by_key(|sweep| sweep.backends.iter().map(|line| line.slopes.len()).max())
 }
 
@@ -201,7 +201,7 @@ fn growth(sweep: &Sweep, what: &str, exponent: fn(&Line) -> Exponent) -> Option<
 /// sweep were measured at.
 fn scratch(machine: &MachineSection<'_>, sweep: &Sweep) -> Option<String> {
     let counted = machine.records.iter().filter(|r| {
-        r.group() == sweep.group && r.model == Some(sweep.model) && r.threads == sweep.threads
+        r.group() == sweep.group && r.timing == Some(sweep.timing) && r.threads == sweep.threads
     });
     let counted: Vec<(usize, u64, &str)> = counted
         .filter(|r| r.median_ns().is_some())

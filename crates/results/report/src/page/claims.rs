@@ -1,6 +1,6 @@
 //! The page of claims: an illustrated companion to notes on attention.
 
-use attn_record::claims::{Claim, Claims, Ruling};
+use attn_record::claims::{Claim, ClaimVerdict, Claims};
 
 use super::document;
 use super::facts::program_facts;
@@ -30,28 +30,33 @@ const INTRODUCTION: &str = "Each sentence is one that notes and textbooks say ab
     the numbers. Where time was measured, the result was checked first.";
 
 fn tally(claims: &Claims) -> String {
-    let kinds = [Ruling::Holds, Ruling::WithCondition, Ruling::DoesNotHold, Ruling::Undecided];
-    let counted = kinds.into_iter().filter_map(|ruling| {
-        let count = claims.claims.iter().filter(|claim| claim.ruling == ruling).count();
-        (count > 0).then(|| format!("{count} {}", badge(ruling)))
+    let kinds = [
+        ClaimVerdict::Holds,
+        ClaimVerdict::WithCondition,
+        ClaimVerdict::DoesNotHold,
+        ClaimVerdict::Undecided,
+    ];
+    let counted = kinds.into_iter().filter_map(|verdict| {
+        let count = claims.claims.iter().filter(|claim| claim.verdict == verdict).count();
+        (count > 0).then(|| format!("{count} {}", badge(verdict)))
     });
     counted.collect::<Vec<_>>().join(" ")
 }
 
 /// The verdict, in its colour and in words.
-fn badge(ruling: Ruling) -> String {
-    let class = match ruling {
-        Ruling::Holds => "holds",
-        Ruling::WithCondition => "condition",
-        Ruling::DoesNotHold => "fails",
-        Ruling::Undecided => "undecided",
+fn badge(verdict: ClaimVerdict) -> String {
+    let class = match verdict {
+        ClaimVerdict::Holds => "holds",
+        ClaimVerdict::WithCondition => "condition",
+        ClaimVerdict::DoesNotHold => "fails",
+        ClaimVerdict::Undecided => "undecided",
     };
-    format!("<span class=\"badge {class}\">{}</span>", ruling.words())
+    format!("<span class=\"badge {class}\">{}</span>", verdict.words())
 }
 
 fn overview(claims: &Claims) -> String {
     let row = |claim: &Claim| {
-        let (badge, id) = (badge(claim.ruling), text(&claim.id));
+        let (badge, id) = (badge(claim.verdict), text(&claim.id));
         format!("<li>{badge} <a href=\"#{id}\">{}</a></li>\n", text(&claim.sentence))
     };
     let rows: String = claims.claims.iter().map(row).collect();
@@ -78,7 +83,7 @@ fn article(claim: &Claim) -> String {
     let figure = claim.picture.as_ref().and_then(of_claim);
     let figure = figure.map(|svg| format!("<figure><div class=\"card\">{svg}</div></figure>\n"));
     let facts = [
-        ("Verdict", format!("{}: {}", badge(claim.ruling), text(&claim.reason))),
+        ("Verdict", format!("{}: {}", badge(claim.verdict), text(&claim.reason))),
         ("Found", text(&claim.figure)),
         ("How", text(&claim.method)),
     ];
@@ -113,13 +118,13 @@ mod tests {
     fn claims(word: &str) -> Claims {
         let run = fixture::run();
         let series = Series { name: word.into(), points: vec![(1, 1.0), (2, 3.0)] };
-        let claim = |ruling| Claim {
+        let claim = |verdict| Claim {
             id: word.into(),
             section: word.into(),
             sentence: word.into(),
             method: word.into(),
             figure: word.into(),
-            ruling,
+            verdict,
             reason: word.into(),
             picture: Some(Picture::Curves(Curves {
                 title: word.into(),
@@ -142,7 +147,7 @@ mod tests {
                 target_features: word.into(),
                 profile: word.into(),
             },
-            claims: [Ruling::Holds, Ruling::DoesNotHold].map(claim).into(),
+            claims: [ClaimVerdict::Holds, ClaimVerdict::DoesNotHold].map(claim).into(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What ran where, and how to run it again.
 
-use attn_core::{Arithmetic, Precision, Receipt, SumOrder, ThreadPolicy};
+use attn_core::{Arithmetic, BackendInfo, Precision, SumOrder, ThreadPolicy};
 use attn_record::{Build, Record, Run};
 
 use super::Section;
@@ -42,10 +42,10 @@ pub(super) fn program_facts(build: &Build) -> Vec<(&'static str, String)> {
 }
 
 /// What every backend really ran, as it says itself.
-pub(super) fn receipts(records: &[&Record]) -> Section {
-    let ran = records.iter().filter(|r| r.receipt.is_some());
+pub(super) fn infos(records: &[&Record]) -> Section {
+    let ran = records.iter().filter(|r| r.info.is_some());
     let ran: Vec<&Record> = ran.copied().collect();
-    let distinct = grouped(&ran, |r| (&r.backend, &r.receipt));
+    let distinct = grouped(&ran, |r| (&r.backend, &r.info));
     let columns = [
         Column::id("backend"),
         Column::prose("library"),
@@ -54,15 +54,15 @@ pub(super) fn receipts(records: &[&Record]) -> Section {
         Column::words("threads"),
         Column::prose("arithmetic"),
     ];
-    let rows = distinct.into_iter().filter_map(|((backend, receipt), _)| {
-        let receipt: &Receipt = receipt.as_ref()?;
+    let rows = distinct.into_iter().filter_map(|((backend, info), _)| {
+        let info: &BackendInfo = info.as_ref()?;
         Some(vec![
             backend.into(),
-            (&*receipt.library).into(),
-            (&*receipt.device).into(),
-            (&*receipt.isa).into(),
-            threads(receipt.threads).into(),
-            arithmetic(&receipt.arithmetic).into(),
+            (&*info.library).into(),
+            (&*info.device).into(),
+            (&*info.isa).into(),
+            threads(info.threads).into(),
+            arithmetic(&info.arithmetic).into(),
         ])
     });
     let table = Table::new("", columns).rows(rows);

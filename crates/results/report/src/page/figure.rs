@@ -79,7 +79,7 @@ mod tests {
         let html = figure(&run(), &charts[0]);
         assert_eq!(html.matches("class=\"spot\"").count(), 4);
         let command =
-            "attn run -c &#39;sweep/seq-len/full&#39; --threads 1 --model kernel --preset quick";
+            "attn run -c &#39;sweep/seq-len/full&#39; --threads 1 --timing kernel --preset quick";
         assert!(html.contains(command), "{html}");
         assert!(html.contains("charts/time-seq-len-full.svg"));
     }

@@ -87,7 +87,7 @@ fn of_site(source: &Source<'_>, machine: &MachineSection<'_>) -> Vec<Section> {
     sections.extend(groups::figures(run, "Errors", machine.overall("error-budget")));
     sections.push(cells::not_ok(&machine.records));
     sections.push(facts::machine(run, &machine.place));
-    sections.push(facts::receipts(&machine.records));
+    sections.push(facts::infos(&machine.records));
     sections
 }
 

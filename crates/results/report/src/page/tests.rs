@@ -29,8 +29,8 @@ fn hostile_names_are_only_text() {
     for record in &mut records {
         record.reason = record.reason.is_some().then(|| hostile.into());
         record.machine.cpu = hostile.into();
-        if let Some(receipt) = &mut record.receipt {
-            receipt.library = hostile.into();
+        if let Some(info) = &mut record.info {
+            info.library = hostile.into();
         }
     }
     records.push(elsewhere(ok("g/1", "naive", 1.0)));

@@ -9,7 +9,7 @@
 //! | `sentences` | all of that in plain English |
 //!
 //! A sweep is what differs in one size and in the backend alone: cells of other storage types, numbers of
-//! threads and models are other sweeps. Only cells that ended `ok` count.
+//! threads and timings are other sweeps. Only cells that ended `ok` count.
 
 mod crossings;
 mod exponents;
@@ -19,7 +19,7 @@ mod slopes;
 mod threads;
 
 use attn_core::DType;
-use attn_record::{Axis, Model, Record};
+use attn_record::{Axis, Record, Timing};
 use serde::Serialize;
 
 pub use crossings::Crossing;
@@ -68,7 +68,8 @@ pub struct Sweep {
     /// Storage type.
     pub dtype: DType,
     /// What was timed.
-    pub model: Model,
+    #[serde(rename = "model")]
+    pub timing: Timing,
     /// Number of threads.
     pub threads: usize,
     /// The exponent of the exact counts of the work between the two largest sizes: what the time tends to.
@@ -135,7 +136,7 @@ fn sweep(series: &Series<'_>, known: &Known<'_>) -> Sweep {
         group: series.group.clone(),
         axis: series.axis,
         dtype: series.dtype,
-        model: series.model,
+        timing: series.timing,
         threads: series.threads,
         expected,
         backends: series.lines.iter().map(line).collect(),
@@ -153,21 +154,21 @@ mod tests {
         let sizes = [256, 512, 1024];
         let mut records = fixture::sweep("sweep/seq-len/full", &["a", "b"], &sizes);
         let cold = fixture::sweep("sweep/seq-len/full", &["a"], &sizes);
-        records.extend(cold.into_iter().map(|r| Record { model: Some(Model::KernelCold), ..r }));
+        records.extend(cold.into_iter().map(|r| Record { timing: Some(Timing::KernelCold), ..r }));
         let parallel = fixture::sweep("sweep/seq-len/full", &["a"], &sizes);
         records.extend(parallel.into_iter().map(|r| Record { threads: 2, ..r }));
         let foreign = fixture::sweep("sweep/seq-len/full", &["a"], &sizes);
         records.extend(foreign.into_iter().map(fixture::elsewhere));
         let scaling = Scaling::of(&records, &[]);
         let heads: Vec<_> =
-            scaling.sweeps.iter().map(|s| (s.model, s.threads, s.backends.len())).collect();
+            scaling.sweeps.iter().map(|s| (s.timing, s.threads, s.backends.len())).collect();
         assert_eq!(
             heads,
             [
-                (Model::Kernel, 1, 2),
-                (Model::KernelCold, 1, 1),
-                (Model::Kernel, 2, 1),
-                (Model::Kernel, 1, 1)
+                (Timing::Kernel, 1, 2),
+                (Timing::KernelCold, 1, 1),
+                (Timing::Kernel, 2, 1),
+                (Timing::Kernel, 1, 1)
             ]
         );
         assert_eq!(scaling.threads.len(), 3, "a at three sizes");

@@ -18,7 +18,7 @@ impl Sweep {
     /// `sweep/seq-len/full, f32, kernel, 1 thread`.
     pub fn title(&self) -> String {
         let threads = count(self.threads, "thread");
-        format!("{}, {}, {}, {threads}", self.group, self.dtype, self.model)
+        format!("{}, {}, {}, {threads}", self.group, self.dtype, self.timing)
     }
 
     /// Slopes that depart from what is expected, and crossings, a sentence each.

@@ -1,7 +1,7 @@
 //! Records as points along a size.
 
 use attn_core::DType;
-use attn_record::{Axis, Model, Record};
+use attn_record::{Axis, Record, Timing};
 
 use crate::place::Place;
 use crate::rows::grouped;
@@ -12,7 +12,7 @@ pub(super) struct Series<'a> {
     pub(super) group: String,
     pub(super) axis: Axis,
     pub(super) dtype: DType,
-    pub(super) model: Model,
+    pub(super) timing: Timing,
     pub(super) threads: usize,
     pub(super) lines: Vec<(String, Vec<Point<'a>>)>,
 }
@@ -30,14 +30,14 @@ impl<'a> Series<'a> {
         let measured = records.iter().filter(|r| r.median_ns().is_some());
         let measured: Vec<&Record> = measured.copied().collect();
         let place = |r: &'a Record| (&r.machine, &r.build);
-        let key = |r: &'a Record| (place(r), r.group(), r.axis, r.dtype(), r.model, r.threads);
+        let key = |r: &'a Record| (place(r), r.group(), r.axis, r.dtype(), r.timing, r.threads);
         let groups = grouped(&measured, key).into_iter();
-        let series = groups.filter_map(|((_, group, axis, dtype, model, threads), records)| {
-            let (axis, model) = (axis?, model?);
+        let series = groups.filter_map(|((_, group, axis, dtype, timing, threads), records)| {
+            let (axis, timing) = (axis?, timing?);
             let lines = grouped(&records, |r| r.backend.as_str()).into_iter();
             let lines = lines.map(|(id, cells)| (id.to_owned(), points(axis, &cells))).collect();
             let place = Place::of(records.first()?);
-            Some(Series { place, group: group.into(), axis, dtype, model, threads, lines })
+            Some(Series { place, group: group.into(), axis, dtype, timing, threads, lines })
         });
         series.collect()
     }

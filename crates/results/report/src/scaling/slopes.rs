@@ -163,7 +163,7 @@ mod tests {
         for ((record, ns), peak) in records.iter_mut().zip([1e3, 8e3]).zip([1, 4]) {
             record.volatile.measurement = Some(fixture::certain(ns));
             record.volatile.memory = Some(fixture::peak(peak << 20));
-            record.receipt.as_mut().unwrap().device = "a GPU".into();
+            record.info.as_mut().unwrap().device = "a GPU".into();
         }
         let scaling = Scaling::of(&records, &[]);
         let [sweep] = &scaling.sweeps[..] else { panic!("one sweep") };

@@ -1,7 +1,7 @@
 //! Speed-up by threads.
 
 use attn_record::stats::Interval;
-use attn_record::{Model, Record};
+use attn_record::{Record, Timing};
 use serde::Serialize;
 
 use crate::certainty::believed;
@@ -18,7 +18,8 @@ pub struct Threads {
     /// Path of the backend.
     pub backend: String,
     /// What was timed.
-    pub model: Model,
+    #[serde(rename = "model")]
+    pub timing: Timing,
     /// By number of threads; the first is what the others are compared with.
     pub speedups: Vec<Speedup>,
 }
@@ -28,15 +29,15 @@ impl Threads {
     pub(crate) fn of(records: &[&Record]) -> Vec<Self> {
         let measured = records.iter().filter(|r| r.median_ns().is_some());
         let measured: Vec<&Record> = measured.copied().collect();
-        let key = |r| (Place::of(r), r.case.as_str(), r.backend.as_str(), r.model);
+        let key = |r| (Place::of(r), r.case.as_str(), r.backend.as_str(), r.timing);
         let cells = grouped(&measured, key).into_iter();
-        let cells = cells.filter_map(|((place, case, backend, model), mut cells)| {
+        let cells = cells.filter_map(|((place, case, backend, timing), mut cells)| {
             cells.sort_by_key(|r| r.threads);
             cells.dedup_by_key(|r| r.threads);
             let base = *cells.first().filter(|_| cells.len() > 1)?;
             let speedups = cells.iter().filter_map(|cell| speedup(base, cell)).collect();
             let (case, backend) = (case.into(), backend.into());
-            Some(Threads { place, case, backend, model: model?, speedups })
+            Some(Threads { place, case, backend, timing: timing?, speedups })
         });
         cells.collect()
     }

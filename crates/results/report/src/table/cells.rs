@@ -1,7 +1,7 @@
 //! Cells: what each measured, or how it ended.
 
 use attn_core::Problem;
-use attn_record::{Axis, Model, Outcome, Record};
+use attn_record::{Axis, Outcome, Record, Timing};
 
 use super::compare::some;
 use super::{Cell, Column, Options, Table, Tone, checked, wrap};
@@ -60,14 +60,14 @@ fn is_disturbed(record: &Record) -> bool {
     share(record).is_some_and(|share| share > MUCH)
 }
 
-/// One group, a table for each model: the measured cells, then what was skipped and what was only checked.
+/// One group, a table for each timing: the measured cells, then what was skipped and what was only checked.
 fn of_group(group: &str, records: &[&Record]) -> Vec<Table> {
-    let (measured, checks): (Vec<&Record>, _) = records.iter().partition(|r| r.model.is_some());
+    let (measured, checks): (Vec<&Record>, _) = records.iter().partition(|r| r.timing.is_some());
     let mut tables = Vec::new();
-    let models = grouped(&measured, |r| r.model).into_iter();
-    for (model, measured) in models.filter_map(|(model, cells)| Some((model?, cells))) {
-        let title = match model {
-            Model::Kernel => group.to_owned(),
+    let timings = grouped(&measured, |r| r.timing).into_iter();
+    for (timing, measured) in timings.filter_map(|(timing, cells)| Some((timing?, cells))) {
+        let title = match timing {
+            Timing::Kernel => group.to_owned(),
             other => format!("{group}, {other}"),
         };
         let (skipped, others): (Vec<&Record>, _) =
@@ -128,9 +128,9 @@ fn names(records: &[&Record]) -> Vec<Shown<'static>> {
         shown(Column::id("case"), |row| case(row.record)),
         shown(Column::id("backend"), |row| row.record.backend.clone().into()),
     ];
-    if grouped(records, |r| r.model).len() > 1 {
-        let model = |row: &Row<'_>| Cell::or_dash(row.record.model.map(|m| m.name().into()));
-        columns.push(shown(Column::words("model"), model));
+    if grouped(records, |r| r.timing).len() > 1 {
+        let timing = |row: &Row<'_>| Cell::or_dash(row.record.timing.map(|m| m.name().into()));
+        columns.push(shown(Column::words("timing"), timing));
     }
     let threads = |row: &Row<'_>| Cell::count(Some(row.record.threads));
     columns.push(shown(Column::number("threads"), threads));
@@ -142,7 +142,7 @@ fn figures<'a>(records: &[&Record], peak_rates: &'a PeakRates) -> Vec<Shown<'a>>
     let any = |has: &dyn Fn(&Record) -> bool| records.iter().any(|r| has(r));
     let number = |name: &str| Column::number(name);
     let mut columns = Vec::new();
-    if any(&|r| r.model.is_some()) {
+    if any(&|r| r.timing.is_some()) {
         columns.push(shown(number("time"), |row| {
             let tone = if is_disturbed(row.record) { Tone::Disturbed } else { Tone::Plain };
             Cell::value(row.record.median_ns(), time).tone(tone)
@@ -332,7 +332,7 @@ curated
                 let mut record = with_outcome(ok(&format!("curated/{case}"), &backend, 1.0), outcome);
                 record.reason = Some(reason.clone());
                 records.push(record.clone());
-                record.model = None;
+                record.timing = None;
                 records.push(record);
             }
             for line in super::render(&records, Options { width }).lines() {

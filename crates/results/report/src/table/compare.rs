@@ -10,14 +10,15 @@ use crate::format::{count, percent, ratio, time};
 /// Names listed before the rest is only counted.
 const LISTED: usize = 8;
 
-/// Cases down and backends across, one table per machine, group, model and number of threads.
+/// Cases down and backends across, one table per machine, group, timing and number of threads.
 pub fn side_by_side(rows: &[SideBySide]) -> Vec<Table> {
     let machines = by(rows, |row| row.place.clone()).len();
-    let key =
-        |row: &SideBySide| (row.place.clone(), group(&row.case).to_owned(), row.model, row.threads);
+    let key = |row: &SideBySide| {
+        (row.place.clone(), group(&row.case).to_owned(), row.timing, row.threads)
+    };
     let mut tables = Vec::new();
-    for ((place, group, model, threads), rows) in by(rows, key) {
-        let mut title = format!("{group}, {model}, {}", count(threads, "thread"));
+    for ((place, group, timing, threads), rows) in by(rows, key) {
+        let mut title = format!("{group}, {timing}, {}", count(threads, "thread"));
         if machines > 1 {
             title = [title, place.title()].join("; ");
         }
@@ -112,7 +113,7 @@ fn ranking(ranking: &Ranking) -> Table {
     }));
     notes.push(format!("Measured on {}.", ranking.place.title()));
     let threads = count(ranking.threads, "thread");
-    let title = format!("{}, {}, {threads}", ranking.model, ranking.score);
+    let title = format!("{}, {}, {threads}", ranking.timing, ranking.score);
     let columns = [Column::id("backend"), Column::number("ratio"), Column::number("fastest in")];
     Table::new(title, columns).rows(rows).notes(notes)
 }
@@ -143,18 +144,18 @@ pub fn diff(diff: &Diff) -> Vec<Table> {
     tables
 }
 
-/// One table per group, model and number of threads; the counts of all below the last.
+/// One table per group, timing and number of threads; the counts of all below the last.
 fn changes(machine: &Changes) -> Vec<Table> {
     let place = if machine.old == machine.new {
         machine.old.cpu.clone()
     } else {
         format!("{} -> {}", machine.old.cpu, machine.new.cpu)
     };
-    let key = |change: &Change| (group(&change.case).to_owned(), change.model, change.threads);
+    let key = |change: &Change| (group(&change.case).to_owned(), change.timing, change.threads);
     let parts = by(&machine.changes, key).into_iter();
     let mut tables: Vec<Table> = parts
-        .map(|((group, model, threads), changes)| {
-            let title = format!("{group}, {model}, {}", count(threads, "thread"));
+        .map(|((group, timing, threads), changes)| {
+            let title = format!("{group}, {timing}, {}", count(threads, "thread"));
             let names = ["case", "backend"].map(Column::id).into_iter();
             let numbers = ["old", "new", "new/old", "verdict"].map(Column::number);
             Table::new(title, names.chain(numbers)).rows(changes.into_iter().map(change))
@@ -250,7 +251,7 @@ pub(super) fn group(case: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use attn_record::{Model, Record};
+    use attn_record::{Record, Timing};
     use proptest::prelude::*;
 
     use super::*;
@@ -318,7 +319,7 @@ g, kernel, 1 thread
     fn a_ranking_and_a_diff() {
         let old = vec![cell("g/n=1", "a", 200.0), cell("g/n=1", "b", 100.0)];
         let new = vec![cell("g/n=1", "a", 100.0)];
-        let ranked = text(&rankings(&compare::rank(std::slice::from_ref(&old), Model::Kernel)));
+        let ranked = text(&rankings(&compare::rank(std::slice::from_ref(&old), Timing::Kernel)));
         assert!(ranked.contains("b        1.00x      1 of 1\n"), "{ranked}");
         let compared = text(&diff(&compare::diff(&old, &new)));
         assert!(compared.contains("0.500x ±0%   faster\n"), "{compared}");
@@ -337,7 +338,7 @@ g, kernel, 1 thread
                 names.iter().enumerate().map(|(n, id)| cell(&case, id, 1e6 + n as f64)).collect();
             let tables = [
                 side_by_side(&compare::side_by_side(&records)),
-                rankings(&compare::rank(std::slice::from_ref(&records), Model::Kernel)),
+                rankings(&compare::rank(std::slice::from_ref(&records), Timing::Kernel)),
                 diff(&compare::diff(&records, &records[1..])),
             ];
             for line in tables.concat().iter().map(|t| t.terminal(Options::default())) {

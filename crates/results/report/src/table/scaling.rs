@@ -110,14 +110,14 @@ fn slope(sweep: &Sweep, slope: Option<&Slope>) -> Cell {
     Cell::value(slope.map(|s| s.slope), two_decimals).tone(tone)
 }
 
-/// Speed-ups at one place, one table per group of cases and model.
+/// Speed-ups at one place, one table per group of cases and timing.
 fn speedups(threads: &[Threads], place: &Place) -> Vec<Table> {
     let threads: Vec<&Threads> = threads.iter().filter(|cell| cell.place == *place).collect();
-    let groups = by(&threads, |cell| (group(&cell.case).to_owned(), cell.model)).into_iter();
-    let tables = groups.map(|((group, model), cells)| {
+    let groups = by(&threads, |cell| (group(&cell.case).to_owned(), cell.timing)).into_iter();
+    let tables = groups.map(|((group, timing), cells)| {
         let names = ["case", "backend"].map(Column::id).into_iter();
         let numbers = ["threads", "speed-up", "95 %", "efficiency"].map(Column::number);
-        Table::new(format!("speed-up by threads: {group}, {model}"), names.chain(numbers))
+        Table::new(format!("speed-up by threads: {group}, {timing}"), names.chain(numbers))
             .rows(cells.into_iter().flat_map(|cell| speedup(cell)))
     });
     tables.collect()

@@ -49,7 +49,7 @@ fn line(row: &Share, threads: &[usize]) -> Vec<Cell> {
 
 #[cfg(test)]
 mod tests {
-    use attn_record::Model;
+    use attn_record::Timing;
 
     use super::*;
     use crate::compare::{Place, SharePoint};
@@ -61,7 +61,7 @@ mod tests {
             place: Place::of(&ok("g/1", "a", 1.0)),
             case: "ladder/full/n=64".into(),
             backend: "a".into(),
-            model: Model::Kernel,
+            timing: Timing::Kernel,
             bound,
             points: points
                 .iter()

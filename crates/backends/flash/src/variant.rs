@@ -1,8 +1,8 @@
-//! The rungs of the ladder as backends.
+//! The variants of the kernel as backends.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, DType, Exec, Feature, Plan, Precision, Problem,
-    Receipt, Score, SumOrder, ThreadPolicy, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Exec, Feature, Plan, Problem,
+    Score, SumOrder, Unavailable, Unsupported, target_features,
 };
 use attn_host::{HostPlan, Storage};
 use half::{bf16, f16};
@@ -18,9 +18,9 @@ use crate::simd::{Simd, portable::Portable};
 use crate::simd::{avx2::Avx2, avx512::Avx512};
 use crate::tiles::{KEYS, Tiles};
 
-/// A rung of the ladder, slowest first.
+/// A variant of the kernel, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rung {
+pub enum Variant {
     /// An online softmax, one row and one key at a time.
     Scalar,
     /// Tiles of queries against blocks of keys, in arrays that the compiler vectorises.
@@ -31,17 +31,17 @@ pub enum Rung {
     Avx512,
 }
 
-impl Rung {
+impl Variant {
     /// All of them, slowest first.
-    pub const ALL: [Rung; 4] = [Rung::Scalar, Rung::Tiled, Rung::Avx2, Rung::Avx512];
+    pub const ALL: [Variant; 4] = [Variant::Scalar, Variant::Tiled, Variant::Avx2, Variant::Avx512];
 
     /// Path of the backend.
     pub const fn id(self) -> &'static str {
         match self {
-            Rung::Scalar => "flash/scalar",
-            Rung::Tiled => "flash/tiled",
-            Rung::Avx2 => "flash/avx2",
-            Rung::Avx512 => "flash/avx512",
+            Variant::Scalar => "flash/scalar",
+            Variant::Tiled => "flash/tiled",
+            Variant::Avx2 => "flash/avx2",
+            Variant::Avx512 => "flash/avx512",
         }
     }
 
@@ -51,21 +51,21 @@ impl Rung {
             I::LANES * I::VECTORS
         }
         match self {
-            Rung::Scalar => None,
-            Rung::Tiled => Some(of::<Portable>()),
+            Variant::Scalar => None,
+            Variant::Tiled => Some(of::<Portable>()),
             #[cfg(target_arch = "x86_64")]
-            Rung::Avx2 => Some(of::<Avx2>()),
+            Variant::Avx2 => Some(of::<Avx2>()),
             #[cfg(target_arch = "x86_64")]
-            Rung::Avx512 => Some(of::<Avx512>()),
+            Variant::Avx512 => Some(of::<Avx512>()),
             #[cfg(not(target_arch = "x86_64"))]
-            Rung::Avx2 | Rung::Avx512 => None,
+            Variant::Avx2 | Variant::Avx512 => None,
         }
     }
 
     /// The fastest that this processor has.
     pub fn best() -> Self {
-        let available = |rung: &Rung| rung.missing().is_none();
-        Self::ALL.into_iter().rfind(available).unwrap_or(Rung::Scalar)
+        let available = |variant: &Variant| variant.missing().is_none();
+        Self::ALL.into_iter().rfind(available).unwrap_or(Variant::Scalar)
     }
 
     /// What the processor lacks.
@@ -75,44 +75,40 @@ impl Rung {
         #[cfg(not(target_arch = "x86_64"))]
         let (avx2, avx512) = (false, false);
         match self {
-            Rung::Avx2 if !avx2 => Some("AVX2, FMA and F16C"),
-            Rung::Avx512 if !avx512 => Some("AVX-512F, AVX2, FMA and F16C"),
+            Variant::Avx2 if !avx2 => Some("AVX2, FMA and F16C"),
+            Variant::Avx512 if !avx512 => Some("AVX-512F, AVX2, FMA and F16C"),
             _ => None,
         }
     }
 }
 
-/// A rung as a backend. Supports every problem with scaled-dot scores.
+/// A variant as a backend. Supports every problem with scaled-dot scores.
 #[derive(Clone, Copy, Debug)]
-pub struct Flash(pub Rung);
+pub struct Flash(pub Variant);
 
 impl Backend for Flash {
     fn id(&self) -> BackendId {
         BackendId::new(self.0.id())
     }
 
-    fn probe(&self) -> Result<Receipt, Unavailable> {
+    fn probe(&self) -> Result<BackendInfo, Unavailable> {
         if let Some(missing) = self.0.missing() {
             let reason = format!("this processor lacks {missing}");
             return Err(Unavailable { reason });
         }
-        let scalar = self.0 == Rung::Scalar;
-        Ok(Receipt {
-            library: format!("attn-flash {}", env!("CARGO_PKG_VERSION")),
-            device: "cpu".into(),
+        let scalar = self.0 == Variant::Scalar;
+        Ok(BackendInfo {
             isa: match self.0 {
-                Rung::Scalar | Rung::Tiled => format!("{} (compile time)", target_features()),
-                Rung::Avx2 => "avx2+fma+f16c (run time)".into(),
-                Rung::Avx512 => "avx512f (run time)".into(),
+                Variant::Scalar | Variant::Tiled => format!("{} (compile time)", target_features()),
+                Variant::Avx2 => "avx2+fma+f16c (run time)".into(),
+                Variant::Avx512 => "avx512f (run time)".into(),
             },
-            threads: ThreadPolicy::PerCall,
             arithmetic: Arithmetic {
-                scores: Precision::AtLeastF32,
-                weights: Precision::AtLeastF32,
-                sums: Precision::AtLeastF32,
                 order: if scalar { SumOrder::Sequential } else { SumOrder::Blocked(KEYS as u32) },
                 online: true,
+                ..Arithmetic::PLAIN
             },
+            ..BackendInfo::on_cpu(concat!("attn-flash ", env!("CARGO_PKG_VERSION")))
         })
     }
 
@@ -141,14 +137,14 @@ impl Backend for Flash {
 }
 
 fn plan<'b, S: Stored>(
-    rung: Rung,
+    variant: Variant,
     problem: &Problem,
     exec: Exec,
 ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-    if rung == Rung::Scalar {
+    if variant == Variant::Scalar {
         return Ok(Box::new(HostPlan::<S, _>::new(problem, Scalar)));
     }
-    let prepared = Prepared::<S>::new(rung, problem, &exec, None)?;
+    let prepared = Prepared::<S>::new(variant, problem, &exec, None)?;
     Ok(Box::new(FlashPlan::new(problem, prepared.0)))
 }
 
@@ -164,7 +160,7 @@ impl<T: Num + AllSimd> Computed for T {}
 /// Vectors of `Self` in every instruction set.
 trait AllSimd: Num {
     fn blocked<S: Storage<Compute = Self>>(
-        rung: Rung,
+        variant: Variant,
         problem: &Problem,
         tiles: Option<Tiles>,
         threads: usize,
@@ -175,22 +171,22 @@ macro_rules! all_simd {
     ($float:ty) => {
         impl AllSimd for $float {
             fn blocked<S: Storage<Compute = $float>>(
-                rung: Rung,
+                variant: Variant,
                 problem: &Problem,
                 tiles: Option<Tiles>,
                 threads: usize,
             ) -> Result<Box<dyn Engine<S>>, BackendError> {
                 #[cfg(target_arch = "x86_64")]
-                match (rung, Avx2::detect(), Avx512::detect()) {
-                    (Rung::Avx2, Some(isa), _) => return boxed(isa, problem, tiles, threads),
-                    (Rung::Avx512, _, Some(isa)) => return boxed(isa, problem, tiles, threads),
+                match (variant, Avx2::detect(), Avx512::detect()) {
+                    (Variant::Avx2, Some(isa), _) => return boxed(isa, problem, tiles, threads),
+                    (Variant::Avx512, _, Some(isa)) => return boxed(isa, problem, tiles, threads),
                     _ => {}
                 }
-                match rung {
-                    Rung::Tiled => boxed(Portable, problem, tiles, threads),
-                    rung => Err(BackendError::Library {
+                match variant {
+                    Variant::Tiled => boxed(Portable, problem, tiles, threads),
+                    variant => Err(BackendError::Library {
                         library: "attn-flash",
-                        message: format!("{} cannot run here", rung.id()),
+                        message: format!("{} cannot run here", variant.id()),
                     }),
                 }
             }
@@ -214,16 +210,16 @@ fn boxed<S: Storage<Compute: Num>, I: Simd<S::Compute>>(
 pub struct Prepared<S: Storage>(Box<dyn Engine<S>>);
 
 impl<S: Stored> Prepared<S> {
-    /// Prepares a rung above the first for a problem whose storage type is `S`; without `tiles` they are
+    /// Prepares a variant above the first for a problem whose storage type is `S`; without `tiles` they are
     /// chosen for this machine ([`Tiles::choose`]).
     pub fn new(
-        rung: Rung,
+        variant: Variant,
         problem: &Problem,
         exec: &Exec,
         tiles: Option<Tiles>,
     ) -> Result<Self, BackendError> {
         let threads = exec.threads.get();
-        Ok(Prepared(<S::Compute as AllSimd>::blocked(rung, problem, tiles, threads)?))
+        Ok(Prepared(<S::Compute as AllSimd>::blocked(variant, problem, tiles, threads)?))
     }
 
     /// Computes.

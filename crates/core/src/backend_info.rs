@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DType, lse_dtype};
 
+/// The device of what the processor computes.
+const CPU: &str = "cpu";
+
 /// What a backend would run on this machine, in this build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Receipt {
+pub struct BackendInfo {
     /// Library and version, `faer 0.24.4`.
     pub library: String,
     /// Device, `cpu`.
@@ -20,10 +23,22 @@ pub struct Receipt {
     pub arithmetic: Arithmetic,
 }
 
-impl Receipt {
+impl BackendInfo {
+    /// Of a kernel that runs on the processor, in the instruction set that the program was compiled for, with the threads that each
+    /// call asks for, and in [`Arithmetic::PLAIN`].
+    pub fn on_cpu(library: impl Into<String>) -> Self {
+        BackendInfo {
+            library: library.into(),
+            device: CPU.into(),
+            isa: format!("{} (compile time)", target_features()),
+            threads: ThreadPolicy::PerCall,
+            arithmetic: Arithmetic::PLAIN,
+        }
+    }
+
     /// Whether the processor computes, in the memory of the process, and not another device.
     pub fn on_processor(&self) -> bool {
-        self.device == "cpu"
+        self.device == CPU
     }
 }
 

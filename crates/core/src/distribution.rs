@@ -1,7 +1,7 @@
-//! Input families: what the numbers look like is an axis of testing, not a detail.
+//! Input distributions: what the numbers look like is an axis of testing, not a detail.
 //!
 //! With i.i.d. inputs the output shrinks like `1/sqrt(N)` and most bugs hide below a fixed tolerance.
-//! Each family makes one kind of bug visible. `t` below is a standard normal number.
+//! Each makes one kind of bug visible. `t` below is a standard normal number.
 
 mod weights;
 
@@ -14,7 +14,7 @@ use weights::Weights;
 /// How generated inputs are distributed. Part of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Family {
+pub enum InputDistribution {
     /// Independent standard normal elements.
     Normal,
     /// q is 60 times as large, and w of an additive score: scores far beyond where `exp` overflows
@@ -41,34 +41,34 @@ pub enum Family {
     MaskedPoison,
 }
 
-impl Family {
-    /// Every family, in the order in which tables list them.
-    pub const ALL: [Family; 10] = [
-        Family::Normal,
-        Family::LargeLogits,
-        Family::Needle,
-        Family::OneHotV,
-        Family::NearTies,
-        Family::SmallInts,
-        Family::Rising,
-        Family::Falling,
-        Family::Flat,
-        Family::MaskedPoison,
+impl InputDistribution {
+    /// Every distribution, in the order in which tables list them.
+    pub const ALL: [InputDistribution; 10] = [
+        InputDistribution::Normal,
+        InputDistribution::LargeLogits,
+        InputDistribution::Needle,
+        InputDistribution::OneHotV,
+        InputDistribution::NearTies,
+        InputDistribution::SmallInts,
+        InputDistribution::Rising,
+        InputDistribution::Falling,
+        InputDistribution::Flat,
+        InputDistribution::MaskedPoison,
     ];
 
     /// As in case files.
     pub const fn name(self) -> &'static str {
         match self {
-            Family::Normal => "normal",
-            Family::LargeLogits => "large-logits",
-            Family::Needle => "needle",
-            Family::OneHotV => "one-hot-v",
-            Family::NearTies => "near-ties",
-            Family::SmallInts => "small-ints",
-            Family::Rising => "rising",
-            Family::Falling => "falling",
-            Family::Flat => "flat",
-            Family::MaskedPoison => "masked-poison",
+            InputDistribution::Normal => "normal",
+            InputDistribution::LargeLogits => "large-logits",
+            InputDistribution::Needle => "needle",
+            InputDistribution::OneHotV => "one-hot-v",
+            InputDistribution::NearTies => "near-ties",
+            InputDistribution::SmallInts => "small-ints",
+            InputDistribution::Rising => "rising",
+            InputDistribution::Falling => "falling",
+            InputDistribution::Flat => "flat",
+            InputDistribution::MaskedPoison => "masked-poison",
         }
     }
 }
@@ -84,15 +84,15 @@ pub(crate) struct Draft {
     pub(crate) sinks: Option<Vec<f32>>,
 }
 
-/// Largest score of the graded families, and the needle's.
+/// Largest score of the graded distributions, and the needle's.
 const STEEP: f64 = 40.0;
 const NEEDLE: f64 = 20.0;
 /// Factor of the large logits.
 const LARGE: f64 = 60.0;
 
 impl Draft {
-    /// The numbers of `family`. q, k, v, mask, sinks and each weight come from separate streams.
-    pub(crate) fn new(problem: &Problem, family: Family, seed: u64) -> Self {
+    /// The numbers of `distribution`. q, k, v, mask, sinks and each weight come from separate streams.
+    pub(crate) fn new(problem: &Problem, distribution: InputDistribution, seed: u64) -> Self {
         let (shape, spec) = (problem.shape(), problem.spec());
         let normal = |stream, dims: [usize; 4]| {
             Normal::new(seed, stream).take(dims.iter().product()).collect::<Vec<_>>()
@@ -107,28 +107,28 @@ impl Draft {
             slopes: spec.alibi.then(|| slopes(shape.heads_q)),
             sinks: spec.sinks.then(|| normal(4, heads).into_iter().map(|x| x as f32).collect()),
         };
-        match family {
-            Family::Normal => {}
-            Family::LargeLogits => {
+        match distribution {
+            InputDistribution::Normal => {}
+            InputDistribution::LargeLogits => {
                 draft.q.iter_mut().for_each(|q| *q *= LARGE);
                 draft.amplify_additive(problem, LARGE);
             }
-            Family::Needle => match problem.score() {
+            InputDistribution::Needle => match problem.score() {
                 Score::ScaledDot | Score::General { .. } => draft.aim_queries(problem),
                 Score::Additive { .. } => draft.amplify_additive(problem, NEEDLE),
             },
-            Family::OneHotV => draft.number_values(problem),
-            Family::NearTies => draft.k.iter_mut().for_each(|k| *k = 1.0 + *k / 1024.0),
-            Family::SmallInts => {
+            InputDistribution::OneHotV => draft.number_values(problem),
+            InputDistribution::NearTies => draft.k.iter_mut().for_each(|k| *k = 1.0 + *k / 1024.0),
+            InputDistribution::SmallInts => {
                 for x in draft.q.iter_mut().chain(&mut draft.k).chain(&mut draft.v) {
                     *x = (*x * 1.5).round().clamp(-3.0, 3.0);
                 }
                 draft.whole_weights(problem);
             }
-            Family::Rising => draft.grade_keys(problem, STEEP),
-            Family::Falling => draft.grade_keys(problem, -STEEP),
-            Family::Flat => draft.k.fill(0.5),
-            Family::MaskedPoison => draft.poison(problem),
+            InputDistribution::Rising => draft.grade_keys(problem, STEEP),
+            InputDistribution::Falling => draft.grade_keys(problem, -STEEP),
+            InputDistribution::Flat => draft.k.fill(0.5),
+            InputDistribution::MaskedPoison => draft.poison(problem),
         }
         draft
     }
@@ -263,7 +263,7 @@ mod tests {
     fn every_family_makes_valid_inputs_of_its_own() {
         for dtype in DType::ALL {
             let mut digests = std::collections::BTreeSet::new();
-            for family in Family::ALL {
+            for distribution in InputDistribution::ALL {
                 for mask in [None, Some(MaskKind::Bool), Some(MaskKind::Additive)] {
                     let mask = mask.map(|kind| MaskSpec { kind, dims: [1, 4, 5, 9] });
                     let extras = ProblemSpec {
@@ -274,12 +274,12 @@ mod tests {
                         ..spec(dtype)
                     };
                     let p = Problem::new(extras).unwrap();
-                    let inputs = Inputs::generate(&p, family, 3);
-                    validate(&p, &inputs).unwrap_or_else(|e| panic!("{family:?}: {e}"));
+                    let inputs = Inputs::generate(&p, distribution, 3);
+                    validate(&p, &inputs).unwrap_or_else(|e| panic!("{distribution:?}: {e}"));
                     digests.insert(inputs.digest());
                 }
             }
-            assert_eq!(digests.len(), 3 * Family::ALL.len(), "{dtype}");
+            assert_eq!(digests.len(), 3 * InputDistribution::ALL.len(), "{dtype}");
         }
     }
 
@@ -292,14 +292,14 @@ mod tests {
             let base = spec(DType::F16);
             let p = ProblemSpec { score, shape: Shape { dim_k, ..base.shape }, ..base };
             let p = Problem::new(p).unwrap();
-            let digests: std::collections::BTreeSet<_> = Family::ALL
-                .map(|family| {
-                    let inputs = Inputs::generate(&p, family, 3);
-                    validate(&p, &inputs).unwrap_or_else(|e| panic!("{p}, {family:?}: {e}"));
+            let digests: std::collections::BTreeSet<_> = InputDistribution::ALL
+                .map(|distribution| {
+                    let inputs = Inputs::generate(&p, distribution, 3);
+                    validate(&p, &inputs).unwrap_or_else(|e| panic!("{p}, {distribution:?}: {e}"));
                     inputs.digest()
                 })
                 .into();
-            assert_eq!(digests.len(), Family::ALL.len(), "{p}");
+            assert_eq!(digests.len(), InputDistribution::ALL.len(), "{p}");
         }
     }
 
@@ -309,7 +309,7 @@ mod tests {
         let shape = Shape { dim_k: Some(5), ..Shape::square(3, 4, 8) };
         let p = ProblemSpec { score: general, ..ProblemSpec::new(shape, DType::F64) };
         let p = Problem::new(p).unwrap();
-        let draft = Draft::new(&p, Family::Needle, 1);
+        let draft = Draft::new(&p, InputDistribution::Needle, 1);
         for h in 0..3 {
             let score = |i: usize, j: usize| {
                 let y = draft.compared(h, &draft.k[(h * 4 + j) * 5..][..5]);
@@ -328,13 +328,14 @@ mod tests {
             let element = |i| tensor.data().get(tensor.index([b, h, i, 0]));
             (0..tensor.dims()[2]).map(|i| element(i).is_finite()).collect::<Vec<_>>()
         };
-        let inputs = Inputs::generate(&problem(DType::F32), Family::MaskedPoison, 1);
+        let inputs = Inputs::generate(&problem(DType::F32), InputDistribution::MaskedPoison, 1);
         let [read, not] = [true, false];
         assert_eq!(finite(inputs.k(), [1, 1]), [read, read, read, read, read, not, not, not, not]);
         let causal = Some(Alignment::Offset(-2));
         let mask = Some(MaskSpec { kind: MaskKind::Additive, dims: [1, 1, 5, 1] });
         let late = ProblemSpec { causal, mask, ..spec(DType::F32) };
-        let inputs = Inputs::generate(&Problem::new(late).unwrap(), Family::MaskedPoison, 1);
+        let inputs =
+            Inputs::generate(&Problem::new(late).unwrap(), InputDistribution::MaskedPoison, 1);
         assert_eq!(finite(inputs.q(), [1, 3]), [not, not, read, read, read]);
         let Some(Mask::Additive(mask)) = inputs.mask() else { panic!("{:?}", inputs.mask()) };
         assert_eq!(finite(mask, [0, 0]), [not, not, read, read, read]);
@@ -342,9 +343,9 @@ mod tests {
 
     #[test]
     fn names_are_those_of_case_files() {
-        for family in Family::ALL {
-            let json = serde_json::to_string(&family).unwrap();
-            assert_eq!(json, format!("\"{}\"", family.name()));
+        for distribution in InputDistribution::ALL {
+            let json = serde_json::to_string(&distribution).unwrap();
+            assert_eq!(json, format!("\"{}\"", distribution.name()));
         }
     }
 }
