@@ -5,17 +5,20 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::{env, io};
 
-use attn_record::{Build, code};
+use attn_record::{Build, REVISION_LEN, REVISION_MARK, code};
 
-/// Characters of [`STAMP`]: digits of the revision, as many as SHA-256 has, and a mark.
-const STAMP_LEN: usize = 65;
+/// Bytes of [`STAMP`].
+const STAMP_LEN: usize = REVISION_MARK.len() + REVISION_LEN;
 
-/// Revision, dots up to the mark, and the mark: `+` for changed files (`build.rs` of this crate writes it).
+/// [`REVISION_MARK`], the revision, dots up to the last character, and there `+` for changed files (`build.rs` of this crate writes
+/// it).
 ///
-/// Something that may change is in writable memory, which [`code`] leaves out: as a constant the revision would
-/// give each commit another hash, and of two whose code is the same nobody could tell.
+/// [`code`] leaves it out: else each commit would have another hash, and of two whose code is the same nobody could tell.
 static STAMP: Mutex<[u8; STAMP_LEN]> = Mutex::new(
-    *env!("ATTN_REVISION").as_bytes().first_chunk().expect("build.rs writes that many characters"),
+    *concat!("attn revision ", env!("ATTN_REVISION"))
+        .as_bytes()
+        .first_chunk()
+        .expect("build.rs writes that many characters"),
 );
 
 /// What this program was built as. Its code is hashed once, in some 20 ms.
@@ -27,12 +30,14 @@ pub(crate) fn build() -> Build {
 fn now() -> Build {
     // A compiler that saw that nobody writes it would make it a constant.
     let stamp = *black_box(&STAMP).lock().expect("nobody panics while holding it");
-    let (revision, mark) = stamp.split_at(STAMP_LEN - 1);
+    let (mark, stamp) = stamp.split_at(REVISION_MARK.len());
+    assert_eq!(mark, REVISION_MARK.as_bytes());
+    let (revision, changed) = stamp.split_at(REVISION_LEN - 1);
     let revision = String::from_utf8_lossy(revision).trim_end_matches('.').to_string();
     Build {
         version: env!("CARGO_PKG_VERSION").into(),
         revision: Some(revision).filter(|revision| !revision.is_empty()),
-        dirty: mark == b"+",
+        dirty: changed == b"+",
         code: this_file().ok().and_then(|path| code(&path)),
         target_features: attn_core::target_features(),
         profile: if cfg!(debug_assertions) { "debug-assertions" } else { "release" }.into(),

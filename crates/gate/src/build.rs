@@ -18,15 +18,15 @@ mod cargo;
 mod git;
 
 pub use cache::{Built, Cache};
-pub use cargo::Cargo;
+pub use cargo::{CONFIGURATION, Cargo};
 pub use git::{Commit, GitError, Repository};
 
 use std::path::{Path, PathBuf};
 
 /// Makes a program from sources.
 pub trait Build {
-    /// Everything beside the sources that the program depends on.
-    fn key(&self) -> String;
+    /// Everything beside the files in `source` that the program depends on.
+    fn key(&self, source: &Path) -> Result<String, BuildError>;
 
     /// Builds what is in `source`; files that may be kept are in `target`, what the compiler says goes to
     /// `log`. Returns the path of the program.
@@ -51,6 +51,16 @@ pub enum BuildError {
         what: String,
         /// The operating system's words.
         source: std::io::Error,
+    },
+    /// Cargo names no program.
+    #[error(
+        "cargo built no program `{bin}` of package `{package}`: name them in [build] of gate.toml"
+    )]
+    NoProgram {
+        /// The package.
+        package: String,
+        /// Its binary.
+        bin: String,
     },
     /// The revision cannot be exported.
     #[error(transparent)]

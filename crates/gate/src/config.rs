@@ -232,11 +232,13 @@ impl Config {
         Choice { backends: self.gate.backends.clone(), cases: Some(self.gate.cases.clone()) }
     }
 
-    /// The entry that excuses `what` of `cell` on the day `today`, if there is one.
-    pub fn excuse(&self, cell: &CellId, what: What, today: &str) -> Option<&Accept> {
-        self.accept
-            .iter()
-            .find(|accept| accept.what == what && !accept.is_over(today) && accept.matches(cell))
+    /// The first entry that excuses `what` of `cell` by so much, percent or dB, on the day `today`, if there is one.
+    pub fn excuse(&self, cell: &CellId, what: What, by: f64, today: &str) -> Option<&Accept> {
+        let covers = |accept: &&Accept| {
+            let enough = what == What::Removed || by <= accept.max;
+            accept.what == what && enough && !accept.is_over(today) && accept.matches(cell)
+        };
+        self.accept.iter().find(covers)
     }
 
     /// Entries that have expired by `today`.
@@ -274,14 +276,10 @@ impl Accept {
     }
 }
 
+/// Whether `text` is a day of the calendar, `2027-01-31`.
 fn is_date(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let number = |part: &str| part.parse::<u32>().ok();
-    let [year, month, day] = parts[..] else { return false };
-    (year.len(), month.len(), day.len()) == (4, 2, 2)
-        && number(year).is_some()
-        && number(month).is_some_and(|month| (1..=12).contains(&month))
-        && number(day).is_some_and(|day| (1..=31).contains(&day))
+    text.len() == "2027-01-31".len()
+        && humantime::parse_rfc3339(&format!("{text}T00:00:00Z")).is_ok()
 }
 
 #[cfg(test)]
@@ -314,6 +312,9 @@ mod tests {
         assert!(error("").contains("missing field `schema`"));
         assert!(error("schema = 2").ends_with("this program reads schema = 1"));
         assert!(error("schema = 1\n[gate]\ntolerate = 4\n").contains("tolerate < detect"));
+        for day in ["2027-02-31", "2027-13-01", "2027-1-31", "2027-00-10", "20270131xx"] {
+            assert!(error(&ACCEPT.replace("2027-01-31", day)).contains(day), "{day}");
+        }
         assert!(error(&ACCEPT.replace("2027-01-31", "soon")).contains("expires = \"soon\""));
         assert!(error(&ACCEPT.replace("exact softmax", " ")).contains("the reason is empty"));
         assert!(error(&ACCEPT.replace("faer:gate/*", "a[")).contains("`a[` is not a pattern"));
@@ -323,12 +324,22 @@ mod tests {
     #[test]
     fn an_excuse_holds_for_its_cells_until_its_last_day() {
         let config = parse(ACCEPT).unwrap();
-        let excused = |cell: &CellId, what, today| config.excuse(cell, what, today).is_some();
+        let excused = |cell: &CellId, what, today| config.excuse(cell, what, 6.0, today).is_some();
         let cells = [cell("faer", "gate/prefill"), cell("naive", "gate/prefill")];
         assert!(excused(&cells[0], What::Time, "2027-01-31"));
         assert!(!excused(&cells[0], What::Time, "2027-02-01"));
         assert!(!excused(&cells[0], What::Memory, "2027-01-31"));
         assert!(!excused(&cells[1], What::Time, "2027-01-31"));
         assert_eq!(config.expired("2027-02-01").count(), 1);
+    }
+
+    #[test]
+    fn of_several_excuses_the_first_that_covers_the_change_counts() {
+        let second = ACCEPT.replace("schema = 1\n", "").replace("max = 6", "max = 20");
+        let config = parse(&format!("{ACCEPT}{}", second.replace("exact", "other"))).unwrap();
+        let cell = cell("faer", "gate/prefill");
+        let reason = |by| Some(&*config.excuse(&cell, What::Time, by, "2027-01-31")?.reason);
+        let reasons = ["exact softmax", "other softmax"].map(Some);
+        assert_eq!([reason(5.0), reason(15.0), reason(25.0)], [reasons[0], reasons[1], None]);
     }
 }

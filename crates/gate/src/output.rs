@@ -33,6 +33,13 @@ use attn_report::table::{self, Cell, Column, Table};
 
 use crate::result::{CaseResult, FolderError, Gate, Taken, Verdict};
 
+/// An error if nothing can be written into `folder`: better before a gate than after it.
+pub fn probe(folder: &Path) -> Result<(), FolderError> {
+    let written = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+    let io = |source| FolderError::Io { path: folder.display().to_string(), source };
+    written.map(|_| ()).map_err(io)
+}
+
 /// Writes `gate.json`, `replicates.jsonl` and all outputs into `folder`, and returns the paths.
 pub fn write(folder: &Path, gate: &Gate, taken: &[Taken]) -> Result<Vec<PathBuf>, FolderError> {
     let io = |path: &Path| {
@@ -137,6 +144,12 @@ fn interval(case: &CaseResult) -> String {
     interval.map_or(String::new(), |[low, high]| format!("{low:+.1} .. {high:+.1}"))
 }
 
+/// A probability in percent, without zeros that say nothing: `0.5`, `1`.
+fn alpha(probability: f64) -> String {
+    let percent = format!("{:.3}", 100.0 * probability);
+    percent.trim_end_matches('0').trim_end_matches('.').into()
+}
+
 fn signed(percent: f64) -> String {
     format!("{percent:+.1} %")
 }
@@ -155,10 +168,10 @@ fn remarks(gate: &Gate) -> Vec<String> {
         lines.push("HEAD has the machine code of base: nothing had to be timed.".into());
     }
     if let Some(control) = &gate.control {
-        let told =
+        let differs =
             if control.void { "differs from itself: the run is void" } else { "is the same" };
         lines.push(format!(
-            "Control: base {told} ({}, p = {:.2}, {} replicates).",
+            "Control: base {differs} ({}, p = {:.2}, {} replicates).",
             signed(control.percent),
             control.p,
             control.replicates

@@ -222,9 +222,9 @@ pub struct Gate {
     pub base: Side,
     /// What is gated.
     pub head: Side,
-    /// Whether both have the same machine code and constants.
+    /// Whether both are the same program, as `attn_record::code` tells.
     pub identical: bool,
-    /// Launcher, RFC 3339 in UTC.
+    /// When it began, RFC 3339 in UTC.
     pub started: String,
     /// Wall time, seconds, without the builds.
     pub seconds: f64,

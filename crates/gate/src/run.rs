@@ -54,6 +54,8 @@ pub struct Request<'a> {
     pub planted: Vec<(String, f64)>,
     /// Compare times even if the machine code is the same.
     pub measure_identical: bool,
+    /// What else the result is to say.
+    pub notes: Vec<String>,
 }
 
 /// Is told how the gate goes; `false` stops it.
@@ -115,7 +117,9 @@ pub fn gate(request: &Request<'_>, observer: &mut dyn Observer) -> Result<Outcom
     let cases: Vec<CaseResult> = cases.into_iter().map(|case| case.finish(request)).collect();
     let config = request.config;
     let today = request.today();
-    let expired = config.expired(today);
+    let expired = config.expired(today).map(|accept| {
+        format!("accept `{}` expired on {}: {}", accept.glob, accept.expires, accept.reason)
+    });
     let rule = config.rule();
     let result = Gate {
         schema: SCHEMA.into(),
@@ -134,11 +138,7 @@ pub fn gate(request: &Request<'_>, observer: &mut dyn Observer) -> Result<Outcom
         },
         control,
         cases,
-        notes: expired
-            .map(|accept| {
-                format!("accept `{}` expired on {}: {}", accept.glob, accept.expires, accept.reason)
-            })
-            .collect(),
+        notes: request.notes.iter().cloned().chain(expired).collect(),
     };
     Ok((result, taken))
 }

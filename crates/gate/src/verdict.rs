@@ -124,10 +124,7 @@ pub(crate) fn excused(result: CaseResult, config: &Config, today: &str) -> CaseR
     let kinds = kinds(&result);
     let excuses: Option<Vec<&Accept>> = kinds
         .iter()
-        .map(|&what| {
-            let accept = config.excuse(&result.cell, what, today)?;
-            (extent(&result, what) <= accept.max || what == What::Removed).then_some(accept)
-        })
+        .map(|&what| config.excuse(&result.cell, what, extent(&result, what), today))
         .collect();
     match excuses {
         Some(excuses) if !excuses.is_empty() => {

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use attn_gate::build::{Build, BuildError, Cache, GitError, Repository};
+use attn_gate::build::{Build, BuildError, CONFIGURATION, Cache, Cargo, GitError, Repository};
+use attn_gate::config::Target;
 
 /// A repository in a folder of its own.
 struct Repo(tempfile::TempDir);
@@ -53,8 +54,8 @@ impl Copy {
 }
 
 impl Build for Copy {
-    fn key(&self) -> String {
-        self.key.into()
+    fn key(&self, _: &Path) -> Result<String, BuildError> {
+        Ok(self.key.into())
     }
 
     fn build(&self, source: &Path, target: &Path, log: &Path) -> Result<PathBuf, BuildError> {
@@ -124,6 +125,10 @@ fn what_a_crash_left_does_not_matter() {
     fs::write(folder.path().join("index.lock"), "").unwrap();
     fs::write(folder.path().join("programs/part"), "half").unwrap();
     fs::write(folder.path().join("source/main.txt"), "half").unwrap();
+    // Of another revision, whose export was killed before it wrote its index.
+    fs::create_dir_all(folder.path().join("source/src/bin")).unwrap();
+    fs::write(folder.path().join("source/src/bin/other.rs"), "").unwrap();
+    fs::write(folder.path().join("source/build.rs"), "").unwrap();
     let built = cache.program(&open, &open.commit(&second).unwrap(), &build).unwrap();
     assert_eq!(read(&built.program), "two [\"main.txt\"]");
 }
@@ -184,4 +189,79 @@ fn the_default_base_is_where_head_left_main() {
     lonely.commit(&[("main.txt", "one")]);
     lonely.git(&["branch", "-m", "trunk"]);
     assert!(matches!(lonely.open().default_base(), Err(GitError::NoBase)));
+}
+
+#[test]
+fn submodules_are_refused_and_sparse_checkouts_are_built_whole() {
+    let repo = Repo::new();
+    let whole = repo.commit(&[("main.txt", "one"), ("other.txt", "")]);
+    repo.git(&["sparse-checkout", "set", "--no-cone", "/main.txt"]);
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, open, build) = (Cache::open(folder.path()).unwrap(), repo.open(), Copy::new("k"));
+    let built = cache.program(&open, &open.commit(&whole).unwrap(), &build).unwrap();
+    assert_eq!(read(&built.program), "one [\"main.txt\", \"other.txt\"]");
+    repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{whole},vendored")]);
+    repo.git(&["commit", "--quiet", "-m", "a submodule"]);
+    let error =
+        cache.program(&open, &open.commit("HEAD").unwrap(), &build).unwrap_err().to_string();
+    assert!(
+        error.contains("has the submodule vendored, which the gate does not export"),
+        "{error}"
+    );
+}
+
+#[test]
+fn changes_of_how_cargo_builds_are_found() {
+    let repo = Repo::new();
+    let first = repo.commit(&[("main.txt", "one")]);
+    let second = repo.commit(&[("rust-toolchain.toml", "[toolchain]\nchannel = 'stable'\n")]);
+    let open = repo.open();
+    let [first, second] = [first, second].map(|commit| open.commit(&commit).unwrap());
+    let differing = |a, b| open.differing(a, b, &CONFIGURATION).unwrap();
+    assert_eq!(differing(&first, &second), ["rust-toolchain.toml"]);
+    assert_eq!(differing(&second, &second), [""; 0]);
+}
+
+/// A package without dependencies whose program prints `text`.
+fn package(repo: &Repo, text: &str, more: &[(&str, &str)]) -> String {
+    for folder in ["src", ".cargo"] {
+        fs::create_dir_all(repo.0.path().join(folder)).unwrap();
+    }
+    let manifest = "[package]\nname = 'tiny'\nversion = '0.1.0'\nedition = '2024'\n[workspace]\n";
+    let lock = "version = 4\n\n[[package]]\nname = \"tiny\"\nversion = \"0.1.0\"\n";
+    let main = format!("fn main() {{ println!(\"{text}\"); }}\n");
+    let files = [("Cargo.toml", manifest), ("Cargo.lock", lock), ("src/main.rs", &main)];
+    repo.commit(&[&files[..], more].concat())
+}
+
+/// What the program says that is built of `revision`.
+fn says(cache: &Cache, open: &Repository, revision: &str) -> String {
+    let target = Target { package: "tiny".into(), bin: "tiny".into(), features: Vec::new() };
+    let cargo = Cargo::new(target, open.root()).unwrap();
+    let built = cache.program(open, &open.commit(revision).unwrap(), &cargo).unwrap();
+    let output = Command::new(&built.program).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_target_in_the_configuration_does_not_make_an_old_program_the_new_one() {
+    let repo = Repo::new();
+    let base = package(&repo, "base", &[]);
+    let elsewhere = "[build]\ntarget = 'wasm32-unknown-unknown'\ntarget-dir = 'elsewhere'\n";
+    let head = package(&repo, "head", &[(".cargo/config.toml", elsewhere)]);
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, open) = (Cache::open(folder.path()).unwrap(), repo.open());
+    assert_eq!([&base, &head].map(|commit| says(&cache, &open, commit)), ["base\n", "head\n"]);
+}
+
+#[test]
+fn a_binary_that_is_not_there_is_an_error() {
+    let repo = Repo::new();
+    package(&repo, "base", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, open) = (Cache::open(folder.path()).unwrap(), repo.open());
+    let target = Target { package: "tiny".into(), bin: "other".into(), features: Vec::new() };
+    let cargo = Cargo::new(target, open.root()).unwrap();
+    let error = cache.program(&open, &open.commit("HEAD").unwrap(), &cargo).unwrap_err();
+    assert!(error.to_string().contains("no bin target named `other`"), "{error}");
 }

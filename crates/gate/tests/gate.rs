@@ -191,6 +191,7 @@ impl Bench {
             seed: 1,
             planted: Vec::new(),
             measure_identical: false,
+            notes: Vec::new(),
         };
         gate(&request, &mut Quiet).map(|(gate, _)| gate)
     }

@@ -306,6 +306,7 @@ impl Gated {
             seed,
             planted: Vec::new(),
             measure_identical: true,
+            notes: Vec::new(),
         };
         Ok(gate(&request, &mut Quiet)?.0.cases)
     }

@@ -74,7 +74,7 @@ struct ProgramArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "base", requires = "head_bin")]
     base_bin: Option<PathBuf>,
     /// Gate this program instead of building HEAD
-    #[arg(long, value_name = "FILE", requires = "base_bin")]
+    #[arg(long, value_name = "FILE", conflicts_with = "base", requires = "base_bin")]
     head_bin: Option<PathBuf>,
     /// Folder for sources, builds and programs, outside of the repository [default: attn-gate in the
     /// user's cache folder]

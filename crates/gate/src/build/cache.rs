@@ -43,11 +43,13 @@ impl Cache {
         commit: &Commit,
         build: &dyn Build,
     ) -> Result<Built, BuildError> {
-        let program = self.folder.join("programs").join(name(repository, commit, build));
         // Two gates at once build one after the other; the lock ends with the process, however it ends.
         let lock = self.folder.join("lock");
         let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
         let _locked = locked.map_err(io_error(&lock))?;
+        let source = self.export(repository, commit)?;
+        let name = name(repository, commit, &build.key(&source)?);
+        let program = self.folder.join("programs").join(name);
         let cached = program.exists();
         if cached {
             let now = SystemTime::now();
@@ -55,27 +57,26 @@ impl Cache {
                 File::options().append(true).open(&program).and_then(|f| f.set_modified(now));
             touch.map_err(io_error(&program))?;
         } else {
-            self.make(repository, commit, build, &program)?;
+            self.make(&source, build, &program)?;
         }
         self.prune();
         Ok(Built { program, cached })
     }
 
-    fn make(
-        &self,
-        repository: &Repository,
-        commit: &Commit,
-        build: &dyn Build,
-        program: &Path,
-    ) -> Result<(), BuildError> {
-        let [source, target] = ["source", "target"].map(|name| self.folder.join(name));
-        for folder in [&source, &target] {
-            fs::create_dir_all(folder).map_err(io_error(folder))?;
-        }
+    /// The folder with the files of `commit`.
+    fn export(&self, repository: &Repository, commit: &Commit) -> Result<PathBuf, BuildError> {
+        let source = self.folder.join("source");
+        fs::create_dir_all(&source).map_err(io_error(&source))?;
         // Half an index is one that a crash left: git would refuse it for ever.
         let _ = fs::remove_file(self.folder.join("index.lock"));
         repository.export(commit, &source, &self.folder.join("index"))?;
-        let built = build.build(&source, &target, &self.folder.join("build.log"))?;
+        Ok(source)
+    }
+
+    fn make(&self, source: &Path, build: &dyn Build, program: &Path) -> Result<(), BuildError> {
+        let target = self.folder.join("target");
+        fs::create_dir_all(&target).map_err(io_error(&target))?;
+        let built = build.build(source, &target, &self.folder.join("build.log"))?;
         // Whole or not at all.
         let part = self.folder.join("programs").join("part");
         fs::copy(&built, &part).map_err(io_error(&built))?;
@@ -96,9 +97,9 @@ impl Cache {
     }
 }
 
-/// Revision, toolchain and flags; and the repository, as a cache may be shared.
-fn name(repository: &Repository, commit: &Commit, build: &dyn Build) -> String {
-    let key = format!("{} {} {}", repository.root().display(), commit.hash(), build.key());
+/// Revision, and everything else that the program depends on; and the repository, as a cache may be shared.
+fn name(repository: &Repository, commit: &Commit, key: &str) -> String {
+    let key = format!("{} {} {key}", repository.root().display(), commit.hash());
     let digest = Sha256::digest(key.as_bytes());
     format!("{}-{}", commit.short(), hex(&digest[..6]))
 }

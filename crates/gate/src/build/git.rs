@@ -29,6 +29,19 @@ impl Commit {
 /// Why git has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
+    /// The command is not there.
+    #[error("git is not on PATH: install it, or name two programs with --base-bin and --head-bin")]
+    NoGit,
+    /// Files of other repositories would be missing.
+    #[error(
+        "{commit} has the submodule {path}, which the gate does not export: name two programs with --base-bin and --head-bin"
+    )]
+    Submodule {
+        /// The revision.
+        commit: String,
+        /// Its first submodule.
+        path: String,
+    },
     /// Not inside a checkout.
     #[error("{}: not inside a git checkout", .0.display())]
     NoRepository(PathBuf),
@@ -74,7 +87,10 @@ impl Repository {
     /// The repository whose checkout holds `folder`.
     pub fn open(folder: &Path) -> Result<Self, GitError> {
         let ask = |what| git(Command::new("git").arg("-C").arg(folder).args(["rev-parse", what]));
-        let root = ask("--show-toplevel").map_err(|_| GitError::NoRepository(folder.into()))?;
+        let root = ask("--show-toplevel").map_err(|error| match error {
+            GitError::Failed { .. } => GitError::NoRepository(folder.into()),
+            error => error,
+        })?;
         let git_dir = ask("--absolute-git-dir")?;
         Ok(Repository { root: root.into(), git_dir: git_dir.into() })
     }
@@ -132,7 +148,18 @@ impl Repository {
         self.git(&["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == "true")
     }
 
-    /// Makes the tracked files of `source` those of `commit`, with an index of its own. Files that are the
+    /// The files below `paths` in which `base` and `head` differ.
+    pub fn differing(
+        &self,
+        base: &Commit,
+        head: &Commit,
+        paths: &[&str],
+    ) -> Result<Vec<String>, GitError> {
+        let revisions = ["diff", "--name-only", base.hash(), head.hash(), "--"];
+        Ok(self.git(&[&revisions[..], paths].concat())?.lines().map(String::from).collect())
+    }
+
+    /// Makes `source` hold the files of `commit` and nothing else, with an index of its own. Files that are the
     /// same keep their time, so that cargo builds only what differs.
     pub(super) fn export(
         &self,
@@ -140,8 +167,16 @@ impl Repository {
         source: &Path,
         index: &Path,
     ) -> Result<(), GitError> {
+        const SUBMODULE: &str = "160000 ";
+        let tree = self.git(&["ls-tree", "-r", commit.hash()])?;
+        if let Some(line) = tree.lines().find(|line| line.starts_with(SUBMODULE)) {
+            let path = line.split('\t').nth(1).unwrap_or_default().into();
+            return Err(GitError::Submodule { commit: commit.short().into(), path });
+        }
         let run = |args: &[&str]| {
             let mut command = Command::new("git");
+            // The checkout may leave files out; a build needs all.
+            command.args(["-c", "core.sparseCheckout=false"]);
             command.arg("--git-dir").arg(&self.git_dir).arg("--work-tree").arg(source);
             command.args(args).current_dir(source).env("GIT_INDEX_FILE", index);
             git(&mut command)
@@ -149,6 +184,8 @@ impl Repository {
         run(&["read-tree", "--reset", "-u", commit.hash()])?;
         // What a crash left half written, or somebody changed, is written again.
         run(&["checkout-index", "--all", "--force", "--quiet"])?;
+        // Files that an export wrote which was killed before its index: cargo takes `build.rs` and `src/bin` by their names.
+        run(&["clean", "-ffdxq"])?;
         Ok(())
     }
 }
@@ -162,10 +199,13 @@ fn git(command: &mut Command) -> Result<String, GitError> {
     let args = command.get_args().map(|arg| arg.to_string_lossy().into_owned());
     let args = args.collect::<Vec<_>>().join(" ");
     let failed = |message: String| GitError::Failed { command: args.clone(), message };
-    let output = command.output().map_err(|error| failed(error.to_string()))?;
+    let output = command.output().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => GitError::NoGit,
+        _ => failed(error.to_string()),
+    })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_string());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(failed(said.lines().next().unwrap_or("failed").to_string()))
+    let message = String::from_utf8_lossy(&output.stderr);
+    Err(failed(message.lines().next().unwrap_or("failed").to_string()))
 }

@@ -9,13 +9,13 @@ const MOST: usize = 10;
 /// One line for each case that fails or is inconclusive, worst first; the last of ten stands for all
 /// that are left.
 pub fn annotations(gate: &Gate) -> Vec<String> {
-    let told: Vec<&CaseResult> =
+    let cases: Vec<&CaseResult> =
         worst_first(gate).into_iter().filter(|case| kind(case.verdict).is_some()).collect();
-    let shown = if told.len() > MOST { MOST - 1 } else { told.len() };
-    let mut lines: Vec<String> = told[..shown].iter().filter_map(|case| line(case)).collect();
-    if told.len() > shown {
-        let left = told.len() - shown;
-        lines.push(format!("::error title=attn gate::{left} more, see gate.md"));
+    let shown = if cases.len() > MOST { MOST - 1 } else { cases.len() };
+    let (shown, left) = cases.split_at(shown);
+    let mut lines: Vec<String> = shown.iter().filter_map(|case| line(case)).collect();
+    if let Some(kind) = left.first().and_then(|worst| kind(worst.verdict)) {
+        lines.push(format!("::{kind} title=attn gate::{} more, see gate.md", left.len()));
     }
     lines
 }

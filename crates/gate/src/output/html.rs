@@ -3,7 +3,7 @@
 use attn_report::charts::Figure;
 use attn_report::escape as xml;
 
-use super::{remarks, table, versus, worst_first};
+use super::{alpha, remarks, table, versus, worst_first};
 use crate::result::Gate;
 
 const STYLE: &str = "\
@@ -31,7 +31,7 @@ pub fn html(gate: &Gate, forest: Option<&Figure>) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
          <style>{STYLE}</style></head>\n<body>\n<h1>{title}</h1>\n<p>{versus}</p>\n\
          <p class=\"muted\">{started}, {seconds:.0} s, {cpu}, {cores} cores. A slowdown of {detect:.1} % is \
-         found with 95 %; a suite without a slowdown beyond {tolerate:.2} % fails with {alpha:.0} % at \
+         found with 95 %; a suite without a slowdown beyond {tolerate:.2} % fails with {alpha} % at \
          most.</p>\n<ul>\n{remarks}</ul>\n{figure}{table}</body>\n</html>\n",
         title = xml(&title),
         versus = xml(&versus(gate)),
@@ -41,6 +41,6 @@ pub fn html(gate: &Gate, forest: Option<&Figure>) -> String {
         cores = gate.machine.cores,
         detect = parameters.detect,
         tolerate = parameters.tolerate,
-        alpha = 100.0 * parameters.alpha,
+        alpha = alpha(parameters.alpha),
     )
 }

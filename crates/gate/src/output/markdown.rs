@@ -2,7 +2,7 @@
 
 use attn_report::table::escape_markdown as text;
 
-use super::{remarks, table, versus, worst_first};
+use super::{alpha, remarks, table, versus, worst_first};
 use crate::result::{CaseResult, Gate, Verdict};
 
 /// The first line of the comment: a workflow finds its comment by it, and replaces it.
@@ -26,10 +26,10 @@ pub fn markdown(gate: &Gate) -> String {
     }
     parts.push(format!(
         "\nA slowdown of {:.1} % is found with 95 %; a suite without a slowdown beyond {:.2} % fails with \
-         {:.0} % at most.",
+         {} % at most.",
         parameters.detect,
         parameters.tolerate,
-        100.0 * parameters.alpha
+        alpha(parameters.alpha)
     ));
     parts.extend(remarks(gate).iter().map(|remark| format!(" {}", text(remark))));
     parts.concat() + "\n"

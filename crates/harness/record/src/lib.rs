@@ -28,7 +28,7 @@ pub mod stats;
 
 pub use audit::{Audit, Doubt, Fresh, Rule, Seen};
 pub use build::Build;
-pub use code::code;
+pub use code::{REVISION_LEN, REVISION_MARK, code};
 pub use files::{
     HEAD, PARTIAL, RECORDS, ReadError, UNFINISHED, is_finished, read_finished, read_limits,
     read_map, read_partial, read_records, read_run,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use attn_bench::worker::Launcher;
-use attn_gate::build::{Cache, Cargo, Commit, GitError, Repository};
+use attn_gate::build::{CONFIGURATION, Cache, Cargo, Commit, GitError, Repository};
 use attn_gate::config::Target;
 use attn_gate::result::Side;
 use attn_gate::run::Program;
@@ -19,10 +19,13 @@ use crate::registry;
 /// The longest wait for one answer of a worker.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Base and HEAD.
-pub(super) fn programs(args: &ProgramArgs, target: &Target) -> Result<[Program; 2], Failure> {
+/// Base and HEAD, and what is to be said of how they were built.
+pub(super) fn programs(
+    args: &ProgramArgs,
+    target: &Target,
+) -> Result<([Program; 2], Vec<String>), Failure> {
     if let (Some(base), Some(head)) = (&args.base_bin, &args.head_bin) {
-        return Ok([given(base)?, given(head)?]);
+        return Ok(([given(base)?, given(head)?], Vec::new()));
     }
     let repository = Repository::open(Path::new(".")).map_err(failure)?;
     repository.must_be_clean().map_err(failure)?;
@@ -53,7 +56,14 @@ pub(super) fn programs(args: &ProgramArgs, target: &Target) -> Result<[Program; 
             .with_context(|| format!("{name} {}", commit.short()))?;
         Ok(program(&built.program, commit.short().into()))
     };
-    Ok([build("base", &base)?, build("HEAD", &head)?])
+    let programs = [build("base", &base)?, build("HEAD", &head)?];
+    let changed = repository.differing(&base, &head, &CONFIGURATION).map_err(failure)?;
+    let note = |file: String| {
+        format!(
+            "HEAD changes {file}: the gate builds both programs with the same rustflags and target, whatever it says of them"
+        )
+    };
+    Ok((programs, changed.into_iter().map(note).collect()))
 }
 
 /// A changed checkout and an unknown revision are the user's; all else is the environment's.
@@ -85,12 +95,13 @@ fn program(path: &Path, name: String) -> Program {
     Program { start, side: Side { name, code: code(path) } }
 }
 
-/// `--cache`, or `attn-gate` in the user's cache folder, or in the system's temporary folder.
+/// `--cache`, or `attn-gate` in the user's cache folder. Programs are run from there, so it is no folder that others could make first.
 fn cache_folder(args: &ProgramArgs) -> Result<PathBuf, Failure> {
-    let folder = args.cache.clone().unwrap_or_else(|| {
-        let user = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        user.or_else(home).unwrap_or_else(env::temp_dir).join("attn-gate")
-    });
+    let user = || env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let default = || user().or_else(home).map(|folder| folder.join("attn-gate"));
+    let folder = args.cache.clone().or_else(default);
+    let missing = "neither XDG_CACHE_HOME nor HOME says where programs may be kept: name a folder of your own with --cache DIR";
+    let folder = folder.ok_or_else(|| Failure::usage(anyhow!(missing)))?;
     Ok(std::path::absolute(&folder).with_context(|| folder.display().to_string())?)
 }

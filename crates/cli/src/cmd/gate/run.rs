@@ -20,7 +20,8 @@ use crate::{registry, session};
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let config = config(args)?;
     let suite = session::suite(&CaseArgs { case: None, dtype: None, cases: None })?;
-    let [base, head] = programs(&args.programs, &config.build)?;
+    output::probe(&args.out)?;
+    let ([base, head], notes) = programs(&args.programs, &config.build)?;
     session::listen_for_interrupts();
     let _measuring = session::announce_measuring();
     let machine = machine::detect();
@@ -38,6 +39,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         seed: args.seed.unwrap_or_else(super::seed),
         planted: args.plant.clone(),
         measure_identical: args.measure_identical || !args.plant.is_empty(),
+        notes,
     };
     let mut progress = Progress::new();
     let outcome = gate(&request, &mut progress);
