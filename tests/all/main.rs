@@ -2,6 +2,7 @@
 
 mod architecture;
 mod conformance;
+mod formats;
 mod golden;
 mod hostile;
 mod layer;

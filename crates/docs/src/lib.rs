@@ -10,6 +10,9 @@ pub mod bias {}
 #[doc = include_str!("../VARIANTS.md")]
 pub mod variants {}
 
+#[doc = include_str!("../FORMATS.md")]
+pub mod formats {}
+
 #[doc = include_str!("../GLOSSARY.md")]
 pub mod glossary {}
 

@@ -18,7 +18,7 @@ mod cargo;
 mod git;
 
 pub use cache::{Built, Cache};
-pub use cargo::{CONFIGURATION, Cargo};
+pub use cargo::{CONFIGURATION, Cargo, Environment};
 pub use git::{Commit, GitError, Repository};
 
 use std::path::{Path, PathBuf};

@@ -96,7 +96,7 @@ impl std::fmt::Display for Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// The machine code is the same.
+    /// Both are the same program.
     Identical,
     /// The screen's bound lies under what must be detected.
     Screened,
@@ -178,7 +178,7 @@ pub struct CaseResult {
 pub struct Side {
     /// Commit, or the path of a program that was given.
     pub name: String,
-    /// SHA-256 of its machine code and constants; `null` where they cannot be read.
+    /// [`code`](attn_record::code()) of it; `null` where it cannot be read.
     pub code: Option<String>,
 }
 

@@ -52,7 +52,7 @@ pub struct Request<'a> {
     pub seed: u64,
     /// Slowdowns that HEAD is given on purpose: cells whose id contains the text, as shares.
     pub planted: Vec<(String, f64)>,
-    /// Compare times even if the machine code is the same.
+    /// Compare times even if both are the same program.
     pub measure_identical: bool,
     /// What else the result is to say.
     pub notes: Vec<String>,
@@ -275,7 +275,7 @@ fn check(
         if !pending.in_base {
             pending.set(Verdict::New, Reason::NotInBase, "right; base does not have it");
         } else if identical {
-            pending.set(Verdict::Pass, Reason::Identical, "the machine code is that of base");
+            pending.set(Verdict::Pass, Reason::Identical, "the same program as base");
         } else {
             against_base(request, pending, fixture, &head);
         }

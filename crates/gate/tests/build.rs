@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use attn_gate::build::{Build, BuildError, CONFIGURATION, Cache, Cargo, GitError, Repository};
+use attn_gate::build::{
+    Build, BuildError, CONFIGURATION, Cache, Cargo, Environment, GitError, Repository,
+};
 use attn_gate::config::Target;
 
 /// A repository in a folder of its own.
@@ -237,7 +239,7 @@ fn package(repo: &Repo, text: &str, more: &[(&str, &str)]) -> String {
 /// What the program says that is built of `revision`.
 fn says(cache: &Cache, open: &Repository, revision: &str) -> String {
     let target = Target { package: "tiny".into(), bin: "tiny".into(), features: Vec::new() };
-    let cargo = Cargo::new(target, open.root()).unwrap();
+    let cargo = Cargo::new(target, open.root(), Environment::default()).unwrap();
     let built = cache.program(open, &open.commit(revision).unwrap(), &cargo).unwrap();
     let output = Command::new(&built.program).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
@@ -261,7 +263,7 @@ fn a_binary_that_is_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let (cache, open) = (Cache::open(folder.path()).unwrap(), repo.open());
     let target = Target { package: "tiny".into(), bin: "other".into(), features: Vec::new() };
-    let cargo = Cargo::new(target, open.root()).unwrap();
+    let cargo = Cargo::new(target, open.root(), Environment::default()).unwrap();
     let error = cache.program(&open, &open.commit("HEAD").unwrap(), &cargo).unwrap_err();
     assert!(error.to_string().contains("no bin target named `other`"), "{error}");
 }

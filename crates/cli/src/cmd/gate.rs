@@ -57,7 +57,7 @@ struct RunArgs {
     /// Of the coins that decide who comes first
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Compare times even if the machine code is the same
+    /// Compare times even if both are the same program
     #[arg(long)]
     measure_identical: bool,
     #[command(flatten)]

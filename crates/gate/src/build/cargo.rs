@@ -1,6 +1,6 @@
 //! Builds with cargo.
 
-use std::env;
+use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,16 @@ pub struct Cargo {
     target: Target,
     /// `x86_64-unknown-linux-gnu`.
     host: String,
+    environment: Environment,
+}
+
+/// What a build depends on beside files of the checkout.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// The variables of this process.
+    pub variables: Vec<(OsString, OsString)>,
+    /// The folder with the user's configuration of cargo: `CARGO_HOME`.
+    pub cargo_home: Option<PathBuf>,
 }
 
 /// The instruction set of `.cargo/config.toml`.
@@ -42,10 +52,14 @@ const OWN: [&str; 6] = [
 
 impl Cargo {
     /// For `target`, with the compiler that is found from `folder`.
-    pub fn new(target: Target, folder: &Path) -> Result<Self, BuildError> {
+    pub fn new(
+        target: Target,
+        folder: &Path,
+        environment: Environment,
+    ) -> Result<Self, BuildError> {
         let version = version("rustc", folder)?;
         let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-        Ok(Cargo { target, host: host.unwrap_or_default().into() })
+        Ok(Cargo { target, host: host.unwrap_or_default().into(), environment })
     }
 
     fn flags(source: &Path) -> Vec<String> {
@@ -81,13 +95,14 @@ impl Build for Cargo {
     fn key(&self, source: &Path) -> Result<String, BuildError> {
         let flags = Self::flags(Path::new("source"));
         let [rustc, cargo] = [version("rustc", source)?, version("cargo", source)?];
-        let (variables, files) = (variables(env::vars_os()), configuration(source));
+        let variables = variables(&self.environment.variables);
+        let files = configuration(source, self.environment.cargo_home.as_deref());
         Ok(format!("{:?} {flags:?} {rustc} {cargo} {variables:?} {files:?}", self.target))
     }
 
     fn build(&self, source: &Path, target: &Path, log: &Path) -> Result<PathBuf, BuildError> {
         // What an earlier revision left must not be taken for this one's.
-        let file = format!("{}{}", self.target.bin, env::consts::EXE_SUFFIX);
+        let file = format!("{}{}", self.target.bin, EXE_SUFFIX);
         let old = target.join(&self.host).join("release").join(file);
         if old.exists() {
             fs::remove_file(&old).map_err(io_error(&old))?;
@@ -114,23 +129,21 @@ fn version(program: &str, folder: &Path) -> Result<String, BuildError> {
 }
 
 /// Those of `all` that change what is built, sorted.
-fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
+fn variables(all: &[(OsString, OsString)]) -> Vec<&(OsString, OsString)> {
     let begins = |name: &OsString, with: &[&str]| {
         let name = name.to_string_lossy();
         with.iter().any(|beginning| name.starts_with(beginning))
     };
     let counts = |name: &OsString| begins(name, &VARIABLES) && !begins(name, &OWN);
-    let mut found: Vec<_> = all.filter(|(name, _)| counts(name)).collect();
+    let mut found: Vec<_> = all.iter().filter(|(name, _)| counts(name)).collect();
     found.sort();
     found
 }
 
 /// The configuration files that cargo reads for `source`, but those in it, with what they say.
-fn configuration(source: &Path) -> Vec<(PathBuf, String)> {
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+fn configuration(source: &Path, cargo_home: Option<&Path>) -> Vec<(PathBuf, String)> {
     let parents = source.ancestors().skip(1).map(|folder| folder.join(".cargo"));
-    let folders = parents.chain(home);
+    let folders = parents.chain(cargo_home.map(PathBuf::from));
     let files = folders.flat_map(|folder| ["config.toml", "config"].map(|name| folder.join(name)));
     files.filter_map(|file| Some((file.clone(), fs::read_to_string(file).ok()?))).collect()
 }
@@ -173,7 +186,11 @@ mod tests {
 
     #[test]
     fn the_flags_are_explicit_and_name_no_path() {
-        let cargo = Cargo { target: Target::default(), host: "x-y".into() };
+        let cargo = Cargo {
+            target: Target::default(),
+            host: "x-y".into(),
+            environment: Environment::default(),
+        };
         let command = cargo.command(Path::new("/a/b"), Path::new("/t"));
         let flags = command.get_envs().find(|(name, _)| *name == "CARGO_ENCODED_RUSTFLAGS");
         let flags = flags.unwrap().1.unwrap().to_str().unwrap();
@@ -183,7 +200,7 @@ mod tests {
 
     #[test]
     fn variables_that_change_a_build_are_part_of_the_key() {
-        let pair = |(name, value): (&str, &str)| (name.into(), value.into());
+        let pair = |(name, value): (&str, &str)| (OsString::from(name), OsString::from(value));
         let all = [
             ("RUSTC_WRAPPER", "sccache"),
             ("PATH", "/bin"),
@@ -191,9 +208,8 @@ mod tests {
             ("CARGO_PKG_NAME", "attn-gate"),
             ("CARGO_PROFILE_RELEASE_LTO", "fat"),
         ];
-        let found = variables(all.into_iter().map(pair));
-        let expected = [("CARGO_PROFILE_RELEASE_LTO", "fat"), ("RUSTC_WRAPPER", "sccache")];
-        assert_eq!(found, expected.map(pair));
+        let all = all.map(pair);
+        assert_eq!(variables(&all), [&all[4], &all[0]]);
     }
 
     #[test]

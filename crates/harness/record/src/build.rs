@@ -22,7 +22,7 @@ pub struct Build {
     /// Whether the files that it was built from were other than those of that commit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dirty: bool,
-    /// SHA-256 of its machine code and constants: [`code`](crate::code()) of the program that ran; absent where the
+    /// SHA-256 of its machine code, constants and initial values: [`code`](crate::code()) of the program that ran; absent where the
     /// system or the format does not let a program read itself, and in records of programs that did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,

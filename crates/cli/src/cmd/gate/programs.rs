@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use attn_bench::worker::Launcher;
-use attn_gate::build::{CONFIGURATION, Cache, Cargo, Commit, GitError, Repository};
+use attn_gate::build::{CONFIGURATION, Cache, Cargo, Commit, Environment, GitError, Repository};
 use attn_gate::config::Target;
 use attn_gate::result::Side;
 use attn_gate::run::Program;
@@ -44,7 +44,7 @@ pub(super) fn programs(
         )));
     }
     let cache = Cache::open(&folder)?;
-    let cargo = Cargo::new(target.clone(), repository.root())?;
+    let cargo = Cargo::new(target.clone(), repository.root(), environment())?;
     let build = |name: &str, commit: &Commit| -> Result<Program, Failure> {
         eprintln!(
             "{name} is {}: building unless that is done, in {}",
@@ -93,6 +93,13 @@ fn program(path: &Path, name: String) -> Program {
         timeout: TIMEOUT,
     };
     Program { start, side: Side { name, code: code(path) } }
+}
+
+/// What cargo reads beside the checkout.
+fn environment() -> Environment {
+    let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".cargo"));
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home);
+    Environment { variables: env::vars_os().collect(), cargo_home }
 }
 
 /// `--cache`, or `attn-gate` in the user's cache folder. Programs are run from there, so it is no folder that others could make first.
