@@ -165,7 +165,9 @@ fn worst_first(gate: &Gate) -> Vec<&CaseResult> {
 fn remarks(gate: &Gate) -> Vec<String> {
     let mut lines = Vec::new();
     if gate.identical {
-        lines.push("HEAD is the same program as base, but for comments: nothing had to be timed.".into());
+        lines.push(
+            "HEAD is the same program as base, but for comments: nothing had to be timed.".into(),
+        );
     }
     if let Some(control) = &gate.control {
         let differs =

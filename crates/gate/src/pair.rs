@@ -144,24 +144,36 @@ pub fn replicate<A: Arm>(
 ) -> Result<Replicate, A::Error> {
     let [fewest, most] = shape.blocks;
     let mut blocks = Vec::with_capacity(most);
-    let mut moments = [0; FRESH].map(|_| coin.next_u64() as usize % fewest.max(1));
-    moments.sort_unstable();
+    // Of the longest replicate: those that a shorter one does not reach come at its end.
+    let moments = [0; FRESH].map(|_| coin.next_u64() as usize % most.max(1));
     let (mut spent_ns, planned_ns) = (0.0, 4.0 * most as f64 * SLOT_NS);
     loop {
-        for _ in moments.iter().filter(|&&moment| moment == blocks.len()) {
-            base.fresh()?;
-            head.fresh()?;
-        }
+        fresh(base, head, &moments, |moment| moment == blocks.len())?;
         let block = block(base, head, shape, coin.next_u64() & 1 == 1)?;
         spent_ns += block.ns(shape.calls);
         blocks.push(block);
         let sharp = blocks.len() >= fewest && condense(&blocks).1 <= SHARP;
         if blocks.len() >= most || sharp || spent_ns > LATE * planned_ns {
+            fresh(base, head, &moments, |moment| moment >= blocks.len())?;
             let (ln_ratio, error, left_out) = condense(&blocks);
             let calls = [shape.calls, shape.planted];
             return Ok(Replicate { calls, ln_ratio, error, left_out, blocks });
         }
     }
+}
+
+/// Both compute on other inputs at those of the `moments` that are `due`.
+fn fresh<A: Arm>(
+    base: &mut A,
+    head: &mut A,
+    moments: &[usize],
+    due: impl Fn(usize) -> bool,
+) -> Result<(), A::Error> {
+    for _ in moments.iter().filter(|&&moment| due(moment)) {
+        base.fresh()?;
+        head.fresh()?;
+    }
+    Ok(())
 }
 
 fn block<A: Arm>(

@@ -33,6 +33,12 @@ impl Step {
         self.ns
     }
 
+    /// Nanoseconds of a clock without those that others had of the processor.
+    pub(super) fn own_ns(&self) -> u64 {
+        let waited_ns = self.waited_ns.filter(|_| !usage::has_children()).unwrap_or(0);
+        self.ns.saturating_sub(waited_ns)
+    }
+
     /// The longer of two.
     pub(super) fn longer(self, other: Step) -> Step {
         if other.ns > self.ns { other } else { self }

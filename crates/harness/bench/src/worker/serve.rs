@@ -248,17 +248,16 @@ impl Cell<'_> {
     fn finish(&mut self) -> Result<Answer, AnyError> {
         let used = self.loaded.0.zip(usage::processor());
         let children = usage::children();
-        let start = Instant::now();
-        let out = self.plan.store()?;
-        let store_ns = nanos(start.elapsed());
-        let stored = self.results.store(&out, None)?;
+        self.out.poison_again();
+        let store_ns = self.plan.time_store(&mut self.out)?;
+        let stored = self.results.store(&self.out, None)?;
         let used = used.map(|(before, now)| now.saturating_sub(before));
         // No call was made alone.
         let single_ns = Some(self.audit.single_ns).filter(|&ns| ns < u64::MAX).unwrap_or(0);
         let audit = Audit {
             single_ns,
             first_call_ns: self.plan.first_call_ns(),
-            copy_ns: copy_ns(&self.problem, &out),
+            copy_ns: copy_ns(&self.problem, &self.out),
             fault_ns: fault_ns(),
             store_ns,
             processor_ns: used.map_or(0, nanos),

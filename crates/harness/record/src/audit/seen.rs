@@ -16,6 +16,8 @@ const ENOUGH: usize = 10;
 const FEW: f64 = 1.3;
 /// and where the inputs are others altogether, with which a kernel may have more to do.
 const ROTATED: f64 = 1.4;
+/// Calls before a first one say what it may take if they take this much of the usual time at most.
+const SIMILAR: f64 = 1.1;
 /// New pages may take this share of `load` or of a first call, at most,
 const PAGED: f64 = 0.3;
 /// and each of them so many nanoseconds.
@@ -74,7 +76,7 @@ impl Seen<'_> {
     /// ```text
     /// linearity       a call alone, where samples are of many <= 1.5 t + 1 us
     /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 1 us; t may be that of calls just before: then the
-    ///                 median counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
+    ///                 median counts, over those with calls before of <= 1.1 t if there are any; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + min(c, 0.15 t) + 60 us
     ///                 without what others had of the processor and what new pages take, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result <= 4 c + 8 max(0, c - 500 us) + 0.1 t + 10 us
@@ -193,12 +195,20 @@ impl<'a> Evidence<'a> {
     }
 
     /// Of `fresh`, the least of the times that `of` reads; or, if that is less, what they take beyond `times` the calls just before
-    /// them: what slows the machine down for a while slows down both.
+    /// them, of those before which calls took no longer than usual if there are any: what slows the machine down for a while slows down
+    /// both.
     fn shortest(&self, times: f64, fresh: &[&Fresh], of: impl Fn([f64; 3]) -> f64) -> f64 {
         let read = |fresh: &Fresh| of(self.reading.times(fresh));
-        let beside = fresh.iter().filter(|fresh| fresh.before_ns > 0);
-        let beyond = beside.map(|fresh| read(fresh) - times * fresh.before_ns as f64);
-        let beyond = stats::median(&beyond.collect::<Vec<_>>());
+        // Nor do calls that are much slower than what is shown: a kernel may compute around first calls, and else not.
+        let before = |most: f64| {
+            let seen = move |fresh: &&&Fresh| {
+                fresh.before_ns > 0 && fresh.before_ns as f64 <= most * self.seen.call_ns
+            };
+            let beyond = fresh.iter().filter(seen);
+            let beyond = beyond.map(|fresh| read(fresh) - times * fresh.before_ns as f64);
+            stats::median(&beyond.collect::<Vec<_>>())
+        };
+        let beyond = before(SIMILAR).or_else(|| before(f64::INFINITY));
         let beside = beyond.map(|beyond| times * self.seen.call_ns + beyond);
         fresh.iter().map(|fresh| read(fresh)).chain(beside).reduce(f64::min).unwrap_or(0.0)
     }

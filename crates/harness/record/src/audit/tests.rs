@@ -132,6 +132,21 @@ fn calls_just_before_say_what_a_first_call_may_take() {
 }
 
 #[test]
+fn calls_before_that_are_not_what_is_shown_excuse_nothing() {
+    // It computes for a while after each load, and else only now and then: most of the calls before were honest ones.
+    let mut audit = honest();
+    let both = |call_ns, before_ns| Fresh { call_ns, before_ns, ..Fresh::default() };
+    audit.fresh = vec![both(300_000, 300_000); 5];
+    assert_eq!(
+        doubt(std::slice::from_ref(&audit), 4),
+        None,
+        "a slow machine, for all that is known"
+    );
+    audit.fresh.push(both(300_000, 100_000));
+    assert_eq!(doubt(&[audit], 4).map(|doubt| doubt.rule), Some(Rule::Fresh));
+}
+
+#[test]
 fn what_others_take_from_the_processor_is_no_part_of_a_first_call() {
     let mut audit = honest();
     for fresh in &mut audit.fresh {
