@@ -8,6 +8,7 @@ use attn_bench::attn_case::AttnCase;
 use attn_bench::run::write_whole;
 use attn_bench::suite::Suite;
 use attn_record::{Outcome, Record};
+use sha2::{Digest as _, Sha256};
 
 use crate::exit::Failure;
 use crate::program::{program, quoted};
@@ -39,10 +40,15 @@ pub(crate) fn write_failures(suite: &Suite, records: &[Record]) -> Result<(), Fa
             source: Some(format!("case {id}, {}", record.inputs)),
         };
         let path = Path::new(FAILURES).join(file_name(id, backend, side));
-        fs::create_dir_all(FAILURES)?;
-        write_whole(&path, &file.to_bytes())?;
         let reason = record.reason.as_deref().unwrap_or_default();
         eprintln!("attn: {backend} on {id}: {reason}");
+        // The verdict stands without the file.
+        let written = fs::create_dir_all(FAILURES);
+        let written = written.and_then(|()| write_whole(&path, &file.to_bytes()));
+        if let Err(error) = written {
+            eprintln!("attn: {}: {error}: this failure has no file", path.display());
+            continue;
+        }
         let path = quoted(&path.to_string_lossy());
         eprintln!("  {} verify -b {} {path}", program(), quoted(backend));
     }
@@ -55,17 +61,29 @@ fn file_name(case: &str, backend: &str, side: Side) -> String {
         Side::A => "a",
         Side::B => "b",
     };
-    format!("{}@{}@inputs-{side}.safetensors", flat(case), flat(backend))
+    format!("{}@{}@inputs-{side}.safetensors", short(flat(case)), short(flat(backend)))
 }
 
-/// A path as one name, different for different paths: `.` for `/`, and every character but letters, digits and
-/// `-_=,+` as its bytes in hexadecimal.
+/// A name that two of fit into the 255 bytes that file systems allow: of a longer one the beginning, and a hash of all.
+fn short(name: String) -> String {
+    const LONGEST: usize = 100;
+    const KEPT: usize = 80;
+    if name.len() <= LONGEST {
+        return name;
+    }
+    let digest = Sha256::digest(name.as_bytes());
+    let digits = digest[..8].iter().map(|byte| format!("{byte:02x}"));
+    format!("{}+{}", &name[..KEPT], digits.collect::<String>())
+}
+
+/// A path as one name, different for different paths whatever a file system makes of capitals: `.` for `/`, and every character but
+/// small letters, digits and `-_=,+` as its bytes in hexadecimal.
 fn flat(path: &str) -> String {
     let mut name = String::new();
     for byte in path.bytes() {
         match byte {
             b'/' => name.push('.'),
-            _ if byte.is_ascii_alphanumeric() || b"-_=,+".contains(&byte) => {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'=' | b',' | b'+' => {
                 name.push(char::from(byte));
             }
             _ => {
@@ -84,12 +102,31 @@ mod tests {
     fn every_case_backend_and_side_has_a_file_of_its_own() {
         let name = file_name("semantics/masks/n=65", "flash/avx2", Side::B);
         assert_eq!(name, "semantics.masks.n=65@flash.avx2@inputs-b.safetensors");
-        let paths = ["a/b-c", "a-b/c", "a.b-c", "a/b/c", "a--b", "a%2Eb", "a/b@c", "a", "b@c", "ä"];
+        let long = "a/".repeat(200);
+        let (longer, other) = (format!("{long}b"), format!("{long}c"));
+        let paths = [
+            long.as_str(),
+            &longer,
+            &other,
+            "A",
+            "a/b-c",
+            "a-b/c",
+            "a.b-c",
+            "a/b/c",
+            "a--b",
+            "a%2Eb",
+            "a/b@c",
+            "a",
+            "b@c",
+            "ä",
+        ];
         let mut names = std::collections::BTreeSet::new();
         for case in paths {
             for backend in paths {
                 for side in [Side::A, Side::B] {
-                    assert!(names.insert(file_name(case, backend, side)), "{case} {backend}");
+                    let name = file_name(case, backend, side);
+                    assert!(name.len() < 255 && !name.contains('\0'), "{name}");
+                    assert!(names.insert(name.to_lowercase()), "{case} {backend}");
                 }
             }
         }

@@ -407,7 +407,7 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// The first Ctrl-C ends the run after the current cell, the second at once.
+/// The first Ctrl-C, SIGTERM or SIGHUP ends the run after the current cell, the second at once.
 pub(crate) fn listen_for_interrupts() {
     // A second session in the same process keeps the first handler.
     let _ = ctrlc::set_handler(|| {

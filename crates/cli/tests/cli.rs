@@ -61,6 +61,50 @@ fn a_misspelt_backend_is_named_with_the_nearest_ones() {
 }
 
 #[test]
+fn names_of_cases_are_printable_and_not_too_long() {
+    for name in ["\\u001b[2J", "a\\u0000b", &"x".repeat(1100)] {
+        let folder = case_folder(&format!(
+            "analysis = 'a'\n[[case]]\nname = \"{name}\"\nshape = {{ len = 8, dim = 8 }}\n"
+        ));
+        let output = attn(&["list", "--cases", folder.path().to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(3));
+        let message = text(&output.stderr);
+        assert!(
+            message.contains("expected a name of printable characters, 1000 bytes"),
+            "{message}"
+        );
+        assert!(message.trim_end().chars().all(|c| !c.is_control()) && message.len() < 400);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn arguments_that_are_not_unicode_end_no_command_in_a_panic() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let odd = folder.path().join(std::ffi::OsStr::from_bytes(b"odd-\xff"));
+    for args in [
+        &["run", "-c", "sweep/seq-len/full/n=64", "-b", "naive", "--threads", "1", "--out"][..],
+        &["merge", "--out"],
+        &["import-criterion"],
+        &["verify", "--json"],
+        &["report"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
+        let output = command.args(args).arg(&odd).current_dir(&folder).output().unwrap();
+        let (code, message) = (output.status.code(), String::from_utf8_lossy(&output.stderr));
+        assert!(matches!(code, Some(0..=3)), "{args:?}: {code:?} {message}");
+        assert!(!message.contains("panicked"), "{message}");
+    }
+}
+
+#[test]
+fn a_given_head_needs_a_given_base() {
+    let output = attn(&["gate", "--base", "HEAD", "--head-bin", "/bin/true"]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_misspelt_key_in_a_case_file_is_named_with_file_and_line() {
     let folder = case_folder("analysis = 'a'\n[[case]]\nname = 'x'\nshap = { len = 8, dim = 8 }\n");
     let output = attn(&["check", "--cases", folder.path().to_str().unwrap()]);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use attn_record::{Outcome, Record, UNFINISHED, read_limits, read_partial, read_records};
@@ -108,12 +108,11 @@ fn backends_that_do_not_return_cost_their_own_cells_alone() {
     assert_eq!(probes(&run), 2, "before the cells and after them");
 }
 
-#[test]
-fn a_killed_run_goes_on_without_measuring_anything_twice() {
-    let root = tempfile::tempdir().unwrap();
-    let (cases, out) = (cases(root.path()), root.path().join("out"));
+/// A run of twelve cells that writes below `root`, and of which some processes have ended.
+fn under_way(root: &Path) -> (Child, PathBuf) {
+    let (cases, out) = (cases(root), root.join("out"));
     let args = ["run", "-b", "naive,ndarray", "--cases", &cases, "--out", out.to_str().unwrap()];
-    let mut killed = attn(&args).stderr(Stdio::null()).spawn().unwrap();
+    let run = attn(&args).stderr(Stdio::null()).spawn().unwrap();
     let give_up = Instant::now() + Duration::from_secs(60);
     let has_processes = || {
         let runs = fs::read_dir(&out).into_iter().flatten().flatten();
@@ -124,6 +123,31 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
         assert!(Instant::now() < give_up, "no process ended");
         std::thread::sleep(Duration::from_millis(5));
     }
+    (run, out)
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_asked_to_end_leaves_good_files() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let root = tempfile::tempdir().unwrap();
+        let (mut run, out) = under_way(root.path());
+        let kill = Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let status = run.wait().unwrap();
+        assert!(status.code().is_some(), "{signal}: {status}");
+        let run = run_in(&out);
+        assert!(read_records(&run).is_ok() && !run.join("inputs").exists(), "{signal}");
+        let output = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{signal}: {}", stderr(&output));
+        assert_eq!(read_records(&run).unwrap().len(), 12, "{signal}");
+    }
+}
+
+#[test]
+fn a_killed_run_goes_on_without_measuring_anything_twice() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut killed, out) = under_way(root.path());
     killed.kill().unwrap();
     killed.wait().unwrap();
     let run = run_in(&out);

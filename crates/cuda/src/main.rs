@@ -19,7 +19,7 @@ use serde::Serialize;
 static ALLOCATOR: attn_sys::alloc::Counting = attn_sys::alloc::Counting;
 
 fn main() -> ExitCode {
-    let done = match std::env::args().nth(1).as_deref() {
+    let done = match std::env::args_os().nth(1).as_deref().and_then(std::ffi::OsStr::to_str) {
         Some("probe") => say(&Cuda.probe().map_err(|unavailable| unavailable.reason)),
         Some("limits") => say(&device_limits()),
         Some("worker") => work(&Device),

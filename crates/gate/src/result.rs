@@ -332,7 +332,7 @@ pub fn read_replicates(folder: &Path) -> Result<Vec<Taken>, FolderError> {
 
 fn text(path: &Path) -> Result<String, FolderError> {
     let io = |source| FolderError::Io { path: path.display().to_string(), source };
-    std::fs::read_to_string(path).map_err(io)
+    attn_record::read::text(path, attn_record::read::LARGE).map_err(io)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, FolderError> {

@@ -99,10 +99,12 @@ impl Team {
             spins += 1;
             if spins < SPINS { spin_loop() } else { thread::yield_now() }
         }
+        // Also if the caller's own share panicked: the next call begins anew.
+        let panicked = shared.panicked.swap(false, Relaxed);
         if let Err(panic) = own {
             std::panic::resume_unwind(panic);
         }
-        assert!(!shared.panicked.swap(false, Relaxed), "a thread of the team panicked");
+        assert!(!panicked, "a thread of the team panicked");
     }
 }
 
@@ -130,8 +132,10 @@ fn work(shared: &Shared, number: usize) {
         // drops it until this worker has said that it is no longer busy.
         let task = unsafe { (*shared.task.get()).map(|task| &*task) };
         if let Some(task) = task
-            && catch_unwind(AssertUnwindSafe(|| task(number))).is_err()
+            && let Err(payload) = catch_unwind(AssertUnwindSafe(|| task(number)))
         {
+            // Dropping it may panic again, and the leader would wait for ever.
+            std::mem::forget(payload);
             shared.panicked.store(true, Relaxed);
         }
         shared.busy.fetch_sub(1, Release);
@@ -179,5 +183,33 @@ mod tests {
             assert!(catch_unwind(AssertUnwindSafe(|| run(&mut team, culprit))).is_err());
             run(&mut team, usize::MAX);
         }
+    }
+
+    #[test]
+    fn the_next_call_is_right_after_all_have_panicked() {
+        let mut team = Team::new(3).unwrap();
+        let all = AssertUnwindSafe(|| team.run(&|_| panic!("planned")));
+        assert!(catch_unwind(all).is_err());
+        team.run(&|_| {});
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_it_is_dropped_keeps_nobody_waiting() {
+        struct Late;
+        impl Drop for Late {
+            fn drop(&mut self) {
+                assert!(thread::panicking(), "planned");
+            }
+        }
+        let mut team = Team::new(2).unwrap();
+        let call = AssertUnwindSafe(|| {
+            team.run(&|number| {
+                if number == 1 {
+                    std::panic::panic_any(Late);
+                }
+            });
+        });
+        assert!(catch_unwind(call).is_err());
+        team.run(&|_| {});
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use attn_bench::attn_case::AttnCase;
+use attn_bench::attn_case::{self, AttnCase};
 use attn_bench::run::write_whole;
 use attn_core::{Exec, Inputs, Problem};
 use attn_head::Engines;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 /// The one layer of an attn-case file. Tokens without names are numbered.
 fn from_file(path: &Path) -> Result<Source, Failure> {
     let name = path.display().to_string();
-    let bytes = fs::read(path).with_context(|| name.clone())?;
+    let bytes = attn_case::read(path).with_context(|| name.clone())?;
     let case = AttnCase::parse(&bytes).with_context(|| name.clone())?;
     let numbers = |len: usize| (0..len).map(|i| i.to_string()).collect();
     let shape = *case.problem.shape();

@@ -116,7 +116,7 @@ fn begin(args: &Args) -> Result<(Session, Folder), Failure> {
     folder.write_run(&Run {
         schema: Run::SCHEMA.into(),
         command: command_line(),
-        arguments: std::env::args().skip(2).collect(),
+        arguments: arguments().skip(1).collect(),
         shard: args.shard,
         preset: session.preset.name.into(),
         started,
@@ -161,6 +161,11 @@ fn session(args: &Args) -> Result<Session, Failure> {
 
 /// The command as typed, the program by its name alone.
 pub(super) fn command_line() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| quoted(&argument));
+    let arguments = arguments().map(|argument| quoted(&argument));
     std::iter::once(program_name()).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// The arguments of this process, without its name. What is not Unicode is shown as far as it is.
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())
 }

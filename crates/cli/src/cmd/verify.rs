@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
-use attn_bench::attn_case::AttnCase;
+use attn_bench::attn_case::{self, AttnCase};
 use attn_bench::share_out::share_out;
 use attn_bench::verify::{Judged, Jury, Verified, verify};
 use attn_core::{Backend, Exec};
@@ -173,7 +173,7 @@ fn judge(file: &Path, jury: &Jury<'_>) -> Row {
                 "{name}: a folder without any .safetensors file, expected attn-case files"
             );
         }
-        let bytes = fs::read(file).with_context(|| name.clone())?;
+        let bytes = attn_case::read(file).with_context(|| name.clone())?;
         let case = AttnCase::parse(&bytes).with_context(|| name.clone())?;
         if case.claim.is_none() && jury.backends.is_empty() {
             anyhow::bail!(

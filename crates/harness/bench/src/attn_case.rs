@@ -20,7 +20,7 @@
 //!  "tokens":{"q":["a"],"k":["a"]},"source":null}
 //! ```
 //!
-//! Absent keys are null. `causal` and `align` are null, `"top-left"`, `"bottom-right"` or
+//! Absent keys are null, but for `schema` and `score`, which are required. `causal` and `align` are null, `"top-left"`, `"bottom-right"` or
 //! `{"offset":n}`. With `out.rtol` and `out.atol` the rule for `out` is
 //! `|out - truth| <= atol + rtol |truth|`, without them the budget of its arithmetic. `arithmetic` says how `out` and `lse`
 //! were computed: `scores` is `f64`, `f32`, `tf32`, `bf16`, `f16` or `int8` (q and k quantised to -127..=127 with a factor per row
@@ -36,6 +36,8 @@ mod score;
 mod tensors;
 
 use std::collections::HashMap;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use attn_core::{
     Alignment, ClaimArithmetic, DType, Format, InputParts, Inputs, InvalidInputs, InvalidProblem,
@@ -224,6 +226,30 @@ struct Metadata {
 
 const SCHEMA: &str = "attn-case/1";
 const KEY: &str = "attn_case";
+
+/// Bytes of a file with tensors, at most.
+const LARGEST: u64 = 4 << 30;
+/// A file that is larger is read only if it begins as safetensors files do.
+const LARGE: u64 = 64 << 20;
+/// Bytes of the header of a safetensors file, at most.
+const LONGEST_HEADER: u64 = 100 << 20;
+
+/// The bytes of the regular file at `path`, 4 GiB at most, to be parsed.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = attn_record::read::open(path, LARGEST)?;
+    let length = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    file.by_ref().take(8).read_to_end(&mut bytes)?;
+    let header = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    if length > LARGE && !(2..=LONGEST_HEADER.min(length)).contains(&header) {
+        let message = format!(
+            "{length} bytes that do not begin with the length of a header, expected a safetensors file"
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 impl AttnCase {
     /// Parses and validates a whole file.

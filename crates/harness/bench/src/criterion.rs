@@ -13,7 +13,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attn_record::Process;
+use attn_record::{Process, read};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -132,7 +132,7 @@ impl Saved {
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, expected: &'static str) -> Result<T, CriterionError> {
-    let text = fs::read_to_string(path)
+    let text = read::text(path, read::LARGE)
         .map_err(|source| CriterionError::Io { path: path.into(), source })?;
     serde_json::from_str(&text).map_err(|error| CriterionError::Malformed {
         path: path.into(),

@@ -107,8 +107,14 @@ fn lines(path: &Path, text: &str) -> Result<Vec<Record>, ReadError> {
         .collect()
 }
 
-/// Refuses a sample of no calls: its time is no time of a call.
+/// Refuses a sample of no calls, whose time is no time of a call, and names that terminals would take for commands.
 fn timed(path: &Path, line: usize, record: Record) -> Result<Record, ReadError> {
+    let named = [("case", &record.case), ("backend", &record.backend)];
+    if let Some((what, name)) = named.iter().find(|(_, name)| name.chars().any(char::is_control)) {
+        let name: String = name.chars().take(60).flat_map(char::escape_debug).collect();
+        let message = format!("`{what}` is \"{name}\", expected printable characters");
+        return Err(ReadError::Malformed { path: path.into(), line, message });
+    }
     let processes = record.measurement().map_or(&[][..], |measured| &measured.processes);
     if processes.iter().any(|process| process.reps == 0) {
         let message = "`reps` is 0, expected at least one call in a sample".into();
@@ -143,7 +149,8 @@ fn read_own(run: &Path, file: &'static str) -> Result<String, ReadError> {
 }
 
 fn read(path: &Path) -> Result<String, ReadError> {
-    std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.into(), source })
+    crate::read::text(path, crate::read::LARGE)
+        .map_err(|source| ReadError::Io { path: path.into(), source })
 }
 
 fn parse<T: DeserializeOwned>(
@@ -183,6 +190,20 @@ mod tests {
         assert!(message("{}").ends_with("no schema, expected `attn-record/1`"));
         assert!(message(r#"{"schema":"#).contains("not JSON"));
         assert!(message(r#"{"schema":"attn-record/1","case":"x"}"#).contains("missing field"));
+    }
+
+    #[test]
+    fn names_that_a_terminal_would_obey_are_refused() {
+        let of = |case: &str| {
+            let record = crate::processes::tests::record(case, crate::Outcome::Ok, 1);
+            timed(Path::new("run/records.jsonl"), 3, record).map_err(|error| error.to_string())
+        };
+        assert!(of("sweep/full/n=64").is_ok());
+        let error = of("a\u{1b}[2J").unwrap_err();
+        assert_eq!(
+            error,
+            "run/records.jsonl:3: `case` is \"a\\u{1b}[2J\", expected printable characters"
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod limits;
 mod map;
 mod measurement;
 mod processes;
+pub mod read;
 mod record;
 mod run;
 pub mod stats;

@@ -42,11 +42,11 @@ impl Record {
     }
 }
 
-/// One record per cell, in the order in which the cells first come in `said`.
-pub fn merge_processes(said: &[Record]) -> Vec<Record> {
+/// One record per cell, in the order in which the cells first come in `records`.
+pub fn merge_processes(records: &[Record]) -> Vec<Record> {
     let mut places: HashMap<CellKey<'_>, usize> = HashMap::new();
     let mut cells: Vec<Record> = Vec::new();
-    for record in said {
+    for record in records {
         if let Some(&at) = places.get(&record.cell()) {
             cells[at].add(record.clone());
         } else {
@@ -58,12 +58,12 @@ pub fn merge_processes(said: &[Record]) -> Vec<Record> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{Measurement, Memory, Process};
 
-    /// What a process said that measured one sample.
-    fn said(case: &str, outcome: Outcome, ns: u64) -> Record {
+    /// Of a process that measured one sample.
+    pub(crate) fn record(case: &str, outcome: Outcome, ns: u64) -> Record {
         let json = r#"{"schema":"attn-record/1","case":"CASE","axis":null,"backend":"b","threads":1,
             "model":"kernel","outcome":"OUTCOME","reason":null,
             "problem":{"shape":{"batch":1,"heads_q":1,"heads_kv":1,"len_q":1,"len_k":1,"dim":1,"dim_v":1},
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn every_process_of_a_cell_adds_its_samples() {
-        let mut first = said("x", Outcome::Ok, 30);
+        let mut first = record("x", Outcome::Ok, 30);
         first.volatile.oracle_ns = Some(7);
         let memory = Memory {
             prepared_bytes: 1,
@@ -94,7 +94,7 @@ mod tests {
             uncounted_bytes: None,
         };
         first.volatile.memory = Some(memory);
-        let all = [first, said("y", Outcome::Ok, 1), said("x", Outcome::Ok, 20)];
+        let all = [first, record("y", Outcome::Ok, 1), record("x", Outcome::Ok, 20)];
         let [x, y] = &merge_processes(&all)[..] else { panic!("two cells") };
         assert_eq!((x.case.as_str(), y.case.as_str()), ("x", "y"));
         let measurement = x.measurement().unwrap();
@@ -105,9 +105,9 @@ mod tests {
 
     #[test]
     fn one_process_that_fails_decides_and_no_time_is_kept() {
-        let mut first = said("x", Outcome::Ok, 30);
+        let mut first = record("x", Outcome::Ok, 30);
         first.footprint = Some(attn_core::Footprint::default());
-        let all = [first, said("x", Outcome::Disagrees, 0)];
+        let all = [first, record("x", Outcome::Disagrees, 0)];
         let [x] = &merge_processes(&all)[..] else { panic!("one cell") };
         assert_eq!((x.outcome, &x.volatile.measurement), (Outcome::Disagrees, &None));
         assert_eq!(x.volatile.wall_ns, 10);

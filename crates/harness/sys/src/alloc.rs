@@ -109,8 +109,9 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        freed(layout.size());
+        // Both exist while one is copied to the other.
         allocated(new_size);
+        freed(layout.size());
         // SAFETY: as in `dealloc`; the caller vouches for `new_size`.
         unsafe { System.realloc(block, layout, new_size) }
     }

@@ -138,8 +138,9 @@ impl<'a> Sweep<'a> {
     /// A name for files: `seq-len-full`, with the storage type where it is not f32.
     pub(crate) fn slug(&self) -> String {
         let group = self.group.strip_prefix("sweep/").unwrap_or(self.group);
-        let slug: String =
-            group.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        // File systems allow 255 bytes.
+        let slug: String = group.chars().map(plain).take(100).collect();
         if self.dtype == DType::F32 { slug } else { format!("{slug}-{}", self.dtype) }
     }
 }

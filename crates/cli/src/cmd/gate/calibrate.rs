@@ -96,7 +96,8 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
         return Ok(Vec::new());
     }
     let name = path.display();
-    let text = fs::read_to_string(path).with_context(|| name.to_string())?;
+    let text = attn_record::read::text(path, attn_record::read::LARGE)
+        .with_context(|| name.to_string())?;
     let lines = text.lines().enumerate();
     let parse = |(at, line): (usize, &str)| {
         serde_json::from_str(line).with_context(|| format!("{name}:{}", at + 1))

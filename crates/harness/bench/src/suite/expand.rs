@@ -27,11 +27,30 @@ pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, Sui
         }
     }
     let analysis = wire.analysis.trim().to_string();
+    if let Some(case) = cases.iter().find(|case| !is_name(&case.id)) {
+        let (path, case) = (file.path.escape_debug().to_string(), shown(&case.id));
+        let message =
+            format!("expected a name of printable characters, {LONGEST_NAME} bytes at most");
+        return Err(SuiteError::Case { path, case, message });
+    }
     let group = Group { prefix: file.prefix.clone(), analysis };
     let map = wire
         .map
         .map(|map| MapChoice { case: format!("{}/{}", file.prefix, map.case), head: map.head });
     Ok(Expanded { group, cases, map })
+}
+
+/// Bytes of a case's name, at most.
+const LONGEST_NAME: usize = 1000;
+
+/// Terminals, tables and pictures show names as they are.
+fn is_name(id: &str) -> bool {
+    id.len() <= LONGEST_NAME && !id.chars().any(char::is_control)
+}
+
+/// The beginning of a name that cannot be shown as it is.
+fn shown(id: &str) -> String {
+    id.chars().take(60).flat_map(char::escape_debug).collect()
 }
 
 /// What the expansion of one `[[case]]` needs.

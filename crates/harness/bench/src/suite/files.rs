@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use attn_record::read;
+
 use super::SuiteError;
-use crate::attn_case::AttnCase;
+use crate::attn_case::{self, AttnCase};
 
 /// A set of files.
 pub trait Files: Send + Sync {
@@ -56,7 +58,7 @@ impl Files for Directory {
     }
 
     fn read(&self, path: &str) -> std::io::Result<Cow<'static, [u8]>> {
-        std::fs::read(path).map(Cow::Owned)
+        attn_case::read(Path::new(path)).map(Cow::Owned)
     }
 }
 
@@ -68,7 +70,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<CaseFile>) -> Result<(), 
             collect(root, &path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "toml") {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(&path)
+            let text = read::text(&path, read::SMALL)
                 .map_err(|source| SuiteError::Io { path: name.clone(), source })?;
             let below = path.strip_prefix(root).expect("found below root").with_extension("");
             let prefix = below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>();

@@ -143,7 +143,7 @@ impl Launcher {
         let mut dialogue = Dialogue {
             asks: child.stdin.take(),
             answers: lines(child.stdout.take().expect("piped")),
-            errors: whole(child.stderr.take().expect("piped")),
+            errors: ends(child.stderr.take().expect("piped")),
             nonce: nonce(),
             child,
             program: self.program.clone(),
@@ -169,12 +169,28 @@ fn nonce() -> String {
     format!("{:016x}{:016x}", half(), half())
 }
 
-/// The lines of a pipe, read on a thread of their own.
+/// Bytes of an answer, at most: samples by the million fit.
+const LONGEST_LINE: u64 = 64 << 20;
+/// Lines that wait to be read: a worker that writes more has to wait.
+const WAITING_LINES: usize = 4;
+/// Bytes that are kept of the beginning of what a process writes, and as many of its end.
+const KEPT: usize = 1 << 20;
+/// How long a process may go on after it has closed its pipe, and how long its last words are waited for.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often one looks whether a worker that says nothing still lives.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The lines of a pipe, read on a thread of their own. One that is too long ends them.
 fn lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(WAITING_LINES);
     std::thread::spawn(move || {
-        for line in BufReader::new(pipe).split(b'\n') {
-            let Ok(line) = line else { return };
+        let mut pipe = BufReader::new(pipe);
+        loop {
+            let mut line = Vec::new();
+            let read = pipe.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            if !read.is_ok_and(|bytes| bytes > 0) || line.pop() != Some(b'\n') {
+                return;
+            }
             if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 return;
             }
@@ -183,16 +199,38 @@ fn lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     receiver
 }
 
-/// All that comes through a pipe until it ends, read on a thread of its own.
-fn whole(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+/// The beginning and the end of what comes through a pipe, read on a thread of its own until it ends.
+fn ends(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
+        let (mut first, mut last, mut part) = (Vec::new(), Vec::new(), [0; 1 << 13]);
         // What was read before an error is still worth having.
-        let _ = pipe.read_to_end(&mut bytes);
-        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+        while let Ok(count @ 1..) = pipe.read(&mut part) {
+            let room = count.min(KEPT - first.len());
+            first.extend_from_slice(&part[..room]);
+            last.extend_from_slice(&part[room..count]);
+            if last.len() > 2 * KEPT {
+                last.drain(..last.len() - KEPT);
+            }
+        }
+        first.extend_from_slice(&last[last.len().saturating_sub(KEPT)..]);
+        let _ = sender.send(String::from_utf8_lossy(&first).into_owned());
     });
     receiver
+}
+
+/// How `child` ends; if it has not by `until`, it is killed, and its group.
+fn ended(child: &mut Child, until: Instant) -> std::io::Result<ExitStatus> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    while Instant::now() < until {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    attn_sys::parent::end_group(child.id());
+    child.kill()?;
+    child.wait()
 }
 
 /// What `child`, whose stdout and stderr are pipes, writes to them, and how it ends; after `timeout` it is killed.
@@ -200,16 +238,17 @@ pub fn wait(
     mut child: Child,
     timeout: Duration,
 ) -> Result<(String, String, ExitStatus), WorkerError> {
-    let stdout = whole(child.stdout.take().expect("piped"));
-    let stderr = whole(child.stderr.take().expect("piped"));
+    let stdout = ends(child.stdout.take().expect("piped"));
+    let stderr = ends(child.stderr.take().expect("piped"));
     let received = stdout.recv_timeout(timeout);
     let died = |source: std::io::Error| WorkerError::Confused(source.to_string());
     if let Err(RecvTimeoutError::Timeout) = received {
-        child.kill().and_then(|()| child.wait()).map_err(died)?;
+        ended(&mut child, Instant::now()).map_err(died)?;
         return Err(WorkerError::Timeout(timeout));
     }
-    let status = child.wait().map_err(died)?;
-    Ok((received.unwrap_or_default(), stderr.recv().unwrap_or_default(), status))
+    let status = ended(&mut child, Instant::now() + GRACE).map_err(died)?;
+    let stderr = stderr.recv_timeout(GRACE).unwrap_or_default();
+    Ok((received.unwrap_or_default(), stderr, status))
 }
 
 impl Dialogue {
@@ -333,19 +372,33 @@ impl Dialogue {
     }
 
     fn line(&mut self) -> Result<String, WorkerError> {
-        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
-        match self.answers.recv_timeout(left.unwrap_or(self.timeout)) {
-            Ok(line) => Ok(line),
-            Err(RecvTimeoutError::Timeout) => {
-                let _ = self.child.kill();
-                Err(WorkerError::Timeout(self.timeout))
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = self.child.wait().map(|status| status.to_string());
-                let stderr = self.errors.recv().unwrap_or_default();
-                Err(WorkerError::Died { status: status.unwrap_or_default(), stderr })
+        let until = self.until.unwrap_or_else(|| Instant::now() + self.timeout);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.answers.recv_timeout(left.min(LOOK)) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.died()),
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => {
+                    let _ = ended(&mut self.child, Instant::now());
+                    return Err(WorkerError::Timeout(self.timeout));
+                }
+                // A process that it has left behind may hold the pipe open, which may still hold an answer.
+                Err(RecvTimeoutError::Timeout) if matches!(self.child.try_wait(), Ok(Some(_))) => {
+                    return self.answers.recv_timeout(GRACE).map_err(|_| self.died());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+
+    /// How it ended, or is ended now, and its last words.
+    fn died(&mut self) -> WorkerError {
+        let status = ended(&mut self.child, Instant::now() + GRACE);
+        let status = status.map(|status| status.to_string()).unwrap_or_default();
+        // A process that it has left behind may hold the pipe open.
+        attn_sys::parent::end_group(self.child.id());
+        let stderr = self.errors.recv_timeout(GRACE).unwrap_or_default();
+        WorkerError::Died { status, stderr }
     }
 }
 
@@ -425,5 +478,38 @@ mod tests {
         let error = run(&format!("{HELLO} sleep 60"), Duration::from_millis(300)).unwrap_err();
         assert!(matches!(error, WorkerError::Timeout(_)), "{error}");
         assert_eq!(error.outcome(), Outcome::Timeout);
+    }
+
+    /// How a worker with this script ends, which must not take long whatever its timeout is.
+    fn soon(script: &str) -> String {
+        let began = Instant::now();
+        let error = run(&format!("{HELLO} {script}"), Duration::from_secs(60)).unwrap_err();
+        assert!(began.elapsed() < Duration::from_secs(15), "{script}");
+        error.to_string()
+    }
+
+    #[test]
+    fn a_worker_that_closes_its_pipe_and_lives_on_is_ended() {
+        let error = soon("exec >&-; sleep 60");
+        assert!(error.starts_with("the worker died (signal: 9"), "{error}");
+    }
+
+    #[test]
+    fn a_process_that_holds_the_pipes_of_a_dead_worker_is_not_waited_for() {
+        for other in ["sleep 60 &", "setsid sleep 20 >&- &"] {
+            let error = soon(&format!("{other} exec >&-; exit 7"));
+            assert!(error.starts_with("the worker died (exit status: 7)"), "{other}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_flood_is_not_kept() {
+        let flood = "i=0; while [ $i -lt 100 ]; do head -c 1000000 /dev/zero; i=$((i+1)); done";
+        let error = soon(&format!("{flood} >&2; echo end >&2; exit 1"));
+        assert!(error.ends_with("end"), "{}", &error[..100]);
+        assert!(error.len() < 3 << 20);
+        // An answer of 100 MB, and many that nobody has asked for.
+        assert!(soon(flood).starts_with("the worker died"));
+        assert!(soon("yes").contains("forged"));
     }
 }

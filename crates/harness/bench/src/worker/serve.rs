@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use attn_core::{Backend, Exec, Inputs, Output, Problem, Variation, Work};
 use attn_record::{Audit, Outcome};
+use attn_sys::clock::Clocks;
 use attn_sys::sched::Watch;
 use attn_sys::usage;
 
 use super::{
     Answer, Ask, CellId, Choice, Counted, Opening, PROTOCOL, Ready, Reply, Setup, Slot, Stored,
 };
-use crate::attn_case::AttnCase;
+use crate::attn_case::{self, AttnCase};
 use crate::cell::measure::{Measured, copy_ns, fault_ns};
 use crate::cell::sampling::nanos;
 use crate::cell::secret::Secret;
@@ -34,8 +35,18 @@ pub(crate) type AnyError = Box<dyn std::error::Error>;
 pub fn work(host: &dyn Host) -> io::Result<()> {
     attn_sys::parent::die_with_it()?;
     attn_sys::usage::keep_children()?;
+    settle_allocator();
     let (asks, mut answers) = attn_sys::stdio::take()?;
     serve(host, &mut BufReader::new(asks), &mut answers)
+}
+
+/// Frees a large block once, as every process has that lives for a while: from then on glibc keeps memory of up to this size instead of
+/// giving it back to the system whenever it is freed. Else the times of kernels that allocate would depend on which sizes the
+/// harness happened to free before: a new page takes microseconds.
+fn settle_allocator() {
+    /// glibc remembers no size above 32 MiB.
+    const BYTES: usize = (32 << 20) - (64 << 10);
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BYTES)));
 }
 
 /// Answers every line of `input` until it ends.
@@ -115,10 +126,13 @@ fn answer<'h>(
         _ => {}
     }
     let cell = cell.as_mut().ok_or("nothing is prepared")?;
-    let began = Instant::now();
+    let clocks = Clocks::start();
     let answer = cell.answer(ask);
     // What a backend does between two requests takes processor time, but is no part of this.
-    cell.audit.wall_ns += nanos(began.elapsed()) + REQUEST_NS;
+    let (clock_ns, kernel_ns) = clocks.elapsed_ns();
+    cell.audit.clock_ns += clock_ns + REQUEST_NS;
+    // Where the kernel cannot be asked, one clock is all there is.
+    cell.audit.wall_ns += if kernel_ns > 0 { kernel_ns } else { clock_ns } + REQUEST_NS;
     answer
 }
 
@@ -193,7 +207,7 @@ impl Cell<'_> {
                 self.plan.run(NonZeroU32::MIN)?;
                 self.secret.rotate_one_of(ROTATE_ONE_OF);
                 self.loaded = (usage::processor(), usage::children());
-                self.audit.wall_ns = 0;
+                (self.audit.wall_ns, self.audit.clock_ns) = (0, 0);
                 Ok(Answer::Stored(Stored::default()))
             }
             Ask::Run { calls, warm } => Ok(Answer::Ran(self.slot(calls, warm)?)),
@@ -262,7 +276,6 @@ impl Cell<'_> {
             store_ns,
             processor_ns: used.map_or(0, nanos),
             children_ns: nanos(children.saturating_sub(self.loaded.1)),
-            clock_ns: self.audit.wall_ns,
             ..std::mem::take(&mut self.audit)
         };
         Ok(Answer::Finished { stored, audit })
@@ -287,6 +300,6 @@ impl Results {
 /// The problem with its inputs.
 fn open(path: &Path) -> Result<AttnCase, AnyError> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let bytes = std::fs::read(path).map_err(|error| named(&error))?;
+    let bytes = attn_case::read(path).map_err(|error| named(&error))?;
     Ok(AttnCase::parse(&bytes).map_err(|error| named(&error))?)
 }

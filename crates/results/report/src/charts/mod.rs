@@ -34,6 +34,8 @@ pub(crate) use scheme::dark;
 pub use thumbnail::thumbnail;
 pub use tooltip::TooltipPoint;
 
+use std::collections::HashSet;
+
 use attn_record::{Axis, Record};
 
 use crate::peak_rates::PeakRates;
@@ -80,7 +82,19 @@ pub(crate) fn all(records: &[&Record], peak_rates: &PeakRates) -> Vec<Chart> {
     charts.extend(roofline::roofline(records, peak_rates));
     charts.extend(phases::phases(records));
     charts.extend(errors::errors(records));
+    name_apart(&mut charts);
     charts
+}
+
+/// Two groups may have the same name for files, on file systems that do not tell capitals apart too: later charts get a number.
+fn name_apart(charts: &mut [Chart]) {
+    let mut names = HashSet::new();
+    for chart in charts {
+        let free = |name: &String| names.insert(name.to_lowercase());
+        let numbered = (2..).map(|number| format!("{}-{number}", chart.name));
+        let found = std::iter::once(chart.name.clone()).chain(numbered).find(free);
+        chart.name = found.expect("numbers do not end");
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +106,18 @@ mod tests {
     use crate::png::parse;
 
     const GROUP: &str = "sweep/seq-len/full";
+
+    #[test]
+    fn two_charts_never_share_a_file() {
+        let long = format!("sweep/{}", "x".repeat(300));
+        let groups = ["sweep/seq-len/full", "sweep/seq/len/full", "sweep/Seq-len/full", &long];
+        let records: Vec<Record> =
+            groups.iter().flat_map(|group| sweep(group, &["a"], &[64, 128, 256])).collect();
+        let charts = all(&records);
+        let names: HashSet<String> = charts.iter().map(|chart| chart.name.to_lowercase()).collect();
+        assert_eq!(names.len(), charts.len());
+        assert!(names.contains("time-seq-len-full-3") && names.iter().all(|name| name.len() < 200));
+    }
 
     fn all(records: &[Record]) -> Vec<Chart> {
         super::all(&refs(records), &PeakRates::default())

@@ -1,0 +1,60 @@
+//! Files that somebody else may have made, read within bounds.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// Bytes of a text that people write: cases, configurations.
+pub const SMALL: u64 = 16 << 20;
+
+/// Bytes of a text that programs write: records, samples.
+pub const LARGE: u64 = 1 << 30;
+
+/// The text in the regular file at `path`, of `most` bytes at most: devices and pipes, which may never end, are no files.
+pub fn text(path: &Path, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    open(path, most)?.take(most + 1).read_to_string(&mut text)?;
+    within(text.len() as u64, most)?;
+    Ok(text)
+}
+
+/// Opens the regular file at `path`, of `most` bytes at most.
+pub fn open(path: &Path, most: u64) -> io::Result<File> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        let kind = if metadata.is_dir() { "a folder" } else { "a device or a pipe" };
+        return Err(io::Error::other(format!("{kind}, expected a regular file")));
+    }
+    within(metadata.len(), most)?;
+    File::open(path)
+}
+
+fn within(bytes: u64, most: u64) -> io::Result<()> {
+    if bytes <= most {
+        return Ok(());
+    }
+    let message = format!("{bytes} bytes, expected {most} at most");
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_or_too_large_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "four").unwrap();
+        assert_eq!(text(&path, 4).unwrap(), "four");
+        assert_eq!(text(&path, 3).unwrap_err().to_string(), "4 bytes, expected 3 at most");
+        let error = text(folder.path(), 4).unwrap_err().to_string();
+        assert_eq!(error, "a folder, expected a regular file");
+        if cfg!(unix) {
+            let error = text(Path::new("/dev/zero"), 4).unwrap_err().to_string();
+            assert_eq!(error, "a device or a pipe, expected a regular file");
+        }
+        File::options().write(true).open(&path).unwrap().set_len(5 << 30).unwrap();
+        assert!(text(&path, LARGE).unwrap_err().to_string().starts_with("5368709120 bytes"));
+    }
+}
