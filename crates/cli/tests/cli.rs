@@ -314,8 +314,12 @@ fn the_gate_refuses_what_it_cannot_compare_in_one_line() {
     fs::write(&config, "schema = 1\nalhpa = 2\n").unwrap();
     one_line(&gate(&["--config", config.to_str().unwrap()]), 3, "gate.toml:2: unknown field");
     // A program that is no worker of the gate.
-    let old = ["--base-bin", "/bin/false", "--head-bin", program, "--out", "/nonexistent"];
+    let out = folder.path().join("out");
+    let old = ["--base-bin", "/bin/false", "--head-bin", program, "--out", out.to_str().unwrap()];
     one_line(&gate(&old), 3, "expected a worker that speaks attn-worker/1");
+    // Where nothing can be written is said before anything is measured.
+    let no_folder = ["--base-bin", program, "--head-bin", program, "--out", "/dev/null/out"];
+    one_line(&gate(&no_folder), 3, "/dev/null/out: ");
     let outside = |args: &[&str]| {
         Command::new(program).args(args).current_dir(folder.path()).output().unwrap()
     };

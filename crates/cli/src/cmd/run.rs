@@ -110,6 +110,12 @@ fn note_limits(session: &Session, folder: &Folder) -> Result<(), Failure> {
 
 /// A new run in a new folder.
 fn begin(args: &Args) -> Result<(Session, Folder), Failure> {
+    if args.out.to_str().is_none() {
+        let out = args.out.display();
+        return Err(Failure::usage(anyhow!(
+            "--out {out}: not Unicode, which workers are told paths in: choose another folder"
+        )));
+    }
     let session = session(args)?;
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let folder = Folder::create(&args.out, &started.replace(':', "-"))?;

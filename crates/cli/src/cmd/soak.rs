@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use attn_bench::detection::Deviation;
 use attn_bench::mutation::Subject;
@@ -15,6 +16,7 @@ use super::print_json;
 use crate::args::{BackendArgs, OutputArgs};
 use crate::exit::{Exit, Failure};
 use crate::program::{program, quoted};
+use crate::progress::Steps;
 use crate::{registry, session, threads};
 
 /// Check backends on random problems drawn from the whole semantics
@@ -82,7 +84,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         cancel: &session::INTERRUPTED,
     };
     eprintln!("{} problems of seed {} on {} backends", args.cases, args.seed, backends.len());
-    let report = soak.run();
+    let steps = Mutex::new(Steps::patient("soak"));
+    let report = soak.run(&|done| {
+        let mut steps = steps.lock().expect("nobody panics with the lock");
+        steps.say(&format!("{done} of {} problems", args.cases));
+    });
     let files = write_failures(args, &report)?;
     if args.output.json {
         print_json(&report)?;

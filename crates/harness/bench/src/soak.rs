@@ -185,14 +185,16 @@ pub fn case(seed: u64, number: u64) -> AttnCase {
 }
 
 impl Soak<'_> {
-    /// Checks every problem on every backend.
-    pub fn run(&self) -> SoakReport {
+    /// Checks every problem on every backend. `on_problem` hears after each how many are done.
+    pub fn run(&self, on_problem: &(dyn Fn(u64) + Sync)) -> SoakReport {
         let answers = Mutex::new(Vec::new());
         let numbers = (0..self.cases).map(|number| self.first + number);
         let until_cancelled = numbers.take_while(|_| !self.cancel.load(Ordering::Relaxed));
         share_out(self.threads, until_cancelled, |number| {
             let answer = (number, self.problem(number));
-            answers.lock().expect("no thread panics with the lock").push(answer);
+            let mut answers = answers.lock().expect("no thread panics with the lock");
+            answers.push(answer);
+            on_problem(answers.len() as u64);
         });
         let mut answers = answers.into_inner().expect("no thread panics with the lock");
         answers.sort_by_key(|(number, _)| *number);
@@ -410,7 +412,7 @@ mod tests {
                 threads,
                 cancel: &AtomicBool::new(false),
             }
-            .run()
+            .run(&|_| {})
         };
         let (one, two) = (soak(1), soak(2));
         let tally = &one.backends[0];
@@ -436,7 +438,7 @@ mod tests {
             threads: 1,
             cancel: &AtomicBool::new(false),
         };
-        let report = soak.run();
+        let report = soak.run(&|_| {});
         assert!(report.alarms.is_empty(), "{:?}", report.alarms);
         let nothing = MutantTally { mutant: "same".into(), share: 1.0, ..MutantTally::default() };
         assert_eq!(report.by_mutant, std::slice::from_ref(&nothing));

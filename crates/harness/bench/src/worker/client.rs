@@ -253,7 +253,7 @@ pub fn wait(
 
 impl Dialogue {
     fn hello(&mut self) -> Result<(), WorkerError> {
-        self.write(&Opening { nonce: self.nonce.clone() });
+        self.write(&Opening { nonce: self.nonce.clone() })?;
         let found = match self.line() {
             Ok(line) => match serde_json::from_str(&line) {
                 Ok(Reply { nonce, answer: Answer::Hello { protocol } }) if nonce == self.nonce => {
@@ -346,7 +346,7 @@ impl Dialogue {
     }
 
     fn ask(&mut self, ask: &Ask) -> Result<Answer, WorkerError> {
-        self.write(ask);
+        self.write(ask)?;
         let line = self.line()?;
         match serde_json::from_str::<Reply>(&line) {
             Ok(reply) if reply.nonce != self.nonce => Err(WorkerError::Forged(beginning(&line))),
@@ -362,13 +362,18 @@ impl Dialogue {
         }
     }
 
-    fn write(&mut self, message: &impl Serialize) {
-        let mut line = serde_json::to_vec(message).expect("strings and numbers are JSON");
+    /// An error if a path in `message` is no text.
+    fn write(&mut self, message: &impl Serialize) -> Result<(), WorkerError> {
+        let mut line = serde_json::to_vec(message).map_err(|error| WorkerError::Io {
+            program: self.program.clone(),
+            source: std::io::Error::other(error),
+        })?;
         line.push(b'\n');
         if let Some(asks) = &mut self.asks {
             // A worker that died closes the pipe; its last words say more than the broken pipe.
             let _ = asks.write_all(&line);
         }
+        Ok(())
     }
 
     fn line(&mut self) -> Result<String, WorkerError> {
