@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn names_that_a_terminal_would_obey_are_refused() {
         let of = |case: &str| {
-            let record = crate::processes::tests::record(case, crate::Outcome::Ok, 1);
+            let record = crate::processes::tests::record("x", crate::Outcome::Ok, 1);
+            let record = Record { case: case.into(), ..record };
             timed(Path::new("run/records.jsonl"), 3, record).map_err(|error| error.to_string())
         };
         assert!(of("sweep/full/n=64").is_ok());
