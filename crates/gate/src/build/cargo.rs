@@ -1,6 +1,5 @@
 //! Builds with cargo.
 
-use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -102,7 +101,7 @@ impl Build for Cargo {
 
     fn build(&self, source: &Path, target: &Path, log: &Path) -> Result<PathBuf, BuildError> {
         // What an earlier revision left must not be taken for this one's.
-        let file = format!("{}{}", self.target.bin, EXE_SUFFIX);
+        let file = format!("{}{}", self.target.bin, std::env::consts::EXE_SUFFIX);
         let old = target.join(&self.host).join("release").join(file);
         if old.exists() {
             fs::remove_file(&old).map_err(io_error(&old))?;
