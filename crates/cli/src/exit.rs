@@ -33,6 +33,7 @@ impl Exit {
         } else if any(Outcome::Implausible)
             || any(Outcome::Error)
             || any(Outcome::Timeout)
+            || any(Outcome::Untried)
             || !any(Outcome::Ok)
         {
             Exit::Broken

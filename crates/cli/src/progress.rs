@@ -17,6 +17,8 @@ pub(crate) struct Progress<'a> {
     records: Vec<Record>,
     /// What the processes of the cells under way said.
     said: Vec<Record>,
+    /// What is known of the cells that a resumed run tries again.
+    open: Vec<Record>,
     /// Predicted time of what is done, and of all.
     predicted: [Duration; 2],
     /// Of it, what an interrupted run had done.
@@ -50,6 +52,7 @@ impl<'a> Progress<'a> {
             folder,
             records: Vec::with_capacity(cells.len()),
             said: Vec::new(),
+            open: Vec::new(),
             predicted: [Duration::ZERO, all],
             known: Duration::ZERO,
             started: Instant::now(),
@@ -68,12 +71,18 @@ impl<'a> Progress<'a> {
         self.said.extend_from_slice(known);
     }
 
+    /// What is known of the cells that a resumed run tries again.
+    pub(crate) fn open(&self) -> &[Record] {
+        &self.open
+    }
+
     /// Clears the bar and hands over the records: of an interrupted run, what is known of the cells under way too.
     pub(crate) fn finish(self) -> Vec<Record> {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
         let mut records = self.records;
+        records.extend(self.open);
         records.extend(merge_processes(&self.said));
         records
     }
@@ -187,9 +196,15 @@ impl Observer for Progress<'_> {
         self.folder.as_mut().map_or(Ok(()), |folder| folder.keep(said))
     }
 
-    fn finished(&mut self, _: &[Cell<'_>], records: Vec<Record>) -> io::Result<()> {
+    fn finished(
+        &mut self,
+        _: &[Cell<'_>],
+        records: Vec<Record>,
+        open: Vec<Record>,
+    ) -> io::Result<()> {
+        self.open.extend(open);
         if let Some(folder) = &mut self.folder {
-            folder.append(&records)?;
+            folder.append(&records, &self.open)?;
         }
         self.said.clear();
         self.records.extend(records);

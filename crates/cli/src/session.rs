@@ -138,10 +138,13 @@ pub(crate) enum Purpose {
     Measure,
 }
 
-/// The records, and whether Ctrl-C cut them short.
+/// The records, and whether all are there.
 pub(crate) struct Executed {
     pub(crate) records: Vec<Record>,
+    /// Whether Ctrl-C cut them short.
     pub(crate) interrupted: bool,
+    /// Whether a resumed run has nothing to do.
+    pub(crate) finished: bool,
 }
 
 impl Executed {
@@ -288,6 +291,7 @@ impl Session {
             cancel: &INTERRUPTED,
         };
         harness.execute(&cells, &self.partial, &mut progress)?;
+        let open = progress.open().to_vec();
         let mut records = self.done.clone();
         records.extend(progress.finish());
         write_failures(&self.suite, &records)?;
@@ -296,7 +300,11 @@ impl Session {
             let begun = records.len();
             eprintln!("attn: interrupted, {begun} of {} cells are begun or done", self.planned());
         }
-        Ok(Executed { records, interrupted })
+        if let [first, ..] = &open[..] {
+            let why = first.reason.as_ref().map_or(String::new(), |reason| format!(", {reason}"));
+            eprintln!("attn: {} cells could not be tried: {}{why}", open.len(), first.case);
+        }
+        Ok(Executed { records, interrupted, finished: !interrupted && open.is_empty() })
     }
 
     /// What no rate can exceed: by `known` limits of this machine, or else measured now, twice, which takes some tenths of a second.

@@ -207,6 +207,48 @@ fn a_killed_run_goes_on_without_measuring_anything_twice() {
     );
 }
 
+/// A run of twelve cells below `root`, none of whose files may grow beyond so many blocks of 512 bytes, as on a full disk.
+#[cfg(unix)]
+fn cramped(root: &Path, blocks: usize) -> (Output, PathBuf) {
+    let (cases, out) = (cases(root), root.join(blocks.to_string()));
+    // With the signal ignored, what exceeds the limit is an error of the write.
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+    let args = ["run", "-b", "naive,ndarray", "--cases", &cases, "--out", out.to_str().unwrap()];
+    let output = Command::new("sh")
+        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_attn")])
+        .args(args)
+        .output()
+        .unwrap();
+    (output, run_in(&out))
+}
+
+#[test]
+#[cfg(unix)]
+fn what_a_full_disk_ended_is_tried_again() {
+    for blocks in [4, 12, 40, 120] {
+        let root = tempfile::tempdir().unwrap();
+        let (output, run) = cramped(root.path(), blocks);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(3), "{blocks}: {said}");
+        let hint = format!("run --resume {}", run.display());
+        assert!(said.contains(&hint) && said.contains("File too large"), "{blocks}: {said}");
+        assert!(!said.contains("panicked") && !run.join("inputs").exists(), "{blocks}: {said}");
+        let before = fs::read_to_string(run.join("records.jsonl")).unwrap();
+        let whole = before.rfind('\n').map_or(0, |at| at + 1);
+        for outcome in ["error", "timeout"] {
+            assert!(!before.contains(&format!("\"outcome\":\"{outcome}\"")), "{blocks}: {before}");
+        }
+        let output = attn(&["run", "--resume", run.to_str().unwrap()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{blocks}: {}", stderr(&output));
+        let records = read_records(&run).unwrap();
+        assert_eq!(records.len(), 12, "{blocks}");
+        assert!(records.iter().all(|record| record.outcome == Outcome::Ok), "{blocks}");
+        let after = fs::read_to_string(run.join("records.jsonl")).unwrap();
+        assert!(after.starts_with(&before[..whole]), "what was finished stays: {blocks}");
+        assert!(!run.join("partial.jsonl").exists(), "{blocks}");
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_killed_run_leaves_no_worker_behind() {

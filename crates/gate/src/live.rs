@@ -166,8 +166,7 @@ impl<'a> Live<'a> {
         let Timed { cell, fixture, .. } = &self.cases[case];
         let worker = |source| LiveError::Worker { side, source };
         let padding = (self.coin.next_u64() % PADDING) as usize;
-        let results =
-            fixture.results().map_err(|error| worker(WorkerError::Confused(error.to_string())))?;
+        let results = fixture.results().map_err(|error| worker(error.into()))?;
         let setup = Setup {
             backend: cell.backend.clone(),
             threads: cell.threads,
@@ -198,7 +197,7 @@ impl<'a> Live<'a> {
         all.results.append(&mut contender.stored.results);
         let folder = contender.results.path();
         let found = fixture.judge_last(folder, &all, &contender.arithmetic);
-        let found = found.map_err(|error| worker(WorkerError::Confused(error)))?;
+        let found = found.map_err(|error| worker(error.into()))?;
         if let Some(finding) = found.wrong {
             return Err(LiveError::Wrong { side, finding });
         }

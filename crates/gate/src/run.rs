@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use attn_bench::run::Fixture;
+use attn_bench::run::{Fixture, FixtureError};
 use attn_bench::suite::{Case, Suite};
 use attn_bench::worker::{CellId, Launcher, Setup, WorkerError};
 use attn_core::ByRows;
@@ -84,12 +84,12 @@ pub enum GateError {
     )]
     Unknown(String),
     /// Inputs or oracle of a case could not be made.
-    #[error("case `{case}`: {message}")]
+    #[error("case `{case}`: {source}")]
     Fixture {
         /// The case.
         case: String,
         /// Why.
-        message: String,
+        source: FixtureError,
     },
 }
 
@@ -237,7 +237,7 @@ fn fixtures(request: &Request<'_>, cases: &[Pending]) -> Result<Files, GateError
         }
         let case = request.case(id).ok_or_else(|| GateError::Unknown(id.clone()))?;
         let made = Fixture::make(request.suite, case, request.naive, &std::env::temp_dir())
-            .map_err(|message| GateError::Fixture { case: id.clone(), message })?;
+            .map_err(|source| GateError::Fixture { case: id.clone(), source })?;
         files.push((id.clone(), made));
     }
     Ok(files)
@@ -322,8 +322,8 @@ impl From<WorkerError> for Trouble {
 
 /// One fresh process: compute inputs A, count, compute inputs B and others; all results must be right.
 fn facts(program: &Launcher, cell: &CellId, files: &Fixture) -> Result<Facts, Trouble> {
-    let broken = |error: String| Trouble::Failed(WorkerError::Confused(error));
-    let results = files.results().map_err(|error| broken(error.to_string()))?;
+    let broken = |error| Trouble::Failed(WorkerError::Files(error));
+    let results = files.results().map_err(broken)?;
     let setup = Setup {
         backend: cell.backend.clone(),
         on_device: false,

@@ -143,7 +143,7 @@ fn write(out: &Path, session: &Session, records: &[Record]) -> Result<Folder, Fa
         machine: session.machine.clone(),
         groups,
     })?;
-    folder.append(records)?;
+    folder.append(records, &[])?;
     folder.remove_scratch(true)?;
     Ok(folder)
 }

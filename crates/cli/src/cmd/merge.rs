@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if !probes.is_empty() {
         folder.write_limits(&Limits::new(probes, devices))?;
     }
-    folder.append(&records)?;
+    folder.append(&records, &[])?;
     folder.remove_scratch(args.runs.iter().all(|run| is_finished(run)))?;
     let files = write_report(folder.path(), &registry::SCORES, args.png)?;
     if args.output.json {

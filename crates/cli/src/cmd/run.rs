@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::anyhow;
 use attn_bench::run::Folder;
-use attn_record::{Limits, Record, Run, Shard, read_limits};
+use attn_record::{Limits, Record, Run, Shard, UNFINISHED, read_limits};
 use attn_report::overhead::Overhead;
 use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report};
 use clap::Parser as _;
@@ -14,9 +14,9 @@ use serde::Serialize;
 use super::{Cli, Command, print_json};
 use crate::args::{CellArgs, OutputArgs, parse_shard};
 use crate::exit::{Exit, Failure};
-use crate::program::{program_name, quoted, sub_command};
+use crate::program::{program, program_name, quoted, sub_command};
 use crate::registry;
-use crate::session::{Purpose, Session};
+use crate::session::{Executed, Purpose, Session};
 
 /// Check every backend on every case, measure those that agree, draw the charts
 #[derive(clap::Args)]
@@ -73,12 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         None => begin(args)?,
         Some(path) => resume(path)?,
     };
-    note_limits(&session, &folder)?;
-    let executed = session.execute(Some(&mut folder))?;
-    folder.remove_scratch(!executed.interrupted)?;
-    if !executed.interrupted {
-        note_limits(&session, &folder)?;
-    }
+    let executed = execute(&session, &mut folder)?;
     let records = &executed.records;
     let overhead = Overhead::of(records);
     let files = write_report(folder.path(), &registry::SCORES, args.png)?;
@@ -94,6 +89,32 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         println!("\n{}", folder.path().join("index.html").display());
     }
     Ok(executed.exit())
+}
+
+/// Executes the cells, and measures before and after them what the machine can do. Whatever ends this early leaves a run that can
+/// go on, and says how.
+fn execute(session: &Session, folder: &mut Folder) -> Result<Executed, Failure> {
+    let run = folder.path().display().to_string();
+    let resume = format!("go on with: {} run --resume {run}", program());
+    let executed = note_limits(session, folder).and_then(|()| session.execute(Some(folder)));
+    // Where there is no disk space this frees some. That an unfinished run's folder is not tidy matters less than why.
+    let tidied = folder.remove_scratch(executed.as_ref().is_ok_and(|executed| executed.finished));
+    let finish = || {
+        let executed = executed?;
+        tidied?;
+        if executed.finished {
+            note_limits(session, folder)?;
+        } else {
+            eprintln!("attn: {run} {UNFINISHED}; {resume}");
+        }
+        Ok(executed)
+    };
+    finish().map_err(|error: Failure| match error {
+        Failure::Broken(error) => {
+            Failure::Broken(anyhow!("{}; mend that, then {resume}", Failure::Broken(error)))
+        }
+        usage @ Failure::Usage(_) => usage,
+    })
 }
 
 /// Measures what the machine can do at the moment, and adds it to what the folder knows.

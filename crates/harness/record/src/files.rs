@@ -1,6 +1,8 @@
 //! Reading a run folder. Whatever is wrong with it is one line that names file and place.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -55,7 +57,19 @@ pub const UNFINISHED: &str = "is unfinished: it is under way, or was interrupted
 
 /// Whether nobody is writing into the run folder `run` any more, and nothing cut it short.
 pub fn is_finished(run: &Path) -> bool {
-    !run.join(PARTIAL).exists()
+    !run.join(PARTIAL).exists() && !is_torn(&run.join(RECORDS)).unwrap_or(false)
+}
+
+/// Whether the last line of a file does not end, as of a process that was killed while it wrote, or whose disk was full.
+fn is_torn(path: &Path) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 /// The records of the run folder `run`: of its finished cells, then what [`PARTIAL`] knows of others. A time that cannot be, by
@@ -79,35 +93,51 @@ pub fn read_records(run: &Path) -> Result<Vec<Record>, ReadError> {
     Ok(records.into_iter().map(doubted).collect())
 }
 
-/// Reads [`RECORDS`] of the run folder `run`.
+/// Reads [`RECORDS`] of the run folder `run`, which has each cell once. Half a line at the end is left out: see [`is_finished`].
 pub fn read_finished(run: &Path) -> Result<Vec<Record>, ReadError> {
-    lines(&run.join(RECORDS), &read_own(run, RECORDS)?)
+    let path = run.join(RECORDS);
+    let records = lines(&path, &read(&own(run, RECORDS)?)?)?;
+    let mut seen = HashMap::new();
+    for (at, record) in records.iter().enumerate() {
+        if let Some(first) = seen.insert(record.cell(), at) {
+            let (case, backend) = (&record.case, &record.backend);
+            let message = format!(
+                "{case} on {backend} again, expected each cell once: it is record {} of the file too",
+                first + 1
+            );
+            return Err(ReadError::Malformed { path, line: at + 1, message });
+        }
+    }
+    Ok(records)
 }
 
 /// Reads [`PARTIAL`] of the run folder `run`, if it is there, without what it says of cells in `finished`: a harness that was
-/// killed between the writing of both files left them in both. Half a line at the end, of one that was killed while
-/// it wrote, is left out.
+/// killed between the writing of both files left them in both. Half a line at the end is left out.
 pub fn read_partial(run: &Path, finished: &[Record]) -> Result<Vec<Record>, ReadError> {
     let path = run.join(PARTIAL);
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let text = read(&path)?;
-    let whole = text.rfind('\n').map_or(0, |at| at + 1);
-    let mut partial = lines(&path, &text[..whole])?;
+    let mut partial = lines(&path, &read(&path)?)?;
     let finished: HashSet<CellKey<'_>> = finished.iter().map(Record::cell).collect();
     partial.retain(|said| !finished.contains(&said.cell()));
     Ok(partial)
 }
 
-fn lines(path: &Path, text: &str) -> Result<Vec<Record>, ReadError> {
+/// The records in `text`, one on each line that ends. The last one may be torn anywhere, within a letter too.
+fn lines(path: &Path, text: &[u8]) -> Result<Vec<Record>, ReadError> {
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let text = std::str::from_utf8(&text[..whole]).map_err(|error| {
+        let line = 1 + text[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        ReadError::Malformed { path: path.into(), line, message: "not UTF-8".into() }
+    })?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(at, line)| parse(path, at + 1, line, SCHEMA).and_then(|r| timed(path, at + 1, r)))
         .collect()
 }
 
-/// Refuses a sample of no calls, whose time is no time of a call, and names that terminals would take for commands.
+/// Refuses a sample of no calls or of no time, and names that terminals would take for commands.
 fn timed(path: &Path, line: usize, record: Record) -> Result<Record, ReadError> {
     let named = [("case", &record.case), ("backend", &record.backend)];
     if let Some((what, name)) = named.iter().find(|(_, name)| name.chars().any(char::is_control)) {
@@ -115,17 +145,21 @@ fn timed(path: &Path, line: usize, record: Record) -> Result<Record, ReadError> 
         let message = format!("`{what}` is \"{name}\", expected printable characters");
         return Err(ReadError::Malformed { path: path.into(), line, message });
     }
-    let processes = record.measurement().map_or(&[][..], |measured| &measured.processes);
-    if processes.iter().any(|process| process.reps == 0) {
-        let message = "`reps` is 0, expected at least one call in a sample".into();
-        return Err(ReadError::Malformed { path: path.into(), line, message });
-    }
-    Ok(record)
+    let measurement = record.volatile.measurement.as_ref();
+    let processes = measurement.map_or(&[][..], |measured| &measured.processes);
+    let expected = if processes.iter().any(|process| process.reps == 0) {
+        "`reps` is 0, expected at least one call in a sample"
+    } else if processes.iter().any(|process| process.samples_ns.contains(&0)) {
+        "a sample in `samples_ns` is 0, expected at least 1 ns"
+    } else {
+        return Ok(record);
+    };
+    Err(ReadError::Malformed { path: path.into(), line, message: expected.into() })
 }
 
 /// Reads [`HEAD`] of the run folder `run`.
 pub fn read_run(run: &Path) -> Result<Run, ReadError> {
-    parse(&run.join(HEAD), 1, &read_own(run, HEAD)?, Run::SCHEMA)
+    parse(&run.join(HEAD), 1, &text(&own(run, HEAD)?)?, Run::SCHEMA)
 }
 
 /// Reads `map.json` of the run folder `run`; `None` if the run has none.
@@ -139,17 +173,22 @@ pub fn read_limits(run: &Path) -> Result<Option<Limits>, ReadError> {
 }
 
 fn read_if_there<T: DeserializeOwned>(path: &Path, schema: &str) -> Result<Option<T>, ReadError> {
-    if path.exists() { parse(path, 1, &read(path)?, schema).map(Some) } else { Ok(None) }
+    if path.exists() { parse(path, 1, &text(path)?, schema).map(Some) } else { Ok(None) }
 }
 
-/// Reads a file that every run folder has.
-fn read_own(run: &Path, file: &'static str) -> Result<String, ReadError> {
+/// A file that every run folder has.
+fn own(run: &Path, file: &'static str) -> Result<PathBuf, ReadError> {
     let path = run.join(file);
-    if path.exists() { read(&path) } else { Err(ReadError::NotARun { run: run.into(), file }) }
+    if path.exists() { Ok(path) } else { Err(ReadError::NotARun { run: run.into(), file }) }
 }
 
-fn read(path: &Path) -> Result<String, ReadError> {
+fn text(path: &Path) -> Result<String, ReadError> {
     crate::read::text(path, crate::read::LARGE)
+        .map_err(|source| ReadError::Io { path: path.into(), source })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
+    crate::read::bytes(path, crate::read::LARGE)
         .map_err(|source| ReadError::Io { path: path.into(), source })
 }
 
@@ -205,6 +244,50 @@ mod tests {
             error,
             "run/records.jsonl:3: `case` is \"a\\u{1b}[2J\", expected printable characters"
         );
+    }
+
+    /// What is read of a run folder with these records.
+    fn finished(content: &[u8]) -> (bool, Result<Vec<Record>, String>) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(RECORDS), content).unwrap();
+        let records = read_finished(folder.path()).map_err(|error| {
+            error.to_string().rsplit_once("records.jsonl:").unwrap().1.to_string()
+        });
+        (is_finished(folder.path()), records)
+    }
+
+    fn line_of(case: &str, ns: u64) -> String {
+        let record = crate::processes::tests::record(case, crate::Outcome::Ok, ns);
+        serde_json::to_string(&record).unwrap() + "\n"
+    }
+
+    #[test]
+    fn a_torn_last_line_costs_that_line() {
+        let whole = line_of("a", 5);
+        let torn = whole.clone() + &line_of("b\u{e4}", 5);
+        for end in whole.len() + 1..torn.len() {
+            let (is_finished, records) = finished(&torn.as_bytes()[..end]);
+            assert_eq!((is_finished, records.unwrap().len()), (false, 1), "{end}");
+        }
+        assert_eq!(finished(torn.as_bytes()).1.unwrap().len(), 2);
+        assert!(finished(torn.as_bytes()).0 && finished(b"").0);
+        assert_eq!(finished(b"{}\n\xff\n").1.unwrap_err(), "2: not UTF-8");
+    }
+
+    #[test]
+    fn a_cell_that_is_there_twice_is_refused() {
+        let twice = [line_of("a", 5), line_of("b", 5), line_of("a", 6)].concat();
+        let error = finished(twice.as_bytes()).1.unwrap_err();
+        assert_eq!(
+            error,
+            "3: a on b again, expected each cell once: it is record 1 of the file too"
+        );
+    }
+
+    #[test]
+    fn a_sample_without_time_is_refused() {
+        let error = finished(line_of("a", 0).as_bytes()).1.unwrap_err();
+        assert_eq!(error, "1: a sample in `samples_ns` is 0, expected at least 1 ns");
     }
 
     #[test]

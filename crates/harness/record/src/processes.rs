@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Build, Machine, Outcome, Record, Timing};
+use crate::{Build, Machine, Outcome, Record, Timing, Volatile};
 
 /// What names a cell: case, backend, threads, timing, machine and build.
 pub type CellKey<'a> = (&'a str, &'a str, usize, Option<Timing>, &'a Machine, &'a Build);
@@ -14,12 +14,19 @@ impl Record {
     }
 
     /// Adds what a later process of the same cell said. The first that does not end `ok` decides, and then no
-    /// time is kept.
+    /// time is kept. A process that ended [`Outcome::Untried`] says nothing where another said something.
     pub fn add(&mut self, mut later: Record) {
+        if later.outcome == Outcome::Untried {
+            self.volatile.spend(later.volatile.wall_ns, later.volatile.oracle_ns);
+            return;
+        }
+        if self.outcome == Outcome::Untried {
+            later.volatile.spend(self.volatile.wall_ns, self.volatile.oracle_ns);
+            *self = later;
+            return;
+        }
         let (before, after) = (&mut self.volatile, std::mem::take(&mut later.volatile));
-        before.wall_ns += after.wall_ns;
-        let oracles = before.oracle_ns.into_iter().chain(after.oracle_ns);
-        before.oracle_ns = oracles.reduce(|a, b| a + b);
+        before.spend(after.wall_ns, after.oracle_ns);
         before.memory = before.memory.or(after.memory);
         if before.phases.is_empty() {
             before.phases = after.phases;
@@ -39,6 +46,13 @@ impl Record {
             later.footprint = later.footprint.or(self.footprint.take());
             *self = later;
         }
+    }
+}
+
+impl Volatile {
+    fn spend(&mut self, wall_ns: u64, oracle_ns: Option<u64>) {
+        self.wall_ns += wall_ns;
+        self.oracle_ns = self.oracle_ns.into_iter().chain(oracle_ns).reduce(|a, b| a + b);
     }
 }
 
@@ -112,5 +126,18 @@ pub(crate) mod tests {
         assert_eq!((x.outcome, &x.volatile.measurement), (Outcome::Disagrees, &None));
         assert_eq!(x.volatile.wall_ns, 10);
         assert!(x.footprint.is_some(), "what the first process said is kept");
+    }
+
+    #[test]
+    fn a_process_that_was_not_tried_says_nothing_where_another_did() {
+        for all in [[Outcome::Ok, Outcome::Untried], [Outcome::Untried, Outcome::Ok]] {
+            let [x] = &merge_processes(&all.map(|outcome| record("x", outcome, 30)))[..] else {
+                panic!("one cell")
+            };
+            assert_eq!((x.outcome, x.volatile.wall_ns), (Outcome::Ok, 10));
+            assert_eq!(x.measurement().unwrap().process_medians(), [30.0]);
+        }
+        let [x] = &merge_processes(&[record("x", Outcome::Untried, 0)])[..] else { panic!() };
+        assert_eq!(x.outcome, Outcome::Untried);
     }
 }

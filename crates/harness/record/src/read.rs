@@ -12,10 +12,15 @@ pub const LARGE: u64 = 1 << 30;
 
 /// The text in the regular file at `path`, of `most` bytes at most: devices and pipes, which may never end, are no files.
 pub fn text(path: &Path, most: u64) -> io::Result<String> {
-    let mut text = String::new();
-    open(path, most)?.take(most + 1).read_to_string(&mut text)?;
-    within(text.len() as u64, most)?;
-    Ok(text)
+    String::from_utf8(bytes(path, most)?).map_err(|_| io::Error::other("not UTF-8"))
+}
+
+/// The content of the regular file at `path`, of `most` bytes at most.
+pub fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path, most)?.take(most + 1).read_to_end(&mut bytes)?;
+    within(bytes.len() as u64, most)?;
+    Ok(bytes)
 }
 
 /// Opens the regular file at `path`, of `most` bytes at most.

@@ -130,11 +130,14 @@ pub enum Outcome {
     Timeout,
     /// Not run, by preset or budget.
     Skipped,
+    /// Neither the backend nor the problem ended it: the disk is full, no process can be started, or somebody else sent the
+    /// worker a signal. `attn run --resume` tries it again.
+    Untried,
 }
 
 impl Outcome {
     /// Every outcome, best first.
-    pub const ALL: [Outcome; 8] = [
+    pub const ALL: [Outcome; 9] = [
         Outcome::Ok,
         Outcome::Unavailable,
         Outcome::Unsupported,
@@ -143,6 +146,7 @@ impl Outcome {
         Outcome::Error,
         Outcome::Timeout,
         Outcome::Skipped,
+        Outcome::Untried,
     ];
 
     /// As in the file.
@@ -156,6 +160,7 @@ impl Outcome {
             Outcome::Error => "error",
             Outcome::Timeout => "timeout",
             Outcome::Skipped => "skipped",
+            Outcome::Untried => "untried",
         }
     }
 

@@ -65,7 +65,7 @@ fn short(judged: &Judged) -> &'static str {
         Outcome::Unsupported => "unsupp.",
         Outcome::Unavailable => "unavail.",
         Outcome::Skipped => "skipped",
-        Outcome::Implausible | Outcome::Error | Outcome::Timeout => "error",
+        Outcome::Implausible | Outcome::Error | Outcome::Timeout | Outcome::Untried => "error",
     }
 }
 

@@ -67,8 +67,8 @@ impl Harness<'_> {
         let start = Instant::now();
         let fixture = match Fixture::make(self.suite, case, self.naive, self.scratch) {
             Ok(fixture) => fixture,
-            Err(reason) => {
-                self.fail(case_run, &reason);
+            Err(why) => {
+                self.fail(case_run, &why);
                 return Ok(());
             }
         };

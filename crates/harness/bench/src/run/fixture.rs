@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use attn_core::{Arithmetic, ByRows, Inputs, Output, Problem, Variation, Verdict, Work};
 use attn_oracle::{Budget, Reference, Rows, judge_output};
-use attn_record::Digests;
+use attn_record::{Digests, Outcome};
 use tempfile::TempDir;
 
 use crate::attn_case::AttnCase;
@@ -42,15 +42,50 @@ pub struct Found {
     pub wrong: Option<String>,
 }
 
+/// Why there is nothing to compute, or nothing to judge by. In one line.
+#[derive(Debug, thiserror::Error)]
+pub enum FixtureError {
+    /// A file cannot be written or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's words.
+        source: io::Error,
+    },
+    /// The case, its truth or what a worker stored is not as it should be.
+    #[error("{0}")]
+    Content(String),
+}
+
+impl FixtureError {
+    /// How the cell ends.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            FixtureError::Io { .. } => Outcome::Untried,
+            FixtureError::Content(_) => Outcome::Error,
+        }
+    }
+
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        |source| FixtureError::Io { path, source }
+    }
+
+    fn content(error: impl std::fmt::Display) -> Self {
+        FixtureError::Content(error.to_string())
+    }
+}
+
 impl Fixture {
-    /// Computes oracle and yardstick of `case` and writes the files below `scratch`. The error is one line.
+    /// Computes oracle and yardstick of `case` and writes the files below `scratch`.
     pub fn make(
         suite: &Suite,
         case: &Case,
         naive: &dyn ByRows,
         scratch: &Path,
-    ) -> Result<Self, String> {
-        let inputs = suite.inputs(case).map_err(|error| error.to_string())?;
+    ) -> Result<Self, FixtureError> {
+        let inputs = suite.inputs(case).map_err(FixtureError::content)?;
         Self::of(&case.problem, inputs, naive, scratch)
     }
 
@@ -60,9 +95,8 @@ impl Fixture {
         inputs: [Inputs; 2],
         naive: &dyn ByRows,
         scratch: &Path,
-    ) -> Result<Self, String> {
-        let fail = |error: &dyn std::fmt::Display| error.to_string();
-        let folder = tempfile::tempdir_in(scratch).map_err(|error| fail(&error))?;
+    ) -> Result<Self, FixtureError> {
+        let folder = tempfile::tempdir_in(scratch).map_err(FixtureError::io(scratch))?;
         let [a, b] = inputs.each_ref().map(Inputs::digest);
         let work = Work::of(problem, inputs[1].mask());
         let compute = |inputs| Expected::compute(problem, inputs, naive);
@@ -71,12 +105,12 @@ impl Fixture {
             let of_b = compute(&inputs[1]);
             [of_a.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), of_b]
         });
-        let expected = [of_a.map_err(|error| fail(&error))?, of_b.map_err(|error| fail(&error))?];
+        let expected = [of_a.map_err(FixtureError::content)?, of_b.map_err(FixtureError::content)?];
         let files = ["a.case", "b.case"].map(|name| folder.path().join(name));
         let [on_a, on_b] = files;
         let [inputs_a, inputs_b] = inputs;
-        write_case(problem, inputs_a, &on_a).map_err(|error| fail(&error))?;
-        let inputs_b = write_case(problem, inputs_b, &on_b).map_err(|error| fail(&error))?;
+        write_case(problem, inputs_a, &on_a)?;
+        let inputs_b = write_case(problem, inputs_b, &on_b)?;
         let (problem, digests) = (problem.clone(), Digests { a, b });
         Ok(Fixture { a: on_a, b: on_b, digests, problem, work, expected, inputs_b, folder })
     }
@@ -92,18 +126,18 @@ impl Fixture {
     }
 
     /// A new folder for the results of one process.
-    pub fn results(&self) -> io::Result<TempDir> {
-        tempfile::tempdir_in(self.folder.path())
+    pub fn results(&self) -> Result<TempDir, FixtureError> {
+        tempfile::tempdir_in(self.folder.path()).map_err(FixtureError::io(self.folder.path()))
     }
 
-    /// Judges the result on inputs A, which is below `folder`. The error is one line.
+    /// Judges the result on inputs A, which is below `folder`.
     pub fn judge_first(
         &self,
         folder: &Path,
         stored: &Stored,
         arithmetic: &Arithmetic,
-    ) -> Result<Verdict, String> {
-        let (file, _) = stored.results.first().ok_or("the worker stored no result")?;
+    ) -> Result<Verdict, FixtureError> {
+        let (file, _) = stored.results.first().ok_or_else(nothing_stored)?;
         let out = self.read(&folder.join(file))?;
         Ok(self.expected[0].judge(&self.problem, arithmetic, &out))
     }
@@ -118,7 +152,7 @@ impl Fixture {
         folder: &Path,
         stored: &Stored,
         arithmetic: &Arithmetic,
-    ) -> Result<Found, String> {
+    ) -> Result<Found, FixtureError> {
         let (mut first, mut wrong) = (None, None);
         let mut note = |verdict: Verdict, when: &str| {
             let finding = verdict.findings.first().map(|finding| format!("{when}{finding}"));
@@ -129,7 +163,7 @@ impl Fixture {
         let drawn = (!on_b.is_whole(&self.problem))
             .then(|| on_b.on_rows(&self.problem, &self.inputs_b, self.draw()))
             .transpose()
-            .map_err(|error| error.to_string())?;
+            .map_err(FixtureError::content)?;
         let mut ones = None;
         for (file, variation) in &stored.results {
             let mut out = self.read(&folder.join(file))?;
@@ -161,15 +195,16 @@ impl Fixture {
         let unwritten = (calls > 0).then(|| {
             format!("{calls} calls ended without writing the element that was poisoned before")
         });
-        let verdict = first.ok_or("the worker stored no result")?;
+        let verdict = first.ok_or_else(nothing_stored)?;
         Ok(Found { verdict, wrong: wrong.or(ones).or(unwritten) })
     }
 
-    fn read(&self, path: &Path) -> Result<Output, String> {
-        let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    fn read(&self, path: &Path) -> Result<Output, FixtureError> {
+        let bytes = std::fs::read(path).map_err(FixtureError::io(path))?;
         let out = Output::from_le_bytes(&self.problem, &bytes);
         out.ok_or_else(|| {
-            format!("{}: expected the bytes of an output, found {}", path.display(), bytes.len())
+            let (path, found) = (path.display(), bytes.len());
+            FixtureError::Content(format!("{path}: expected the bytes of an output, found {found}"))
         })
     }
 
@@ -184,12 +219,16 @@ impl Fixture {
         inputs: &Inputs,
         arithmetic: &Arithmetic,
         out: &Output,
-    ) -> Result<Verdict, String> {
+    ) -> Result<Verdict, FixtureError> {
         let reference = Reference::compute(&self.problem, inputs, self.draw());
-        let reference = reference.map_err(|error| error.to_string())?;
+        let reference = reference.map_err(FixtureError::content)?;
         let budget = Budget::new(&self.problem, arithmetic);
         Ok(judge_output(&self.problem, &reference, &budget, None, out))
     }
+}
+
+fn nothing_stored() -> FixtureError {
+    FixtureError::Content("the worker stored no result".into())
 }
 
 /// How far an average of ones may be from 1: what the output's type rounds, weights rounded before their sum, and sums that
@@ -219,9 +258,9 @@ fn not_one(problem: &Problem, inputs: &Inputs, out: &Output, column: usize) -> O
 }
 
 /// Writes the inputs, and gives them back.
-fn write_case(problem: &Problem, inputs: Inputs, path: &Path) -> io::Result<Inputs> {
+fn write_case(problem: &Problem, inputs: Inputs, path: &Path) -> Result<Inputs, FixtureError> {
     let problem = problem.clone();
     let file = AttnCase { problem, inputs, claim: None, tokens: None, source: None };
-    std::fs::write(path, file.to_bytes())?;
+    std::fs::write(path, file.to_bytes()).map_err(FixtureError::io(path))?;
     Ok(file.inputs)
 }

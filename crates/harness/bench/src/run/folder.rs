@@ -123,12 +123,14 @@ impl Folder {
         partial?.write_all(&line(said)?)
     }
 
-    /// Appends whole lines to [`RECORDS`]; what single processes said is in them.
-    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    /// Appends whole lines to [`RECORDS`], in which is what single processes said. What is known of cells that are `open`, to be
+    /// tried again, is kept as that is.
+    pub fn append(&mut self, records: &[Record], open: &[Record]) -> io::Result<()> {
         for record in records {
             self.records.write_all(&line(record)?)?;
         }
-        File::create(self.path.join(PARTIAL)).map(drop)
+        let open = open.iter().map(line).collect::<io::Result<Vec<_>>>()?;
+        write_whole(&self.path.join(PARTIAL), &open.concat())
     }
 
     /// A folder for inputs; it goes with [`Folder::remove_scratch`].
@@ -180,7 +182,11 @@ fn cut_half_a_line(path: &Path) -> io::Result<()> {
 pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut neighbour = path.as_os_str().to_owned();
     neighbour.push(format!(".{}.tmp", std::process::id()));
-    fs::write(&neighbour, content).and_then(|()| fs::rename(&neighbour, path))
+    let written = fs::write(&neighbour, content).and_then(|()| fs::rename(&neighbour, path));
+    written.inspect_err(|_| {
+        // Half a file is of no use; that it cannot be removed either says less than why it is half.
+        let _ = fs::remove_file(&neighbour);
+    })
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
@@ -200,7 +206,7 @@ mod tests {
         let mut folder = Folder::create(root.path(), "now").unwrap();
         let scratch = folder.scratch().unwrap();
         assert!(scratch.starts_with(folder.path()) && folder.path().join("partial.jsonl").exists());
-        folder.append(&[]).unwrap();
+        folder.append(&[], &[]).unwrap();
         folder.remove_scratch(false).unwrap();
         assert!(!scratch.exists() && !is_finished(folder.path()));
         folder.remove_scratch(true).unwrap();

@@ -12,7 +12,7 @@ use attn_record::{
 };
 
 use super::case_run::CaseRun;
-use super::fixture::{Fixture, Found};
+use super::fixture::{Fixture, FixtureError, Found};
 use super::progress::{CellProgress, Enough};
 use super::windows::{same_case, windows};
 use super::{Cell, Entry, Preset, Processes, Task};
@@ -81,8 +81,13 @@ pub trait Observer {
         said: &Record,
         last: bool,
     ) -> std::io::Result<()>;
-    /// Cells have their records.
-    fn finished(&mut self, cells: &[Cell<'_>], records: Vec<Record>) -> std::io::Result<()>;
+    /// Cells have their records. Others are `open`: their last process ended [`Outcome::Untried`], so this is what is known of them.
+    fn finished(
+        &mut self,
+        cells: &[Cell<'_>],
+        records: Vec<Record>,
+        open: Vec<Record>,
+    ) -> std::io::Result<()>;
 }
 
 /// What is known of a cell after one process, apart from times.
@@ -105,12 +110,9 @@ impl Said {
 /// How a process ended that was not right, and why.
 type Ended = (Outcome, String);
 
-fn lost(error: &WorkerError) -> Ended {
+fn lost(error: impl Into<WorkerError>) -> Ended {
+    let error = error.into();
     (error.outcome(), error.to_string())
-}
-
-fn broken(error: &dyn std::fmt::Display) -> Ended {
-    (Outcome::Error, error.to_string())
 }
 
 impl Harness<'_> {
@@ -122,6 +124,8 @@ impl Harness<'_> {
     /// cell's processes are spread over the run, and what disturbs the machine for a while disturbs one of
     /// each. Cells whose interval is still wide have further rounds while the preset's time lasts.
     ///
+    /// A process that ended [`Outcome::Untried`] is the last of its cell here: a run that goes on tries it again.
+    ///
     /// Returns early, without the records of the interrupted window, once `cancel` is set.
     pub fn execute(
         &self,
@@ -130,7 +134,9 @@ impl Harness<'_> {
         observer: &mut (dyn Observer + Send),
     ) -> std::io::Result<()> {
         let start = Instant::now();
-        let (mut known, mut begun) = (merge_processes(known), 0);
+        let tried = known.iter().filter(|record| record.outcome != Outcome::Untried);
+        let tried: Vec<Record> = tried.cloned().collect();
+        let (mut known, mut begun) = (merge_processes(&tried), 0);
         for window in windows(cells) {
             begun += window.len();
             let share = begun as f64 / cells.len() as f64;
@@ -144,9 +150,12 @@ impl Harness<'_> {
                 return Ok(());
             }
             let progress = case_runs.into_iter().flat_map(|case_run| case_run.progress);
-            let ceilings = self.ceilings.as_ref();
-            let records = progress.filter_map(|progress| progress.finish(ceilings)).collect();
-            observer.finished(window, records)?;
+            let (untried, tried): (Vec<_>, Vec<_>) = progress.partition(CellProgress::is_open);
+            let records = |of: Vec<CellProgress>| {
+                let ceilings = self.ceilings.as_ref();
+                of.into_iter().filter_map(|progress| progress.finish(ceilings)).collect()
+            };
+            observer.finished(window, records(tried), records(untried))?;
         }
         Ok(())
     }
@@ -194,10 +203,10 @@ impl Harness<'_> {
     }
 
     /// Writes down that there is nothing to judge the others by.
-    pub(super) fn fail(&self, case_run: &mut CaseRun<'_, '_>, reason: &str) {
+    pub(super) fn fail(&self, case_run: &mut CaseRun<'_, '_>, why: &FixtureError) {
         for (cell, progress) in case_run.cells.iter().zip(&mut case_run.progress) {
             if progress.goes_on(cell.is_measured(), self.enough()) {
-                let failed = Said::ended(Outcome::Error, Some(reason.into()));
+                let failed = Said::ended(why.outcome(), Some(why.to_string()));
                 progress.add(self.record(cell, failed, None, Volatile::default()));
             }
         }
@@ -320,37 +329,34 @@ impl Harness<'_> {
         let runner = entry.backend.runner();
         let launcher = runner.map(|program| self.launcher.of(program));
         let launcher = launcher.as_ref().unwrap_or(&self.launcher);
-        let results = fixture.results().map_err(|error| broken(&error))?;
+        let results = fixture.results().map_err(lost)?;
         let judged = |verdict: &Verdict, wrong: Option<String>| {
             let wrong = wrong.or(verdict.findings.first().map(ToString::to_string));
             wrong.map_or(Ok(()), |wrong| Err((Outcome::Disagrees, wrong)))
         };
-        let mut worker = launcher.start_for_a_cell(cell.threads).map_err(|error| lost(&error))?;
-        let ready = worker
-            .prepare(self.setup(cell, fixture, results.path()))
-            .map_err(|error| lost(&error))?;
+        let mut worker = launcher.start_for_a_cell(cell.threads).map_err(lost)?;
+        let ready = worker.prepare(self.setup(cell, fixture, results.path())).map_err(lost)?;
         let arithmetic = ready.info.arithmetic;
         (said.info, said.footprint) = (Some(ready.info), Some(ready.footprint));
         if first {
-            let stored = worker.check(&fixture.a).map_err(|error| lost(&error))?;
+            let stored = worker.check(&fixture.a).map_err(lost)?;
             let verdict = fixture.judge_first(results.path(), &stored, &arithmetic);
-            let verdict = verdict.map_err(|error| broken(&error))?;
+            let verdict = verdict.map_err(lost)?;
             judged(said.check.insert(verdict), None)?;
-            let counted = worker.count(cell.is_measured()).map_err(|error| lost(&error))?;
+            let counted = worker.count(cell.is_measured()).map_err(lost)?;
             (volatile.memory, volatile.phases) = (counted.memory, counted.phases);
         }
         let stored = match self.timed(cell) {
-            None => worker.repeat().map_err(|error| lost(&error))?,
+            None => worker.repeat().map_err(lost)?,
             Some(timed) => {
-                let (process, clock_ns, stored) =
-                    worker.measure(timed).map_err(|error| lost(&error))?;
+                let (process, clock_ns, stored) = worker.measure(timed).map_err(lost)?;
                 let processes = vec![Process { cpu: ready.cpu, ..process }];
                 volatile.measurement = Some(Measurement { clock_ns, processes });
                 stored
             }
         };
         let found = fixture.judge_last(results.path(), &stored, &arithmetic);
-        let Found { verdict, wrong } = found.map_err(|error| broken(&error))?;
+        let Found { verdict, wrong } = found.map_err(lost)?;
         judged(said.recheck.insert(verdict), wrong)
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Enough<'c> {
 pub(super) struct CellProgress {
     /// What its processes said, put together; `None` before the first.
     record: Option<Record>,
+    /// Whether its last process ended [`Outcome::Untried`].
+    is_open: bool,
     /// Nanoseconds that it waited for the oracle and no record says yet.
     oracle_ns: Option<u64>,
 }
@@ -28,7 +30,7 @@ pub(super) struct CellProgress {
 impl CellProgress {
     /// A cell of which `record` is known from an interrupted run.
     pub(super) fn new(record: Option<Record>) -> Self {
-        CellProgress { record, oracle_ns: None }
+        CellProgress { record, is_open: false, oracle_ns: None }
     }
 
     /// Whether nothing is known yet.
@@ -41,9 +43,15 @@ impl CellProgress {
     pub(super) fn goes_on(&self, is_measured: bool, enough: Enough<'_>) -> bool {
         self.record.as_ref().is_none_or(|record| {
             is_measured
+                && !self.is_open
                 && record.outcome == Outcome::Ok
                 && (enough.processes.goes_on(self.measured()) || self.is_doubted(enough))
         })
+    }
+
+    /// Whether its last process did not try it.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// Whether what is known cannot be, and more processes may still clear it up: others disturb some calls, but not all.
@@ -68,6 +76,7 @@ impl CellProgress {
 
     /// Adds what a process said, or what is known without one.
     pub(super) fn add(&mut self, said: Record) {
+        self.is_open = said.outcome == Outcome::Untried;
         match &mut self.record {
             None => self.record = Some(said),
             Some(record) => record.add(said),

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use attn_record::{Audit, Outcome, Process};
 use serde::Serialize;
 
+use crate::run::FixtureError;
+
 use super::{
     Answer, Ask, CellId, Choice, Counted, Opening, PROTOCOL, Ready, Reply, Setup, Slot, Stored,
     Timed,
@@ -58,7 +60,12 @@ pub enum WorkerError {
         status: String,
         /// What it said.
         stderr: String,
+        /// Whether somebody else ended it, as who is short of memory does.
+        by_others: bool,
     },
+    /// Its files cannot be written or read.
+    #[error(transparent)]
+    Files(#[from] FixtureError),
     /// It said that something did not work.
     #[error("{reason}")]
     Failed {
@@ -82,6 +89,8 @@ impl WorkerError {
     pub const fn outcome(&self) -> Outcome {
         match self {
             WorkerError::Timeout(_) => Outcome::Timeout,
+            WorkerError::Io { .. } | WorkerError::Died { by_others: true, .. } => Outcome::Untried,
+            WorkerError::Files(error) => error.outcome(),
             WorkerError::Failed { outcome, .. } => *outcome,
             _ => Outcome::Error,
         }
@@ -219,18 +228,42 @@ fn ends(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     receiver
 }
 
-/// How `child` ends; if it has not by `until`, it is killed, and its group.
-fn ended(child: &mut Child, until: Instant) -> std::io::Result<ExitStatus> {
+/// How `child` ends by itself, if it does by `until`.
+fn ended(child: &mut Child, until: Instant) -> std::io::Result<Option<ExitStatus>> {
     const PAUSE: Duration = Duration::from_millis(5);
     while Instant::now() < until {
         if let Some(status) = child.try_wait()? {
-            return Ok(status);
+            return Ok(Some(status));
         }
         std::thread::sleep(PAUSE);
+    }
+    Ok(None)
+}
+
+/// How `child` ends; if it has not by `until`, it is killed, and its group.
+fn ended_or_killed(child: &mut Child, until: Instant) -> std::io::Result<ExitStatus> {
+    if let Some(status) = ended(child, until)? {
+        return Ok(status);
     }
     attn_sys::parent::end_group(child.id());
     child.kill()?;
     child.wait()
+}
+
+/// Whether a signal of those that one process sends another to end it did so.
+fn is_by_others(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    {
+        /// SIGHUP, SIGINT, SIGKILL, SIGTERM.
+        const ENDING: [i32; 4] = [1, 2, 9, 15];
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        signal.is_some_and(|signal| ENDING.contains(&signal))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = status;
+        false
+    }
 }
 
 /// What `child`, whose stdout and stderr are pipes, writes to them, and how it ends; after `timeout` it is killed.
@@ -243,10 +276,10 @@ pub fn wait(
     let received = stdout.recv_timeout(timeout);
     let died = |source: std::io::Error| WorkerError::Confused(source.to_string());
     if let Err(RecvTimeoutError::Timeout) = received {
-        ended(&mut child, Instant::now()).map_err(died)?;
+        ended_or_killed(&mut child, Instant::now()).map_err(died)?;
         return Err(WorkerError::Timeout(timeout));
     }
-    let status = ended(&mut child, Instant::now() + GRACE).map_err(died)?;
+    let status = ended_or_killed(&mut child, Instant::now() + GRACE).map_err(died)?;
     let stderr = stderr.recv_timeout(GRACE).unwrap_or_default();
     Ok((received.unwrap_or_default(), stderr, status))
 }
@@ -264,7 +297,7 @@ impl Dialogue {
                 }
                 _ => format!("`{}`", beginning(&line)),
             },
-            Err(error @ WorkerError::Died { .. }) => format!("nothing: {error}"),
+            Err(error @ WorkerError::Died { by_others: false, .. }) => format!("nothing: {error}"),
             Err(error) => return Err(error),
         };
         Err(WorkerError::Protocol { program: self.program.clone(), found })
@@ -377,14 +410,22 @@ impl Dialogue {
     }
 
     fn line(&mut self) -> Result<String, WorkerError> {
-        let until = self.until.unwrap_or_else(|| Instant::now() + self.timeout);
+        let mut until = self.until.unwrap_or_else(|| Instant::now() + self.timeout);
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.answers.recv_timeout(left.min(LOOK)) {
+            let began = Instant::now();
+            let left = until.saturating_duration_since(began);
+            let received = self.answers.recv_timeout(left.min(LOOK));
+            // While this process was stopped, the worker may have been too: that time does not count.
+            let stopped = began.elapsed().saturating_sub(LOOK);
+            if stopped > LOOK {
+                until += stopped;
+                self.until = self.until.map(|until| until + stopped);
+            }
+            match received {
                 Ok(line) => return Ok(line),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.died()),
                 Err(RecvTimeoutError::Timeout) if left.is_zero() => {
-                    let _ = ended(&mut self.child, Instant::now());
+                    let _ = ended_or_killed(&mut self.child, Instant::now());
                     return Err(WorkerError::Timeout(self.timeout));
                 }
                 // A process that it has left behind may hold the pipe open, which may still hold an answer.
@@ -398,12 +439,13 @@ impl Dialogue {
 
     /// How it ended, or is ended now, and its last words.
     fn died(&mut self) -> WorkerError {
-        let status = ended(&mut self.child, Instant::now() + GRACE);
+        let own = ended(&mut self.child, Instant::now() + GRACE).ok().flatten();
+        let status = own.map_or_else(|| ended_or_killed(&mut self.child, Instant::now()), Ok);
         let status = status.map(|status| status.to_string()).unwrap_or_default();
         // A process that it has left behind may hold the pipe open.
         attn_sys::parent::end_group(self.child.id());
         let stderr = self.errors.recv_timeout(GRACE).unwrap_or_default();
-        WorkerError::Died { status, stderr }
+        WorkerError::Died { status, stderr, by_others: own.is_some_and(is_by_others) }
     }
 }
 
@@ -425,13 +467,16 @@ mod tests {
 
     /// What becomes of a worker that is this script, which is greeted and asked to count.
     fn run(script: &str, timeout: Duration) -> Result<Counted, WorkerError> {
-        let launcher = Launcher {
+        launcher(script, timeout).start_for_a_cell(3)?.count(false)
+    }
+
+    fn launcher(script: &str, timeout: Duration) -> Launcher {
+        Launcher {
             program: "sh".into(),
             args: vec!["-c".into(), script.into()],
             thread_variables: vec!["T".into()],
             timeout,
-        };
-        launcher.start_for_a_cell(3)?.count(false)
+        }
     }
 
     /// Says hello as a worker does.
@@ -469,6 +514,22 @@ mod tests {
     fn a_crash_is_told_with_its_last_words() {
         let error = run(&format!("{HELLO} echo boom >&2; exit 7"), LONG).unwrap_err().to_string();
         assert_eq!(error, "the worker died (exit status: 7): boom");
+    }
+
+    #[test]
+    fn who_is_ended_by_others_was_not_tried() {
+        for signal in ["KILL", "TERM", "INT", "HUP"] {
+            let error = run(&format!("{HELLO} kill -{signal} $$; sleep 5"), LONG).unwrap_err();
+            assert_eq!(error.outcome(), Outcome::Untried, "{signal}: {error}");
+            let error = run(&format!("kill -{signal} $$; sleep 5"), LONG).unwrap_err();
+            assert_eq!(error.outcome(), Outcome::Untried, "before it says hello: {error}");
+        }
+        for own in ["exit 1", "kill -SEGV $$", "kill -ABRT $$", "exec >&-; sleep 60"] {
+            let error = run(&format!("{HELLO} {own}"), LONG).unwrap_err();
+            assert_eq!(error.outcome(), Outcome::Error, "{own}: {error}");
+        }
+        let missing = Launcher { program: "/nonexistent/attn".into(), ..launcher("", LONG) };
+        assert_eq!(missing.start(1, 0).unwrap_err().outcome(), Outcome::Untried);
     }
 
     #[test]

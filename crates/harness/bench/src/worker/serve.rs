@@ -79,6 +79,7 @@ fn failed(error: &AnyError) -> Answer {
     let outcome = match error.downcast_ref::<CellError>() {
         Some(CellError::Unavailable(_)) => Outcome::Unavailable,
         Some(CellError::Unsupported(_)) => Outcome::Unsupported,
+        _ if error.is::<io::Error>() => Outcome::Untried,
         _ => Outcome::Error,
     };
     Answer::Failed { outcome, reason: error.to_string() }
@@ -292,14 +293,19 @@ impl Results {
     fn store(&mut self, out: &Output, variation: Option<Variation>) -> Result<Stored, AnyError> {
         let file = PathBuf::from(format!("{}.out", self.stored));
         self.stored += 1;
-        std::fs::write(self.folder.join(&file), out.to_le_bytes())?;
+        let path = self.folder.join(&file);
+        std::fs::write(&path, out.to_le_bytes()).map_err(named(&path))?;
         Ok(Stored { results: vec![(file, variation)], ..Stored::default() })
     }
 }
 
 /// The problem with its inputs.
 fn open(path: &Path) -> Result<AttnCase, AnyError> {
-    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let bytes = attn_case::read(path).map_err(|error| named(&error))?;
-    Ok(AttnCase::parse(&bytes).map_err(|error| named(&error))?)
+    let bytes = attn_case::read(path).map_err(named(path))?;
+    Ok(AttnCase::parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+/// The error with the file that it is about.
+fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

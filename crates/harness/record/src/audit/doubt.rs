@@ -4,7 +4,7 @@ use attn_core::{BackendInfo, DType, Work};
 use serde::{Deserialize, Serialize};
 
 use super::Seen;
-use crate::limits::Ceilings;
+use crate::limits::{Ceilings, any_core};
 use crate::{Outcome, Record};
 
 /// Why a time cannot be that of the computation.
@@ -121,10 +121,8 @@ impl Record {
             Some(audit) => !audit.on_device,
             None => self.info.as_ref().is_none_or(BackendInfo::on_processor),
         };
-        if let (true, Some(ceilings), Some(call_ns)) =
-            (on_processor && timing.calls(), ceilings, measurement.median_ns())
-            && let Some(doubt) =
-                Doubt::of_rate(ceilings, &self.work, self.dtype(), self.threads, call_ns)
+        if let (true, Some(call_ns)) = (on_processor && timing.calls(), measurement.median_ns())
+            && let Some(doubt) = self.doubt_of_rate(ceilings, call_ns)
         {
             return Some(doubt);
         }
@@ -133,6 +131,21 @@ impl Record {
             .filter_map(|process| process.audit.as_ref().map(|audit| (audit, process.reps)));
         let (audits, call_ns) = (audits.collect(), measurement.median_ns()?);
         Seen { audits, call_ns, threads: self.threads }.doubt()
+    }
+
+    /// If calls of `call_ns` nanoseconds are faster than the machine, or than any.
+    fn doubt_of_rate(&self, ceilings: Option<&Ceilings>, call_ns: f64) -> Option<Doubt> {
+        let (work, dtype, threads) = (&self.work, self.dtype(), self.threads);
+        let of_this = |ceilings| Doubt::of_rate(ceilings, work, dtype, threads, call_ns);
+        ceilings.and_then(of_this).or_else(|| {
+            let (rate, most) = (work.flops.0 as f64 / call_ns, any_core(&self.machine.arch, dtype));
+            (rate > most * threads as f64).then(|| Doubt {
+                rule: Rule::Ceiling,
+                detail: format!(
+                    "{rate:.1} GFLOP/s are more than {threads} cores of any processor do in {dtype}, {most} each"
+                ),
+            })
+        })
     }
 
     /// The record as it is to be read: a time that cannot be is none.

@@ -205,3 +205,20 @@ fn a_rule_has_a_name_of_its_own() {
     names.sort_unstable();
     assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
 }
+
+#[test]
+fn no_core_of_any_processor_is_exceeded_where_nothing_was_measured() {
+    let of = |arch: &str, ns| {
+        let mut record = crate::processes::tests::record("x", crate::Outcome::Ok, ns);
+        record.machine.arch = arch.into();
+        record.volatile.measurement.as_mut().unwrap().clock_ns = 1;
+        record.work.flops = attn_core::Flops(1 << 30);
+        record.doubt(None).map(|doubt| doubt.rule)
+    };
+    // 1 GFLOP at 511, 513 and 4100 GFLOP/s.
+    let ns = |rate: u64| (1 << 30) / rate;
+    assert_eq!(of("x86_64", ns(511)), None);
+    assert_eq!(of("x86_64", ns(513)), Some(Rule::Ceiling));
+    assert_eq!(of("aarch64", ns(513)), None);
+    assert_eq!(of("aarch64", ns(4100)), Some(Rule::Ceiling));
+}

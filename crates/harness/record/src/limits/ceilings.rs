@@ -14,6 +14,13 @@
 //! the time that was taken. Kernels may multiply integers of eight bits faster; they compute in another type than they
 //! store, and are not bounded by these.
 
+//!
+//! # Where nothing was measured
+//!
+//! No core multiplies and adds faster than [`any_core`] says: on x86-64 two units of 512 bits at 7 GHz do 448 GFLOP/s in f32
+//! and half of that in f64, tiles of 16 bits (AMX) 2048 operations a cycle; matrix units of other architectures, which several
+//! cores share, about 2 TFLOP/s in f32. The constants are above all of them.
+
 use attn_core::DType;
 
 use super::probe::fastest;
@@ -87,6 +94,17 @@ impl Ceilings {
             Place::Memory => return 0,
         };
         self.caches.iter().find(|cache| cache.level == level).map_or(0, |cache| cache.bytes)
+    }
+}
+
+/// GFLOP/s that no core of an architecture reaches in a type: see the [module](self).
+pub fn any_core(arch: &str, dtype: DType) -> f64 {
+    match (arch, dtype) {
+        ("x86_64", DType::F64) => 256.0,
+        ("x86_64", DType::F32) => 512.0,
+        (_, DType::F64) => 2048.0,
+        (_, DType::F32) => 4096.0,
+        (_, DType::BF16 | DType::F16) => 16_384.0,
     }
 }
 

@@ -19,7 +19,7 @@ mod device;
 mod noise;
 mod probe;
 
-pub use ceilings::Ceilings;
+pub use ceilings::{Ceilings, any_core};
 pub use device::{CopyRate, DeviceLimits, ProductPeak};
 pub use noise::Noise;
 pub use probe::{Access, Bandwidth, FmaPeak, Place, Probe, Rate, Timer};

@@ -148,7 +148,7 @@ fn right(records: &[&Record]) -> Vec<String> {
             "<strong class=\"bad\">{cells} {verb} a time that cannot be</strong>, which is not shown."
         ));
     }
-    let others = [Outcome::Unsupported, Outcome::Unavailable, Outcome::Skipped];
+    let others = [Outcome::Unsupported, Outcome::Unavailable, Outcome::Skipped, Outcome::Untried];
     let others: Vec<String> = others
         .into_iter()
         .filter(|&outcome| n(outcome) > 0)
