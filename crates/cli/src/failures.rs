@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use attn_bench::attn_case::AttnCase;
-use attn_bench::run::write_whole;
 use attn_bench::suite::Suite;
+use attn_record::disk::write_whole;
 use attn_record::{Outcome, Record};
 use sha2::{Digest as _, Sha256};
 

@@ -40,6 +40,13 @@ impl RecordArgs {
         }
         let runs = folders.iter().map(|run| read_records(run.as_ref()));
         let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
+        if let Some((run, _)) = folders.iter().zip(&runs).find(|(_, records)| records.is_empty()) {
+            let run = run.as_ref().display();
+            return Err(anyhow::anyhow!(
+                "{run}: no cell is there yet, expected a run with records"
+            )
+            .into());
+        }
         let (backends, case) = (self.backends.backend.as_deref(), self.case.as_deref());
         let backends = selected(&runs, "backend", backends, |r| &r.backend, &registry::aliases())?;
         let cases = selected(&runs, "case", case, |r| &r.case, &[])?;

@@ -94,16 +94,14 @@ impl Draft {
     /// The numbers of `distribution`. q, k, v, mask, sinks and each weight come from separate streams.
     pub(crate) fn new(problem: &Problem, distribution: InputDistribution, seed: u64) -> Self {
         let (shape, spec) = (problem.shape(), problem.spec());
-        let normal = |stream, dims: [usize; 4]| {
-            Normal::new(seed, stream).take(dims.iter().product()).collect::<Vec<_>>()
-        };
+        let normal = |stream, dims| normal(seed, stream, dims);
         let heads = [1, 1, 1, shape.heads_q];
         let mut draft = Draft {
             q: normal(0, shape.q()),
             k: normal(1, shape.k()),
             v: normal(2, shape.v()),
             weights: weights::normal(problem, seed),
-            mask: spec.mask.map(|form| mask(form, problem.dtype(), &normal(3, form.dims))),
+            mask: generate_mask(problem, seed),
             slopes: spec.alibi.then(|| slopes(shape.heads_q)),
             sinks: spec.sinks.then(|| normal(4, heads).into_iter().map(|x| x as f32).collect()),
         };
@@ -211,6 +209,16 @@ impl Draft {
 /// NaN, infinity and minus infinity in turn.
 const fn poison(at: usize) -> f64 {
     [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][at % 3]
+}
+
+fn normal(seed: u64, stream: u64, dims: [usize; 4]) -> Vec<f64> {
+    Normal::new(seed, stream).take(dims.iter().product()).collect()
+}
+
+/// The mask of a problem that has one, before it is poisoned where no query reads.
+pub(crate) fn generate_mask(problem: &Problem, seed: u64) -> Option<Mask> {
+    let form = problem.spec().mask?;
+    Some(mask(form, problem.dtype(), &normal(seed, 3, form.dims)))
 }
 
 /// A mask of the given form: about a third of the keys not admitted if it is boolean, an eighth if

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::distribution::Draft;
+use crate::distribution::{self, Draft};
 use crate::{Data, Element, InputDistribution, Mask, Problem, ScoreWeights, Tensor, reads};
 
 /// Everything that [`Inputs`] are made of.
@@ -131,6 +131,11 @@ impl Inputs {
         let [q, k, v] = [(shape.q(), q), (shape.k(), k), (shape.v(), v)].map(|(d, x)| tensor(d, x));
         let weights = weights.map(|_, (dims, values)| tensor(dims, values));
         Inputs { parts: InputParts { q, k, v, weights, mask, slopes, sinks } }
+    }
+
+    /// The mask of [`Inputs::generate`], or one that admits the same; `None` for a problem without one. Nothing else is generated.
+    pub fn generate_mask(problem: &Problem, seed: u64) -> Option<Mask> {
+        distribution::generate_mask(problem, seed)
     }
 
     /// Other inputs of the same problem, made of these: heads rotated by one, those of the score's

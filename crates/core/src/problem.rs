@@ -1,11 +1,13 @@
 //! What is to be computed, validated once.
 
+mod band;
 mod validity;
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use band::{Band, Counted};
 pub use validity::InvalidProblem;
 
 use crate::{DType, Feature, Score, ScoreWeights, Shape};
@@ -240,27 +242,17 @@ impl Problem {
     /// The keys that query row `i` of batch `b` admits by position, in every head; a mask may take
     /// some of them away.
     pub fn admitted(&self, b: usize, i: usize) -> Range<usize> {
-        let diagonal = self.diagonal(b, i);
-        let window = self.spec.window.unwrap_or(Window { left: None, right: None });
-        let reach = |keys: u64| i64::try_from(keys).unwrap_or(i64::MAX);
-        let first = window.left.map_or(0, |left| diagonal.saturating_sub(reach(left)));
-        let right = match (self.spec.causal, window.right) {
-            (Some(_), _) => Some(0),
-            (None, right) => right,
-        };
-        let last = right.map_or(i64::MAX, |right| diagonal.saturating_add(reach(right)));
-        let keys = self.keys(b);
-        let end = usize::try_from(last.saturating_add(1)).unwrap_or(0).min(keys);
-        let start = usize::try_from(first).unwrap_or(0).min(end);
-        start..end
+        self.band(b).row(i)
     }
 
     /// The smallest range that holds every key of batch `b` that some query row admits by position.
     pub fn used_keys(&self, b: usize) -> Range<usize> {
-        let rows = (0..self.spec.shape.len_q).map(|i| self.admitted(b, i));
-        rows.filter(|keys| !keys.is_empty())
-            .reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
-            .unwrap_or(0..0)
+        self.band(b).counted().keys
+    }
+
+    /// What the rows of batch `b` admit by position.
+    pub(crate) fn band(&self, b: usize) -> Band {
+        Band::new(self, b)
     }
 
     /// The parts of the semantics that this problem needs.

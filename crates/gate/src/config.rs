@@ -29,7 +29,7 @@
 use std::path::Path;
 
 use attn_bench::worker::{CellId, Choice};
-use attn_record::read;
+use attn_record::disk;
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
@@ -181,7 +181,7 @@ impl Config {
     /// Reads and checks the file at `path`.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        match read::text(path, read::SMALL) {
+        match disk::text(path, disk::SMALL) {
             Ok(text) => Config::parse(&text, &name),
             Err(source) => Err(ConfigError::Io { path: name, source }),
         }

@@ -61,7 +61,7 @@ pub fn write(folder: &Path, gate: &Gate, taken: &[Taken]) -> Result<Vec<PathBuf>
     files
         .map(|(name, content)| {
             let path = folder.join(name);
-            attn_bench::run::write_whole(&path, content.as_bytes()).map_err(io(&path))?;
+            attn_record::disk::write_whole(&path, content.as_bytes()).map_err(io(&path))?;
             Ok(path)
         })
         .collect()

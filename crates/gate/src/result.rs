@@ -332,7 +332,7 @@ pub fn read_replicates(folder: &Path) -> Result<Vec<Taken>, FolderError> {
 
 fn text(path: &Path) -> Result<String, FolderError> {
     let io = |source| FolderError::Io { path: path.display().to_string(), source };
-    attn_record::read::text(path, attn_record::read::LARGE).map_err(io)
+    attn_record::disk::text(path, attn_record::disk::LARGE).map_err(io)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, FolderError> {

@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use attn_bench::attn_case::AttnCase;
 use attn_bench::machine;
-use attn_bench::run::{Entry, write_whole};
+use attn_bench::run::Entry;
 use attn_bench::suite::Files as _;
 use attn_claims::{ALL, Context, Make, RealLayer};
 use attn_core::{Backend, ThreadPolicy};
 use attn_record::claims::{Claim, Claims};
+use attn_record::disk::write_whole;
 
 use super::print_json;
 use super::run::command_line;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use attn_bench::attn_case::{self, AttnCase};
-use attn_bench::run::write_whole;
 use attn_core::{Exec, Inputs, Problem};
 use attn_head::Engines;
 use attn_oracle::weights;
 use attn_record::Map;
+use attn_record::disk::write_whole;
 use attn_report::page::maps::{LayerMaps, render};
 use attn_report::{charts, png, table};
 use serde::Serialize;

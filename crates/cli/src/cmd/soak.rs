@@ -4,12 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use anyhow::Context as _;
 use attn_bench::detection::Deviation;
 use attn_bench::mutation::Subject;
 use attn_bench::soak::{
     AsClaims, BudgetUse, MutantSurvivor, MutantTally, Soak, SoakReport, Tally, case,
 };
 use attn_core::Backend;
+use attn_record::disk::write_whole;
 
 use super::mutants::subject;
 use super::print_json;
@@ -112,7 +114,8 @@ fn write_failures(args: &Args, report: &SoakReport) -> Result<Vec<PathBuf>, Fail
     }
     let write = |number: u64| -> Result<PathBuf, Failure> {
         let path = args.out.join(format!("seed-{}-{number}.safetensors", args.seed));
-        fs::write(&path, case(args.seed, number).to_bytes())?;
+        write_whole(&path, &case(args.seed, number).to_bytes())
+            .with_context(|| path.display().to_string())?;
         Ok(path)
     };
     numbers.into_iter().map(write).collect()

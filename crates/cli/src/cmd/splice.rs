@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, anyhow};
-use attn_bench::run::write_whole;
+use attn_record::disk::write_whole;
 use serde::Serialize;
 
 use super::print_json;

@@ -236,7 +236,7 @@ const LONGEST_HEADER: u64 = 100 << 20;
 
 /// The bytes of the regular file at `path`, 4 GiB at most, to be parsed.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = attn_record::read::open(path, LARGEST)?;
+    let mut file = attn_record::disk::open(path, LARGEST)?;
     let length = file.metadata()?.len();
     let mut bytes = Vec::new();
     file.by_ref().take(8).read_to_end(&mut bytes)?;

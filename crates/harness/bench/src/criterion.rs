@@ -13,7 +13,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attn_record::{Process, read};
+use attn_record::{Process, disk};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -121,6 +121,10 @@ impl Saved {
             expected: "as many positive `iters` as positive `times`",
             found: format!("{} and {}", sample.iters.len(), sample.times.len()),
         })?;
+        if process.samples_ns.contains(&0) {
+            let (expected, found) = ("samples of at least 1 ns", "one that rounds to 0 ns".into());
+            return Err(CriterionError::Malformed { path, expected, found });
+        }
         Ok(Some(Saved {
             case: format!("{}/{value}", benchmark.group_id),
             backend: backend.to_string(),
@@ -132,7 +136,7 @@ impl Saved {
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, expected: &'static str) -> Result<T, CriterionError> {
-    let text = read::text(path, read::LARGE)
+    let text = disk::text(path, disk::LARGE)
         .map_err(|source| CriterionError::Io { path: path.into(), source })?;
     serde_json::from_str(&text).map_err(|error| CriterionError::Malformed {
         path: path.into(),
@@ -200,6 +204,7 @@ mod tests {
             (r#"{"iters":[1,2],"times":[1]}"#, "2 and 1"),
             (r#"{"iters":[0],"times":[1]}"#, "positive"),
             (r#"{"iters":[],"times":[]}"#, "0 and 0"),
+            (r#"{"iters":[1,1],"times":[0.3,5]}"#, "one that rounds to 0 ns"),
             (r#"{"iters":[1]}"#, "missing field `times`"),
             ("", "EOF"),
         ];

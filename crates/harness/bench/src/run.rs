@@ -14,7 +14,7 @@ mod windows;
 use attn_core::Backend;
 
 pub use fixture::{Fixture, FixtureError, Found};
-pub use folder::{Folder, FolderError, Resumable, write_whole};
+pub use folder::{Folder, FolderError, Resumable};
 pub use harness::{Harness, Limits, Observer};
 pub use merge::{MergeError, Part, merge};
 pub use plan::{Cell, Selection, Task, plan};

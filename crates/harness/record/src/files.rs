@@ -128,7 +128,7 @@ pub fn read_partial(run: &Path, finished: &[Record]) -> Result<Vec<Record>, Read
 fn lines(path: &Path, text: &[u8]) -> Result<Vec<Record>, ReadError> {
     let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     let text = std::str::from_utf8(&text[..whole]).map_err(|error| {
-        let line = 1 + text[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        let line = text[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
         ReadError::Malformed { path: path.into(), line, message: "not UTF-8".into() }
     })?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -183,12 +183,12 @@ fn own(run: &Path, file: &'static str) -> Result<PathBuf, ReadError> {
 }
 
 fn text(path: &Path) -> Result<String, ReadError> {
-    crate::read::text(path, crate::read::LARGE)
+    crate::disk::text(path, crate::disk::LARGE)
         .map_err(|source| ReadError::Io { path: path.into(), source })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
-    crate::read::bytes(path, crate::read::LARGE)
+    crate::disk::bytes(path, crate::disk::LARGE)
         .map_err(|source| ReadError::Io { path: path.into(), source })
 }
 

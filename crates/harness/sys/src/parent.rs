@@ -2,6 +2,9 @@
 
 /// Ends this process as soon as the thread that started it ends: a worker whose harness was killed would go on
 /// computing, perhaps for ever, beside whatever is measured next. Does nothing where the system has no such signal.
+///
+/// A parent that ended before this call sends no signal any more; but then the pipe that requests come through is closed, and
+/// whoever reads it ends as well.
 #[cfg(target_os = "linux")]
 pub fn die_with_it() -> std::io::Result<()> {
     use rustix::process::{Signal, set_parent_process_death_signal};

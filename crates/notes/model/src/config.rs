@@ -44,6 +44,21 @@ impl Config {
                 (heads.to_string(), format!("a divisor of {}", self.hidden_size));
             return Err(ModelError::Config { key: "num_attention_heads", found, expected });
         }
+        let sizes = [
+            ("num_hidden_layers", self.num_hidden_layers),
+            ("intermediate_size", self.intermediate_size),
+            ("max_position_embeddings", self.max_position_embeddings),
+            ("vocab_size", self.vocab_size),
+        ];
+        if let Some((key, _)) = sizes.iter().find(|(_, size)| *size == 0) {
+            let (found, expected) = ("0".into(), "at least 1".into());
+            return Err(ModelError::Config { key, found, expected });
+        }
+        let eps = self.layer_norm_eps;
+        if !(eps.is_finite() && eps >= 0.0) {
+            let (found, expected) = (eps.to_string(), "a small positive number".into());
+            return Err(ModelError::Config { key: "layer_norm_eps", found, expected });
+        }
         Ok(())
     }
 
@@ -76,5 +91,8 @@ mod tests {
         assert!(config("position_embedding_type", "\"relative_key\"").is_err());
         assert!(config("num_attention_heads", "7").is_err());
         assert!(config("num_attention_heads", "0").is_err());
+        let refused = config("num_hidden_layers", "0").unwrap_err();
+        assert_eq!(refused, "config.json: num_hidden_layers is 0, expected at least 1");
+        assert!(config("vocab_size", "0").is_err() && config("layer_norm_eps", "-1").is_err());
     }
 }

@@ -52,6 +52,11 @@ pub enum ModelError {
         /// Positions of the model.
         most: usize,
     },
+    /// The embedding is zero or not finite.
+    #[error(
+        "the embedding of the text is zero or not finite, expected a direction: are these the weights of a trained model?"
+    )]
+    NoDirection,
     /// The attention failed.
     #[error(transparent)]
     Layer(#[from] LayerError),

@@ -59,14 +59,15 @@ pub(crate) fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2))
 }
 
-/// The mean of all rows, of length 1.
-pub(crate) fn pooled(x: &[f32], width: usize) -> Vec<f32> {
+/// The mean of all rows, of length 1; `None` if it is 0 or not finite, and so has no direction.
+pub(crate) fn pooled(x: &[f32], width: usize) -> Option<Vec<f32>> {
     let mut sums = vec![0.0f64; width];
     for row in x.chunks_exact(width) {
         sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
     }
     let length = sums.iter().map(|sum| sum * sum).sum::<f64>().sqrt();
-    sums.iter().map(|sum| (sum / length) as f32).collect()
+    let directed = length > 0.0 && length.is_finite();
+    directed.then(|| sums.iter().map(|sum| (sum / length) as f32).collect())
 }
 
 /// `1 - cosine` of the angle between two vectors, in f64: `|a/|a| - b/|b||^2 / 2`, which does not
@@ -109,6 +110,7 @@ mod tests {
         assert_eq!(cosine_distance(&[1.0, 0.0], &[3.0, 0.0]), 0.0);
         assert!((cosine_distance(&[1.0, 0.0], &[0.0, 2.0]) - 1.0).abs() < 1e-12);
         assert!((cosine_distance(&[1.0, 0.0], &[-1.0, 0.0]) - 2.0).abs() < 1e-12);
-        assert!((pooled(&[3.0, 0.0, 3.0, 8.0], 2)[1] - 0.8).abs() < 1e-7);
+        assert!((pooled(&[3.0, 0.0, 3.0, 8.0], 2).unwrap()[1] - 0.8).abs() < 1e-7);
+        assert_eq!(pooled(&[0.0, f32::MIN_POSITIVE, 0.0, -f32::MIN_POSITIVE], 2), None);
     }
 }

@@ -1,11 +1,11 @@
 //! The whole model: files in, one vector per text out.
 
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use attn_core::{Inputs, Problem};
 use attn_head::{Engines, LayerProblem};
+use attn_record::disk;
 use sha2::{Digest as _, Sha256};
 use tokenizers::Tokenizer;
 
@@ -15,6 +15,9 @@ use crate::encoder::{self, EncoderLayer};
 use crate::math::{Norm, pooled};
 use crate::tensors::Tensors;
 use crate::text::{self, Encoded};
+
+/// Bytes of weights that are read, at most: a billion in f32.
+const LARGEST: u64 = 4 << 30;
 
 /// A loaded model.
 pub struct Model {
@@ -56,15 +59,17 @@ impl Model {
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let [config_path, tokenizer_path, weights_path] =
             ["config.json", "tokenizer.json", "model.safetensors"].map(|name| folder.join(name));
-        let read = |path: &Path| {
-            fs::read(path).map_err(|source| ModelError::Read { path: path.into(), source })
+        let read = |path: &Path, most| {
+            let bytes = disk::bytes(path, most);
+            bytes.map_err(|source| ModelError::Read { path: path.into(), source })
         };
-        let config: Config = serde_json::from_slice(&read(&config_path)?).map_err(|error| {
-            ModelError::Format { path: config_path.clone(), message: error.to_string() }
-        })?;
+        let config: Config =
+            serde_json::from_slice(&read(&config_path, disk::SMALL)?).map_err(|error| {
+                ModelError::Format { path: config_path.clone(), message: error.to_string() }
+            })?;
         config.check()?;
-        let tokenizer = text::parse(&read(&tokenizer_path)?)?;
-        let bytes = read(&weights_path)?;
+        let tokenizer = text::parse(&read(&tokenizer_path, disk::LARGE)?)?;
+        let bytes = read(&weights_path, LARGEST)?;
         let tensors = Tensors::parse(&bytes)
             .map_err(|message| ModelError::Format { path: weights_path, message })?;
         let m = config.hidden_size;
@@ -112,7 +117,8 @@ impl Model {
         for layer in &self.layers {
             steps.push(step(layer, &problem, engines, &mut x)?);
         }
-        Ok(Embedding { tokens, vector: pooled(&x, self.config.hidden_size), steps })
+        let vector = pooled(&x, self.config.hidden_size).ok_or(ModelError::NoDirection)?;
+        Ok(Embedding { tokens, vector, steps })
     }
 
     /// Word, position and segment, normalised.

@@ -36,10 +36,14 @@ impl<'a> Tensors<'a> {
             return Err(wrong(found()));
         }
         let data = Data::from_le_bytes(dtype, tensor.data()).ok_or_else(|| wrong(found()))?;
-        Ok(match data {
+        let values = match data {
             Data::F32(values) => values,
             half => half.to_f64().into_iter().map(|x| x as f32).collect(),
-        })
+        };
+        match values.iter().position(|x| !x.is_finite()) {
+            Some(at) => Err(wrong(format!("is {} at {at}, expected finite weights", values[at]))),
+            None => Ok(values),
+        }
     }
 
     /// `name.weight` `[out, in]`, turned to `[in, out]`, and `name.bias`.

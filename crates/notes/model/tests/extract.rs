@@ -62,3 +62,28 @@ fn a_missing_or_wrong_file_is_named() {
     assert!(message.contains("encoder.layer.0.intermediate.dense.weight"), "{message}");
     assert!(message.contains("[64, 384]") && message.contains("[65, 384]"), "{message}");
 }
+
+/// What becomes of the extract with each of its weights replaced by `weight`.
+fn with_weights(weight: f32) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        fs::copy(extract().join(name), folder.path().join(name)).unwrap();
+    }
+    let path = folder.path().join("model.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+    for element in bytes[header..].chunks_exact_mut(4) {
+        element.copy_from_slice(&weight.to_le_bytes());
+    }
+    fs::write(&path, bytes).unwrap();
+    let embedded = Model::load(folder.path()).and_then(|model| model.embed("why?", engines()));
+    embedded.err().expect("no model").to_string()
+}
+
+#[test]
+fn weights_that_mean_nothing_are_refused() {
+    assert!(with_weights(0.0).starts_with("the embedding of the text is zero or not finite"));
+    assert!(!with_weights(f32::MAX).is_empty(), "what overflows is an error");
+    let message = with_weights(f32::NAN);
+    assert!(message.ends_with("is NaN at 0, expected finite weights"), "{message}");
+}

@@ -1,7 +1,6 @@
 //! The report of a run, written into its folder.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use attn_record::{Timing, UNFINISHED};
@@ -79,17 +78,9 @@ fn write_charts<'a>(
     Ok(written)
 }
 
-/// Writes a neighbour and renames it, so that nobody ever sees half a file.
 fn replace(path: &Path, content: &[u8]) -> Result<(), ReportError> {
-    let mut neighbour = path.as_os_str().to_owned();
-    neighbour.push(format!(".{}.tmp", std::process::id()));
-    let neighbour = PathBuf::from(neighbour);
-    let result = fs::write(&neighbour, content).and_then(|()| fs::rename(&neighbour, path));
-    result.map_err(|source: io::Error| {
-        // Whatever is left of it is of no use; that it cannot be removed changes nothing.
-        let _ = fs::remove_file(&neighbour);
-        ReportError::Write { path: path.into(), source }
-    })
+    let written = attn_record::disk::write_whole(path, content);
+    written.map_err(|source| ReportError::Write { path: path.into(), source })
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use attn_gate::output::{calibration_markdown, calibration_plot};
 use attn_gate::result::Taken;
 use attn_gate::rule::Rule;
 use attn_gate::tries::Try;
+use attn_record::disk;
 use serde::de::DeserializeOwned;
 
 use super::super::print_json;
@@ -73,7 +74,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let summary = Summary::of(&samples, &tries, &Rule::default());
     let write = |name: &str, content: &str| -> Result<(), Failure> {
         let path = args.out.join(name);
-        Ok(fs::write(&path, content).with_context(|| path.display().to_string())?)
+        Ok(disk::write_whole(&path, content.as_bytes())
+            .with_context(|| path.display().to_string())?)
     };
     let markdown = calibration_markdown(&summary);
     write("calibration.json", &(serde_json::to_string_pretty(&summary)? + "\n"))?;
@@ -96,8 +98,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
         return Ok(Vec::new());
     }
     let name = path.display();
-    let text = attn_record::read::text(path, attn_record::read::LARGE)
-        .with_context(|| name.to_string())?;
+    let text = disk::text(path, disk::LARGE).with_context(|| name.to_string())?;
     let lines = text.lines().enumerate();
     let parse = |(at, line): (usize, &str)| {
         serde_json::from_str(line).with_context(|| format!("{name}:{}", at + 1))

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use attn_record::disk::write_whole;
 use attn_record::{
     HEAD, Limits, Map, PARTIAL, RECORDS, ReadError, Record, Run, read_finished, read_partial,
     read_run,
@@ -176,17 +177,6 @@ fn cut_half_a_line(path: &Path) -> io::Result<()> {
         File::options().write(true).open(path)?.set_len(whole as u64)?;
     }
     Ok(())
-}
-
-/// Writes a neighbour of `path` and renames it, so that nobody ever sees half a file.
-pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut neighbour = path.as_os_str().to_owned();
-    neighbour.push(format!(".{}.tmp", std::process::id()));
-    let written = fs::write(&neighbour, content).and_then(|()| fs::rename(&neighbour, path));
-    written.inspect_err(|_| {
-        // Half a file is of no use; that it cannot be removed either says less than why it is half.
-        let _ = fs::remove_file(&neighbour);
-    })
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {

@@ -43,6 +43,9 @@ pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, Sui
 /// Bytes of a case's name, at most.
 const LONGEST_NAME: usize = 1000;
 
+/// Elements of a mask, at most: a quarter of a gigabyte. They are counted when cases are read.
+const MOST_OF_A_MASK: usize = 1 << 28;
+
 /// Terminals, tables and pictures show names as they are.
 fn is_name(id: &str) -> bool {
     id.len() <= LONGEST_NAME && !id.chars().any(char::is_control)
@@ -91,10 +94,14 @@ impl Expansion<'_> {
             case: id.clone(),
             source,
         })?;
+        let elements = problem.spec().mask.map_or(1, |mask| mask.dims.iter().product());
+        if elements > MOST_OF_A_MASK {
+            let message =
+                format!("{id}: a mask of {elements} elements, expected at most {MOST_OF_A_MASK}");
+            return Err(self.error(&message));
+        }
         // Only a mask's elements say how much work there is.
-        let masked = problem.spec().mask.is_some();
-        let inputs = masked.then(|| Inputs::generate(&problem, distribution, *seed));
-        let work = Work::of(&problem, inputs.as_ref().and_then(Inputs::mask));
+        let work = Work::of(&problem, Inputs::generate_mask(&problem, *seed).as_ref());
         Ok(self.case(id, problem, work, Source::Generated { distribution, seed: *seed }))
     }
 
@@ -206,6 +213,28 @@ mod tests {
         let cases = expand_text(text).unwrap();
         assert_eq!(cases[0].problem.spec().mask.unwrap().dims, [2, 1, 1, 5]);
         assert!(cases[0].work.pairs < 2 * 3 * 4 * 5);
+    }
+
+    #[test]
+    fn huge_problems_are_counted_without_their_elements() {
+        let pairs = |shape: &str| expand_text(shape).map(|cases| cases[0].work.pairs);
+        assert_eq!(pairs("shape = { len = 1, len_k = 60000000000, dim = 1 }"), Ok(60_000_000_000));
+        let heads = "shape = { heads = 65536, heads_kv = 64, len = 4096, dim = 64 }";
+        assert_eq!(pairs(heads), Ok(1 << 40));
+        let causal = format!("{heads}\ncausal = 'top-left'");
+        assert_eq!(pairs(&causal), Ok((1 << 16) * 4096 * 4097 / 2));
+        let shared = "shape = { heads = 65536, len = 64, dim = 4 }\nmask = { kind = 'bool', over = ['queries', 'keys'] }";
+        assert!(pairs(shared).is_ok_and(|pairs| pairs % (1 << 16) == 0));
+        let all = "shape = { heads = 64, len = 4096, dim = 4 }\n\
+                   mask = { kind = 'bool', over = ['heads', 'queries', 'keys'] }";
+        let error = pairs(all).unwrap_err();
+        assert!(
+            error.ends_with("a mask of 1073741824 elements, expected at most 268435456"),
+            "{error}"
+        );
+        let name =
+            expand_text(&format!("shape = {{ len = 8, dim = 4 }}\nscale = 1{}", "0".repeat(400)));
+        assert!(name.is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use attn_record::read;
+use attn_record::disk;
 
 use super::SuiteError;
 use crate::attn_case::{self, AttnCase};
@@ -70,7 +70,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<CaseFile>) -> Result<(), 
             collect(root, &path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "toml") {
             let name = path.display().to_string();
-            let text = read::text(&path, read::SMALL)
+            let text = disk::text(&path, disk::SMALL)
                 .map_err(|source| SuiteError::Io { path: name.clone(), source })?;
             let below = path.strip_prefix(root).expect("found below root").with_extension("");
             let prefix = below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>();

@@ -236,12 +236,15 @@ fn what_does_not_work_is_said_and_the_dialogue_goes_on() {
     let mut asks = vec!["{".to_string()];
     asks.extend(lines(&[Ask::Finish, nope, naive]));
     let reasons = answers(&asks).into_iter().map(|answer| match answer {
-        Answer::Failed { outcome: Outcome::Error, reason } => reason,
+        Answer::Failed { outcome, reason } => (outcome, reason),
         other => panic!("{other:?}"),
     });
-    let reasons: Vec<String> = reasons.collect();
+    let (outcomes, reasons): (Vec<_>, Vec<_>) = reasons.unzip();
     assert!(reasons[0].starts_with("malformed request"), "{reasons:?}");
     assert_eq!(reasons[1], "nothing is prepared");
     assert_eq!(reasons[2], "the worker has no backend `nope`");
     assert!(reasons[3].starts_with("/nowhere: "), "{reasons:?}");
+    // A file that cannot be read is no fault of the backend.
+    let error = Outcome::Error;
+    assert_eq!(outcomes, [error, error, error, Outcome::Untried]);
 }

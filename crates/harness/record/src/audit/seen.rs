@@ -154,7 +154,7 @@ struct Evidence<'a> {
     /// Of all processes.
     fresh: Vec<&'a Fresh>,
     reading: Reading,
-    /// Of copying operands and result once: the slowest process.
+    /// Of copying operands and result once: the median process. One that was disturbed would excuse what others do.
     copy_ns: f64,
     /// What a call that is made alone may take more than one of many.
     alone_ns: f64,
@@ -172,7 +172,7 @@ impl<'a> Evidence<'a> {
         Evidence {
             seen,
             reading: Reading { threads: seen.threads as f64, on_device, fault_ns },
-            copy_ns: audits().map(|audit| audit.copy_ns).max().unwrap_or(0) as f64,
+            copy_ns: middle(audits(), |audit| audit.copy_ns as f64),
             alone_ns: match (on_device, seen.threads > 1) {
                 (true, _) => DEVICE_NS,
                 (false, true) => WAKE_NS,
@@ -281,20 +281,20 @@ impl<'a> Evidence<'a> {
             Check {
                 rule: Rule::Processor,
                 what: "more than its threads may, the process worked for",
-                found: self.middle(excess),
+                found: middle(self.audits(), excess),
                 most: ACCOUNT_NS,
             },
             Check {
                 rule: Rule::Processor,
                 what: "its children worked for",
-                found: self.middle(|audit| audit.children_ns as f64),
+                found: middle(self.audits(), |audit| audit.children_ns as f64),
                 most: CHILDREN_NS,
             },
             Check {
                 rule: Rule::Clock,
                 what: "the two clocks differ by",
-                found: self.middle(apart),
-                most: CLOCKS * self.middle(|audit| audit.wall_ns as f64) + ACCOUNT_NS,
+                found: middle(self.audits(), apart),
+                most: CLOCKS * middle(self.audits(), |audit| audit.wall_ns as f64) + ACCOUNT_NS,
             },
         ]
     }
@@ -302,11 +302,11 @@ impl<'a> Evidence<'a> {
     fn audits(&self) -> impl Iterator<Item = &'a Audit> {
         self.seen.audits.iter().map(|(audit, _)| *audit)
     }
+}
 
-    /// Of the median process.
-    fn middle(&self, of: impl Fn(&Audit) -> f64) -> f64 {
-        stats::median(&self.audits().map(of).collect::<Vec<_>>()).unwrap_or(0.0)
-    }
+/// Of the median process.
+fn middle<'a>(audits: impl Iterator<Item = &'a Audit>, of: impl Fn(&Audit) -> f64) -> f64 {
+    stats::median(&audits.map(of).collect::<Vec<_>>()).unwrap_or(0.0)
 }
 
 fn least(times: impl Iterator<Item = u64>) -> f64 {
