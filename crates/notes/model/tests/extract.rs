@@ -85,5 +85,5 @@ fn weights_that_mean_nothing_are_refused() {
     assert!(with_weights(0.0).starts_with("the embedding of the text is zero or not finite"));
     assert!(!with_weights(f32::MAX).is_empty(), "what overflows is an error");
     let message = with_weights(f32::NAN);
-    assert!(message.ends_with("is NaN at 0, expected finite weights"), "{message}");
+    assert!(message.ends_with(", expected finite weights") && message.contains("NaN"), "{message}");
 }
