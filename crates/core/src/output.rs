@@ -58,6 +58,15 @@ impl Output {
         bytes
     }
 
+    /// How many bytes [`Output::to_le_bytes`] makes of an output of `problem`.
+    pub fn stored_bytes(problem: &Problem) -> u64 {
+        let [batch, heads, len, width] = problem.shape().out();
+        let stored = |dtype: DType, elements: usize| (elements + 2 * FENCE) * dtype.size();
+        let o = stored(problem.dtype(), batch * heads * len * width);
+        let lse = stored(lse_dtype(problem.dtype()), batch * heads * len);
+        (o + if problem.spec().lse { lse } else { 0 }) as u64
+    }
+
     /// The buffers of `problem` that these bytes were; `None` if they are more or fewer.
     pub fn from_le_bytes(problem: &Problem, bytes: &[u8]) -> Option<Self> {
         let mut out = Output::poisoned(problem);

@@ -13,6 +13,7 @@ mod windows;
 
 use attn_core::Backend;
 
+pub(crate) use fixture::read_output;
 pub use fixture::{Fixture, FixtureError, Found};
 pub use folder::{Folder, FolderError, Resumable};
 pub use harness::{Harness, Limits, Observer};

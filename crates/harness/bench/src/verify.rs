@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use attn_core::{Backend, ByRows, Exec, Output, ThreadPolicy, Verdict, Work};
+use attn_core::{Backend, ByRows, Exec, ThreadPolicy, Verdict, Work};
 use attn_oracle::{Effort, OracleError, Rows};
 use attn_record::Outcome;
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::cell::{CellError, Prepared};
 use crate::claim_truth::{ClaimTruth, Terms};
 use crate::diagnosis::{Diagnosis, diagnose, undetermined_rows};
 use crate::expected::{Expected, ExpectedError};
+use crate::run::read_output;
 use crate::worker::{AnyError, Launcher, Setup, WorkerError};
 
 /// A program that has not computed a file by then never will.
@@ -184,8 +185,6 @@ fn judge_by(
     })?;
     let stored = worker.check(&file)?;
     let (name, _) = stored.results.first().ok_or("the worker stored no result")?;
-    let bytes = std::fs::read(folder.path().join(name))?;
-    let out = Output::from_le_bytes(&case.problem, &bytes);
-    let out = out.ok_or("the worker stored something else than a result")?;
+    let out = read_output(&case.problem, &folder.path().join(name))?;
     Ok(expected.judge(&case.problem, &ready.info.arithmetic, &out))
 }

@@ -138,7 +138,7 @@ impl Fixture {
         arithmetic: &Arithmetic,
     ) -> Result<Verdict, FixtureError> {
         let (file, _) = stored.results.first().ok_or_else(nothing_stored)?;
-        let out = self.read(&folder.join(file))?;
+        let out = read_output(&self.problem, &folder.join(file))?;
         Ok(self.expected[0].judge(&self.problem, arithmetic, &out))
     }
 
@@ -166,7 +166,7 @@ impl Fixture {
             .map_err(FixtureError::content)?;
         let mut ones = None;
         for (file, variation) in &stored.results {
-            let mut out = self.read(&folder.join(file))?;
+            let mut out = read_output(&self.problem, &folder.join(file))?;
             let judge =
                 |expected: &Expected, out: &Output| expected.judge(&self.problem, arithmetic, out);
             match variation {
@@ -199,15 +199,6 @@ impl Fixture {
         Ok(Found { verdict, wrong: wrong.or(ones).or(unwritten) })
     }
 
-    fn read(&self, path: &Path) -> Result<Output, FixtureError> {
-        let bytes = std::fs::read(path).map_err(FixtureError::io(path))?;
-        let out = Output::from_le_bytes(&self.problem, &bytes);
-        out.ok_or_else(|| {
-            let (path, found) = (path.display(), bytes.len());
-            FixtureError::Content(format!("{path}: expected the bytes of an output, found {found}"))
-        })
-    }
-
     /// A few rows that nobody could know before now.
     fn draw(&self) -> Rows {
         Rows::draw(&self.problem, DRAWN_PRODUCTS, Secret::draw().seed())
@@ -229,6 +220,19 @@ impl Fixture {
 
 fn nothing_stored() -> FixtureError {
     FixtureError::Content("the worker stored no result".into())
+}
+
+/// Reads what a worker has stored. It says where: the file may be any, so no more is read than an output has, and what cannot be read
+/// is its fault.
+pub(crate) fn read_output(problem: &Problem, path: &Path) -> Result<Output, FixtureError> {
+    let most = Output::stored_bytes(problem);
+    let named = |what: &dyn std::fmt::Display| {
+        FixtureError::Content(format!("{}: {what}", path.display()))
+    };
+    let bytes = attn_record::disk::bytes(path, most).map_err(|error| named(&error))?;
+    Output::from_le_bytes(problem, &bytes).ok_or_else(|| {
+        named(&format!("{} bytes, expected the {most} of an output", bytes.len()))
+    })
 }
 
 /// How far an average of ones may be from 1: what the output's type rounds, weights rounded before their sum, and sums that

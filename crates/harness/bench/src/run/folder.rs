@@ -4,9 +4,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use attn_record::disk::write_whole;
 use attn_record::{
-    HEAD, Limits, Map, PARTIAL, RECORDS, ReadError, Record, Run, read_finished, read_partial,
+    HEAD, Limits, Map, PARTIAL, RECORDS, ReadError, Record, Run, disk, read_finished, read_partial,
     read_run,
 };
 use serde::Serialize;
@@ -131,7 +130,7 @@ impl Folder {
             self.records.write_all(&line(record)?)?;
         }
         let open = open.iter().map(line).collect::<io::Result<Vec<_>>>()?;
-        write_whole(&self.path.join(PARTIAL), &open.concat())
+        disk::write_whole(&self.path.join(PARTIAL), &open.concat())
     }
 
     /// A folder for inputs; it goes with [`Folder::remove_scratch`].
@@ -160,7 +159,7 @@ impl Folder {
         let path = self.path.join(name);
         let mut text = serde_json::to_string_pretty(value).expect("records hold finite numbers");
         text.push('\n');
-        write_whole(&path, text.as_bytes()).map_err(io_error(&path))
+        disk::write_whole(&path, text.as_bytes()).map_err(io_error(&path))
     }
 }
 
@@ -171,7 +170,7 @@ fn line(record: &Record) -> io::Result<Vec<u8>> {
 }
 
 fn cut_half_a_line(path: &Path) -> io::Result<()> {
-    let bytes = fs::read(path)?;
+    let bytes = disk::bytes(path, disk::LARGE)?;
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     if whole < bytes.len() {
         File::options().write(true).open(path)?.set_len(whole as u64)?;

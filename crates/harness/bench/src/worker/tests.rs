@@ -248,3 +248,32 @@ fn what_does_not_work_is_said_and_the_dialogue_goes_on() {
     let error = Outcome::Error;
     assert_eq!(outcomes, [error, error, error, Outcome::Untried]);
 }
+
+/// A worker says where its results are.
+#[test]
+fn a_result_is_read_from_a_regular_file_of_its_size_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let problem = Problem::new(ProblemSpec::new(Shape::square(1, 6, 4), DType::F32)).unwrap();
+    let inputs = [1, 2].map(|seed| Inputs::generate(&problem, InputDistribution::Normal, seed));
+    let files = Fixture::of(&problem, inputs, &Naive, folder.path()).unwrap();
+    let results = files.results().unwrap();
+    let out = attn_core::Output::poisoned(&problem).to_le_bytes();
+    assert_eq!(attn_core::Output::stored_bytes(&problem), out.len() as u64);
+    std::fs::write(results.path().join("short"), &out[1..]).unwrap();
+    let large = std::fs::File::create(results.path().join("large")).unwrap();
+    large.set_len(1 << 40).unwrap();
+    let arithmetic = attn_core::BackendInfo::on_cpu("x 1").arithmetic;
+    for (file, says) in [
+        ("/dev/zero", "a device or a pipe, expected a regular file"),
+        ("..", "a folder, expected a regular file"),
+        ("large", "1099511627776 bytes, expected 608 at most"),
+        ("short", "607 bytes, expected the 608 of an output"),
+    ] {
+        let stored = Stored { results: vec![(file.into(), None)], ..Stored::default() };
+        let first = files.judge_first(results.path(), &stored, &arithmetic).unwrap_err();
+        let last = files.judge_last(results.path(), &stored, &arithmetic).unwrap_err();
+        assert_eq!((first.outcome(), last.outcome()), (Outcome::Error, Outcome::Error));
+        let (first, last) = (first.to_string(), last.to_string());
+        assert!(first.ends_with(says) && last == first, "{first}");
+    }
+}
