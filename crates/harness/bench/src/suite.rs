@@ -6,6 +6,7 @@ mod files;
 mod wire;
 
 pub use case::{Case, Source, Tier};
+pub use expand::problems;
 pub use files::{CaseFile, Directory, Files, resolve};
 
 use std::collections::BTreeSet;
@@ -132,6 +133,11 @@ impl Suite {
         let Source::File { path } = &case.source else {
             return Ok(None);
         };
+        let heads = case.problem.shape().heads_q;
+        if choice.head >= heads {
+            let message = format!("map: head {}, expected one below {heads}", choice.head);
+            return Err(SuiteError::Case { path: path.clone(), case: case.id.clone(), message });
+        }
         let file = files::read_attn_case(self.files.as_ref(), path)?;
         let Some(tokens) = file.tokens else {
             return Ok(None);

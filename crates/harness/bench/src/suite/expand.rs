@@ -14,9 +14,30 @@ pub(super) struct Expanded {
     pub(super) map: Option<MapChoice>,
 }
 
+/// Words of memory that the cases of one file may take, about: arrays multiply.
+const MOST_WORDS: usize = 1 << 24;
+/// Words of a case, beside what a file states at any length.
+const CASE_WORDS: usize = 64;
+
+/// The file as it is written, if its cases fit into memory.
+fn parse(file: &CaseFile) -> Result<WireFile, SuiteError> {
+    let wire = WireFile::parse(file)?;
+    let mut words = 0_usize;
+    for case in &wire.case {
+        words = words.saturating_add(case.count().saturating_mul(CASE_WORDS + case.words()));
+        if words > MOST_WORDS {
+            let most = MOST_WORDS / CASE_WORDS / 10_000 * 10_000;
+            let message =
+                format!("the file has more cases than memory, expected about {most} at most");
+            return Err(Expansion { file, axis: None, case }.error(&message));
+        }
+    }
+    Ok(wire)
+}
+
 /// All cases of one file.
 pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, SuiteError> {
-    let wire = WireFile::parse(file)?;
+    let wire = parse(file)?;
     let mut cases = Vec::new();
     for case in &wire.case {
         let expansion = Expansion { file, axis: wire.axis, case };
@@ -38,6 +59,25 @@ pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, Sui
         .map
         .map(|map| MapChoice { case: format!("{}/{}", file.prefix, map.case), head: map.head });
     Ok(Expanded { group, cases, map })
+}
+
+/// Paths and problems of the cases with a shape that `file` states. Neither their inputs nor their work are looked at.
+pub fn problems(file: &CaseFile) -> Result<Vec<(String, Problem)>, SuiteError> {
+    let wire = parse(file)?;
+    let mut problems = Vec::new();
+    for case in &wire.case {
+        let Some(shape) = &case.shape else { continue };
+        let stated = Expansion { file, axis: wire.axis, case }.stated(shape)?;
+        problems.extend(stated.into_iter().map(|stated| (stated.id, stated.problem)));
+    }
+    Ok(problems)
+}
+
+/// A case with a shape before its work is counted.
+struct Stated {
+    id: String,
+    problem: Problem,
+    distribution: InputDistribution,
 }
 
 /// Bytes of a case's name, at most.
@@ -64,27 +104,31 @@ struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    /// Every shape in every storage type with every distribution of inputs.
+    /// The cases of every shape in every storage type with every distribution of inputs.
     fn shapes(&self, wire: &WireShape) -> Result<Vec<Case>, SuiteError> {
-        let mut cases = Vec::new();
+        Ok(self.stated(wire)?.into_iter().map(|stated| self.generated(stated)).collect())
+    }
+
+    fn stated(&self, wire: &WireShape) -> Result<Vec<Stated>, SuiteError> {
+        let mut stated = Vec::new();
         for (shape, sizes) in wire.expand().map_err(|message| self.error(message))? {
             for &dtype in self.case.dtype.values() {
                 for &distribution in self.case.inputs.values() {
-                    cases.push(self.generated(shape, sizes.clone(), dtype, distribution)?);
+                    stated.push(self.state(shape, sizes.clone(), dtype, distribution)?);
                 }
             }
         }
-        Ok(cases)
+        Ok(stated)
     }
 
-    fn generated(
+    fn state(
         &self,
         shape: Shape,
         sizes: Option<String>,
         dtype: DType,
         distribution: InputDistribution,
-    ) -> Result<Case, SuiteError> {
-        let WireCase { dtype: dtypes, inputs: distributions, seed, .. } = self.case;
+    ) -> Result<Stated, SuiteError> {
+        let WireCase { dtype: dtypes, inputs: distributions, .. } = self.case;
         let dtype_label = dtypes.is_array().then(|| dtype.name().to_string());
         let family_label = distributions.is_array().then(|| distribution.name().to_string());
         let suffixes = [sizes, dtype_label, family_label];
@@ -100,9 +144,14 @@ impl Expansion<'_> {
                 format!("{id}: a mask of {elements} elements, expected at most {MOST_OF_A_MASK}");
             return Err(self.error(&message));
         }
+        Ok(Stated { id, problem, distribution })
+    }
+
+    fn generated(&self, Stated { id, problem, distribution }: Stated) -> Case {
+        let seed = self.case.seed;
         // Only a mask's elements say how much work there is.
-        let work = Work::of(&problem, Inputs::generate_mask(&problem, *seed).as_ref());
-        Ok(self.case(id, problem, work, Source::Generated { distribution, seed: *seed }))
+        let work = Work::of(&problem, Inputs::generate_mask(&problem, seed).as_ref());
+        self.case(id, problem, work, Source::Generated { distribution, seed })
     }
 
     fn files(&self, paths: &[String], files: &dyn Files) -> Result<Vec<Case>, SuiteError> {
@@ -146,9 +195,11 @@ impl Expansion<'_> {
 mod tests {
     use std::borrow::Cow;
 
-    use attn_core::Alignment;
+    use attn_core::{Alignment, ProblemSpec};
 
     use super::*;
+    use crate::attn_case::{AttnCase, Tokens};
+    use crate::suite::Suite;
 
     struct NoFiles;
 
@@ -159,6 +210,38 @@ mod tests {
 
         fn read(&self, _: &str) -> std::io::Result<Cow<'static, [u8]>> {
             Err(std::io::ErrorKind::NotFound.into())
+        }
+    }
+
+    /// A case file that chooses this head of two of a file with tokens.
+    struct OfTokens(usize);
+
+    impl Files for OfTokens {
+        fn case_files(&self) -> Result<Vec<CaseFile>, SuiteError> {
+            let map = format!("map = {{ case = 'x/a', head = {} }}", self.0);
+            let text =
+                format!("analysis = 'a'\n{map}\n[[case]]\nname = 'x'\nfiles = ['a.safetensors']");
+            Ok(vec![CaseFile { path: "cases/s.toml".into(), prefix: "s".into(), text }])
+        }
+
+        fn read(&self, _: &str) -> std::io::Result<Cow<'static, [u8]>> {
+            let problem = Problem::new(ProblemSpec::new(Shape::square(2, 1, 4), DType::F32));
+            let problem = problem.expect("it is one");
+            let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+            let label = vec!["a".to_string()];
+            let tokens = Some(Tokens { q: label.clone(), k: label });
+            let case = AttnCase { problem, inputs, claim: None, tokens, source: None };
+            Ok(Cow::Owned(case.to_bytes()))
+        }
+    }
+
+    #[test]
+    fn a_map_of_a_head_that_is_not_there_is_refused() {
+        let map = |head| Suite::load(Box::new(OfTokens(head))).unwrap().map();
+        assert_eq!(map(1).unwrap().unwrap().weights, [[Some(1.0)]]);
+        for head in [2, usize::MAX] {
+            let error = map(head).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("map: head {head}, expected one below 2")), "{error}");
         }
     }
 
@@ -195,6 +278,23 @@ mod tests {
         );
         assert_eq!(ids("shape = { len = 1, len_k = [8, 16], dim = 4 }"), ["s/x/n=8", "s/x/n=16"]);
         assert_eq!(ids("shape = { len = 3, dim = [4], dim_v = [2] }"), ["s/x/d=4x2"]);
+    }
+
+    #[test]
+    fn a_few_arrays_that_multiply_to_millions_of_cases_are_refused() {
+        let many = |word: &str| vec![word; 200].join(", ");
+        let text = format!(
+            "shape = {{ len = [{}], dim = 4 }}\ndtype = [{}]\ninputs = [{}]",
+            many("3"),
+            many("'f32'"),
+            many("'normal'")
+        );
+        let error = expand_text(&text).unwrap_err();
+        let says = "cases/s.toml: case `s/x`: the file has more cases than memory, expected about 250000 at most";
+        assert_eq!(error, says);
+        let long = format!("shape = {{ batch = [{}], len = 3, dim = 4 }}\n", many("1"));
+        let kernels = vec!["'kernel'"; 100_000].join(",");
+        assert_eq!(expand_text(&format!("{long}timings = [{kernels}]")).unwrap_err(), says);
     }
 
     #[test]

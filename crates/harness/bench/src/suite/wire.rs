@@ -236,6 +236,12 @@ impl WireShape {
         ]
     }
 
+    /// How many shapes it is, if its arrays have the same length.
+    fn count(&self) -> usize {
+        let arrays = self.sizes().into_iter().flatten().find(|sizes| sizes.is_array());
+        arrays.map_or(1, |sizes| sizes.values().len())
+    }
+
     /// Every shape with the part of its case's path that tells it from the others.
     pub(super) fn expand(&self) -> Result<Vec<(Shape, Option<String>)>, &'static str> {
         let arrays: Vec<_> = self.sizes().into_iter().flatten().filter(|s| s.is_array()).collect();
@@ -292,6 +298,19 @@ impl WireShape {
 }
 
 impl WireCase {
+    /// How many cases it is.
+    pub(super) fn count(&self) -> usize {
+        let shapes = self.shape.as_ref().map_or(1, WireShape::count);
+        let files = self.files.as_ref().map_or(1, Vec::len);
+        let each = [shapes, files, self.dtype.values().len(), self.inputs.values().len()];
+        each.into_iter().fold(1, usize::saturating_mul)
+    }
+
+    /// What each of its cases has a copy of, in words of memory.
+    pub(super) fn words(&self) -> usize {
+        self.kv_len.as_ref().map_or(0, Vec::len) + self.timings.len() + self.name.len() / 8
+    }
+
     /// The problem at one shape and in one storage type.
     pub(super) fn problem(
         &self,
