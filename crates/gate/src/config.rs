@@ -204,7 +204,9 @@ impl Config {
         if self.schema != 1 {
             return Some(format!("schema = {}, this program reads schema = 1", self.schema));
         }
-        if !(0.0 <= tolerate && tolerate < detect && detect <= 100.0) {
+        // As ratios: two percentages may be too close to 0 to differ.
+        let apart = ln_ratio(tolerate) < ln_ratio(detect);
+        if !(0.0 <= tolerate && apart && detect <= 100.0) {
             return Some(format!(
                 "tolerate = {tolerate} and detect = {detect}, expected 0 <= tolerate < detect <= 100"
             ));
@@ -313,6 +315,10 @@ mod tests {
         assert!(error("").contains("missing field `schema`"));
         assert!(error("schema = 2").ends_with("this program reads schema = 1"));
         assert!(error("schema = 1\n[gate]\ntolerate = 4\n").contains("tolerate < detect"));
+        assert!(
+            error("schema = 1\n[gate]\ntolerate = 0\ndetect = 5e-324\n")
+                .contains("tolerate < detect")
+        );
         for day in ["2027-02-31", "2027-13-01", "2027-1-31", "2027-00-10", "20270131xx"] {
             assert!(error(&ACCEPT.replace("2027-01-31", day)).contains(day), "{day}");
         }
