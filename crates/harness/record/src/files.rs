@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use attn_core::Problem;
 use serde::de::DeserializeOwned;
 
 use crate::limits::Ceilings;
@@ -137,12 +138,16 @@ fn lines(path: &Path, text: &[u8]) -> Result<Vec<Record>, ReadError> {
         .collect()
 }
 
-/// Refuses a sample of no calls or of no time, and names that terminals would take for commands.
+/// Refuses a sample of no calls or of no time, a problem that is none, and names that terminals would take for commands.
 fn timed(path: &Path, line: usize, record: Record) -> Result<Record, ReadError> {
     let named = [("case", &record.case), ("backend", &record.backend)];
     if let Some((what, name)) = named.iter().find(|(_, name)| name.chars().any(char::is_control)) {
         let name: String = name.chars().take(60).flat_map(char::escape_debug).collect();
         let message = format!("`{what}` is \"{name}\", expected printable characters");
+        return Err(ReadError::Malformed { path: path.into(), line, message });
+    }
+    if let Err(error) = Problem::new(record.problem.clone()) {
+        let message = format!("`problem`: {error}");
         return Err(ReadError::Malformed { path: path.into(), line, message });
     }
     let measurement = record.volatile.measurement.as_ref();
@@ -288,6 +293,14 @@ mod tests {
     fn a_sample_without_time_is_refused() {
         let error = finished(line_of("a", 0).as_bytes()).1.unwrap_err();
         assert_eq!(error, "1: a sample in `samples_ns` is 0, expected at least 1 ns");
+    }
+
+    #[test]
+    fn a_problem_that_is_none_is_refused() {
+        let mut record = crate::processes::tests::record("x", crate::Outcome::Ok, 1);
+        record.problem.shape.len_q = usize::MAX;
+        let error = timed(Path::new("run/records.jsonl"), 3, record).unwrap_err().to_string();
+        assert!(error.starts_with("run/records.jsonl:3: `problem`: the shape "), "{error}");
     }
 
     #[test]

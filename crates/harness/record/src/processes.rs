@@ -51,8 +51,8 @@ impl Record {
 
 impl Volatile {
     fn spend(&mut self, wall_ns: u64, oracle_ns: Option<u64>) {
-        self.wall_ns += wall_ns;
-        self.oracle_ns = self.oracle_ns.into_iter().chain(oracle_ns).reduce(|a, b| a + b);
+        self.wall_ns = self.wall_ns.saturating_add(wall_ns);
+        self.oracle_ns = self.oracle_ns.into_iter().chain(oracle_ns).reduce(u64::saturating_add);
     }
 }
 
@@ -115,6 +115,36 @@ pub(crate) mod tests {
         assert_eq!((measurement.clock_ns, measurement.process_medians()), (20, vec![30.0, 20.0]));
         assert_eq!((x.volatile.wall_ns, x.volatile.oracle_ns), (10, Some(7)));
         assert_eq!(x.volatile.memory, Some(memory));
+    }
+
+    #[test]
+    fn times_that_no_clock_shows_are_added_up() {
+        let mut long = record("x", Outcome::Ok, 30);
+        (long.volatile.wall_ns, long.volatile.oracle_ns) = (u64::MAX, Some(u64::MAX));
+        let [x] = &merge_processes(&[long.clone(), long])[..] else { panic!("one cell") };
+        assert_eq!((x.volatile.wall_ns, x.volatile.oracle_ns), (u64::MAX, Some(u64::MAX)));
+    }
+
+    #[test]
+    fn a_working_set_beyond_all_memory_is_one() {
+        let mut large = record("x", Outcome::Ok, 30);
+        large.work.bytes.0 = u64::MAX;
+        large.volatile.memory = Some(Memory {
+            prepared_bytes: 1,
+            peak_bytes: 2,
+            allocations: None,
+            allocated_bytes: None,
+            uncounted_bytes: None,
+        });
+        assert_eq!(large.working_set(), Some(u64::MAX));
+    }
+
+    #[test]
+    fn a_clock_that_hardly_ever_advances_is_doubted() {
+        let mut slow = record("x", Outcome::Ok, 30);
+        slow.timing = Some(Timing::Kernel);
+        slow.volatile.measurement.as_mut().unwrap().clock_ns = u64::MAX;
+        assert_eq!(slow.doubt(None).unwrap().rule, crate::Rule::Resolution);
     }
 
     #[test]

@@ -365,7 +365,7 @@ impl Record {
 
     /// Peak memory of a call, and inputs and output; `None` where memory was not counted.
     pub fn working_set(&self) -> Option<u64> {
-        Some(self.peak_bytes()? + self.work.bytes.0)
+        Some(self.peak_bytes()?.saturating_add(self.work.bytes.0))
     }
 
     /// Useful floating-point operations per nanosecond, at the median; `None` for a timing that does none.

@@ -37,12 +37,14 @@ impl Overhead {
         let mut found =
             Overhead { all: Spent::default(), about_a_millisecond: Spent::default(), oracle_ns: 0 };
         for record in records {
-            found.oracle_ns += record.volatile.oracle_ns.unwrap_or(0);
+            let oracle_ns = record.volatile.oracle_ns.unwrap_or(0);
+            found.oracle_ns = found.oracle_ns.saturating_add(oracle_ns);
             let Some(measurement) = record.measurement() else {
                 continue;
             };
-            let timed = |p: &Process| p.warmup_ns + p.samples_ns.iter().sum::<u64>();
-            let timed_ns = measurement.processes.iter().map(timed).sum();
+            let timed =
+                |p: &Process| p.samples_ns.iter().copied().fold(p.warmup_ns, u64::saturating_add);
+            let timed_ns = measurement.processes.iter().map(timed).fold(0, u64::saturating_add);
             found.all.add(record, timed_ns);
             if measurement.median_ns().is_some_and(|ns| ABOUT_A_MILLISECOND.contains(&ns)) {
                 found.about_a_millisecond.add(record, timed_ns);
@@ -65,8 +67,8 @@ impl Overhead {
 impl Spent {
     fn add(&mut self, record: &Record, timed_ns: u64) {
         self.cells += 1;
-        self.wall_ns += record.volatile.wall_ns;
-        self.timed_ns += timed_ns;
+        self.wall_ns = self.wall_ns.saturating_add(record.volatile.wall_ns);
+        self.timed_ns = self.timed_ns.saturating_add(timed_ns);
     }
 
     /// What is neither warm-up nor sample, as a share of the wall time.
@@ -108,5 +110,18 @@ mod tests {
         assert!(lines[0].ends_with(" s in 2 cells; oracle time 2.00 s, separate"), "{lines:?}");
         assert!(lines[1].ends_with(" s in 1 cell whose call takes about 1 ms"), "{lines:?}");
         assert_eq!(Overhead::of(&[]), None);
+    }
+
+    #[test]
+    fn times_that_no_clock_shows_are_added_up() {
+        let mut long = fixture::ok("sweep/len/n=1", "a", 99_000.0);
+        (long.volatile.wall_ns, long.volatile.oracle_ns) = (u64::MAX, Some(u64::MAX));
+        let process = &mut long.volatile.measurement.as_mut().unwrap().processes[0];
+        (process.warmup_ns, process.samples_ns) = (u64::MAX, vec![u64::MAX; 2]);
+        let found = Overhead::of(&[long.clone(), long]).unwrap();
+        assert_eq!(
+            (found.all.wall_ns, found.all.timed_ns, found.oracle_ns),
+            (u64::MAX, u64::MAX, u64::MAX)
+        );
     }
 }

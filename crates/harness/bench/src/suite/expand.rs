@@ -83,8 +83,8 @@ struct Stated {
 /// Bytes of a case's name, at most.
 const LONGEST_NAME: usize = 1000;
 
-/// Elements of a mask, at most: a quarter of a gigabyte. They are counted when cases are read.
-const MOST_OF_A_MASK: usize = 1 << 28;
+/// Elements of a mask, at most: of 8192 tokens with each other. They are counted when cases are read.
+const MOST_OF_A_MASK: usize = 1 << 26;
 
 /// Terminals, tables and pictures show names as they are.
 fn is_name(id: &str) -> bool {
@@ -329,7 +329,7 @@ mod tests {
                    mask = { kind = 'bool', over = ['heads', 'queries', 'keys'] }";
         let error = pairs(all).unwrap_err();
         assert!(
-            error.ends_with("a mask of 1073741824 elements, expected at most 268435456"),
+            error.ends_with("a mask of 1073741824 elements, expected at most 67108864"),
             "{error}"
         );
         let name =

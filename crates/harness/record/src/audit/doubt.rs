@@ -110,7 +110,7 @@ impl Record {
         let (measurement, timing) = (self.measurement()?, self.timing?);
         let processes = &measurement.processes;
         let shortest = processes.iter().flat_map(|process| &process.samples_ns).min()?;
-        if *shortest < STEPS * measurement.clock_ns {
+        if *shortest < STEPS.saturating_mul(measurement.clock_ns) {
             let (shortest, step) = (duration(*shortest as f64), measurement.clock_ns);
             let detail =
                 format!("a sample of {shortest}, at least {STEPS} steps of {step} ns are expected");

@@ -68,13 +68,13 @@ impl Ceilings {
     /// Of as many threads that go over `bytes` bytes together, again and again, GB/s: reading, writing or copying,
     /// whichever is faster. `None` if that number of threads was not measured, or the caches are not known.
     pub fn gb_per_s(&self, bytes: u64, threads: usize) -> Option<f64> {
-        let (mut nearer, mut time) = (0, 0.0_f64);
+        let (mut nearer, mut time) = (0_u64, 0.0_f64);
         for place in Place::ALL {
             if let Some(rate) = self.bandwidth_of(place, threads) {
                 let moved = bytes.saturating_sub(nearer);
                 time = time.max(moved as f64 / rate);
             }
-            nearer += self.held(place) * threads as u64;
+            nearer = self.held(place).saturating_mul(threads as u64).saturating_add(nearer);
         }
         (!self.caches.is_empty() && time > 0.0).then(|| bytes as f64 / time)
     }
@@ -190,6 +190,13 @@ mod tests {
         let found = ceilings(rates.map(|(p, rate)| bandwidth(p, Access::Read, 2, rate)).into());
         assert_eq!(found.gb_per_s(2000, 2), Some(200.0));
         assert_eq!(found.gb_per_s(4000, 2), Some(40.0));
+    }
+
+    #[test]
+    fn caches_larger_than_all_memory_hold_everything() {
+        let mut found = ceilings(vec![bandwidth(Place::L1, Access::Read, usize::MAX, 80.0)]);
+        found.caches = vec![Cache { level: 1, bytes: u64::MAX }, Cache { level: 2, bytes: 2 }];
+        assert_eq!(found.gb_per_s(1 << 40, usize::MAX), Some(80.0));
     }
 
     #[test]

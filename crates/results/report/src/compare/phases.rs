@@ -24,14 +24,19 @@ pub struct Breakdown {
 impl Breakdown {
     /// Nanoseconds of all phases.
     pub fn total_ns(&self) -> u64 {
-        self.phases.iter().map(|phase| phase.ns).sum()
+        sum(&self.phases, |_| true)
     }
 
     /// Share of the total that the phase of this name took; 0 if there was none.
     pub fn share(&self, name: &str) -> f64 {
-        let own = self.phases.iter().filter(|phase| phase.name == name);
-        own.map(|phase| phase.ns).sum::<u64>() as f64 / self.total_ns().max(1) as f64
+        sum(&self.phases, |phase| phase.name == name) as f64 / self.total_ns().max(1) as f64
     }
+}
+
+/// Nanoseconds of the phases that are meant.
+fn sum(phases: &[PhaseTime], is_meant: impl Fn(&PhaseTime) -> bool) -> u64 {
+    let meant = phases.iter().filter(|phase| is_meant(phase));
+    meant.map(|phase| phase.ns).fold(0, u64::saturating_add)
 }
 
 /// Every `ok` cell of the timing `kernel` whose backend looked, in order.
@@ -79,5 +84,12 @@ mod tests {
         assert_eq!((found[0].total_ns(), found[0].share("scores")), (40, 0.75));
         assert_eq!(found[0].share("softmax"), 0.0);
         assert_eq!(names(&found), ["pack", "scores"]);
+    }
+
+    #[test]
+    fn times_that_no_clock_shows_are_added_up() {
+        let records = [with_phases(ok("g/a", "x", 100.0), &[("pack", u64::MAX), ("scores", 30)])];
+        let found = phases(&records);
+        assert_eq!((found[0].total_ns(), found[0].share("pack")), (u64::MAX, 1.0));
     }
 }

@@ -1,5 +1,6 @@
 //! Tables as Markdown.
 
+use super::terminal::WIDEST;
 use super::{Cell, Look, Table, Tone};
 
 impl Table {
@@ -25,7 +26,8 @@ impl Table {
             cells.chain(std::iter::repeat_n(String::new(), left)).collect()
         }));
         let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max();
-        let widths: Vec<usize> = (0..looks.len()).map(|at| width(at).unwrap_or(0).max(3)).collect();
+        let widths: Vec<usize> =
+            (0..looks.len()).map(|at| width(at).unwrap_or(0).clamp(3, WIDEST)).collect();
         let rule = looks.iter().zip(&widths).map(|(look, &width)| match look {
             Look::Number => "-".repeat(width - 1) + ":",
             Look::Id | Look::Words | Look::Prose => [":", &"-".repeat(width - 1)].concat(),

@@ -84,7 +84,8 @@ impl Table {
         let own =
             self.rows.iter().filter(|row| at + 1 < row.len() || row.len() == self.columns.len());
         let cells = own.map(|row| row[at].text.chars().count() + usize::from(marked));
-        cells.chain([self.columns[at].name.chars().count()]).max().unwrap_or(0)
+        let widest = cells.chain([self.columns[at].name.chars().count()]).max().unwrap_or(0);
+        widest.min(WIDEST)
     }
 
     /// Whether a cell of the column has a mark behind it, so that the others leave room for one.
@@ -111,6 +112,9 @@ struct Place {
     /// Whether there is room for a mark behind its cells.
     marked: bool,
 }
+
+/// Characters that a cell can be padded to, at most.
+pub(super) const WIDEST: usize = u16::MAX as usize;
 
 /// Columns that fit beside each other.
 struct Part<'a> {

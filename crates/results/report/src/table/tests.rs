@@ -74,3 +74,13 @@ fn on_a_page() {
     let html = table.html();
     assert!(html.contains("data-value=\"1500\">1500 ns<") && html.contains(">–<"), "{html}");
 }
+
+/// A record may have a name of any length.
+#[test]
+fn a_name_that_is_longer_than_what_can_be_padded_is_shown() {
+    let mut table = table();
+    table.rows[0][0] = "n".repeat(70_000).into();
+    let text = table.terminal(Options::default());
+    assert!(text.contains("…") && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(table.markdown().contains(&"n".repeat(70_000)));
+}
