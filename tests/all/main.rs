@@ -3,6 +3,7 @@
 mod architecture;
 mod conformance;
 mod formats;
+mod fuzz;
 mod golden;
 mod hostile;
 mod layer;

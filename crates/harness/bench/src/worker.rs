@@ -30,7 +30,7 @@
 mod client;
 mod serve;
 
-pub use client::{Dialogue, Launcher, WorkerError, wait};
+pub use client::{Dialogue, Launcher, WorkerError, read_answer, wait};
 pub(crate) use serve::AnyError;
 pub use serve::{Host, serve, work};
 

@@ -381,18 +381,7 @@ impl Dialogue {
     fn ask(&mut self, ask: &Ask) -> Result<Answer, WorkerError> {
         self.write(ask)?;
         let line = self.line()?;
-        match serde_json::from_str::<Reply>(&line) {
-            Ok(reply) if reply.nonce != self.nonce => Err(WorkerError::Forged(beginning(&line))),
-            Ok(Reply { answer: Answer::Failed { outcome, reason }, .. }) => {
-                Err(WorkerError::Failed { outcome, reason })
-            }
-            Ok(reply) => Ok(reply.answer),
-            // What bears the nonce is from the worker, whatever it means.
-            Err(error) if line.contains(&self.nonce) => {
-                Err(WorkerError::Confused(error.to_string()))
-            }
-            Err(_) => Err(WorkerError::Forged(beginning(&line))),
-        }
+        read_answer(&line, &self.nonce)
     }
 
     /// An error if a path in `message` is no text.
@@ -446,6 +435,20 @@ impl Dialogue {
         attn_sys::parent::end_group(self.child.id());
         let stderr = self.errors.recv_timeout(GRACE).unwrap_or_default();
         WorkerError::Died { status, stderr, by_others: own.is_some_and(is_by_others) }
+    }
+}
+
+/// The answer in a line of a worker that was told this nonce.
+pub fn read_answer(line: &str, nonce: &str) -> Result<Answer, WorkerError> {
+    match serde_json::from_str::<Reply>(line) {
+        Ok(reply) if reply.nonce != nonce => Err(WorkerError::Forged(beginning(line))),
+        Ok(Reply { answer: Answer::Failed { outcome, reason }, .. }) => {
+            Err(WorkerError::Failed { outcome, reason })
+        }
+        Ok(reply) => Ok(reply.answer),
+        // What bears the nonce is from the worker, whatever it means.
+        Err(error) if line.contains(nonce) => Err(WorkerError::Confused(error.to_string())),
+        Err(_) => Err(WorkerError::Forged(beginning(line))),
     }
 }
 
