@@ -238,7 +238,7 @@ fn tokens(bytes: &[u8]) -> Vec<Range<usize>> {
 
 fn is_number(word: &[u8]) -> bool {
     let word = word.strip_prefix(b"-").unwrap_or(word);
-    word.first().is_some_and(u8::is_ascii_digit) && !word.iter().any(|&byte| byte == b'_')
+    word.first().is_some_and(u8::is_ascii_digit) && !word.contains(&b'_')
 }
 
 fn swap(bytes: &mut Vec<u8>, one: &Range<usize>, other: &Range<usize>) {

@@ -226,13 +226,11 @@ fn nothing_stored() -> FixtureError {
 /// is its fault.
 pub(crate) fn read_output(problem: &Problem, path: &Path) -> Result<Output, FixtureError> {
     let most = Output::stored_bytes(problem);
-    let named = |what: &dyn std::fmt::Display| {
-        FixtureError::Content(format!("{}: {what}", path.display()))
-    };
+    let named =
+        |what: &dyn std::fmt::Display| FixtureError::Content(format!("{}: {what}", path.display()));
     let bytes = attn_record::disk::bytes(path, most).map_err(|error| named(&error))?;
-    Output::from_le_bytes(problem, &bytes).ok_or_else(|| {
-        named(&format!("{} bytes, expected the {most} of an output", bytes.len()))
-    })
+    Output::from_le_bytes(problem, &bytes)
+        .ok_or_else(|| named(&format!("{} bytes, expected the {most} of an output", bytes.len())))
 }
 
 /// How far an average of ones may be from 1: what the output's type rounds, weights rounded before their sum, and sums that

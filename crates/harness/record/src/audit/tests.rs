@@ -71,7 +71,9 @@ fn an_honest_process_is_not_doubted_and_every_rule_can_be_broken() {
 #[test]
 fn one_process_that_copied_slowly_excuses_nothing() {
     let mut audits = [honest(), honest(), honest()];
-    audits.iter_mut().for_each(|audit| audit.store_ns = 29_000);
+    for audit in &mut audits {
+        audit.store_ns = 29_000;
+    }
     audits[1].copy_ns = 300_000;
     assert_eq!(doubt(&audits, 4).map(|doubt| doubt.rule), Some(Rule::Escaped));
 }
