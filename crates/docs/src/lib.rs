@@ -13,6 +13,9 @@ pub mod variants {}
 #[doc = include_str!("../FORMATS.md")]
 pub mod formats {}
 
+#[doc = include_str!("../ATTACKS.md")]
+pub mod attacks {}
+
 #[doc = include_str!("../GLOSSARY.md")]
 pub mod glossary {}
 
