@@ -86,6 +86,38 @@ pub(crate) enum Command {
     Worker,
 }
 
+impl Command {
+    /// Whether it reads and prints, and does nothing else: it writes no file, measures nothing and runs no kernel.
+    pub(crate) const fn only_reads(&self) -> bool {
+        match self {
+            Command::Cmp(_)
+            | Command::Diff(_)
+            | Command::List(_)
+            | Command::Params(_)
+            | Command::Phases(_)
+            | Command::Rank(_)
+            | Command::Scaling(_)
+            | Command::Shares(_)
+            | Command::Support(_) => true,
+            Command::Check(args) => args.only_reads(),
+            Command::Gate(args) => args.only_reads(),
+            Command::Run(_)
+            | Command::Verify(_)
+            | Command::Measure(_)
+            | Command::Report(_)
+            | Command::Merge(_)
+            | Command::ImportCriterion(_)
+            | Command::Claims(_)
+            | Command::Map(_)
+            | Command::Model(_)
+            | Command::Doctor(_)
+            | Command::Soak(_)
+            | Command::Splice(_)
+            | Command::Worker => false,
+        }
+    }
+}
+
 /// Runs the sub-command.
 pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
@@ -177,5 +209,52 @@ impl FormArgs {
             if self.markdown { table.markdown() } else { table.terminal(table::Options::default()) }
         };
         print!("{}", tables.iter().map(text).collect::<Vec<_>>().join("\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_that_only_read_are_told_by_what_they_do() {
+        let only_reads = |line: &str| {
+            let words = ["attn"].into_iter().chain(line.split(' '));
+            Cli::try_parse_from(words)
+                .map_or_else(|e| panic!("{e}"), |cli| cli.command.only_reads())
+        };
+        for line in [
+            "cmp RUN -c curated --markdown",
+            "diff OLD NEW",
+            "rank RUN",
+            "scaling RUN",
+            "shares RUN",
+            "phases RUN",
+            "list --json",
+            "params",
+            "support",
+            "check --intervals",
+            "gate explain CASE --from DIR",
+            "gate calibrate --from DIR",
+        ] {
+            assert!(only_reads(line), "{line}");
+        }
+        for line in [
+            "check",
+            "check --mutants",
+            "gate",
+            "gate --out DIR",
+            "gate calibrate",
+            "gate calibrate --budget 0s",
+            "gate calibrate --budget 0s --out DIR",
+            "report RUN",
+            "merge RUN --out DIR",
+            "map FILE --out DIR",
+            "run",
+            "splice FILE",
+            "worker",
+        ] {
+            assert!(!only_reads(line), "{line}");
+        }
     }
 }

@@ -49,6 +49,13 @@ Examples:
   attn check --limits --up-to 256    how wrong a result in a file must be to be refused
   attn check --intervals             how often the intervals of times and ratios hold";
 
+impl Args {
+    /// Whether it only computes what it prints: every other check runs kernels.
+    pub(super) const fn only_reads(&self) -> bool {
+        self.intervals
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.mutants {
         return mutants::run(&args.cells.cases, args.output);

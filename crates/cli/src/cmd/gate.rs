@@ -33,6 +33,17 @@ enum Command {
     Explain(explain::Args),
 }
 
+impl Args {
+    /// Whether it prints what a folder holds, and leaves it as it is.
+    pub(super) const fn only_reads(&self) -> bool {
+        match &self.command {
+            Some(Command::Calibrate(args)) => args.only_reads(),
+            Some(Command::Explain(_)) => true,
+            None => false,
+        }
+    }
+}
+
 /// What a gate compares, and how.
 #[derive(clap::Args)]
 struct RunArgs {

@@ -40,15 +40,26 @@ pub(crate) struct Args {
     /// Folder for samples, summary and plot; goes on with the samples that are there
     #[arg(long, value_name = "DIR", default_value = "target/attn-gate/calibration")]
     out: PathBuf,
+    /// Measure and write nothing: only print the summary of what is in this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["budget", "out"])]
+    from: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
 }
 
+impl Args {
+    /// Whether nothing is measured or written.
+    pub(super) const fn only_reads(&self) -> bool {
+        self.from.is_some()
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
-  attn gate calibrate                  five minutes: spread of a replicate, a first curve
-  attn gate calibrate --budget 2h      two hours more of the same, with narrow intervals
-  attn gate calibrate --budget 0s      only summarise again what is there
+  attn gate calibrate                                   five minutes: spread of a replicate, a first curve
+  attn gate calibrate --budget 2h                       two hours more of the same, with narrow intervals
+  attn gate calibrate --budget 0s                       only summarise again what is there
+  attn gate calibrate --from bench-results/calibration  print the summary of a folder, and write nothing
 
 Whole comparisons that the folder's tries.jsonl lists, of this gate and of other tools, get a table of their own;
 scripts/make-calibration adds to it.";
@@ -61,10 +72,18 @@ const KINDS: [(&str, &str, &str, bool); 3] = [
 ];
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
+    if let Some(folder) = &args.from {
+        let (_, samples, tries) = read_folder(folder)?;
+        if samples.is_empty() && tries.is_empty() {
+            let folder = folder.display();
+            return Err(
+                anyhow!("{folder}: no samples; expected the folder of a calibration").into()
+            );
+        }
+        return print(&Summary::of(&samples, &tries, &Rule::default()), args.output);
+    }
     fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    let path = args.out.join("calibration.jsonl");
-    let mut samples: Vec<Sample> = read(&path)?;
-    let tries: Vec<Try> = read(&args.out.join("tries.jsonl"))?;
+    let (path, mut samples, tries) = read_folder(&args.out)?;
     if !args.budget.is_zero() {
         measure(args, &path, &mut samples)?;
     }
@@ -72,22 +91,40 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(anyhow!("{}: no samples; give a longer --budget", path.display()).into());
     }
     let summary = Summary::of(&samples, &tries, &Rule::default());
+    write(&args.out, &summary)?;
+    let exit = print(&summary, args.output)?;
+    if !args.output.json {
+        eprintln!("samples, summary and plot: {}", args.out.display());
+    }
+    Ok(exit)
+}
+
+/// Where the samples of a folder are, the samples, and whole comparisons.
+fn read_folder(folder: &Path) -> Result<(PathBuf, Vec<Sample>, Vec<Try>), Failure> {
+    let path = folder.join("calibration.jsonl");
+    let samples = read(&path)?;
+    Ok((path, samples, read(&folder.join("tries.jsonl"))?))
+}
+
+fn write(folder: &Path, summary: &Summary) -> Result<(), Failure> {
     let write = |name: &str, content: &str| -> Result<(), Failure> {
-        let path = args.out.join(name);
+        let path = folder.join(name);
         Ok(disk::write_whole(&path, content.as_bytes())
             .with_context(|| path.display().to_string())?)
     };
-    let markdown = calibration_markdown(&summary);
-    write("calibration.json", &(serde_json::to_string_pretty(&summary)? + "\n"))?;
-    write("calibration.md", &markdown)?;
-    if let Some(chart) = calibration_plot(&summary) {
+    write("calibration.json", &(serde_json::to_string_pretty(summary)? + "\n"))?;
+    write("calibration.md", &calibration_markdown(summary))?;
+    if let Some(chart) = calibration_plot(summary) {
         write("power.svg", &chart.svg)?;
     }
-    if args.output.json {
-        print_json(&summary)?;
+    Ok(())
+}
+
+fn print(summary: &Summary, output: OutputArgs) -> Result<Exit, Failure> {
+    if output.json {
+        print_json(summary)?;
     } else {
-        print!("{markdown}");
-        eprintln!("samples, summary and plot: {}", args.out.display());
+        print!("{}", calibration_markdown(summary));
     }
     Ok(Exit::Success)
 }
