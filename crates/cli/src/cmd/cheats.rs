@@ -14,7 +14,7 @@ use attn_gate::result::{CaseResult, Verdict};
 use attn_gate::run::{Observer, Program, Request, gate};
 use attn_record::limits::Ceilings;
 use attn_record::{Machine, Outcome, Record, Timing};
-use attn_report::table::{Column, Table};
+use attn_report::table::{Cell, Column, Table, Tone};
 use serde::Serialize;
 
 use super::gate::this_program;
@@ -59,7 +59,7 @@ impl std::fmt::Display for End {
         match self {
             End::Caught(rule) => f.write_str(rule),
             End::NoGain => f.write_str("no gain"),
-            End::Gains(share) => write!(f, "**{share:.2} of the time**"),
+            End::Gains(share) => write!(f, "{share:.2} of the time"),
             End::Skipped => f.write_str("skipped"),
         }
     }
@@ -350,16 +350,20 @@ fn to_markdown(cheats: &[attn_mutants::Cheat], tries: &[Try]) -> String {
     }
     let columns = ["kernel", "kernel-cold", "end-to-end", "gate"];
     let of = |cheat: &str, how: &str| {
+        let gains = tries
+            .iter()
+            .any(|one| (&*one.cheat, one.how) == (cheat, how) && matches!(one.end, End::Gains(_)));
         let mut ends = by_cell.get(&(cheat, how)).cloned().unwrap_or_default();
         if ends.iter().all(|end| *end == ends[0]) {
             ends.truncate(1);
         }
-        ends.join(" / ")
+        let cell = Cell::from(ends.join(" / "));
+        if gains { cell.tone(Tone::Bad) } else { cell }
     };
     let rows =
         cheats.iter().filter(|cheat| tries.iter().any(|one| one.cheat == cheat.id)).map(|cheat| {
             let mut row = vec![cheat.id.into(), cheat.description.into()];
-            row.extend(columns.map(|how| of(cheat.id, how).into()));
+            row.extend(columns.map(|how| of(cheat.id, how)));
             row
         });
     let first = [Column::id("cheat"), Column::words("what it does")].into_iter();

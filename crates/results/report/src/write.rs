@@ -42,8 +42,9 @@ pub fn write_markdown(run_dir: &Path, known: &Known<'_>) -> Result<PathBuf, Repo
         ("Ranking", table::rankings(&rankings)),
         ("Scaling", table::scaling(&Scaling::of(&records, known))),
     ];
-    let mut text =
-        format!("# attn: {} run, {}\n\nMade by `{}`.\n", run.preset, run.started, run.command);
+    let [preset, started] = [&run.preset, &run.started].map(|text| table::escape_markdown(text));
+    let command = table::markdown_code(&run.command);
+    let mut text = format!("# attn: {preset} run, {started}\n\nMade by {command}.\n");
     if !finished {
         text += &["\nThis run ", UNFINISHED, ".\n"].concat();
     }

@@ -1,14 +1,15 @@
 //! Tables as Markdown.
 
+use super::escape::{code, escape, paragraph};
 use super::terminal::WIDEST;
 use super::{Cell, Look, Table, Tone};
 
 impl Table {
     /// As Markdown: the title, the whole table in columns that line up, then the notes.
     pub fn markdown(&self) -> String {
-        let title = if self.title.is_empty() { None } else { Some(escape(&self.title) + ":\n") };
+        let title = (!self.title.is_empty()).then(|| paragraph(&self.title) + ":\n");
         let table = (!self.rows.is_empty()).then(|| self.markdown_rows());
-        let notes = self.notes.iter().map(|note| note.clone() + "\n");
+        let notes = self.notes.iter().map(|note| paragraph(note) + "\n");
         title.into_iter().chain(table).chain(notes).collect::<Vec<_>>().join("\n")
     }
 
@@ -47,19 +48,11 @@ impl Table {
 
 fn shown(cell: &Cell, look: Look) -> String {
     let text = match look {
-        Look::Id if !cell.text.is_empty() && cell.text != "-" => {
-            // What stands between these is taken as it is, but for the bar that ends a cell.
-            format!("`{}`", cell.text.replace('|', "\\|").replace(['\n', '\r'], " "))
-        }
+        Look::Id if cell.text != "-" => code(&cell.text),
         _ => escape(&cell.text),
     };
     match cell.tone {
         Tone::Best | Tone::Bad => format!("**{text}**"),
         _ => text,
     }
-}
-
-/// `text` in a cell: what would end the cell or begin an element is only text.
-pub fn escape(text: &str) -> String {
-    text.replace('|', "\\|").replace(['\n', '\r'], " ").replace('<', "&lt;")
 }

@@ -11,6 +11,7 @@
 mod cells;
 mod checked;
 mod compare;
+mod escape;
 mod html;
 mod limits;
 mod map;
@@ -26,9 +27,9 @@ mod text;
 pub use cells::render;
 pub(crate) use cells::{not_ok, table as cells_table};
 pub use compare::{diff, rankings, side_by_side};
+pub use escape::{code as markdown_code, escape as escape_markdown};
 pub use limits::{device_limits, limits};
 pub use map::map;
-pub use markdown::escape as escape_markdown;
 pub use model::{Cell, Column, Look, Table, Tone};
 pub use phases::phases;
 pub use scaling::scaling;

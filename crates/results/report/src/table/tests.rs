@@ -57,6 +57,36 @@ All of them.
 }
 
 #[test]
+fn nothing_of_a_text_acts_in_markdown() {
+    for text in
+        ["@user", "[x](y)", "![x](y)", "<!-- x -->", "https://x.org", "#123", "a\\|b", "a`|`"]
+    {
+        let columns = [Column::id(text), Column::words("b"), Column::prose("c")];
+        let rows = [vec![text.into(), text.into(), text.into()]];
+        let markdown = Table::new(text, columns).rows(rows).notes([text]).markdown();
+        let shown = outside_of_code(&markdown);
+        for act in ["@user", "](", "<!--", "://", "#123"] {
+            assert!(!shown.contains(act), "{act} in {markdown}");
+        }
+        for row in markdown.lines().filter(|line| line.starts_with("| ")) {
+            let bars = row
+                .match_indices('|')
+                .map(|(at, _)| row[..at].len() - row[..at].trim_end_matches('\\').len());
+            // A bar ends a cell unless a backslash stands before it; to some parsers, unless an odd number of them does.
+            let ends =
+                (bars.clone().filter(|&n| n == 0).count(), bars.filter(|n| n % 2 == 0).count());
+            assert_eq!(ends, (4, 4), "{row}");
+        }
+    }
+}
+
+/// Every second part between backticks, aside from backticks and brackets behind a backslash.
+fn outside_of_code(markdown: &str) -> String {
+    let parts = markdown.replace("\\`", " ").replace("\\]", " ");
+    parts.split('`').step_by(2).collect()
+}
+
+#[test]
 fn on_a_page() {
     let html = table().html();
     for part in [
