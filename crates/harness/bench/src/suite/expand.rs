@@ -289,7 +289,8 @@ mod tests {
             many("'f32'"),
             many("'normal'")
         );
-        let says = "cases/s.toml: case `s/x`: the file has more cases than memory, expected about 2";
+        let says =
+            "cases/s.toml: case `s/x`: the file has more cases than memory, expected about 2";
         let error = expand_text(&text).unwrap_err();
         assert!(error.starts_with(says), "{error}");
         let long = format!("shape = {{ batch = [{}], len = 3, dim = 4 }}\n", many("1"));
