@@ -445,6 +445,10 @@ pub fn read_answer(line: &str, nonce: &str) -> Result<Answer, WorkerError> {
         Ok(Reply { answer: Answer::Failed { outcome, reason }, .. }) => {
             Err(WorkerError::Failed { outcome, reason })
         }
+        // Nobody would read the record that has them.
+        Ok(Reply { answer: Answer::Measured { process, .. }, .. }) if process.reps == 0 => {
+            Err(WorkerError::Confused("samples of 0 calls, expected at least one call".into()))
+        }
         Ok(reply) => Ok(reply.answer),
         // What bears the nonce is from the worker, whatever it means.
         Err(error) if line.contains(nonce) => Err(WorkerError::Confused(error.to_string())),
@@ -505,6 +509,21 @@ mod tests {
             assert!(matches!(error, WorkerError::Forged(_)), "{error}");
             assert_eq!(error.outcome(), Outcome::Error);
         }
+    }
+
+    #[test]
+    fn samples_of_no_calls_are_no_measurement() {
+        let of = |reps: u32| {
+            let process = format!(
+                r#"{{"cpu":1,"warmup_calls":2,"warmup_ns":3,"reps":{reps},"samples_ns":[4],"disturbed":null}}"#
+            );
+            let stored = r#"{"results":[],"unwritten":0}"#;
+            let measured = format!(r#"{{"process":{process},"clock_ns":20,"stored":{stored}}}"#);
+            read_answer(&format!(r#"{{"nonce":"n","answer":{{"measured":{measured}}}}}"#), "n")
+        };
+        assert!(matches!(of(1), Ok(Answer::Measured { .. })));
+        let error = of(0).unwrap_err().to_string();
+        assert!(error.ends_with("samples of 0 calls, expected at least one call"), "{error}");
     }
 
     #[test]
