@@ -148,7 +148,8 @@ fn attempt(
         warmup_calls: warmup.calls,
         warmup_ns,
         reps: reps.get(),
-        samples_ns: taken.ns,
+        // Where the clock has not moved, 1 ns stands for less: such a sample is too short by the rule of the clock's resolution.
+        samples_ns: taken.ns.into_iter().map(|ns| ns.max(1)).collect(),
         disturbed: taken.disturbed,
         pace_ns: taken.pace_ns,
         audit: Some(audit),

@@ -446,8 +446,12 @@ pub fn read_answer(line: &str, nonce: &str) -> Result<Answer, WorkerError> {
             Err(WorkerError::Failed { outcome, reason })
         }
         // Nobody would read the record that has them.
-        Ok(Reply { answer: Answer::Measured { process, .. }, .. }) if process.reps == 0 => {
-            Err(WorkerError::Confused("samples of 0 calls, expected at least one call".into()))
+        Ok(Reply { answer: Answer::Measured { process, .. }, .. })
+            if process.reps == 0 || process.samples_ns.contains(&0) =>
+        {
+            Err(WorkerError::Confused(
+                "samples of 0 calls or 0 ns, expected at least 1 of both".into(),
+            ))
         }
         Ok(reply) => Ok(reply.answer),
         // What bears the nonce is from the worker, whatever it means.
@@ -512,18 +516,20 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_no_calls_are_no_measurement() {
-        let of = |reps: u32| {
+    fn samples_of_no_calls_or_no_time_are_no_measurement() {
+        let of = |reps: u32, ns: u64| {
             let process = format!(
-                r#"{{"cpu":1,"warmup_calls":2,"warmup_ns":3,"reps":{reps},"samples_ns":[4],"disturbed":null}}"#
+                r#"{{"cpu":1,"warmup_calls":2,"warmup_ns":3,"reps":{reps},"samples_ns":[4,{ns}],"disturbed":null}}"#
             );
             let stored = r#"{"results":[],"unwritten":0}"#;
             let measured = format!(r#"{{"process":{process},"clock_ns":20,"stored":{stored}}}"#);
             read_answer(&format!(r#"{{"nonce":"n","answer":{{"measured":{measured}}}}}"#), "n")
         };
-        assert!(matches!(of(1), Ok(Answer::Measured { .. })));
-        let error = of(0).unwrap_err().to_string();
-        assert!(error.ends_with("samples of 0 calls, expected at least one call"), "{error}");
+        assert!(matches!(of(1, 1), Ok(Answer::Measured { .. })));
+        for error in [of(0, 1), of(1, 0)] {
+            let error = error.unwrap_err().to_string();
+            assert!(error.ends_with("expected at least 1 of both"), "{error}");
+        }
     }
 
     #[test]
