@@ -75,7 +75,9 @@ fn ranking(
     };
     let (wrong, right): (Vec<&str>, _) = backends(records).into_iter().partition(|id| is_wrong(id));
     let measured = |id: &str| records.iter().any(|r| r.backend == id && r.median_ns().is_some());
-    let rivals: Vec<&str> = right.into_iter().filter(|id| measured(id)).collect();
+    let (timed, never): (Vec<&str>, Vec<&str>) = right.into_iter().partition(|id| measured(id));
+    // Where nobody was timed, the reasons are what there is to say.
+    let rivals = if timed.is_empty() { never } else { timed };
     let cases = runs.iter().flat_map(|run| {
         let own = records.iter().filter(|r| run.iter().any(|own| std::ptr::eq(own, **r)));
         grouped(&own.copied().collect::<Vec<_>>(), |r| r.case.as_str())
@@ -158,6 +160,15 @@ mod tests {
         assert_eq!(ranks, [("b", 1), ("a", 1)]);
         assert!((found[0].ranks[0].ratio - 2.0).abs() < 1e-12);
         let left_out = LeftOut { case: "g/3".into(), why: "unsupported: b".into() };
+        assert_eq!(found[0].left_out, [left_out]);
+    }
+
+    #[test]
+    fn where_nobody_was_timed_the_reasons_are_named() {
+        let run = ["a", "b"].map(|id| with_outcome(ok("g/1", id, 1.0), Outcome::Implausible));
+        let found = rank(&[run.into()], Timing::Kernel);
+        assert_eq!((found[0].cells, found[0].ranks.len()), (0, 0));
+        let left_out = LeftOut { case: "g/1".into(), why: "implausible: a, b".into() };
         assert_eq!(found[0].left_out, [left_out]);
     }
 
