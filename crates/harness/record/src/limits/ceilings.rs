@@ -97,7 +97,7 @@ impl Ceilings {
     }
 }
 
-/// GFLOP/s that no core of an architecture reaches in a type: see the [module](self).
+/// GFLOP/s that no core of an architecture reaches in a type; the module says why.
 pub fn any_core(arch: &str, dtype: DType) -> f64 {
     match (arch, dtype) {
         ("x86_64", DType::F64) => 256.0,
