@@ -1,5 +1,6 @@
 //! The invariants of the workspace, read from `cargo metadata` and the sources.
 
+mod attacks;
 mod fetched;
 mod size;
 mod source;

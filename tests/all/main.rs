@@ -1,7 +1,6 @@
 //! One binary for all tests that need more than one crate.
 
 mod architecture;
-mod attacks;
 mod conformance;
 mod formats;
 mod fuzz;

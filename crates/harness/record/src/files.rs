@@ -9,7 +9,7 @@ use attn_core::Problem;
 use serde::de::DeserializeOwned;
 
 use crate::limits::Ceilings;
-use crate::{CellKey, Limits, Machine, Map, Record, Run, SCHEMA, merge_processes};
+use crate::{CellKey, Limits, Machine, Map, Process, Record, Run, SCHEMA, merge_processes};
 
 /// Why a file of a run could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -152,14 +152,10 @@ fn timed(path: &Path, line: usize, record: Record) -> Result<Record, ReadError> 
     }
     let measurement = record.volatile.measurement.as_ref();
     let processes = measurement.map_or(&[][..], |measured| &measured.processes);
-    let expected = if processes.iter().any(|process| process.reps == 0) {
-        "`reps` is 0, expected at least one call in a sample"
-    } else if processes.iter().any(|process| process.samples_ns.contains(&0)) {
-        "a sample in `samples_ns` is 0, expected at least 1 ns"
-    } else {
-        return Ok(record);
-    };
-    Err(ReadError::Malformed { path: path.into(), line, message: expected.into() })
+    match processes.iter().find_map(Process::flaw) {
+        Some(flaw) => Err(ReadError::Malformed { path: path.into(), line, message: flaw.into() }),
+        None => Ok(record),
+    }
 }
 
 /// Reads [`HEAD`] of the run folder `run`.

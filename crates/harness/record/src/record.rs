@@ -310,6 +310,15 @@ impl Process {
 }
 
 impl Process {
+    /// What is wrong with samples that are of no calls or of no time; `None` if nothing is. A record of such is not read.
+    pub fn flaw(&self) -> Option<&'static str> {
+        if self.reps == 0 {
+            return Some("`reps` is 0, expected at least one call in a sample");
+        }
+        let timeless = self.samples_ns.contains(&0);
+        timeless.then_some("a sample in `samples_ns` is 0, expected at least 1 ns")
+    }
+
     /// Nanoseconds per call, in order.
     pub fn per_call_ns(&self) -> Vec<f64> {
         let reps = f64::from(self.reps);

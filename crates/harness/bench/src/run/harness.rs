@@ -134,9 +134,8 @@ impl Harness<'_> {
         observer: &mut (dyn Observer + Send),
     ) -> std::io::Result<()> {
         let start = Instant::now();
-        let tried = known.iter().filter(|record| record.outcome != Outcome::Untried);
-        let tried: Vec<Record> = tried.cloned().collect();
-        let (mut known, mut begun) = (merge_processes(&tried), 0);
+        let (mut known, mut begun) = (merge_processes(known), 0);
+        known.retain(|record| record.outcome != Outcome::Untried);
         for window in windows(cells) {
             begun += window.len();
             let share = begun as f64 / cells.len() as f64;

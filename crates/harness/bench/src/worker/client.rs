@@ -446,9 +446,7 @@ pub fn read_answer(line: &str, nonce: &str) -> Result<Answer, WorkerError> {
             Err(WorkerError::Failed { outcome, reason })
         }
         // Nobody would read the record that has them.
-        Ok(Reply { answer: Answer::Measured { process, .. }, .. })
-            if process.reps == 0 || process.samples_ns.contains(&0) =>
-        {
+        Ok(Reply { answer: Answer::Measured { process, .. }, .. }) if process.flaw().is_some() => {
             Err(WorkerError::Confused(
                 "samples of 0 calls or 0 ns, expected at least 1 of both".into(),
             ))

@@ -13,7 +13,6 @@
 //! A measured rate that is clearly above its ceiling is a mistake of the measurement: the work was not done, or not in
 //! the time that was taken. Kernels may multiply integers of eight bits faster; they compute in another type than they
 //! store, and are not bounded by these.
-
 //!
 //! # Where nothing was measured
 //!
