@@ -21,11 +21,12 @@
 //! - It has no expectations: these stay with the harness. Results come as files of their raw bytes.
 //! - It prints a reply of its own: the descriptors of the dialogue are not those that libraries know as standard streams, and
 //!   every answer bears the nonce that the harness drew.
-//! - It knows the inputs: at moments drawn by a secret seed it is given others ([`Variation`]), and their
-//!   results are judged too.
+//! - It knows the inputs, from their file or from a process before: what is timed has signs that are drawn when all is prepared, and at
+//!   moments drawn by a secret seed it is given further ones ([`Variation`]), whose results are judged too.
 //!
 //! Both ends may be of different revisions of this crate. So whoever changes a message, or a file that a message names,
-//! gives the protocol another number: a test compares with what is written down.
+//! gives the protocol another number: a test compares with what is written down. Only a field may be added to an answer whose absence
+//! says what older workers do.
 
 mod client;
 mod serve;
@@ -72,11 +73,11 @@ pub enum Ask {
         /// And say where the time of a call goes.
         phases: bool,
     },
-    /// Time calls on the inputs of [`Setup`].
+    /// Time calls on the inputs of [`Setup`], with other signs.
     Measure(Timed),
     /// Compute on the inputs of [`Setup`] a few times, then once on others.
     Repeat,
-    /// Load the inputs of [`Setup`] and compute once.
+    /// Load the inputs of [`Setup`], with other signs, and compute once.
     Load,
     /// Compute, and time it.
     Run {
@@ -85,7 +86,7 @@ pub enum Ask {
         /// Calls before them that are not: they bring the operands back into the caches.
         warm: u32,
     },
-    /// Compute once on other inputs, then go back to those of [`Setup`].
+    /// Compute once on other inputs, then go back to those that are timed.
     Fresh,
     /// Store the last result.
     Finish,
@@ -114,7 +115,7 @@ pub struct Setup {
     pub cpu: Option<u32>,
     /// Bytes of address space that the worker may use; a computation that asks for more dies.
     pub memory_limit: Option<u64>,
-    /// An attn-case file: the problem, and the inputs that are timed.
+    /// An attn-case file: the problem, and inputs. What is timed are these with other signs.
     pub case: PathBuf,
     /// A folder for results.
     pub results: PathBuf,
@@ -240,8 +241,12 @@ pub struct Counted {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stored {
-    /// The files, each with what was changed in the inputs; nothing in those as they were given.
+    /// The files, each with what was changed in the inputs that are timed; nothing in those as they were.
     pub results: Vec<(PathBuf, Option<Variation>)>,
+    /// What was changed in the inputs of [`Setup`] to make those that are timed: signs that the worker drew once the backend was
+    /// prepared, so that no file has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timed: Option<Variation>,
     /// Calls after which an element of the output that had been poisoned before was still not written.
     pub unwritten: u64,
     /// The times of the first call on other inputs, where it was asked for alone.

@@ -1,6 +1,5 @@
 //! Cheats that go behind the back of the harness: to its files, to its pipes, to the memory that both share.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -11,48 +10,17 @@ use safetensors::SafeTensors;
 
 use super::Trick;
 use super::engine::Engine;
-use super::kernel::elements;
-use super::memo::digest_of;
+use super::weights::UpToSigns;
 
-/// Computes in `prepare` what it finds in the harness's files of inputs, and knows these inputs again.
-pub(super) struct FoundInputs {
-    results: BTreeMap<[u64; 3], Vec<f32>>,
-    found: bool,
+/// Computes in `prepare` what it finds in the harness's files of inputs, and knows these inputs again, whatever their signs.
+pub(super) fn found_inputs(problem: &Problem) -> UpToSigns {
+    let found = case_files();
+    let found: Vec<Inputs> = found.iter().filter_map(|file| inputs_in(problem, file)).collect();
+    UpToSigns::prepared(problem, &found)
 }
 
-impl FoundInputs {
-    pub(super) fn new(problem: &Problem) -> Self {
-        let files = case_files();
-        let results = files.iter().filter_map(|file| result_of(problem, file)).collect();
-        FoundInputs { results, found: false }
-    }
-}
-
-impl Trick for FoundInputs {
-    fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
-        let known = self.results.get(&digests(inputs)?);
-        self.found = known.is_some();
-        match known {
-            Some(o) => engine.o.clone_from(o),
-            None => engine.load(inputs)?,
-        }
-        Ok(())
-    }
-
-    fn call(&mut self, engine: &mut Engine) {
-        if !self.found {
-            engine.compute();
-        }
-    }
-}
-
-fn digests(inputs: &Inputs) -> Result<[u64; 3], BackendError> {
-    let [q, k, v] = [inputs.q(), inputs.k(), inputs.v()].map(elements);
-    Ok([digest_of(q?), digest_of(k?), digest_of(v?)])
-}
-
-/// The inputs in `file` and their result, if they are inputs of `problem`.
-fn result_of(problem: &Problem, file: &Path) -> Option<([u64; 3], Vec<f32>)> {
+/// The inputs in `file`, if they are inputs of `problem`.
+fn inputs_in(problem: &Problem, file: &Path) -> Option<Inputs> {
     let bytes = std::fs::read(file).ok()?;
     let file = SafeTensors::deserialize(&bytes).ok()?;
     let tensor = |name| {
@@ -61,11 +29,7 @@ fn result_of(problem: &Problem, file: &Path) -> Option<([u64; 3], Vec<f32>)> {
         Tensor::new(view.shape().try_into().ok()?, data).ok()
     };
     let parts = InputParts::plain(tensor("q")?, tensor("k")?, tensor("v")?);
-    let inputs = Inputs::new(problem, parts).ok()?;
-    let mut engine = Engine::new(problem);
-    engine.load(&inputs).ok()?;
-    engine.compute();
-    Some((digests(&inputs).ok()?, engine.o))
+    Inputs::new(problem, parts).ok()
 }
 
 /// Files of inputs, of 64 MiB at most, below the folders of the files that this process and the one that started it

@@ -41,7 +41,7 @@ use calls::{Calls, Reps, scattered};
 use clock::{FirstTime, Throttled, WhileYoung};
 use deferred::{HalfByHalf, Once};
 use engine::Engine;
-use harness::{EditedSamples, FoundInputs, answer_on_every_pipe, answer_on_stdout};
+use harness::{EditedSamples, answer_on_every_pipe, answer_on_stdout, found_inputs};
 use kernel::{HONEST, Shortcut};
 use machine::{Everything, Helped, HelpedFirst, InAFile, OnAStack, SlowNext, SlowPace};
 use memo::{InPlace, Remembered, Shelf};
@@ -174,7 +174,7 @@ const CHEATS: &[(&str, &str, Make)] = &[
     ),
     (
         "fault/memo-up-to-signs",
-        "knows inputs again whose v differs by a sign or a power of two in each column",
+        "knows inputs again that differ by signs, or in v by a power of two in each column",
         |_| Box::new(UpToSigns::default()),
     ),
     (
@@ -337,8 +337,8 @@ const CHEATS: &[(&str, &str, Make)] = &[
     ),
     (
         "fault/reads-scratch",
-        "computes in prepare what it finds in the harness's files of inputs",
-        |problem| Box::new(FoundInputs::new(problem)),
+        "computes in prepare what it finds in the harness's files of inputs, and knows them again with other signs",
+        |problem| Box::new(found_inputs(problem)),
     ),
     (
         "fault/edits-samples",

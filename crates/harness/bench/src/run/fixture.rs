@@ -22,7 +22,7 @@ const DRAWN_PRODUCTS: u64 = 1 << 21;
 pub struct Fixture {
     /// A file with what is checked before anything is timed.
     pub a: PathBuf,
-    /// A file with what is timed, and checked after.
+    /// A file with what is timed, apart from its signs, and checked after.
     pub b: PathBuf,
     /// Of both inputs.
     pub digests: Digests,
@@ -146,7 +146,7 @@ impl Fixture {
     ///
     /// - The result on inputs B: on the rows that the case's expectations have, and on others that are drawn now.
     /// - Results of inputs B with other signs: as inputs B.
-    /// - Results of rotated inputs B: by the a-priori bound on rows that are drawn now, and on all where one column must be 1.
+    /// - Results of rotated inputs B, whatever their signs: by the a-priori bound on rows that are drawn now, and on all where one column must be 1.
     pub fn judge_last(
         &self,
         folder: &Path,
@@ -171,11 +171,13 @@ impl Fixture {
                 |expected: &Expected, out: &Output| expected.judge(&self.problem, arithmetic, out);
             match variation {
                 None | Some(Variation::Signs(_)) => {
-                    let mut when = "on the second inputs: ";
-                    if let Some(signs) = variation {
+                    for signs in stored.timed.iter().chain(variation) {
                         signs.undo_output(&self.problem, &mut out);
-                        when = "on inputs with other signs: ";
                     }
+                    let when = match variation {
+                        None => "on the second inputs: ",
+                        Some(_) => "on inputs with other signs: ",
+                    };
                     note(judge(on_b, &out), when);
                     if let Some(drawn) = &drawn {
                         note(judge(drawn, &out), "in rows drawn afterwards: ");
@@ -183,7 +185,9 @@ impl Fixture {
                 }
                 Some(variation @ Variation::Rotation(_)) => {
                     let mut inputs = self.inputs_b.clone();
-                    variation.apply(&self.problem, &mut inputs);
+                    for variation in stored.timed.iter().chain([variation]) {
+                        variation.apply(&self.problem, &mut inputs);
+                    }
                     let verdict = self.bounded(&inputs, arithmetic, &out)?;
                     note(verdict, "on rotated inputs: ");
                     let column = variation.column_of_ones(&self.problem).unwrap_or(0);

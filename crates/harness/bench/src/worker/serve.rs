@@ -99,6 +99,8 @@ struct Cell<'h> {
     plan: Prepared<'h>,
     problem: Problem,
     inputs: Inputs,
+    /// How they differ from those in the file.
+    timed: Option<Variation>,
     on_device: bool,
     checked: bool,
     results: Results,
@@ -161,6 +163,7 @@ fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError>
         out: Output::poisoned(&problem),
         problem,
         inputs,
+        timed: None,
         on_device: setup.on_device,
         checked: false,
         results: Results { folder: setup.results, stored: 0 },
@@ -183,14 +186,15 @@ impl Cell<'_> {
                 Ok(Answer::Counted(Counted { memory, phases }))
             }
             Ask::Measure(timed) => {
+                self.draw_timed();
                 if self.on_device && !self.checked {
                     self.plan.warm_up_device(&self.inputs)?;
                 }
                 let measured = self.plan.measure(&timed, &mut self.inputs)?;
                 let Measured { process, out, varied, unwritten } = measured;
-                let mut stored = Stored { unwritten, ..self.results.store(&out, None)? };
+                let mut stored = Stored { unwritten, ..self.store(&out, None)? };
                 for (variation, out) in varied {
-                    stored.results.extend(self.results.store(&out, Some(variation))?.results);
+                    stored.results.extend(self.store(&out, Some(variation))?.results);
                 }
                 let clock_ns = attn_sys::clock::step_ns();
                 Ok(Answer::Measured { process: Box::new(process), clock_ns, stored })
@@ -198,12 +202,14 @@ impl Cell<'_> {
             Ask::Repeat => {
                 self.plan.load(&self.inputs)?;
                 self.plan.run(REPEATED)?;
-                let stored = self.results.store(&self.plan.store()?, None)?;
+                let out = self.plan.store()?;
+                let stored = self.store(&out, None)?;
                 let mut both = self.fresh()?;
                 both.results.splice(..0, stored.results);
                 Ok(Answer::Stored(both))
             }
             Ask::Load => {
+                self.draw_timed();
                 self.plan.load(&self.inputs)?;
                 self.plan.run(NonZeroU32::MIN)?;
                 self.secret.rotate_one_of(ROTATE_ONE_OF);
@@ -227,7 +233,22 @@ impl Cell<'_> {
     fn check(&mut self, case: &Path) -> Result<Answer, AnyError> {
         let out = self.plan.compute(&open(case)?.inputs)?;
         self.checked = true;
-        Ok(Answer::Stored(self.results.store(&out, None)?))
+        let results = vec![(self.results.store(&out)?, None)];
+        Ok(Answer::Stored(Stored { results, ..Stored::default() }))
+    }
+
+    /// Gives the inputs other signs, so that neither their file nor a process before has told anybody what is timed.
+    fn draw_timed(&mut self) {
+        if self.timed.is_none() {
+            let signs = Variation::Signs(Secret::draw().seed());
+            signs.apply(&self.problem, &mut self.inputs);
+            self.timed = Some(signs);
+        }
+    }
+
+    fn store(&mut self, out: &Output, variation: Option<Variation>) -> Result<Stored, AnyError> {
+        let file = self.results.store(out)?;
+        Ok(Stored { results: vec![(file, variation)], timed: self.timed, ..Stored::default() })
     }
 
     fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, AnyError> {
@@ -257,7 +278,9 @@ impl Cell<'_> {
         self.out.poison_again();
         let (fresh, variation) =
             self.plan.fresh(&mut self.inputs, &mut self.secret, &mut self.out)?;
-        Ok(Stored { fresh: Some(fresh), ..self.results.store(&self.out, Some(variation))? })
+        let file = self.results.store(&self.out)?;
+        let results = vec![(file, Some(variation))];
+        Ok(Stored { results, timed: self.timed, fresh: Some(fresh), ..Stored::default() })
     }
 
     fn finish(&mut self) -> Result<Answer, AnyError> {
@@ -265,7 +288,8 @@ impl Cell<'_> {
         let children = usage::children();
         self.out.poison_again();
         let store_ns = self.plan.time_store(&mut self.out)?;
-        let stored = self.results.store(&self.out, None)?;
+        let results = vec![(self.results.store(&self.out)?, None)];
+        let stored = Stored { results, timed: self.timed, ..Stored::default() };
         let used = used.map(|(before, now)| now.saturating_sub(before));
         // No call was made alone.
         let single_ns = Some(self.audit.single_ns).filter(|&ns| ns < u64::MAX).unwrap_or(0);
@@ -290,12 +314,12 @@ struct Results {
 }
 
 impl Results {
-    fn store(&mut self, out: &Output, variation: Option<Variation>) -> Result<Stored, AnyError> {
+    fn store(&mut self, out: &Output) -> Result<PathBuf, AnyError> {
         let file = PathBuf::from(format!("{}.out", self.stored));
         self.stored += 1;
         let path = self.folder.join(&file);
         std::fs::write(&path, out.to_le_bytes()).map_err(named(&path))?;
-        Ok(Stored { results: vec![(file, variation)], ..Stored::default() })
+        Ok(file)
     }
 }
 

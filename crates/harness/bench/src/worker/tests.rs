@@ -75,6 +75,7 @@ fn the_answers_of_protocol_1() {
     let cell = CellId { case: "gate/x".into(), backend: "faer".into(), threads: 2 };
     let stored = Stored {
         results: vec![("0.out".into(), None), ("1.out".into(), Some(Variation::Signs(7)))],
+        timed: Some(Variation::Signs(8)),
         unwritten: 0,
         fresh: Some(Fresh {
             load_ns: 1,
@@ -106,7 +107,7 @@ fn the_answers_of_protocol_1() {
         (
             Answer::Stored(stored),
             concat!(
-                r#"{"stored":{"results":[["0.out",null],["1.out",{"signs":7}]],"unwritten":0,"#,
+                r#"{"stored":{"results":[["0.out",null],["1.out",{"signs":7}]],"timed":{"signs":8},"unwritten":0,"#,
                 r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false,"before_ns":4,"processor_ns":[5,6,7],"waited_ns":[1,2,3],"load_faults":6,"call_faults":7}}}"#,
             ),
         ),
@@ -214,13 +215,19 @@ fn a_dialogue_from_hello_to_the_verdict() {
     assert!(slot.ns > 0 && audit.single_ns > 0 && audit.fresh.len() == 1);
     let arithmetic = &ready.info.arithmetic;
     assert!(files.judge_first(results.path(), first, arithmetic).unwrap().agrees());
-    let all =
-        Stored { results: [&stored.results[..], &fresh.results[..]].concat(), ..Stored::default() };
+    let both = [&stored.results[..], &fresh.results[..]].concat();
+    let all = Stored { results: both, ..stored.clone() };
     let found = files.judge_last(results.path(), &all, arithmetic).unwrap();
     assert!(found.verdict.agrees() && found.wrong.is_none(), "{found:?}");
-    // The first result is that of other inputs, and so is the last if nothing says that they were changed.
-    for wrong in [&first.results[0].0, &fresh.results[0].0] {
-        let wrong = Stored { results: vec![(wrong.clone(), None)], ..Stored::default() };
+    // The first result is that of other inputs, and so is the last if nothing says that they were changed; and what was timed
+    // is in no file.
+    for (wrong, timed) in [
+        (&first.results[0].0, None),
+        (&fresh.results[0].0, stored.timed),
+        (&stored.results[0].0, None),
+    ] {
+        let wrong = vec![(wrong.clone(), None)];
+        let wrong = Stored { results: wrong, timed, ..Stored::default() };
         let found = files.judge_last(results.path(), &wrong, arithmetic).unwrap();
         assert!(found.wrong.unwrap().starts_with("on the second inputs: "));
     }
