@@ -6,10 +6,14 @@
 //! | variation | what changes | what the result must be |
 //! |---|---|---|
 //! | signs | columns of v, per batch and head, change their sign; columns of q and k too, both alike, where the score is their product | the old one with the columns of v negated, bit for bit where arithmetic is symmetric |
+//! | elements | the same, and one element of q, of k and of v changes its sign | another one, to be computed anew |
 //! | rotation | all elements of q, k and v move by as many places; then one column of v is 1 | another one, to be computed anew; 1 in that column |
 //!
-//! A rotation makes another problem of the same size, elements and masks, whatever the inputs were. It is only for
-//! inputs without NaN and infinity, which would otherwise come where a query reads them.
+//! Who remembers results can know inputs with other signs again, and turn the result into theirs. Not so where elements changed:
+//! nearly all scores, and what branches on them, are as before, so that an honest call takes as long, but every row is another.
+//!
+//! A rotation makes another problem of the same size, elements and masks, whatever the inputs were. Both are only for inputs
+//! without NaN and infinity, which would otherwise come where a query reads them.
 
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -23,6 +27,8 @@ use crate::{Data, Inputs, Output, Problem, Score};
 pub enum Variation {
     /// By signs that this seed draws.
     Signs(u64),
+    /// By signs of columns and of single elements that this seed draws.
+    Elements(u64),
     /// By distances and a column that this seed draws.
     Rotation(u64),
 }
@@ -52,14 +58,14 @@ impl Variation {
     /// What draws it.
     pub const fn seed(self) -> u64 {
         match self {
-            Variation::Signs(seed) | Variation::Rotation(seed) => seed,
+            Variation::Signs(seed) | Variation::Elements(seed) | Variation::Rotation(seed) => seed,
         }
     }
 
     /// The column of v that a rotation sets to 1.
     pub fn column_of_ones(self, problem: &Problem) -> Option<usize> {
         match self {
-            Variation::Signs(_) => None,
+            Variation::Signs(_) | Variation::Elements(_) => None,
             Variation::Rotation(seed) => {
                 Some((mixed(seed, 0) % problem.shape().dim_v.max(1) as u64) as usize)
             }
@@ -71,6 +77,10 @@ impl Variation {
         let mut column = Vec::new();
         match self {
             Variation::Signs(seed) => negate(seed, problem, inputs),
+            Variation::Elements(seed) => {
+                negate(seed, problem, inputs);
+                negate_elements(seed, inputs);
+            }
             Variation::Rotation(seed) => {
                 for (tensor, by) in inputs.parts_mut().into_iter().zip(distances(seed)) {
                     rotate(tensor, by);
@@ -100,6 +110,10 @@ impl Varied {
         match self.variation {
             None => {}
             Some(Variation::Signs(seed)) => negate(seed, problem, inputs),
+            Some(Variation::Elements(seed)) => {
+                negate_elements(seed, inputs);
+                negate(seed, problem, inputs);
+            }
             Some(variation @ Variation::Rotation(seed)) => {
                 let [_, _, values] = inputs.parts_mut();
                 for (at, x) in ones(variation, problem, values.len()).zip(self.column) {
@@ -129,6 +143,17 @@ fn negate(seed: u64, problem: &Problem, inputs: &mut Inputs) {
     }
 }
 
+/// The sign of one element of each tensor; the same again is the old one. Not of more: where there are few keys, each is a share of all
+/// scores.
+fn negate_elements(seed: u64, inputs: &mut Inputs) {
+    for (tensor, at) in inputs.parts_mut().into_iter().zip(distances(seed)) {
+        if !tensor.is_empty() {
+            let at = (at % tensor.len() as u64) as usize;
+            tensor.set(at, -tensor.get(at));
+        }
+    }
+}
+
 /// Which columns change their sign, of each of `heads` heads, `group` of which share their choice: in each head at
 /// least one.
 fn chosen(seed: u64, of_values: bool, heads: usize, group: usize, width: usize) -> Vec<Vec<bool>> {
@@ -145,7 +170,7 @@ fn chosen(seed: u64, of_values: bool, heads: usize, group: usize, width: usize) 
     (0..heads).map(of_head).collect()
 }
 
-/// How far q, k and v move.
+/// How far q, k and v move, and which element of each changes its sign.
 fn distances(seed: u64) -> [u64; 3] {
     let mut bits = Xoshiro256PlusPlus::seed_from_u64(seed);
     [bits.next_u64(), bits.next_u64(), bits.next_u64()]
@@ -179,7 +204,8 @@ mod tests {
     fn inputs_change_in_place_and_come_back_bit_by_bit() {
         for dtype in DType::ALL {
             for seed in 0..20 {
-                for variation in [Variation::Signs(seed), Variation::Rotation(seed)] {
+                for variation in [Variation::Signs, Variation::Elements, Variation::Rotation] {
+                    let variation = variation(seed);
                     let (problem, mut inputs) = case(dtype);
                     let (before, digest) = (inputs.clone(), inputs.digest());
                     let varied = variation.apply(&problem, &mut inputs);
@@ -192,6 +218,20 @@ mod tests {
                     assert_eq!(inputs, before);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn one_element_of_every_tensor_changes_its_sign() {
+        let (problem, inputs) = case(DType::F32);
+        let [mut signs, mut elements] = [inputs.clone(), inputs];
+        Variation::Signs(5).apply(&problem, &mut signs);
+        Variation::Elements(5).apply(&problem, &mut elements);
+        for (a, b) in signs.parts_mut().into_iter().zip(elements.parts_mut()) {
+            let (a, b) = (a.to_f64(), b.to_f64());
+            let changed = a.iter().zip(&b).filter(|(a, b)| a != b);
+            assert_eq!(changed.clone().count(), 1);
+            assert!(changed.into_iter().all(|(a, b)| *a == -*b));
         }
     }
 

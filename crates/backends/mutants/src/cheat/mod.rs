@@ -178,6 +178,11 @@ const CHEATS: &[(&str, &str, Make)] = &[
         |_| Box::new(UpToSigns::default()),
     ),
     (
+        "fault/throttled-up-to-signs",
+        "the same, and waits for half of the time that computing took: hopes that signs are all that is new",
+        |_| Box::new(UpToSigns::throttled(0.5)),
+    ),
+    (
         "fault/weights-per-load",
         "computes the weights once per load and their product with v in each call",
         |_| Box::new(ForLoad::default()),

@@ -1,13 +1,15 @@
 //! Cheats that remember the weights of queries and keys, or know how a result depends on v.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use attn_core::{BackendError, Inputs, Problem};
 
 use super::Trick;
+use super::clock::spin;
 use super::engine::Engine;
 use super::kernel::{Weights, elements};
-use super::memo::digest_of_magnitudes;
+use super::memo::digest_up_to_signs;
 
 /// Weights that are larger are computed again.
 const MAX_BYTES: usize = 256 << 20;
@@ -44,10 +46,11 @@ impl Trick for OncePerRun {
     }
 }
 
-/// What weights follow from, where q and k change their signs alike.
-fn queries_and_keys(inputs: &Inputs) -> Result<[u64; 2], BackendError> {
-    let [q, k] = [inputs.q(), inputs.k()].map(elements);
-    Ok([digest_of_magnitudes(q?), digest_of_magnitudes(k?)])
+/// What weights follow from: the harness changes signs of q and k alike.
+fn queries_and_keys(problem: &Problem, inputs: &Inputs) -> Result<[u64; 2], BackendError> {
+    let shape = problem.shape();
+    let q = digest_up_to_signs(elements(inputs.q())?, [shape.len_q, shape.dim]);
+    Ok([q, digest_up_to_signs(elements(inputs.k())?, [shape.len_k, shape.dim])])
 }
 
 /// Keeps the weights as long as q and k stay what they were, whatever becomes of v and of signs.
@@ -59,7 +62,7 @@ pub(super) struct ForQueriesAndKeys {
 
 impl Trick for ForQueriesAndKeys {
     fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
-        let of = Some(queries_and_keys(inputs)?);
+        let of = Some(queries_and_keys(&engine.problem, inputs)?);
         if self.of != of {
             (self.of, self.kept) = (of, ForLoad::default());
         }
@@ -77,6 +80,7 @@ struct Known {
     of: [u64; 2],
     v: Vec<f32>,
     o: Vec<f32>,
+    took: Duration,
 }
 
 static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
@@ -88,6 +92,9 @@ const MOST_KNOWN: usize = 8;
 /// of either sign, and multiplies the columns of the known result.
 #[derive(Default)]
 pub(super) struct UpToSigns {
+    /// Of the time that computing took, what a call waits for whose result is known.
+    share: f64,
+    took: Duration,
     /// What is remembered once the result is there.
     wanted: Option<Known>,
 }
@@ -95,33 +102,41 @@ pub(super) struct UpToSigns {
 impl Trick for UpToSigns {
     fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
         let v = elements(inputs.v())?.to_vec();
-        let of = queries_and_keys(inputs)?;
+        let of = queries_and_keys(&engine.problem, inputs)?;
         let shape = format!("{:?}", engine.problem.spec());
         let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         for known in known.iter().filter(|known| known.of == of && known.shape == shape) {
             if let Some(factors) = factors(engine, &known.v, &v) {
                 engine.o = scaled(engine, &known.o, &factors);
-                self.wanted = None;
+                (self.took, self.wanted) = (known.took, None);
                 return Ok(());
             }
         }
-        self.wanted = Some(Known { shape, of, v, o: Vec::new() });
+        self.wanted = Some(Known { shape, of, v, o: Vec::new(), took: Duration::ZERO });
         engine.load(inputs)
     }
 
     fn call(&mut self, engine: &mut Engine) {
-        if let Some(known) = self.wanted.take() {
-            engine.compute();
-            let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-            if all.len() == MOST_KNOWN {
-                all.remove(0);
-            }
-            all.push(Known { o: engine.o.clone(), ..known });
+        let Some(known) = self.wanted.take() else {
+            return spin(self.took.mul_f64(self.share));
+        };
+        let start = Instant::now();
+        engine.compute();
+        self.took = start.elapsed();
+        let mut all = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() == MOST_KNOWN {
+            all.remove(0);
         }
+        all.push(Known { o: engine.o.clone(), took: self.took, ..known });
     }
 }
 
 impl UpToSigns {
+    /// Waits where it knows the result.
+    pub(super) fn throttled(share: f64) -> Self {
+        UpToSigns { share, ..UpToSigns::default() }
+    }
+
     /// Knows the results of `inputs` before it is loaded.
     pub(super) fn prepared(problem: &Problem, inputs: &[Inputs]) -> Self {
         let mut engine = Engine::new(problem);

@@ -51,12 +51,16 @@ impl Secret {
         self.until_rotation = if count == 0 { 0 } else { self.below(count) };
     }
 
-    /// Other inputs; `rotate` says whether these may be rotated.
-    pub fn variation(&mut self, rotate: bool) -> Variation {
+    /// Other inputs; of those that are not `finite`, nothing but signs changes.
+    pub fn variation(&mut self, finite: bool) -> Variation {
         let seed = self.bits.next_u64();
-        let now = self.until_rotation == 0;
+        let rotate = self.until_rotation == 0;
         self.until_rotation = self.until_rotation.wrapping_sub(1);
-        if now && rotate { Variation::Rotation(seed) } else { Variation::Signs(seed) }
+        match (finite, rotate) {
+            (true, true) => Variation::Rotation(seed),
+            (true, false) => Variation::Elements(seed),
+            (false, _) => Variation::Signs(seed),
+        }
     }
 
     /// None, one or two; none or one where calls are `long`.
@@ -90,6 +94,8 @@ mod tests {
         }
         assert!(all.len() > 15);
         assert_eq!(Secret::new(1).moments(5, 3), [0, 1, 2]);
-        assert!(matches!(Secret::new(1).variation(false), Variation::Signs(_)));
+        assert!(
+            (0..5).all(|seed| matches!(Secret::new(seed).variation(false), Variation::Signs(_)))
+        );
     }
 }

@@ -14,9 +14,13 @@ use crate::expected::Expected;
 use crate::suite::{Case, Suite};
 use crate::worker::Stored;
 
-/// Multiplications that the oracle may spend on the rows that are drawn after a process has stored its result: some
-/// milliseconds.
+/// Multiplications that the oracle may spend on the rows that are drawn after a process has stored its result, and as many on those
+/// of results of other inputs together: some milliseconds.
 const DRAWN_PRODUCTS: u64 = 1 << 21;
+
+/// Where results are found to be wrong.
+const ROTATED: &str = "on rotated inputs: ";
+const CHANGED: &str = "on inputs with other signs: ";
 
 /// Inputs A and B of one case with what is expected of them; the files go when this does.
 pub struct Fixture {
@@ -145,8 +149,9 @@ impl Fixture {
     /// Judges everything that was stored below `folder` after that.
     ///
     /// - The result on inputs B: on the rows that the case's expectations have, and on others that are drawn now.
-    /// - Results of inputs B with other signs: as inputs B.
-    /// - Results of rotated inputs B, whatever their signs: by the a-priori bound on rows that are drawn now, and on all where one column must be 1.
+    /// - Results of inputs B with other signs of whole columns: as inputs B.
+    /// - Results of inputs that are others: by the a-priori bound on rows that are drawn now, and if they were rotated on all where
+    ///   one column must be 1.
     pub fn judge_last(
         &self,
         folder: &Path,
@@ -161,9 +166,10 @@ impl Fixture {
         };
         let on_b = &self.expected[1];
         let drawn = (!on_b.is_whole(&self.problem))
-            .then(|| on_b.on_rows(&self.problem, &self.inputs_b, self.draw()))
+            .then(|| on_b.on_rows(&self.problem, &self.inputs_b, self.draw(DRAWN_PRODUCTS)))
             .transpose()
             .map_err(FixtureError::content)?;
+        let products = DRAWN_PRODUCTS / stored.results.len().max(1) as u64;
         let mut ones = None;
         for (file, variation) in &stored.results {
             let mut out = read_output(&self.problem, &folder.join(file))?;
@@ -174,24 +180,23 @@ impl Fixture {
                     for signs in stored.timed.iter().chain(variation) {
                         signs.undo_output(&self.problem, &mut out);
                     }
-                    let when = match variation {
-                        None => "on the second inputs: ",
-                        Some(_) => "on inputs with other signs: ",
-                    };
+                    let when = if variation.is_some() { CHANGED } else { "on the second inputs: " };
                     note(judge(on_b, &out), when);
                     if let Some(drawn) = &drawn {
                         note(judge(drawn, &out), "in rows drawn afterwards: ");
                     }
                 }
-                Some(variation @ Variation::Rotation(_)) => {
+                Some(variation) => {
                     let mut inputs = self.inputs_b.clone();
                     for variation in stored.timed.iter().chain([variation]) {
                         variation.apply(&self.problem, &mut inputs);
                     }
-                    let verdict = self.bounded(&inputs, arithmetic, &out)?;
-                    note(verdict, "on rotated inputs: ");
-                    let column = variation.column_of_ones(&self.problem).unwrap_or(0);
-                    ones = ones.or_else(|| not_one(&self.problem, &inputs, &out, column));
+                    let verdict = self.bounded(&inputs, products, arithmetic, &out)?;
+                    let column = variation.column_of_ones(&self.problem);
+                    let when = if column.is_some() { ROTATED } else { CHANGED };
+                    note(verdict, when);
+                    let wrong = || not_one(&self.problem, &inputs, &out, column?);
+                    ones = ones.or_else(wrong);
                 }
             }
         }
@@ -204,18 +209,19 @@ impl Fixture {
     }
 
     /// A few rows that nobody could know before now.
-    fn draw(&self) -> Rows {
-        Rows::draw(&self.problem, DRAWN_PRODUCTS, Secret::draw().seed())
+    fn draw(&self, products: u64) -> Rows {
+        Rows::draw(&self.problem, products, Secret::draw().seed())
     }
 
     /// The verdict on a few rows by the a-priori bound alone: no yardstick was measured on these inputs.
     fn bounded(
         &self,
         inputs: &Inputs,
+        products: u64,
         arithmetic: &Arithmetic,
         out: &Output,
     ) -> Result<Verdict, FixtureError> {
-        let reference = Reference::compute(&self.problem, inputs, self.draw());
+        let reference = Reference::compute(&self.problem, inputs, self.draw(products));
         let reference = reference.map_err(FixtureError::content)?;
         let budget = Budget::new(&self.problem, arithmetic);
         Ok(judge_output(&self.problem, &reference, &budget, None, out))

@@ -74,7 +74,7 @@ fn the_answers_of_protocol_1() {
     };
     let cell = CellId { case: "gate/x".into(), backend: "faer".into(), threads: 2 };
     let stored = Stored {
-        results: vec![("0.out".into(), None), ("1.out".into(), Some(Variation::Signs(7)))],
+        results: vec![("0.out".into(), None), ("1.out".into(), Some(Variation::Elements(7)))],
         timed: Some(Variation::Signs(8)),
         unwritten: 0,
         fresh: Some(Fresh {
@@ -107,7 +107,7 @@ fn the_answers_of_protocol_1() {
         (
             Answer::Stored(stored),
             concat!(
-                r#"{"stored":{"results":[["0.out",null],["1.out",{"signs":7}]],"timed":{"signs":8},"unwritten":0,"#,
+                r#"{"stored":{"results":[["0.out",null],["1.out",{"elements":7}]],"timed":{"signs":8},"unwritten":0,"#,
                 r#""fresh":{"load_ns":1,"call_ns":2,"store_ns":3,"rotated":false,"before_ns":4,"processor_ns":[5,6,7],"waited_ns":[1,2,3],"load_faults":6,"call_faults":7}}}"#,
             ),
         ),
