@@ -6,6 +6,7 @@ use std::path::Path;
 
 use attn_bench::attn_case::AttnCase;
 use attn_bench::suite::Suite;
+use attn_core::text::hex;
 use attn_record::disk::write_whole;
 use attn_record::{Outcome, Record};
 use sha2::{Digest as _, Sha256};
@@ -72,8 +73,7 @@ fn short(name: String) -> String {
         return name;
     }
     let digest = Sha256::digest(name.as_bytes());
-    let digits = digest[..8].iter().map(|byte| format!("{byte:02x}"));
-    format!("{}+{}", &name[..KEPT], digits.collect::<String>())
+    format!("{}+{}", &name[..KEPT], hex(&digest[..8]))
 }
 
 /// A path as one name, different for different paths whatever a file system makes of capitals: `.` for `/`, and every character but

@@ -143,14 +143,18 @@ pub(crate) struct Executed {
     pub(crate) records: Vec<Record>,
     /// Whether Ctrl-C cut them short.
     pub(crate) interrupted: bool,
-    /// Whether a resumed run has nothing to do.
+    /// Whether every cell is: a resumed run has nothing to do.
     pub(crate) finished: bool,
 }
 
 impl Executed {
-    /// What the records say; an interrupted run answers nothing.
+    /// What the records say; an interrupted run answers nothing, and one of which a cell is open not yet that all is well.
     pub(crate) fn exit(&self) -> Exit {
-        if self.interrupted { Exit::Broken } else { Exit::of(&self.records) }
+        match Exit::of(&self.records) {
+            _ if self.interrupted => Exit::Broken,
+            Exit::Success if !self.finished => Exit::Broken,
+            exit => exit,
+        }
     }
 }
 
@@ -402,12 +406,8 @@ pub(crate) fn announce_measuring() -> Option<fs::File> {
 }
 
 fn launcher(timeout: Duration) -> Result<Launcher, Failure> {
-    Ok(Launcher {
-        program: this_file().context("the path of this program is unknown")?,
-        args: vec!["worker".into()],
-        thread_variables: registry::THREAD_VARIABLES.map(String::from).into(),
-        timeout,
-    })
+    let program = this_file().context("the path of this program is unknown")?;
+    Ok(Launcher::new(&program, &registry::THREAD_VARIABLES, timeout))
 }
 
 /// Whether Ctrl-C was pressed.

@@ -276,7 +276,16 @@ impl Data {
         });
     }
 
-    /// Negates the chosen columns of the matrices in `range`, of `rows` rows each; `chosen` has one flag for each column of each.
+    /// Negates the elements in `range` that `is` chooses by their place in it.
+    pub(crate) fn negate(&mut self, range: std::ops::Range<usize>, is: impl Fn(usize) -> bool) {
+        each!(self, elements => {
+            let chosen = elements[range].iter_mut().enumerate().filter(|(at, _)| is(*at));
+            chosen.for_each(|(_, x)| *x = -*x);
+        });
+    }
+
+    /// Negates the chosen columns of the matrices in `range`, of `rows` rows each; `chosen` has one flag for each column of each. NaN
+    /// stay as they are: elements that nobody wrote are told by their bits.
     pub(crate) fn negate_columns(
         &mut self,
         range: std::ops::Range<usize>,
@@ -289,7 +298,7 @@ impl Data {
                 let matrix = rest.split_off_mut(..rows * chosen.len()).expect("rows of all matrices");
                 for row in matrix.chunks_exact_mut(chosen.len().max(1)) {
                     for (x, &chosen) in row.iter_mut().zip(chosen) {
-                        *x = if chosen { -*x } else { *x };
+                        *x = if chosen && !x.to_f64().is_nan() { -*x } else { *x };
                     }
                 }
             }

@@ -1,11 +1,11 @@
 //! The numbers a problem is computed on.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::distribution::{self, Draft};
+use crate::text::hex;
 use crate::{Data, Element, InputDistribution, Mask, Problem, ScoreWeights, Tensor, reads};
 
 /// Everything that [`Inputs`] are made of.
@@ -276,10 +276,7 @@ impl Inputs {
                 hash.update(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
             }
         }
-        hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&hash.finalize())
     }
 }
 

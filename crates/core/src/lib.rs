@@ -18,6 +18,7 @@ mod reads;
 mod score;
 mod shape;
 mod tensor;
+pub mod text;
 mod variation;
 mod verdict;
 mod work;

@@ -67,10 +67,6 @@ pub enum BuildError {
     Git(#[from] GitError),
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
-}
-
 /// An error about `what`.
 fn io_error(what: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
     let what = what.display().to_string();

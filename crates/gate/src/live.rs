@@ -5,7 +5,7 @@ use attn_bench::worker::{CellId, Dialogue, Launcher, Setup, Slot, Stored, Worker
 use attn_core::Arithmetic;
 use attn_record::limits::Ceilings;
 use attn_record::stats::{hodges_lehmann, median};
-use attn_record::{Audit, Doubt, Seen};
+use attn_record::{Audit, Doubt, Seen, SeenProcess};
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::HashMap;
@@ -250,8 +250,9 @@ fn claimed_ns(per_call_ns: &[f64]) -> f64 {
 fn doubt(seen: &[(Audit, f64)], reps: u32, threads: usize) -> Option<Doubt> {
     let calls: Vec<f64> = seen.iter().map(|(_, call_ns)| *call_ns).collect();
     let call_ns = median(&calls).filter(|_| seen.len() > 1)?;
-    let audits = seen.iter().map(|(audit, _)| (audit, reps)).collect();
-    Seen { audits, call_ns, threads }.doubt()
+    let seen = seen.iter().map(|(audit, call_ns)| SeenProcess { audit, reps, call_ns: *call_ns });
+    let processes = seen.collect();
+    Seen { processes, call_ns, threads }.doubt()
 }
 
 /// A worker, and what it has stored so far.

@@ -4,9 +4,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use attn_core::text::hex;
 use sha2::{Digest as _, Sha256};
 
-use super::{Build, BuildError, Commit, Repository, hex, io_error};
+use super::{Build, BuildError, Commit, Repository, io_error};
 
 /// Programs that are kept.
 const KEPT: usize = 12;

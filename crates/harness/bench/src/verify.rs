@@ -167,13 +167,7 @@ fn judge_by(
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("case");
     std::fs::write(&file, case.to_bytes())?;
-    let launcher = Launcher {
-        program: program.into(),
-        args: vec!["worker".into()],
-        thread_variables: Vec::new(),
-        timeout: PATIENCE,
-    };
-    let mut worker = launcher.start_for_a_cell(1)?;
+    let mut worker = Launcher::new(program, &[], PATIENCE).start_for_a_cell(1)?;
     let ready = worker.prepare(Setup {
         backend: backend.into(),
         on_device: true,

@@ -25,8 +25,8 @@
 //!   moments drawn by a secret seed it is given further ones ([`Variation`]), whose results are judged too.
 //!
 //! Both ends may be of different revisions of this crate. So whoever changes a message, or a file that a message names,
-//! gives the protocol another number: a test compares with what is written down. Only a field may be added to an answer whose absence
-//! says what older workers do.
+//! gives the protocol another number: a test compares with what is written down. Only to an answer something may be added whose absence
+//! says what older workers do: the harness is never older than its workers.
 
 mod client;
 mod serve;

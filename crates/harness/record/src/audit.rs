@@ -8,7 +8,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use doubt::{Doubt, Rule};
-pub use seen::Seen;
+pub use seen::{Seen, SeenProcess};
 
 /// What a process did apart from its samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub use seen::Seen;
 pub struct Audit {
     /// Drawn by this process: of the other inputs that it was given, and of the moments when.
     pub seed: u64,
+    /// Drawn when the backend was prepared: of the signs that make what is timed of inputs B; absent where these were timed as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs: Option<u64>,
     /// Processor time of the first `load` and the first call after the plan was made, nanoseconds; absent where the system does
     /// not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +59,7 @@ pub struct Fresh {
     pub call_ns: u64,
     /// Time of `store`, after some further calls, likewise.
     pub store_ns: u64,
-    /// Whether the inputs were others altogether, not the same with other signs.
+    /// Whether all elements of the inputs moved, not only some changed their signs.
     pub rotated: bool,
     /// What a call took just before, nanoseconds; 0 where no call was timed before.
     #[serde(default)]

@@ -1,9 +1,9 @@
 //! Whether two programs are the same, as far as a processor can tell.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::path::Path;
 
+use attn_core::text::hex;
 use object::{
     BinaryFormat, Object as _, ObjectSection as _, ReadCache, SectionFlags, SectionKind, elf, macho,
 };
@@ -37,11 +37,7 @@ pub fn code(path: &Path) -> Option<String> {
             hash.update(bytes);
         }
     }
-    let mut digits = String::new();
-    for byte in hash.finalize() {
-        write!(digits, "{byte:02x}").expect("memory");
-    }
-    Some(digits)
+    Some(hex(&hash.finalize()))
 }
 
 type Program<'d> = object::File<'d, &'d ReadCache<File>>;

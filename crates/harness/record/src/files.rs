@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use attn_core::Problem;
+use attn_core::{Problem, text};
 use serde::de::DeserializeOwned;
 
 use crate::limits::Ceilings;
@@ -141,8 +141,8 @@ fn lines(path: &Path, text: &[u8]) -> Result<Vec<Record>, ReadError> {
 /// Refuses a sample of no calls or of no time, a problem that is none, and names that terminals would take for commands.
 fn timed(path: &Path, line: usize, record: Record) -> Result<Record, ReadError> {
     let named = [("case", &record.case), ("backend", &record.backend)];
-    if let Some((what, name)) = named.iter().find(|(_, name)| name.chars().any(char::is_control)) {
-        let name: String = name.chars().take(60).flat_map(char::escape_debug).collect();
+    if let Some((what, name)) = named.iter().find(|(_, name)| !text::is_printable(name)) {
+        let name = text::beginning(name);
         let message = format!("`{what}` is \"{name}\", expected printable characters");
         return Err(ReadError::Malformed { path: path.into(), line, message });
     }

@@ -27,7 +27,7 @@ mod record;
 mod run;
 pub mod stats;
 
-pub use audit::{Audit, Doubt, Fresh, Rule, Seen};
+pub use audit::{Audit, Doubt, Fresh, Rule, Seen, SeenProcess};
 pub use build::Build;
 pub use code::{REVISION_LEN, REVISION_MARK, code};
 pub use files::{

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use attn_core::text::hex;
 use attn_core::{Inputs, Problem};
 use attn_head::{Engines, LayerProblem};
 use attn_record::disk;
@@ -152,12 +153,4 @@ fn step(
     layer.finish(&attention, &mixed, x, (engines.projection, engines.exec))?;
     let problem = problem.attention().clone();
     Ok(Step { problem, inputs, attention: attended, layer: start.elapsed() })
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -86,12 +86,7 @@ fn given(path: &Path) -> Result<Program, Failure> {
 }
 
 fn program(path: &Path, name: String) -> Program {
-    let start = Launcher {
-        program: path.into(),
-        args: vec!["worker".into()],
-        thread_variables: registry::THREAD_VARIABLES.map(String::from).into(),
-        timeout: TIMEOUT,
-    };
+    let start = Launcher::new(path, &registry::THREAD_VARIABLES, TIMEOUT);
     Program { start, side: Side { name, code: code(path) } }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use attn_core::{BackendError, Inputs, Output, Plan, Problem, Variation, Varied};
 use attn_record::{Fresh, Process, Timing};
 use attn_sys::usage;
+use memmap2::MmapMut;
 
 use super::Prepared;
 use super::meter::{self, Meter, Step, timed};
@@ -34,7 +35,18 @@ pub struct Measured {
     pub unwritten: u64,
 }
 
-/// Results of other inputs may take as much memory; those of one rotation and of one choice of signs are kept in any case.
+/// A first call on other inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstCall {
+    /// Its times.
+    pub fresh: Fresh,
+    /// The inputs.
+    pub variation: Variation,
+    /// Whether the result of some more calls was stored, too.
+    pub stored_again: bool,
+}
+
+/// Results of other inputs may take as much memory; those of one rotation and of one other variation are kept in any case.
 const KEPT_BYTES: usize = 4 << 20;
 
 /// Calls that take longer leave the caches as they are, whatever was there before.
@@ -64,15 +76,15 @@ impl Prepared<'_> {
         Ok(measured)
     }
 
-    /// Loads other inputs, which `secret` draws, times the first call on them and stores its result in `out`; then goes
-    /// back to `inputs`.
+    /// Loads other inputs, which `secret` draws, times the first call on them and stores its result in the first of `outs`, and mostly
+    /// that of some more calls in the second; then goes back to `inputs`.
     pub fn fresh(
         &mut self,
         inputs: &mut Inputs,
         secret: &mut Secret,
-        out: &mut Output,
-    ) -> Result<(Fresh, Variation), BackendError> {
-        fresh(&self.problem, &mut *self.plan, inputs, secret, out)
+        outs: [&mut Output; 2],
+    ) -> Result<FirstCall, BackendError> {
+        fresh(&self.problem, &mut *self.plan, inputs, secret, outs)
     }
 
     /// Stores the last result in `out`, whose memory is there already; nanoseconds, without those that others had of the
@@ -177,7 +189,7 @@ struct Results {
     problem: Problem,
     kept: Vec<(Variation, Output)>,
     bytes: usize,
-    /// How many there were with other signs, and how many rotated.
+    /// How many there were of rotated inputs, and how many of others.
     seen: [u64; 2],
     spare: Vec<Output>,
 }
@@ -185,23 +197,31 @@ struct Results {
 impl Results {
     fn new(problem: &Problem) -> Self {
         let bytes = Output::poisoned(problem).bytes().max(1);
-        // One of each kind is always kept, and one is written to.
-        let count = (KEPT_BYTES / bytes).clamp(3, MOST_FRESH);
+        // One of each kind is always kept, and two are written to.
+        let count = (KEPT_BYTES / bytes).clamp(4, 2 * MOST_FRESH);
         let spare = (0..count).map(|_| Output::poisoned(problem)).collect();
         let kept = Vec::with_capacity(count);
         Results { problem: problem.clone(), kept, bytes: 0, seen: [0; 2], spare }
     }
 
-    /// Makes a first call on other inputs, which writes its result to the buffer that it is given.
+    /// Makes a first call on other inputs, which writes its results to the buffers that it is given.
     fn of(
         &mut self,
-        fresh: impl FnOnce(&mut Output) -> Result<(Fresh, Variation), BackendError>,
+        fresh: impl FnOnce([&mut Output; 2]) -> Result<FirstCall, BackendError>,
     ) -> Result<Option<Fresh>, BackendError> {
-        let spare = self.spare.pop();
-        let mut out = spare.unwrap_or_else(|| Output::poisoned(&self.problem));
-        let (fresh, variation) = fresh(&mut out)?;
-        self.keep(variation, out);
+        let [mut first, mut second] = [self.buffer(), self.buffer()];
+        let FirstCall { fresh, variation, stored_again } = fresh([&mut first, &mut second])?;
+        self.keep(variation, first);
+        if stored_again {
+            self.keep(variation, second);
+        } else {
+            self.spare.push(second);
+        }
         Ok(Some(fresh))
+    }
+
+    fn buffer(&mut self) -> Output {
+        self.spare.pop().unwrap_or_else(|| Output::poisoned(&self.problem))
     }
 
     /// Keeps what there is room for. Else each result is as likely to be judged as another of its kind.
@@ -239,7 +259,7 @@ impl Call for Kernel<'_, '_, '_> {
     }
 
     fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
-        self.results.of(|out| self.cell.fresh(self.inputs, secret, out))
+        self.results.of(|outs| self.cell.fresh(self.inputs, secret, outs))
     }
 }
 
@@ -263,7 +283,7 @@ impl Call for Cold<'_, '_> {
 
     fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
         let plan = &mut *self.plans[self.next];
-        self.results.of(|out| fresh(self.problem, plan, self.inputs, secret, out))
+        self.results.of(|outs| fresh(self.problem, plan, self.inputs, secret, outs))
     }
 }
 
@@ -273,20 +293,20 @@ fn fresh(
     plan: &mut dyn Plan,
     inputs: &mut Inputs,
     secret: &mut Secret,
-    out: &mut Output,
-) -> Result<(Fresh, Variation), BackendError> {
+    [first, second]: [&mut Output; 2],
+) -> Result<FirstCall, BackendError> {
     let variation = secret.variation(inputs.is_finite());
     let varied = variation.apply(problem, inputs);
     let mut meter = Meter::start();
     let load = meter.time(|| plan.load(inputs))?;
     let call = meter.time(|| plan.run(NonZeroU32::MIN))?;
-    // The result must exist after the first call; what is judged is not always that of the first call alone.
-    let mut store = meter.time(|| plan.store(out))?;
-    if let Some(calls) = secret.further_calls(call.ns() >= 10 * LONG_NS) {
+    // The result must exist after the first call, and after others.
+    let mut store = meter.time(|| plan.store(first))?;
+    let further = secret.further_calls(call.ns() >= 10 * LONG_NS);
+    if let Some(calls) = further {
         plan.run(calls)?;
-        out.poison_again();
         meter.restart();
-        store = store.longer(meter.time(|| plan.store(out))?);
+        store = store.longer(meter.time(|| plan.store(second))?);
     }
     let fresh = meter::fresh([load, call, store], variation);
     varied.undo(problem, inputs);
@@ -295,7 +315,7 @@ fn fresh(
         // The caches and what the processor has learned of the branches are those of the old inputs again.
         plan.run(NonZeroU32::MIN)?;
     }
-    Ok((fresh, variation))
+    Ok(FirstCall { fresh, variation, stored_again: further.is_some() })
 }
 
 /// [`Timing::EndToEnd`].
@@ -352,9 +372,9 @@ impl Call for EndToEnd<'_> {
         self.vary(variation);
         let call = Meter::start().time(|| self.once(1))?;
         let fresh = meter::fresh([Step::NONE, call, Step::NONE], variation);
-        let kept = self.results.of(|out| {
+        let kept = self.results.of(|[out, _]| {
             out.copy_from(&self.outs[1]);
-            Ok((fresh, variation))
+            Ok(FirstCall { fresh, variation, stored_again: false })
         });
         if fresh.rotated {
             self.unvary();
@@ -389,13 +409,12 @@ const HALF_A_PAGE: usize = 2048;
 /// The time of touching a page of memory for the first time: the fastest of a few, each the mean of many; 0 where the system does
 /// not count them.
 pub(crate) fn fault_ns() -> u64 {
-    /// Allocators take so much from the system every time: 32 MiB is the largest threshold of glibc.
-    const BYTES: usize = 48 << 20;
-    const TOUCHED: usize = 1 << 20;
+    const BYTES: usize = 1 << 20;
     let touch = |_| {
-        let mut memory = vec![0_u8; BYTES];
+        // Straight from the system: an allocator may have pages left that were touched before.
+        let mut memory = MmapMut::map_anon(BYTES).ok()?;
         let before = usage::page_faults();
-        let pages = memory[..TOUCHED].iter_mut().step_by(2 * HALF_A_PAGE);
+        let pages = memory.iter_mut().step_by(2 * HALF_A_PAGE);
         let touched = || pages.for_each(|x| *black_box(x) = 1);
         let (ns, ()) = timed(touched);
         ns.checked_div(usage::page_faults() - before)
@@ -414,7 +433,11 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_new_page_takes_time() {
+    fn a_new_page_takes_time_whatever_the_allocator_has_left() {
+        for _ in 0..3 {
+            let buffers = || vec![1_u8; 16 << 20];
+            drop(black_box([buffers(), buffers(), buffers(), buffers(), buffers()]));
+        }
         let ns = fault_ns();
         assert!((20..1_000_000).contains(&ns), "{ns}");
     }

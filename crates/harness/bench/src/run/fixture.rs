@@ -14,12 +14,13 @@ use crate::expected::Expected;
 use crate::suite::{Case, Suite};
 use crate::worker::Stored;
 
-/// Multiplications that the oracle may spend on the rows that are drawn after a process has stored its result, and as many on those
-/// of results of other inputs together: some milliseconds.
+/// Multiplications that the oracle may spend on the rows that are drawn after a process has stored its result: some
+/// milliseconds;
 const DRAWN_PRODUCTS: u64 = 1 << 21;
+/// and on those of the results of one set of other inputs.
+const CHANGED_PRODUCTS: u64 = 1 << 20;
 
 /// Where results are found to be wrong.
-const ROTATED: &str = "on rotated inputs: ";
 const CHANGED: &str = "on inputs with other signs: ";
 
 /// Inputs A and B of one case with what is expected of them; the files go when this does.
@@ -150,8 +151,7 @@ impl Fixture {
     ///
     /// - The result on inputs B: on the rows that the case's expectations have, and on others that are drawn now.
     /// - Results of inputs B with other signs of whole columns: as inputs B.
-    /// - Results of inputs that are others: by the a-priori bound on rows that are drawn now, and if they were rotated on all where
-    ///   one column must be 1.
+    /// - Results of inputs that are others: by the a-priori bound on rows that are drawn now, and on all where one column must be 1.
     pub fn judge_last(
         &self,
         folder: &Path,
@@ -166,11 +166,12 @@ impl Fixture {
         };
         let on_b = &self.expected[1];
         let drawn = (!on_b.is_whole(&self.problem))
-            .then(|| on_b.on_rows(&self.problem, &self.inputs_b, self.draw(DRAWN_PRODUCTS)))
+            .then(|| {
+                on_b.on_rows(&self.problem, &self.inputs_b, draw(&self.problem, DRAWN_PRODUCTS))
+            })
             .transpose()
             .map_err(FixtureError::content)?;
-        let products = DRAWN_PRODUCTS / stored.results.len().max(1) as u64;
-        let mut ones = None;
+        let (mut ones, mut changed) = (None, None);
         for (file, variation) in &stored.results {
             let mut out = read_output(&self.problem, &folder.join(file))?;
             let judge =
@@ -187,16 +188,15 @@ impl Fixture {
                     }
                 }
                 Some(variation) => {
-                    let mut inputs = self.inputs_b.clone();
-                    for variation in stored.timed.iter().chain([variation]) {
-                        variation.apply(&self.problem, &mut inputs);
-                    }
-                    let verdict = self.bounded(&inputs, products, arithmetic, &out)?;
-                    let column = variation.column_of_ones(&self.problem);
-                    let when = if column.is_some() { ROTATED } else { CHANGED };
-                    note(verdict, when);
-                    let wrong = || not_one(&self.problem, &inputs, &out, column?);
-                    ones = ones.or_else(wrong);
+                    let one = match changed.take() {
+                        Some(one @ Changed { variation: of, .. }) if of == *variation => one,
+                        _ => self.changed(stored.timed, *variation)?,
+                    };
+                    note(one.judge(&self.problem, arithmetic, &out), one.when());
+                    let not_one =
+                        || Some(format!("{}{}", one.when(), one.not_one(&self.problem, &out)?));
+                    ones = ones.or_else(not_one);
+                    changed = Some(one);
                 }
             }
         }
@@ -208,23 +208,68 @@ impl Fixture {
         Ok(Found { verdict, wrong: wrong.or(ones).or(unwritten) })
     }
 
-    /// A few rows that nobody could know before now.
-    fn draw(&self, products: u64) -> Rows {
-        Rows::draw(&self.problem, products, Secret::draw().seed())
+    /// Inputs B, changed to those that were timed and then by `variation`.
+    fn changed(
+        &self,
+        timed: Option<Variation>,
+        variation: Variation,
+    ) -> Result<Changed, FixtureError> {
+        let mut inputs = self.inputs_b.clone();
+        for variation in timed.into_iter().chain([variation]) {
+            variation.apply(&self.problem, &mut inputs);
+        }
+        let rows = draw(&self.problem, CHANGED_PRODUCTS);
+        let reference = Reference::compute(&self.problem, &inputs, rows);
+        let reference = reference.map_err(FixtureError::content)?;
+        Ok(Changed { variation, inputs, reference })
+    }
+}
+
+/// A few rows that nobody could know before now.
+fn draw(problem: &Problem, products: u64) -> Rows {
+    Rows::draw(problem, products, Secret::draw().seed())
+}
+
+/// Other inputs, and what is right in a few rows. Both results of a moment are judged on the same.
+struct Changed {
+    variation: Variation,
+    inputs: Inputs,
+    reference: Reference,
+}
+
+impl Changed {
+    /// Where its results are found to be wrong.
+    const fn when(&self) -> &'static str {
+        match self.variation {
+            Variation::Rotation(_) => "on rotated inputs: ",
+            _ => CHANGED,
+        }
     }
 
-    /// The verdict on a few rows by the a-priori bound alone: no yardstick was measured on these inputs.
-    fn bounded(
-        &self,
-        inputs: &Inputs,
-        products: u64,
-        arithmetic: &Arithmetic,
-        out: &Output,
-    ) -> Result<Verdict, FixtureError> {
-        let reference = Reference::compute(&self.problem, inputs, self.draw(products));
-        let reference = reference.map_err(FixtureError::content)?;
-        let budget = Budget::new(&self.problem, arithmetic);
-        Ok(judge_output(&self.problem, &reference, &budget, None, out))
+    /// By the a-priori bound alone: no yardstick was measured on these inputs.
+    fn judge(&self, problem: &Problem, arithmetic: &Arithmetic, out: &Output) -> Verdict {
+        judge_output(problem, &self.reference, &Budget::new(problem, arithmetic), None, out)
+    }
+
+    /// An element of a row that admits a key where values of 1 do not average to 1; to at most 1 where a sink takes a share.
+    fn not_one(&self, problem: &Problem, out: &Output) -> Option<String> {
+        let column = self.variation.column_of_ones(problem)?;
+        let (read, width) = (self.inputs.read_queries(problem), problem.shape().dim_v);
+        let off = off_one(problem);
+        let o = out.o().tensor();
+        let sinks = problem.spec().sinks;
+        let is_right = |x: f64| (sinks && x >= 0.0 || x >= 1.0 - off) && x <= 1.0 + off;
+        let rows = read.iter().enumerate().filter(|(_, read)| **read);
+        let mut wrong = rows.filter(|(row, _)| !is_right(o.data().get(row * width + column)));
+        let (row, _) = wrong.next()?;
+        let count = 1 + wrong.count();
+        let shape = problem.shape();
+        let (head, i) = (row / shape.len_q, row % shape.len_q);
+        let index = [head / shape.heads_q, head % shape.heads_q, i, column];
+        let x = o.data().get(row * width + column);
+        Some(format!(
+            "values that are all 1 do not average to 1 in {count} rows, the first {x} at {index:?}"
+        ))
     }
 }
 
@@ -247,26 +292,6 @@ pub(crate) fn read_output(problem: &Problem, path: &Path) -> Result<Output, Fixt
 /// are biased.
 fn off_one(problem: &Problem) -> f64 {
     1e-3 + 8.0 * problem.dtype().unit_roundoff()
-}
-
-/// An element of a row that admits a key where values of 1 do not average to 1; to at most 1 where a sink takes a share.
-fn not_one(problem: &Problem, inputs: &Inputs, out: &Output, column: usize) -> Option<String> {
-    let (read, width, off) =
-        (inputs.read_queries(problem), problem.shape().dim_v, off_one(problem));
-    let o = out.o().tensor();
-    let sinks = problem.spec().sinks;
-    let is_right = |x: f64| (sinks && x >= 0.0 || x >= 1.0 - off) && x <= 1.0 + off;
-    let rows = read.iter().enumerate().filter(|(_, read)| **read);
-    let mut wrong = rows.filter(|(row, _)| !is_right(o.data().get(row * width + column)));
-    let (row, _) = wrong.next()?;
-    let count = 1 + wrong.count();
-    let shape = problem.shape();
-    let (head, i) = (row / shape.len_q, row % shape.len_q);
-    let index = [head / shape.heads_q, head % shape.heads_q, i, column];
-    let x = o.data().get(row * width + column);
-    Some(format!(
-        "on rotated inputs: values that are all 1 do not average to 1 in {count} rows, the first {x} at {index:?}"
-    ))
 }
 
 /// Writes the inputs, and gives them back.

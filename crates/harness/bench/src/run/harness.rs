@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use attn_core::{BackendInfo, ByRows, Footprint, Verdict};
+use attn_core::{BackendInfo, ByRows, Footprint, Variation, Verdict};
 use attn_record::limits::Ceilings;
 use attn_record::{
     Build, Digests, Machine, Measurement, Outcome, Process, Record, SCHEMA, Timing, Volatile,
@@ -348,7 +348,10 @@ impl Harness<'_> {
         let stored = match self.timed(cell) {
             None => worker.repeat().map_err(lost)?,
             Some(timed) => {
-                let (process, clock_ns, stored) = worker.measure(timed).map_err(lost)?;
+                let (mut process, clock_ns, stored) = worker.measure(timed).map_err(lost)?;
+                if let Some(audit) = &mut process.audit {
+                    audit.signs = stored.timed.map(Variation::seed);
+                }
                 let processes = vec![Process { cpu: ready.cpu, ..process }];
                 volatile.measurement = Some(Measurement { clock_ns, processes });
                 stored

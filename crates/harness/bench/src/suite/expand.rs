@@ -1,6 +1,6 @@
 //! From a case file to its cases.
 
-use attn_core::{DType, InputDistribution, Inputs, Problem, Shape, Work};
+use attn_core::{DType, InputDistribution, Inputs, Problem, Shape, Work, text};
 use attn_record::{Axis, Group};
 
 use super::files::read_attn_case;
@@ -39,8 +39,14 @@ fn parse(file: &CaseFile) -> Result<WireFile, SuiteError> {
 pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, SuiteError> {
     let wire = parse(file)?;
     let mut cases = Vec::new();
-    for case in &wire.case {
+    for (at, case) in wire.case.iter().enumerate() {
         let expansion = Expansion { file, axis: wire.axis, case };
+        if let Some(key) = case.files.as_ref().and_then(|_| key_of_a_problem(file, at)) {
+            let message = format!(
+                "`{key}` beside `files`, expected none: the attn-case files state the problem"
+            );
+            return Err(expansion.error(&message));
+        }
         match (&case.shape, &case.files) {
             (Some(shape), None) => cases.extend(expansion.shapes(shape)?),
             (None, Some(paths)) => cases.extend(expansion.files(paths, files)?),
@@ -49,7 +55,7 @@ pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, Sui
     }
     let analysis = wire.analysis.trim().to_string();
     if let Some(case) = cases.iter().find(|case| !is_name(&case.id)) {
-        let (path, case) = (file.path.escape_debug().to_string(), shown(&case.id));
+        let (path, case) = (file.path.escape_debug().to_string(), text::beginning(&case.id));
         let message =
             format!("expected a name of printable characters, {LONGEST_NAME} bytes at most");
         return Err(SuiteError::Case { path, case, message });
@@ -59,6 +65,15 @@ pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, Sui
         .map
         .map(|map| MapChoice { case: format!("{}/{}", file.prefix, map.case), head: map.head });
     Ok(Expanded { group, cases, map })
+}
+
+/// A key of the case at `at` that would have no effect beside `files`.
+fn key_of_a_problem(file: &CaseFile, at: usize) -> Option<String> {
+    const OTHERS: [&str; 7] =
+        ["name", "files", "tier", "measure", "all_cores", "timings", "models"];
+    let table: toml::Table = toml::from_str(&file.text).ok()?;
+    let keys = table.get("case")?.get(at)?.as_table()?.keys();
+    keys.into_iter().find(|key| !OTHERS.contains(&key.as_str())).cloned()
 }
 
 /// Paths and problems of the cases with a shape that `file` states. Neither their inputs nor their work are looked at.
@@ -88,12 +103,7 @@ const MOST_OF_A_MASK: usize = 1 << 26;
 
 /// Terminals, tables and pictures show names as they are.
 fn is_name(id: &str) -> bool {
-    id.len() <= LONGEST_NAME && !id.chars().any(char::is_control)
-}
-
-/// The beginning of a name that cannot be shown as it is.
-fn shown(id: &str) -> String {
-    id.chars().take(60).flat_map(char::escape_debug).collect()
+    id.len() <= LONGEST_NAME && text::is_printable(id)
 }
 
 /// What the expansion of one `[[case]]` needs.
@@ -352,6 +362,14 @@ mod tests {
         assert_eq!(zero, "cases/s.toml: case `s/x`: len_q is 0, expected at least 1");
         let file = error("files = ['../nope.safetensors']");
         assert!(file.starts_with("nope.safetensors: "), "{file}");
+        for key in ["dtype = 'f16'", "shape = { len = 8, dim = 4 }", "causal = 'top-left'"] {
+            let beside = error(&format!("files = ['a.safetensors']\n{key}"));
+            let name = key.split(' ').next().unwrap();
+            assert!(
+                beside.contains(&format!("`{name}` beside `files`, expected none")),
+                "{beside}"
+            );
+        }
     }
 
     proptest::proptest! {

@@ -130,6 +130,16 @@ impl Drop for Dialogue {
 }
 
 impl Launcher {
+    /// `PROGRAM worker`, with a timeout of so long.
+    pub fn new(program: &Path, thread_variables: &[&str], timeout: Duration) -> Self {
+        Launcher {
+            program: program.into(),
+            args: vec!["worker".into()],
+            thread_variables: thread_variables.iter().map(ToString::to_string).collect(),
+            timeout,
+        }
+    }
+
     /// The same for the workers of another program.
     #[must_use]
     pub fn of(&self, program: &Path) -> Self {
@@ -445,17 +455,35 @@ pub fn read_answer(line: &str, nonce: &str) -> Result<Answer, WorkerError> {
         Ok(Reply { answer: Answer::Failed { outcome, reason }, .. }) => {
             Err(WorkerError::Failed { outcome, reason })
         }
-        // Nobody would read the record that has them.
-        Ok(Reply { answer: Answer::Measured { process, .. }, .. }) if process.flaw().is_some() => {
-            Err(WorkerError::Confused(
-                "samples of 0 calls or 0 ns, expected at least 1 of both".into(),
-            ))
-        }
-        Ok(reply) => Ok(reply.answer),
+        Ok(reply) => match flaw(&reply.answer) {
+            Some(flaw) => Err(WorkerError::Confused(flaw)),
+            None => Ok(reply.answer),
+        },
         // What bears the nonce is from the worker, whatever it means.
         Err(error) if line.contains(nonce) => Err(WorkerError::Confused(error.to_string())),
         Err(_) => Err(WorkerError::Forged(beginning(line))),
     }
+}
+
+/// Results of one answer, at most: each is read and judged.
+const MOST_RESULTS: usize = 64;
+
+/// What an answer may not have though it can be read.
+fn flaw(answer: &Answer) -> Option<String> {
+    if let Answer::Measured { process, .. } = answer
+        && process.flaw().is_some()
+    {
+        // Nobody would read the record that has them.
+        return Some("samples of 0 calls or 0 ns, expected at least 1 of both".into());
+    }
+    let (Answer::Stored(stored)
+    | Answer::Measured { stored, .. }
+    | Answer::Finished { stored, .. }) = answer
+    else {
+        return None;
+    };
+    let count = stored.results.len();
+    (count > MOST_RESULTS).then(|| format!("{count} results, expected {MOST_RESULTS} at most"))
 }
 
 /// The first characters of a line.
@@ -528,6 +556,18 @@ mod tests {
             let error = error.unwrap_err().to_string();
             assert!(error.ends_with("expected at least 1 of both"), "{error}");
         }
+    }
+
+    #[test]
+    fn results_by_the_million_are_not_judged() {
+        let of = |count: usize| {
+            let results = vec![r#"["0.out",null]"#; count].join(",");
+            let stored = format!(r#"{{"results":[{results}],"unwritten":0}}"#);
+            read_answer(&format!(r#"{{"nonce":"n","answer":{{"stored":{stored}}}}}"#), "n")
+        };
+        assert!(matches!(of(MOST_RESULTS), Ok(Answer::Stored(_))));
+        let error = of(MOST_RESULTS + 1).unwrap_err().to_string();
+        assert!(error.ends_with("65 results, expected 64 at most"), "{error}");
     }
 
     #[test]

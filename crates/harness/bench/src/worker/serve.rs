@@ -15,7 +15,7 @@ use super::{
     Answer, Ask, CellId, Choice, Counted, Opening, PROTOCOL, Ready, Reply, Setup, Slot, Stored,
 };
 use crate::attn_case::{self, AttnCase};
-use crate::cell::measure::{Measured, copy_ns, fault_ns};
+use crate::cell::measure::{FirstCall, Measured, copy_ns, fault_ns};
 use crate::cell::sampling::nanos;
 use crate::cell::secret::Secret;
 use crate::cell::{CellError, Prepared};
@@ -105,7 +105,7 @@ struct Cell<'h> {
     checked: bool,
     results: Results,
     /// Where the results of other inputs are written to.
-    out: Output,
+    outs: [Output; 2],
     secret: Secret,
     audit: Audit,
     /// Of a call when it was timed last, nanoseconds.
@@ -160,7 +160,7 @@ fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError>
     let audit = Audit { seed: secret.seed(), single_ns: u64::MAX, ..Audit::default() };
     let cell = Cell {
         plan,
-        out: Output::poisoned(&problem),
+        outs: [Output::poisoned(&problem), Output::poisoned(&problem)],
         problem,
         inputs,
         timed: None,
@@ -275,20 +275,25 @@ impl Cell<'_> {
     }
 
     fn fresh(&mut self) -> Result<Stored, AnyError> {
-        self.out.poison_again();
-        let (fresh, variation) =
-            self.plan.fresh(&mut self.inputs, &mut self.secret, &mut self.out)?;
-        let file = self.results.store(&self.out)?;
-        let results = vec![(file, Some(variation))];
+        let [first, second] = &mut self.outs;
+        first.poison_again();
+        second.poison_again();
+        let FirstCall { fresh, variation, stored_again } =
+            self.plan.fresh(&mut self.inputs, &mut self.secret, [first, second])?;
+        let mut results = Vec::new();
+        for out in &self.outs[..=usize::from(stored_again)] {
+            results.push((self.results.store(out)?, Some(variation)));
+        }
         Ok(Stored { results, timed: self.timed, fresh: Some(fresh), ..Stored::default() })
     }
 
     fn finish(&mut self) -> Result<Answer, AnyError> {
         let used = self.loaded.0.zip(usage::processor());
         let children = usage::children();
-        self.out.poison_again();
-        let store_ns = self.plan.time_store(&mut self.out)?;
-        let results = vec![(self.results.store(&self.out)?, None)];
+        let [out, _] = &mut self.outs;
+        out.poison_again();
+        let store_ns = self.plan.time_store(out)?;
+        let results = vec![(self.results.store(out)?, None)];
         let stored = Stored { results, timed: self.timed, ..Stored::default() };
         let used = used.map(|(before, now)| now.saturating_sub(before));
         // No call was made alone.
@@ -296,7 +301,7 @@ impl Cell<'_> {
         let audit = Audit {
             single_ns,
             first_call_ns: self.plan.first_call_ns(),
-            copy_ns: copy_ns(&self.problem, &self.out),
+            copy_ns: copy_ns(&self.problem, &self.outs[0]),
             fault_ns: fault_ns(),
             store_ns,
             processor_ns: used.map_or(0, nanos),

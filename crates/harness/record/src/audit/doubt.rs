@@ -3,9 +3,9 @@
 use attn_core::{BackendInfo, DType, Work};
 use serde::{Deserialize, Serialize};
 
-use super::Seen;
+use super::{Seen, SeenProcess};
 use crate::limits::{Ceilings, any_core};
-use crate::{Outcome, Record};
+use crate::{Outcome, Record, stats};
 
 /// Why a time cannot be that of the computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,11 +126,12 @@ impl Record {
         {
             return Some(doubt);
         }
-        let audits = processes
-            .iter()
-            .filter_map(|process| process.audit.as_ref().map(|audit| (audit, process.reps)));
-        let (audits, call_ns) = (audits.collect(), measurement.median_ns()?);
-        Seen { audits, call_ns, threads: self.threads }.doubt()
+        let seen = processes.iter().filter_map(|process| {
+            let call_ns = stats::median(&process.per_call_ns())?;
+            Some(SeenProcess { audit: process.audit.as_ref()?, reps: process.reps, call_ns })
+        });
+        let (processes, call_ns) = (seen.collect(), measurement.median_ns()?);
+        Seen { processes, call_ns, threads: self.threads }.doubt()
     }
 
     /// If calls of `call_ns` nanoseconds are faster than the machine, or than any.

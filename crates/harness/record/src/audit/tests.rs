@@ -15,6 +15,7 @@ fn honest() -> Audit {
     let rotated = Fresh { call_ns: 140_000, rotated: true, ..fresh };
     Audit {
         seed: 1,
+        signs: Some(2),
         first_call_ns: Some(2_000_000),
         single_ns: 99_000,
         copy_ns: 3_000,
@@ -30,9 +31,13 @@ fn honest() -> Audit {
     }
 }
 
+fn seen(audits: &[Audit], reps: u32, threads: usize) -> Seen<'_> {
+    let processes = audits.iter().map(|audit| SeenProcess { audit, reps, call_ns: T }).collect();
+    Seen { processes, call_ns: T, threads }
+}
+
 fn doubt(audits: &[Audit], reps: u32) -> Option<Doubt> {
-    let audits = audits.iter().map(|audit| (audit, reps)).collect();
-    Seen { audits, call_ns: T, threads: 1 }.doubt()
+    seen(audits, reps, 1).doubt()
 }
 
 #[test]
@@ -40,7 +45,7 @@ fn an_honest_process_is_not_doubted_and_every_rule_can_be_broken() {
     let three = || [honest(), honest(), honest()];
     assert_eq!(doubt(&three(), 4), None);
     let changes: [(Rule, Change); 9] = [
-        (Rule::Linearity, |audit| audit.single_ns = 152_000),
+        (Rule::Linearity, |audit| audit.single_ns = 112_000),
         (Rule::Fresh, |audit| audit.fresh.iter_mut().for_each(|f| f.call_ns = 112_000)),
         (Rule::Fresh, |audit| audit.fresh[2].call_ns = 264_000),
         (Rule::Escaped, |audit| audit.fresh.iter_mut().for_each(|f| f.load_ns = 32_000)),
@@ -81,12 +86,9 @@ fn one_process_that_copied_slowly_excuses_nothing() {
 #[test]
 fn threads_may_have_to_be_woken() {
     let mut audit = honest();
-    audit.single_ns = 190_000;
+    audit.single_ns = 160_000;
     audit.fresh.iter_mut().for_each(|fresh| fresh.call_ns = 150_000);
-    let doubted = |threads| {
-        let (audits, call_ns) = (vec![(&audit, 4)], T);
-        Seen { audits, call_ns, threads }.doubt().is_some()
-    };
+    let doubted = |threads| seen(std::slice::from_ref(&audit), 4, threads).doubt().is_some();
     assert!(doubted(1) && !doubted(2));
 }
 
@@ -190,10 +192,8 @@ fn another_thread_that_helps_with_a_first_call_saves_nothing() {
     audit.fresh.iter_mut().for_each(both([12_000, 110_000, 9_000]));
     assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
     audit.fresh.iter_mut().for_each(both([4_000, 185_000, 1_000]));
-    let doubted = |threads| {
-        let (audits, call_ns) = (vec![(&audit, 4)], T);
-        Seen { audits, call_ns, threads }.doubt().map(|doubt| doubt.rule)
-    };
+    let doubted =
+        |threads| seen(std::slice::from_ref(&audit), 4, threads).doubt().map(|doubt| doubt.rule);
     assert_eq!([doubted(1), doubted(2)], [Some(Rule::Fresh), None]);
 }
 
@@ -231,4 +231,30 @@ fn no_core_of_any_processor_is_exceeded_where_nothing_was_measured() {
     assert_eq!(of("x86_64", ns(513)), Some(Rule::Ceiling));
     assert_eq!(of("aarch64", ns(513)), None);
     assert_eq!(of("aarch64", ns(4100)), Some(Rule::Ceiling));
+}
+
+#[test]
+fn one_lucky_moment_of_many_excuses_nothing() {
+    let mut audits = [honest(), honest(), honest()];
+    audits.iter_mut().flat_map(|audit| &mut audit.fresh).for_each(|f| f.call_ns = 145_000);
+    audits[1].fresh[0].call_ns = 1_000;
+    assert_eq!(doubt(&audits, 4).unwrap().rule, Rule::Fresh);
+    audits[2].fresh[1].call_ns = 101_000;
+    assert_eq!(doubt(&audits, 4), None);
+}
+
+#[test]
+fn single_calls_are_compared_with_those_of_their_own_process() {
+    // The processor of the second is half as fast.
+    let mut audits = [honest(), honest(), honest()];
+    for (audit, ns) in audits.iter_mut().zip([125_000, 250_000, 125_000]) {
+        audit.single_ns = ns;
+        audit.fresh.clear();
+    }
+    let mut seen = seen(&audits, 4, 1);
+    seen.processes[1].call_ns = 2.0 * T;
+    (seen.call_ns, seen.processes[0].call_ns) = (2.0 * T, T);
+    assert_eq!(seen.doubt().unwrap().rule, Rule::Linearity);
+    seen.processes.iter_mut().for_each(|process| process.call_ns *= 1.25);
+    assert_eq!(seen.doubt(), None);
 }

@@ -25,6 +25,11 @@ impl Interval {
         self.low <= x && x <= self.high
     }
 
+    /// Half of its width.
+    pub fn half_width(&self) -> f64 {
+        (self.high - self.low) / 2.0
+    }
+
     /// Whether some number lies in both.
     pub fn overlaps(&self, other: &Interval) -> bool {
         self.low <= other.high && other.low <= self.high
@@ -40,7 +45,7 @@ impl Interval {
     /// The interval around the same middle with `factor` times the width.
     #[must_use]
     pub fn times_as_wide(&self, factor: f64) -> Self {
-        let half = factor * (self.high - self.low) / 2.0;
+        let half = factor * self.half_width();
         let middle = f64::midpoint(self.low, self.high);
         Interval { low: middle - half, high: middle + half, level: self.level }
     }
@@ -50,7 +55,7 @@ impl Interval {
     #[must_use]
     pub fn with_variance(&self, variance: f64) -> Self {
         let z = normal_quantile(f64::midpoint(1.0, self.level));
-        let half = ((self.high - self.low) / 2.0).hypot(z * variance.sqrt());
+        let half = self.half_width().hypot(z * variance.sqrt());
         let middle = f64::midpoint(self.low, self.high);
         Interval { low: middle - half, high: middle + half, level: self.level }
     }

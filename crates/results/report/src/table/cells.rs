@@ -207,8 +207,7 @@ fn problem(record: &Record) -> String {
 
 /// Half the width of the interval of the time, as a share of the time.
 fn half_width(record: &Record) -> Option<f64> {
-    let interval = record.interval()?.interval;
-    Some((interval.high - interval.low) / 2.0 / record.median_ns()?)
+    Some(record.interval()?.interval.half_width() / record.median_ns()?)
 }
 
 /// Every cell that did not end `ok`, with its whole reason; alike cells share a row.

@@ -83,8 +83,9 @@ fn versus(backend: &str, row: &SideBySide) -> Cell {
 
 /// ` ±2%`: half the width of the interval of a ratio.
 fn half_width(interval: Option<Interval>, ratio: f64) -> String {
-    let half = interval.map(|i| ((i.high - i.low) / 2.0 / ratio).max(0.0));
-    half.map_or_else(String::new, |half| format!(" ±{}", percent(half)))
+    interval.map_or_else(String::new, |interval| {
+        format!(" ±{}", percent((interval.half_width() / ratio).max(0.0)))
+    })
 }
 
 /// One table per machine and number of threads.
