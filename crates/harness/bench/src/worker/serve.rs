@@ -110,6 +110,8 @@ struct Cell<'h> {
     audit: Audit,
     /// Of a call when it was timed last, nanoseconds.
     last_ns: u64,
+    /// Whether no call was made since the plan went back to what is timed.
+    went_back: bool,
     /// Processor time at [`Ask::Load`].
     loaded: (Option<Duration>, Duration),
 }
@@ -170,6 +172,7 @@ fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError>
         secret,
         audit,
         last_ns: 0,
+        went_back: false,
         loaded: (None, Duration::ZERO),
     };
     Ok((ready, cell))
@@ -268,6 +271,7 @@ impl Cell<'_> {
         let start = Instant::now();
         self.plan.run(calls)?;
         let elapsed = start.elapsed();
+        self.went_back = false;
         if calls == NonZeroU32::MIN {
             self.audit.single_ns = self.audit.single_ns.min(nanos(elapsed));
         }
@@ -280,6 +284,7 @@ impl Cell<'_> {
         second.poison_again();
         let FirstCall { fresh, variation, stored_again } =
             self.plan.fresh(&mut self.inputs, &mut self.secret, [first, second])?;
+        self.went_back = true;
         let mut results = Vec::new();
         for out in &self.outs[..=usize::from(stored_again)] {
             results.push((self.results.store(out)?, Some(variation)));
@@ -288,6 +293,9 @@ impl Cell<'_> {
     }
 
     fn finish(&mut self) -> Result<Answer, AnyError> {
+        if self.went_back {
+            self.plan.run(NonZeroU32::MIN)?;
+        }
         let used = self.loaded.0.zip(usage::processor());
         let children = usage::children();
         let [out, _] = &mut self.outs;

@@ -40,7 +40,7 @@ const THREADS: f64 = 0.02;
 const FIRST: f64 = 20.0;
 
 /// What reading the clock, and a processor that has forgotten which way branches go, add to one call, nanoseconds.
-const CALL_NS: f64 = 1_000.0;
+const CALL_NS: f64 = 3_000.0;
 /// What waiting for a device adds to a call that is made alone.
 const DEVICE_NS: f64 = 200_000.0;
 /// What waking threads adds to one that follows a pause.
@@ -85,9 +85,9 @@ impl Seen<'_> {
     /// second: with t the time of a call, and c that of copying operands and result once,
     ///
     /// ```text
-    /// linearity       a call alone, where samples are of many <= 1.07 t + min(c, 0.15 t) + 1 us, as it is to those of its process in the
+    /// linearity       a call alone, where samples are of many <= 1.07 t + min(c, 0.15 t) + 3 us, as it is to those of its process in the
     ///                 median process
-    /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 1 us; t may be that of calls just before: then the
+    /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 3 us; t may be that of calls just before: then the
     ///                 median counts, over those with calls before of <= 1.1 t if there are any; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + min(c, 0.15 t) + 60 us
     ///                 without what others had of the processor and what new pages take, up to 5 us each and 0.3 of the call
@@ -100,7 +100,7 @@ impl Seen<'_> {
     /// ```
     ///
     /// The last two of the median process: nothing disturbs them. Of several threads, a call that is made alone may take 60 us
-    /// instead of 1 us more. Where a device computes it may take 200 us, and escaped work, the first call and processor time say
+    /// instead of 3 us more. Where a device computes it may take 200 us, and escaped work, the first call and processor time say
     /// nothing.
     pub fn doubt(&self) -> Option<Doubt> {
         let evidence = Evidence::new(self);

@@ -45,8 +45,8 @@ fn an_honest_process_is_not_doubted_and_every_rule_can_be_broken() {
     let three = || [honest(), honest(), honest()];
     assert_eq!(doubt(&three(), 4), None);
     let changes: [(Rule, Change); 9] = [
-        (Rule::Linearity, |audit| audit.single_ns = 112_000),
-        (Rule::Fresh, |audit| audit.fresh.iter_mut().for_each(|f| f.call_ns = 112_000)),
+        (Rule::Linearity, |audit| audit.single_ns = 116_000),
+        (Rule::Fresh, |audit| audit.fresh.iter_mut().for_each(|f| f.call_ns = 116_000)),
         (Rule::Fresh, |audit| audit.fresh[2].call_ns = 264_000),
         (Rule::Escaped, |audit| audit.fresh.iter_mut().for_each(|f| f.load_ns = 32_000)),
         (Rule::Escaped, |audit| audit.store_ns = 29_000),
