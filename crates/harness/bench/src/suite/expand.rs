@@ -2,6 +2,7 @@
 
 use attn_core::{DType, InputDistribution, Inputs, Problem, Shape, Work, text};
 use attn_record::{Axis, Group};
+use toml::Table;
 
 use super::files::read_attn_case;
 use super::wire::{WireCase, WireFile, WireShape};
@@ -39,9 +40,11 @@ fn parse(file: &CaseFile) -> Result<WireFile, SuiteError> {
 pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, SuiteError> {
     let wire = parse(file)?;
     let mut cases = Vec::new();
+    let named = wire.case.iter().any(|case| case.files.is_some());
+    let written = if named { toml::from_str(&file.text).unwrap_or_default() } else { Table::new() };
     for (at, case) in wire.case.iter().enumerate() {
         let expansion = Expansion { file, axis: wire.axis, case };
-        if let Some(key) = case.files.as_ref().and_then(|_| key_of_a_problem(file, at)) {
+        if let Some(key) = case.files.as_ref().and_then(|_| key_of_a_problem(&written, at)) {
             let message = format!(
                 "`{key}` beside `files`, expected none: the attn-case files state the problem"
             );
@@ -67,12 +70,11 @@ pub(super) fn expand(file: &CaseFile, files: &dyn Files) -> Result<Expanded, Sui
     Ok(Expanded { group, cases, map })
 }
 
-/// A key of the case at `at` that would have no effect beside `files`.
-fn key_of_a_problem(file: &CaseFile, at: usize) -> Option<String> {
+/// A key of the case at `at` of a file, as it is `written`, that would have no effect beside `files`.
+fn key_of_a_problem(written: &Table, at: usize) -> Option<String> {
     const OTHERS: [&str; 7] =
         ["name", "files", "tier", "measure", "all_cores", "timings", "models"];
-    let table: toml::Table = toml::from_str(&file.text).ok()?;
-    let keys = table.get("case")?.get(at)?.as_table()?.keys();
+    let keys = written.get("case")?.get(at)?.as_table()?.keys();
     keys.into_iter().find(|key| !OTHERS.contains(&key.as_str())).cloned()
 }
 

@@ -251,7 +251,12 @@ impl Cell<'_> {
 
     fn store(&mut self, out: &Output, variation: Option<Variation>) -> Result<Stored, AnyError> {
         let file = self.results.store(out)?;
-        Ok(Stored { results: vec![(file, variation)], timed: self.timed, ..Stored::default() })
+        Ok(self.stored(vec![(file, variation)]))
+    }
+
+    /// Results of what is timed, or of what was changed in it.
+    fn stored(&self, results: Vec<(PathBuf, Option<Variation>)>) -> Stored {
+        Stored { results, timed: self.timed, ..Stored::default() }
     }
 
     fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, AnyError> {
@@ -289,7 +294,7 @@ impl Cell<'_> {
         for out in &self.outs[..=usize::from(stored_again)] {
             results.push((self.results.store(out)?, Some(variation)));
         }
-        Ok(Stored { results, timed: self.timed, fresh: Some(fresh), ..Stored::default() })
+        Ok(Stored { fresh: Some(fresh), ..self.stored(results) })
     }
 
     fn finish(&mut self) -> Result<Answer, AnyError> {
@@ -302,7 +307,7 @@ impl Cell<'_> {
         out.poison_again();
         let store_ns = self.plan.time_store(out)?;
         let results = vec![(self.results.store(out)?, None)];
-        let stored = Stored { results, timed: self.timed, ..Stored::default() };
+        let stored = self.stored(results);
         let used = used.map(|(before, now)| now.saturating_sub(before));
         // No call was made alone.
         let single_ns = Some(self.audit.single_ns).filter(|&ns| ns < u64::MAX).unwrap_or(0);
