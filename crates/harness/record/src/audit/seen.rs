@@ -20,15 +20,22 @@ const MANY: usize = 8;
 const SIMILAR: f64 = 1.1;
 /// New pages may take this share of `load` or of a first call, at most,
 const PAGED: f64 = 0.3;
-/// and each of them so many nanoseconds.
+/// and each of them so many nanoseconds,
 const FAULT_NS: f64 = 5_000.0;
-/// Operands that the caches do not hold slow a call down by what copying them takes, but by no more than this share of it.
+/// which is what touching one takes, times this: it comes from memory, and something else has to leave the caches for it.
+const DISPLACED: f64 = 1.5;
+/// Operands that the nearest cache does not hold slow a call down by what copying them takes, but by no more than this share of it;
 const COLD: f64 = 0.15;
-/// `load` and `store` together may take so many copies of the same bytes,
+/// a kernel that waits for each line, by so many times more of what one copy takes beyond [`NEAR_NS`], but by no more than this share.
+const WAITED_COPIES: f64 = 4.0;
+const WAITED: f64 = 0.5;
+/// What copying operands and result takes, nanoseconds, from which on a core's own caches may not hold them beside what others left there.
+const NEAR_NS: f64 = 10_000.0;
+/// `load` and `store` together may take so many copies of the same bytes, twice as many of what one takes beyond [`NEAR_NS`],
 const COPIES: f64 = 4.0;
 /// so many more of what one copy takes beyond this, nanoseconds: memory of that size is given back to the system when it is freed, and
 /// comes page by page,
-const PAGED_COPIES: f64 = 8.0;
+const PAGED_COPIES: f64 = 4.0;
 const PAGED_NS: f64 = 500_000.0;
 /// and this share of a call.
 const SHARE: f64 = 0.1;
@@ -47,6 +54,8 @@ const DEVICE_NS: f64 = 200_000.0;
 const WAKE_NS: f64 = 60_000.0;
 /// What it adds where inputs are so few that it had learned which way every branch goes: exponentials branch.
 const LEARNED_NS: f64 = 60_000.0;
+/// It takes no more than this share of the call.
+const LEARNED: f64 = 0.7;
 /// What short calls of `load` and `store` take at most.
 const SHORT_NS: f64 = 10_000.0;
 /// The kernel's accounts of the processor time of a process are no finer than this;
@@ -82,17 +91,20 @@ impl Seen<'_> {
     /// The first rule that is broken.
     ///
     /// Whatever disturbs a call makes it longer. So of all calls of a kind, in all processes, the fastest counts, of 8 and more first calls the
-    /// second: with t the time of a call, and c that of copying operands and result once,
+    /// second: with t the time of a call, c that of copying operands and result once, and d what operands that no cache holds may cost,
     ///
     /// ```text
-    /// linearity       a call alone, where samples are of many <= 1.07 t + min(c, 0.15 t) + 3 us, as it is to those of its process in the
+    /// d = min(c, 0.15 t) + min(4 max(0, c - 10 us), 0.5 t)
+    ///
+    /// linearity       a call alone, where samples are of many <= 1.07 t + d + 3 us, as it is to those of its process in the
     ///                 median process
-    /// fresh call      the first call on other inputs <= 1.07 t + min(c, 0.15 t) + 3 us; t may be that of calls just before: then the
+    /// fresh call      the first call on other inputs <= 1.07 t + d + 3 us; t may be that of calls just before: then the
     ///                 median counts, over those with calls before of <= 1.1 t if there are any; 1.3 t if there are fewer than 10 and nothing is known of calls before
-    ///                 on inputs that are others altogether <= 1.4 t + min(c, 0.15 t) + 60 us
-    ///                 without what others had of the processor and what new pages take, up to 5 us each and 0.3 of the call
-    /// escaped work    load and store, load and store of the last result <= 4 c + 8 max(0, c - 500 us) + 0.1 t + 10 us
-    ///                 load, the first call and store of one moment <= the sum of what both rules allow; a thread takes part of the
+    ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.7 t) + 3 us
+    ///                 without what others had of the processor and what new pages take: 1.5 times what touching one takes, up to 5 us each and 0.3 of the call
+    /// escaped work    load and store, load and store of the last result
+    ///                 <= 4 c + 4 max(0, c - 10 us) + 4 max(0, c - 500 us) + 0.1 t + 10 us
+    ///                 load, the first call and store of one moment <= the sum of what both rules allow + 6 us; a thread takes part of the
     ///                 processor time
     /// first call      processor time of the first load and call <= 20 threads t + 20 ms
     /// processor time  of threads <= (threads + 0.02) wall + 1 ms, of children <= 20 ms
@@ -179,11 +191,15 @@ impl<'a> Evidence<'a> {
         let audits = || seen.processes.iter().map(|process| process.audit);
         let fresh: Vec<&Fresh> = audits().flat_map(|audit| &audit.fresh).collect();
         let on_device = audits().any(|audit| audit.on_device);
-        let fault_ns = least(audits().map(|audit| audit.fault_ns)).min(FAULT_NS);
+        let fault_ns = least(audits().map(|audit| audit.fault_ns)) * DISPLACED;
         let few = fresh.iter().all(|fresh| fresh.before_ns == 0) && fresh.len() < ENOUGH;
         Evidence {
             seen,
-            reading: Reading { threads: seen.threads as f64, on_device, fault_ns },
+            reading: Reading {
+                threads: seen.threads as f64,
+                on_device,
+                fault_ns: fault_ns.min(FAULT_NS),
+            },
             copy_ns: middle(audits(), |audit| audit.copy_ns as f64),
             alone_ns: match (on_device, seen.threads > 1) {
                 (true, _) => DEVICE_NS,
@@ -197,13 +213,21 @@ impl<'a> Evidence<'a> {
 
     /// What is allowed for operands that the caches do not hold.
     fn cold_ns(&self) -> f64 {
-        self.copy_ns.min(COLD * self.seen.call_ns)
+        let call_ns = self.seen.call_ns;
+        let waited = WAITED_COPIES * self.copied_beyond(NEAR_NS);
+        self.copy_ns.min(COLD * call_ns) + waited.min(WAITED * call_ns)
+    }
+
+    /// What copying operands and result takes beyond so many nanoseconds.
+    fn copied_beyond(&self, ns: f64) -> f64 {
+        (self.copy_ns - ns).max(0.0)
     }
 
     /// What `load` and `store` may take together.
     fn copies_ns(&self) -> f64 {
-        let paged = PAGED_COPIES * (self.copy_ns - PAGED_NS).max(0.0);
-        COPIES * self.copy_ns + paged + SHARE * self.seen.call_ns + SHORT_NS
+        let copies = COPIES * (self.copy_ns + self.copied_beyond(NEAR_NS));
+        let paged = PAGED_COPIES * self.copied_beyond(PAGED_NS);
+        copies + paged + SHARE * self.seen.call_ns + SHORT_NS
     }
 
     /// Of `fresh`, the least of the times that `of` reads; or, if that is less, what they take beyond `times` the calls just before
@@ -228,6 +252,7 @@ impl<'a> Evidence<'a> {
     /// Calls that are made alone, and the first on other inputs.
     fn first_calls(&self) -> [Check; 3] {
         let call_ns = self.seen.call_ns;
+        let learned_ns = LEARNED_NS.min(LEARNED * call_ns);
         let rotated: Vec<&Fresh> =
             self.fresh.iter().copied().filter(|fresh| fresh.rotated).collect();
         [
@@ -247,7 +272,7 @@ impl<'a> Evidence<'a> {
                 rule: Rule::Fresh,
                 what: "the first call on rotated inputs takes",
                 found: self.shortest(ROTATED, &rotated, |[_, call, _]| call),
-                most: ROTATED * call_ns + self.cold_ns() + LEARNED_NS.max(self.alone_ns),
+                most: ROTATED * call_ns + self.cold_ns() + learned_ns + self.alone_ns,
             },
         ]
     }
@@ -270,7 +295,8 @@ impl<'a> Evidence<'a> {
         let (load, store) = (fastest(0), fastest(2));
         let last_store = least(self.audits().map(|audit| audit.store_ns));
         let check = |what, found, most| Check { rule: Rule::Escaped, what, found, most };
-        let together = self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns;
+        let together =
+            self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns + 2.0 * CALL_NS;
         [
             check("`load` and `store` take", load + store, self.copies_ns()),
             check(
