@@ -53,7 +53,7 @@ pub(crate) struct PresetArgs {
     #[arg(short, long, default_value = "quick", value_parser = ["quick", "full"])]
     pub(crate) preset: String,
     /// A time budget instead of a preset: 90s, 10m
-    #[arg(long, value_name = "TIME", conflicts_with = "preset", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", conflicts_with = "preset", value_parser = parse_budget)]
     pub(crate) budget: Option<Duration>,
 }
 
@@ -86,6 +86,15 @@ pub(crate) struct CellArgs {
 pub(crate) fn parse_timing(name: &str) -> Result<Timing, String> {
     let found = Timing::ALL.into_iter().find(|timing| timing.name() == name);
     found.ok_or_else(|| format!("expected one of {}", Timing::ALL.map(Timing::name).join(", ")))
+}
+
+/// A time that something can be done in.
+fn parse_budget(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("nothing can be done in no time, expected 90s or 10m".into()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// `2/8`: the second of eight parts.

@@ -4,9 +4,11 @@ mod cheats;
 pub(crate) mod check;
 pub(crate) mod claims;
 pub(crate) mod cmp;
+pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod gate;
+pub(crate) mod help;
 pub(crate) mod import_criterion;
 mod intervals;
 mod limits;
@@ -40,8 +42,9 @@ use serde::Serialize;
 
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
+use crate::print::options;
 use crate::records::RecordArgs;
-use crate::registry;
+use crate::{registry, runs};
 
 /// A barometer for attention: interchangeable backends, checked against an f64 oracle, measured
 /// side by side, drawn.
@@ -81,6 +84,9 @@ pub(crate) enum Command {
     Soak(soak::Args),
     Splice(splice::Args),
     Gate(gate::Args),
+    Completions(completions::Args),
+    /// Print the manual, for `man -l -`
+    Man,
     /// Executes the one request on stdin: how the other commands start a cell
     #[command(hide = true)]
     Worker,
@@ -113,6 +119,8 @@ impl Command {
             | Command::Doctor(_)
             | Command::Soak(_)
             | Command::Splice(_)
+            | Command::Completions(_)
+            | Command::Man
             | Command::Worker => false,
         }
     }
@@ -144,6 +152,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Splice(args) => splice::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Gate(args) => gate::run(&args),
+        Command::Completions(args) => Ok(completions::run(&args)),
+        Command::Man => completions::man(),
         Command::Worker => worker::run(),
     }
 }
@@ -168,16 +178,16 @@ fn print_records(records: &[Record], output: OutputArgs) -> Result<(), Failure> 
         let scaling = Scaling::of(records, &registry::SCORES);
         return print_json(&Report { summary: Summary::of(records), scaling, records });
     }
-    print!("{}", table::render(records, table::Options::default()));
+    print!("{}", table::render(records, options()));
     Ok(())
 }
 
 /// Which cells of one run, and how what follows from them is printed.
 #[derive(clap::Args)]
 struct CellsArgs {
-    /// A run folder
+    /// A run folder [default: the latest of bench-results/runs]
     #[arg(value_name = "RUN")]
-    run: PathBuf,
+    run: Option<PathBuf>,
     #[command(flatten)]
     records: RecordArgs,
     #[command(flatten)]
@@ -185,9 +195,11 @@ struct CellsArgs {
 }
 
 impl CellsArgs {
-    /// Reads the run and keeps what is selected.
-    fn read(&self) -> Result<Vec<Record>, Failure> {
-        Ok(self.records.read(&[&self.run])?.concat())
+    /// Reads the run and keeps what is selected; with its folder.
+    fn read(&self) -> Result<(PathBuf, Vec<Record>), Failure> {
+        let folder = runs::named(self.run.as_deref())?;
+        let records = self.records.read(&[&folder])?.concat();
+        Ok((folder, records))
     }
 }
 
@@ -206,7 +218,7 @@ impl FormArgs {
     /// Prints tables.
     fn print(self, tables: &[Table]) {
         let text = |table: &Table| {
-            if self.markdown { table.markdown() } else { table.terminal(table::Options::default()) }
+            if self.markdown { table.markdown() } else { table.terminal(options()) }
         };
         print!("{}", tables.iter().map(text).collect::<Vec<_>>().join("\n"));
     }

@@ -18,11 +18,10 @@ mod program;
 mod progress;
 mod records;
 pub mod registry;
+mod runs;
 mod session;
 mod splice;
 pub mod threads;
-
-use clap::Parser as _;
 
 pub use attn_bench::run::{Entry, Measured};
 
@@ -41,7 +40,7 @@ pub fn main_with(more: fn() -> Vec<Entry>) -> std::process::ExitCode {
 
 /// Parses the command line, runs the sub-command and says how it ended.
 pub fn main() -> std::process::ExitCode {
-    let cli = match cmd::Cli::try_parse() {
+    let cli = match cmd::help::parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors and go to stdout.

@@ -3,7 +3,10 @@
 //! A reader that has seen enough (`attn support | head`) ends nothing: what follows is dropped, the files of
 //! a run get written and the exit code stays what it would be. The standard macros panic there.
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+
+use anstream::{AutoStream, ColorChoice};
+use attn_report::table::Options;
 
 macro_rules! print {
     ($($text:tt)*) => { $crate::print::on_stdout(format_args!($($text)*)) };
@@ -12,6 +15,17 @@ macro_rules! print {
 macro_rules! println {
     () => { $crate::print::on_stdout(format_args!("\n")) };
     ($($text:tt)*) => { $crate::print::on_stdout(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// What standard output can show: in a terminal its width, and colours unless the environment asks for none (`NO_COLOR`, TERM).
+pub(crate) fn options() -> Options {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return Options::default();
+    }
+    let size = terminal_size::terminal_size();
+    let width = size.map_or(Options::default().width, |(width, _)| usize::from(width.0));
+    Options { width, color: AutoStream::choice(&stdout) != ColorChoice::Never }
 }
 
 /// Ends the process with exit code 3 if stdout is there and takes no more, as on a full disk.

@@ -50,8 +50,13 @@ pub(crate) fn add(more: fn() -> Vec<Entry>) {
 /// All backends with the rates that planning assumes, those of other crates last.
 pub fn entries() -> Vec<Entry> {
     let mut entries = own();
-    entries.extend(MORE.get().map(|more| more()).unwrap_or_default());
+    entries.extend(more());
     entries
+}
+
+/// Those of the program that this crate is linked into.
+pub(crate) fn more() -> Vec<Entry> {
+    MORE.get().map(|more| more()).unwrap_or_default()
 }
 
 fn own() -> Vec<Entry> {

@@ -11,7 +11,7 @@ use attn_bench::machine;
 use attn_bench::run::{
     Cell, Entry, Folder, Harness, Limits, Measured, Preset, Resumable, Selection, plan,
 };
-use attn_bench::select::Filter;
+use attn_bench::select::{Filter, FilterError};
 use attn_bench::suite::{Directory, Suite, Tier};
 use attn_bench::worker::Launcher;
 use attn_core::{Backend, DType};
@@ -90,7 +90,12 @@ pub(crate) fn select(
         return Ok((0..names.len()).collect());
     };
     let filter = Filter::parse(list).map_err(Failure::usage)?;
-    filter.select(what, names, aliases).map_err(Failure::usage)
+    filter.select(what, names, aliases).map_err(|error| match error {
+        FilterError::NoMatch { ref nearest, .. } if nearest.is_empty() => {
+            Failure::usage(anyhow!("{error}: `{} list` names them all", program()))
+        }
+        error => Failure::usage(error),
+    })
 }
 
 /// How much is done, if `predict` says how long it takes.
@@ -145,6 +150,8 @@ pub(crate) struct Executed {
     pub(crate) interrupted: bool,
     /// Whether every cell is: a resumed run has nothing to do.
     pub(crate) finished: bool,
+    /// How long it took.
+    pub(crate) took: Duration,
 }
 
 impl Executed {
@@ -180,6 +187,13 @@ impl Session {
             measure,
         };
         let machine = machine::detect();
+        let most = selection.threads.iter().flatten().max();
+        if let Some(most) = most.filter(|&&most| most > machine.cores) {
+            eprintln!(
+                "attn: {most} threads on {} cores take turns: their times say little",
+                machine.cores
+            );
+        }
         let preset = preset(&args.preset, |preset| {
             let cells = plan(&suite, &entries, &selection, preset, machine.cores);
             cells.iter().map(|cell| cell.predicted(&entries, preset)).sum()
@@ -270,7 +284,7 @@ impl Session {
 
     /// Executes all cells; `folder` keeps what they say.
     pub(crate) fn execute(&self, folder: Option<&mut Folder>) -> Result<Executed, Failure> {
-        let cells = self.plan();
+        let (cells, started) = (self.plan(), Instant::now());
         let _measuring = self.selection.measure.then(announce_measuring);
         listen_for_interrupts();
         let scratch = match &folder {
@@ -308,7 +322,8 @@ impl Session {
             let why = first.reason.as_ref().map_or(String::new(), |reason| format!(", {reason}"));
             eprintln!("attn: {} cells could not be tried: {}{why}", open.len(), first.case);
         }
-        Ok(Executed { records, interrupted, finished: !interrupted && open.is_empty() })
+        let (finished, took) = (!interrupted && open.is_empty(), started.elapsed());
+        Ok(Executed { records, interrupted, finished, took })
     }
 
     /// What no rate can exceed: by `known` limits of this machine, or else measured now, twice, which takes some tenths of a second.

@@ -7,7 +7,12 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn attn(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_attn")).args(args).output().expect("the program starts")
+    attn_in(Path::new("."), args)
+}
+
+fn attn_in(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attn"));
+    command.args(args).current_dir(folder).output().expect("the program starts")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -51,11 +56,54 @@ fn a_full_disk_is_an_error_in_one_line() {
 }
 
 #[test]
+fn the_help_has_commands_in_groups_and_the_nearest_one_for_what_is_misspelt() {
+    let help = text(&attn(&["--help"]).stdout);
+    for part in
+        ["\nStart:\n  run ", "\nJudge:\n  check ", "\nOptions:\n", "\nExit codes: 0 success"]
+    {
+        assert!(help.contains(part), "{part} in {help}");
+    }
+    assert!(help.lines().all(|line| line.chars().count() <= 100) && !help.contains("worker "));
+    for (given, nearest) in [("rnu", "run"), ("chekc", "check"), ("diffs", "diff")] {
+        let output = attn(&[given]);
+        assert_eq!(output.status.code(), Some(2));
+        let message = text(&output.stderr);
+        assert!(
+            message.contains(&format!("a similar subcommand exists: '{nearest}'")),
+            "{message}"
+        );
+    }
+    for args in [&["completions", "bash"][..], &["completions", "zsh"], &["man"]] {
+        let output = attn(args);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains("import-criterion"), "{args:?}");
+    }
+}
+
+#[test]
+fn filters_and_budgets_of_nothing_are_usage_errors_and_too_many_threads_are_warned_of() {
+    for (args, says) in [
+        (&["check", "-c", ","][..], "the filter is empty"),
+        (&["list", "-c", "zzzz"], "no case matches `zzzz`: `"),
+        (&["run", "--budget", "0s"], "nothing can be done in no time"),
+    ] {
+        let output = attn(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let more = (cores + 1).to_string();
+    let many = attn(&["check", "-b", "naive", "-c", "edge/shapes/len", "-t", &more]);
+    let said = format!("attn: {more} threads on {cores} cores take turns");
+    assert!(text(&many.stderr).contains(&said), "{}", text(&many.stderr));
+}
+
+#[test]
 fn a_misspelt_backend_is_named_with_the_nearest_ones() {
-    let output = attn(&["check", "--backend", "nope"]);
+    let output = attn(&["check", "--backend", "Niave"]);
     assert_eq!(output.status.code(), Some(2));
     let message = text(&output.stderr);
-    assert!(message.starts_with("attn: no backend matches `nope`, nearest: `"), "{message}");
+    assert!(message.starts_with("attn: no backend matches `Niave`, nearest: `naive`"), "{message}");
     assert_eq!(message.lines().count(), 1);
     assert!(output.stdout.is_empty());
 }
@@ -189,16 +237,22 @@ fn stable_records(run: &Path) -> Vec<Value> {
 
 #[test]
 fn two_runs_differ_in_nothing_but_their_volatile_fields() {
-    let cases = case_folder(TINY);
-    let out = tempfile::tempdir().unwrap();
-    let [cases, out_dir] = [&cases, &out].map(|folder| folder.path().to_str().unwrap());
+    let (cases, home) = (case_folder(TINY), tempfile::tempdir().unwrap());
+    let (cases, home) = (cases.path().to_str().unwrap(), home.path());
+    let none = attn_in(home, &["cmp"]);
+    assert_eq!(none.status.code(), Some(2));
+    let message = text(&none.stderr);
+    assert!(message.starts_with("attn: bench-results/runs: 0 finished runs, expected 1: "));
     for _ in 0..2 {
-        let output = attn(&["run", "--cases", cases, "--out", out_dir]);
+        let output = attn_in(home, &["run", "--cases", cases]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        let page = text(&output.stdout);
-        assert!(Path::new(page.lines().last().unwrap()).is_file(), "{page}");
+        let overview = text(&output.stdout);
+        let page = overview.lines().find_map(|line| line.strip_prefix("PAGE "));
+        assert!(page.is_some_and(|page| home.join(page.trim()).is_file()), "{overview}");
+        assert!(overview.lines().count() <= 30 && overview.contains("\nRIGHT "), "{overview}");
     }
-    let mut runs: Vec<_> = fs::read_dir(out_dir).unwrap().map(|e| e.unwrap().path()).collect();
+    let out = home.join("bench-results/runs");
+    let mut runs: Vec<_> = fs::read_dir(out).unwrap().map(|e| e.unwrap().path()).collect();
     runs.sort();
     let [first, second] = &runs[..] else { panic!("two runs, two folders: {runs:?}") };
     assert_eq!(stable_records(first), stable_records(second));
@@ -207,6 +261,13 @@ fn two_runs_differ_in_nothing_but_their_volatile_fields() {
     assert!(stable_records(first).len() >= 4);
 
     let [first, second] = [first, second].map(|run| run.to_str().unwrap());
+    for args in [&["cmp"][..], &["rank"], &["scaling"], &["report"], &["diff"], &["diff", first]] {
+        let output = attn_in(home, args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+        let newest = Path::new(second).file_name().unwrap().to_str().unwrap();
+        assert!(text(&output.stderr).contains(newest), "{args:?} says which run it reads");
+    }
+    assert!(text(&attn_in(home, &["cmp", "latest"]).stdout).contains("naive"));
     let report = attn(&["report", "--markdown", first]);
     assert_eq!(report.status.code(), Some(0), "{}", text(&report.stderr));
     assert!(text(&report.stdout).contains("report.md"));

@@ -48,7 +48,7 @@ fn what_cannot_be_spliced_is_one_line_and_loses_nothing() {
         ),
         (
             "<!-- attn rank -->\n<!-- end -->\n",
-            "page.md:1: `attn rank`: the following required arguments were not provided: <RUN>...; expected",
+            "page.md:1: `attn rank` failed: attn: bench-results/runs: 0 finished runs, expected 1: ",
         ),
         (
             "<!-- attn rank --help -->\n<!-- end -->\n",

@@ -20,6 +20,7 @@ use crate::args::OutputArgs;
 use crate::build::build;
 use crate::builtin::Builtin;
 use crate::exit::{Exit, Failure};
+use crate::runs::RUNS;
 use crate::session::{interrupted, listen_for_interrupts, select};
 use crate::{registry, threads};
 
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     #[arg(value_name = "CLAIM,..")]
     claims: Option<String>,
     /// Folder that gets a new folder with claims.html and claims.json
-    #[arg(short, long, value_name = "DIR", default_value = "bench-results/runs")]
+    #[arg(short, long, value_name = "DIR", default_value = RUNS)]
     out: PathBuf,
     #[command(flatten)]
     output: OutputArgs,

@@ -17,6 +17,7 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  attn cmp                                the latest run of bench-results/runs
   attn cmp bench-results/runs/2026-01-31T12-00-00Z
   attn cmp -b faer,ndarray -c sweep/seq-len --threads 1 bench-results/runs/2026-01-31T12-00-00Z
   attn cmp --timing end-to-end --markdown bench-results/runs/2026-01-31T12-00-00Z
@@ -31,7 +32,7 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let records = args.cells.read()?;
+    let (_, records) = args.cells.read()?;
     let rows = side_by_side(&records);
     if args.cells.form.json {
         print_json(&Report { rows })?;

@@ -8,17 +8,18 @@ use attn_report::table;
 use super::{FormArgs, print_json};
 use crate::exit::{Exit, Failure};
 use crate::records::RecordArgs;
+use crate::runs;
 
 /// Compare a run with an older one: what is faster, slower, the same
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The run folder to compare with
+    /// The run folder to compare with [default: the last but one of bench-results/runs]
     #[arg(value_name = "OLD")]
-    old: PathBuf,
-    /// The run folder in question
+    old: Option<PathBuf>,
+    /// The run folder in question [default: the latest of bench-results/runs]
     #[arg(value_name = "NEW")]
-    new: PathBuf,
+    new: Option<PathBuf>,
     #[command(flatten)]
     records: RecordArgs,
     #[command(flatten)]
@@ -27,6 +28,7 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  attn diff                               the last two runs of bench-results/runs
   attn diff bench-results/runs/2026-01-31T12-00-00Z bench-results/runs/2026-02-01T12-00-00Z
   attn diff -b faer --json OLD NEW
 
@@ -43,7 +45,15 @@ compared with those of the same machine; where the runs have none in common, and
 the head says so. The exit code is 0 whatever the verdicts are.";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let runs = args.records.read(&[&args.old, &args.new])?;
+    let folders = match &args.old {
+        None => {
+            let [old, new] = runs::latest()?;
+            eprintln!("attn: the last two runs: {} and {}", old.display(), new.display());
+            [old, new]
+        }
+        Some(old) => [runs::named(Some(old))?, runs::named(args.new.as_deref())?],
+    };
+    let runs = args.records.read(&folders)?;
     let found = diff(&runs[0], &runs[1]);
     if args.form.json {
         print_json(&found)?;

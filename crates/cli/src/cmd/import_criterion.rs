@@ -20,7 +20,9 @@ use super::print_json;
 use super::run::command_line;
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
+use crate::print::options;
 use crate::registry;
+use crate::runs::RUNS;
 use crate::session::{CellName, Session};
 
 /// Turn the samples that criterion saved into a run, for report, cmp, rank and diff
@@ -31,7 +33,7 @@ pub(crate) struct Args {
     #[arg(value_name = "DIR", default_value = "target/criterion")]
     folder: PathBuf,
     /// Folder that gets a new folder for the run
-    #[arg(short, long, value_name = "DIR", default_value = "bench-results/runs")]
+    #[arg(short, long, value_name = "DIR", default_value = RUNS)]
     out: PathBuf,
     #[command(flatten)]
     output: OutputArgs,
@@ -85,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let summary = Summary::of(&records);
         print_json(&Report { run: folder.path(), files: &files, summary, records: &records })?;
     } else {
-        print!("{}", table::render(&records, table::Options::default()));
+        print!("{}", table::render(&records, options()));
         println!("\n{}", folder.path().join("index.html").display());
     }
     Ok(Exit::of(&records))

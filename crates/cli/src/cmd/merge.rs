@@ -14,6 +14,7 @@ use super::run::command_line;
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
 use crate::registry;
+use crate::runs::RUNS;
 
 /// Put runs together that measured parts of a suite: those of `attn run --shard`
 #[derive(clap::Args)]
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
     /// Folder that gets a new folder for the merged run
-    #[arg(short, long, value_name = "DIR", default_value = "bench-results/runs")]
+    #[arg(short, long, value_name = "DIR", default_value = RUNS)]
     out: PathBuf,
     /// Draw the charts as PNG too
     #[arg(long)]

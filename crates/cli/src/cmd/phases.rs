@@ -31,9 +31,10 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let phases = phases(&args.cells.read()?);
+    let (run, records) = args.cells.read()?;
+    let phases = phases(&records);
     if phases.is_empty() {
-        let folder = args.cells.run.display();
+        let folder = run.display();
         return Err(anyhow!(
             "{folder}: no selected cell says where its time went; expected cells of flash above scalar, \
              timing kernel"

@@ -11,15 +11,15 @@ use serde::Serialize;
 use super::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
-use crate::registry;
+use crate::{registry, runs};
 
 /// Draw the charts and the page of a run folder again, from its records alone
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A run folder
+    /// A run folder [default: the latest of bench-results/runs]
     #[arg(value_name = "RUN")]
-    run: PathBuf,
+    run: Option<PathBuf>,
     /// Draw the charts as PNG too
     #[arg(long)]
     png: bool,
@@ -45,12 +45,13 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let mut files = write_report(&args.run, &registry::SCORES, args.png)?;
+    let run = runs::named(args.run.as_deref())?;
+    let mut files = write_report(&run, &registry::SCORES, args.png)?;
     if args.markdown {
-        files.push(write_markdown(&args.run, &registry::SCORES)?);
+        files.push(write_markdown(&run, &registry::SCORES)?);
     }
     if args.output.json {
-        let records = read_records(&args.run)?;
+        let records = read_records(&run)?;
         let (summary, scaling) = (Summary::of(&records), Scaling::of(&records, &registry::SCORES));
         print_json(&Report { files, summary, scaling })?;
     } else {

@@ -1,12 +1,13 @@
 //! `attn run`: check, measure and draw in one go.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
 use attn_bench::run::Folder;
 use attn_record::{Limits, Record, Run, Shard, UNFINISHED, read_limits};
 use attn_report::overhead::Overhead;
+use attn_report::overview::{self, Facts};
 use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report};
 use clap::Parser as _;
 use serde::Serialize;
@@ -14,8 +15,10 @@ use serde::Serialize;
 use super::{Cli, Command, print_json};
 use crate::args::{CellArgs, OutputArgs, parse_shard};
 use crate::exit::{Exit, Failure};
+use crate::print::options;
 use crate::program::{program, program_name, quoted, sub_command};
 use crate::registry;
+use crate::runs::{self, RUNS};
 use crate::session::{Executed, Purpose, Session};
 
 /// Check every backend on every case, measure those that agree, draw the charts
@@ -34,11 +37,14 @@ pub(crate) struct Args {
     ])]
     resume: Option<PathBuf>,
     /// Folder that gets a new folder for this run
-    #[arg(short, long, value_name = "DIR", default_value = "bench-results/runs")]
+    #[arg(short, long, value_name = "DIR", default_value = RUNS)]
     out: PathBuf,
     /// Draw the charts as PNG too
     #[arg(long)]
     png: bool,
+    /// Print every cell, too
+    #[arg(long, conflicts_with = "json")]
+    details: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -54,8 +60,9 @@ Examples:
 
 A run is a new folder with records.jsonl (one line per cell, all samples), run.json, map.json,
 limits.json (what the machine can do, measured before and after), charts and one self-contained
-index.html. `attn report` draws it again, and at any moment what is there of a run that is under way
-or was interrupted: partial.jsonl has a line for each process of the cells that are not finished.";
+index.html. What is printed is an overview; with --details every cell. `attn report` draws the page
+again, and at any moment what is there of a run that is under way or was interrupted: partial.jsonl
+has a line for each process of the cells that are not finished.";
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -82,13 +89,44 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let (run, files) = (folder.path(), &files[..]);
         print_json(&Report { run, files, summary, scaling, overhead, records })?;
     } else {
-        print!("{}", table::render(records, table::Options::default()));
-        if let Some(overhead) = overhead {
-            println!("\n{}", overhead.lines().join("\n"));
+        if args.details {
+            println!("{}", table::render(records, options()));
+            if let Some(overhead) = overhead {
+                println!("{}\n", overhead.lines().join("\n"));
+            }
         }
-        println!("\n{}", folder.path().join("index.html").display());
+        let facts = facts(&session, &folder, executed.took);
+        print!("{}", overview::overview(records, &facts, options()));
     }
     Ok(executed.exit())
+}
+
+/// What an overview says beside what is in the records.
+fn facts<'a>(session: &'a Session, folder: &Folder, took: Duration) -> Facts<'a> {
+    let (attn, path) = (program(), folder.path());
+    let others = path.parent().map(runs::finished).unwrap_or_default();
+    let before = others.into_iter().rfind(|run| run != path);
+    // The commands take the latest runs of the usual folder by themselves.
+    let usual = path.parent() == Some(Path::new(RUNS));
+    let of = |path: &Path| {
+        if usual { String::new() } else { format!(" {}", quoted(&path.to_string_lossy())) }
+    };
+    let run = of(path);
+    let third = match before {
+        Some(old) => (format!("{attn} diff{}{run}", of(&old)), "what changed since the run before"),
+        None => (format!("{attn} run --preset full"), "longer sequences, half an hour"),
+    };
+    Facts {
+        preset: session.preset.name,
+        took,
+        own: registry::more().iter().map(|entry| entry.backend.id().to_string()).collect(),
+        page: path.join("index.html").display().to_string(),
+        next: vec![
+            (format!("{attn} cmp{run}"), "every case side by side"),
+            (format!("{attn} scaling{run}"), "how time and memory grow"),
+            third,
+        ],
+    }
 }
 
 /// Executes the cells, and measures before and after them what the machine can do. Whatever ends this early leaves a run that can

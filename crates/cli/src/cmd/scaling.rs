@@ -17,6 +17,7 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  attn scaling                            the latest run of bench-results/runs
   attn scaling bench-results/runs/2026-01-31T12-00-00Z
   attn scaling -c sweep/seq-len --threads 1 bench-results/runs/2026-01-31T12-00-00Z
   attn scaling --json bench-results/runs/2026-01-31T12-00-00Z
@@ -26,7 +27,7 @@ or more, else over all; the JSON has both. Speed-ups are shown for cells with se
 threads.";
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let records = args.cells.read()?;
+    let (_, records) = args.cells.read()?;
     let scaling = Scaling::of(&records, &registry::SCORES);
     if args.cells.form.json {
         print_json(&scaling)?;

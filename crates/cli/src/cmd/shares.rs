@@ -33,9 +33,9 @@ struct Report {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let records = args.cells.read()?;
-    let folder = args.cells.run.display();
-    let limits = read_limits(&args.cells.run)?.ok_or_else(|| {
+    let (run, records) = args.cells.read()?;
+    let folder = run.display();
+    let limits = read_limits(&run)?.ok_or_else(|| {
         anyhow!(
             "{folder}: no limits.json; expected the folder of a `{} run` that measured something",
             program()

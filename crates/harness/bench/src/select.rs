@@ -28,6 +28,9 @@ pub enum FilterError {
         /// Names that look like it, best first.
         nearest: Vec<String>,
     },
+    /// There is no pattern.
+    #[error("the filter is empty, expected names or patterns separated by commas")]
+    Empty,
     /// A pattern is not a glob.
     #[error("`{pattern}` is not a pattern: {message}")]
     Malformed {
@@ -57,7 +60,8 @@ impl Filter {
             })?;
             Ok(Pattern { text: text.into(), glob: glob.compile_matcher() })
         });
-        patterns.collect::<Result<_, _>>().map(Filter)
+        let patterns: Vec<Pattern> = patterns.collect::<Result<_, _>>()?;
+        if patterns.is_empty() { Err(FilterError::Empty) } else { Ok(Filter(patterns)) }
     }
 
     /// The positions of the names that some pattern selects, in order. A pattern that equals an
@@ -95,10 +99,19 @@ impl Pattern {
     }
 }
 
-/// Up to three names that look like `pattern`, best first.
-pub(crate) fn nearest(pattern: &str, names: &[&str]) -> Vec<String> {
-    let mut scored: Vec<_> =
-        names.iter().map(|&name| (strsim::jaro_winkler(pattern, name), name)).collect();
+/// Names that are less alike than this are not suggested, 1 being equal.
+const ALIKE: f64 = 0.8;
+
+/// Up to three names that look like `pattern`, as a whole or by a part of their path, best first.
+pub fn nearest(pattern: &str, names: &[&str]) -> Vec<String> {
+    let pattern = pattern.to_lowercase();
+    let alike = |name: &str| {
+        let name = name.to_lowercase();
+        let parts = name.split('/').chain([name.as_str()]);
+        parts.map(|part| strsim::jaro_winkler(&pattern, part)).fold(0.0, f64::max)
+    };
+    let mut scored: Vec<_> = names.iter().map(|&name| (alike(name), name)).collect();
+    scored.retain(|(score, _)| *score >= ALIKE);
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.into_iter().take(3).map(|(_, name)| name.to_string()).collect()
 }
@@ -134,6 +147,12 @@ mod tests {
     fn what_selects_nothing_is_named_with_the_nearest_names() {
         let error = select("naive,niave").unwrap_err().to_string();
         assert!(error.starts_with("no backend matches `niave`, nearest: `naive`"), "{error}");
+        assert!(select("FAUX").unwrap_err().to_string().ends_with("no backend matches `FAUX`"));
+        let error = select("FUSED").unwrap_err().to_string();
+        assert!(error.ends_with("nearest: `candle/fused`"), "{error}");
+        for empty in ["", " , "] {
+            assert_eq!(select(empty).unwrap_err(), FilterError::Empty);
+        }
         assert!(select("a[").unwrap_err().to_string().starts_with("`a[` is not a pattern"));
     }
 

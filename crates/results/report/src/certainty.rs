@@ -17,6 +17,17 @@ pub(crate) fn believed(ratio: &Estimate) -> Interval {
     Interval { low, high, ..interval }
 }
 
+/// An interval that is wider than this share of its middle says too little for figures to be shown.
+const TOO_WIDE: f64 = 0.5;
+
+/// What stands for figures whose interval is [too wide](is_too_wide).
+pub(crate) const TOO_NOISY: &str = "too noisy";
+
+/// Whether the interval of `value` is so wide that three digits of it would mislead.
+pub(crate) fn is_too_wide(interval: Interval, value: f64) -> bool {
+    interval.high - interval.low > TOO_WIDE * value
+}
+
 /// Whether the ratio is believed to be another one than 1.
 pub(crate) fn differs(ratio: &Estimate) -> bool {
     !believed(ratio).contains(1.0)

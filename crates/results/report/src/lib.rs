@@ -10,6 +10,7 @@
 //! | [`summary`] | counts, ranking and the worst error, as data |
 //! | [`scaling`] | exponents, crossings and speed-ups, as data and as sentences |
 //! | [`disturbance`] | how many samples were disturbed, as data and as a warning |
+//! | [`overview`] | what a run comes down to, in a terminal |
 //! | [`overhead`] | what measuring costs beyond what is measured, as data |
 //! | [`compare`] | backends side by side, rankings, one run against another, as data |
 //! | [`charts`] | SVG: time, rate, error, attention map |
@@ -22,8 +23,10 @@ pub mod charts;
 pub mod compare;
 pub mod disturbance;
 mod error;
+mod features;
 mod format;
 pub mod overhead;
+pub mod overview;
 pub mod page;
 mod peak_rates;
 mod place;

@@ -2,12 +2,15 @@
 
 use attn_record::{Record, Timing};
 
+use crate::compare::{Standing, side_by_side_of};
+
 /// One cell among its rivals.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<'a> {
     pub(crate) record: &'a Record,
     /// Median time in units of the best `ok` cell of the same case, timing and threads.
     pub(crate) ratio: Option<f64>,
+    pub(crate) standing: Standing,
 }
 
 /// Rows by case, timing, threads and backend, each in the order in which the run first mentions it;
@@ -20,9 +23,12 @@ pub(crate) fn rows<'a>(records: &[&'a Record]) -> Vec<Row<'a>> {
         of_case.sort_by_key(|r| (r.timing, r.threads, place(r)));
         for (_, rivals) in grouped(&of_case, |r| (r.timing, r.threads)) {
             let best = best_ns(&rivals);
+            let row = side_by_side_of(&rivals).pop();
+            let standing = |id: &str| row.as_ref().map_or(Standing::Other, |row| row.standing(id));
             rows.extend(rivals.into_iter().map(|record| Row {
                 record,
                 ratio: record.median_ns().zip(best).map(|(ns, best)| ns / best),
+                standing: standing(&record.backend),
             }));
         }
     }

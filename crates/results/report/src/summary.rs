@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use attn_core::ScoreKind;
-use attn_record::{Outcome, Record, Timing, stats};
+use attn_record::{Outcome, Record, Timing};
 use serde::Serialize;
 
+use crate::compare::{self, Ranking, widest_ranking};
 use crate::disturbance::Disturbance;
-use crate::rows::{backends, best_ns, grouped, shown_timing};
+use crate::rows::{backends, grouped, shown_timing};
 
 /// Counts, ranking and the worst error of a set of records.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,10 +22,12 @@ pub struct Summary {
     /// if nothing was.
     #[serde(rename = "model")]
     pub timing: Option<Timing>,
-    /// The score of the cells that are ranked, the one of most measured cells: kernels for one score are no
-    /// rivals of kernels for another.
+    /// The score of the cells that are ranked: kernels for one score are no rivals of kernels for another.
     pub score: Option<&'static str>,
-    /// Fastest first; empty if no cell was measured on all of the ranked backends.
+    /// And the number of threads.
+    pub threads: Option<usize>,
+    /// Of the ranking over most cells, with one number of threads. Fastest first; empty if no cell was measured on all of the ranked
+    /// backends.
     pub ranking: Vec<Rank>,
     /// Backends that are not ranked because a result of theirs is wrong.
     pub not_ranked: Vec<String>,
@@ -53,7 +55,7 @@ pub struct Rank {
     pub backend: String,
     /// Geometric mean, over the shared cells, of the median time in units of the best of that cell.
     pub ratio: f64,
-    /// Cells (machine, build, case and number of threads) that every ranked backend was measured on.
+    /// Cases that every ranked backend was measured on.
     pub cells: usize,
 }
 
@@ -76,11 +78,17 @@ impl Summary {
 
     pub(crate) fn of_cells(all: &[&Record]) -> Self {
         let by_backend = grouped(all, |r| r.backend.as_str());
-        let timing = shown_timing(all);
-        let timed = all.iter().filter(|r| r.median_ns().is_some() && r.timing == timing);
-        let timed: Vec<&Record> = timed.copied().collect();
-        let score = common_score(&timed);
-        let (ranking, not_ranked) = ranking(all, &timed, score);
+        let wrong: Vec<&Record> =
+            all.iter().filter(|r| r.outcome == Outcome::Disagrees).copied().collect();
+        let widest = widest_ranking(all);
+        let rank = |ranking: &Ranking| {
+            let of = |rank: &compare::Rank| Rank {
+                backend: rank.backend.clone(),
+                ratio: rank.ratio,
+                cells: ranking.cells,
+            };
+            ranking.ranks.iter().map(of).collect()
+        };
         Summary {
             cells: all.len(),
             outcomes: outcomes(all),
@@ -92,10 +100,11 @@ impl Summary {
                     worst: worst(&of_backend),
                 })
                 .collect(),
-            timing,
-            score: score.map(ScoreKind::name),
-            ranking,
-            not_ranked,
+            timing: shown_timing(all),
+            score: widest.as_ref().map(|ranking| ranking.score),
+            threads: widest.as_ref().map(|ranking| ranking.threads),
+            ranking: widest.as_ref().map(rank).unwrap_or_default(),
+            not_ranked: backends(&wrong).into_iter().map(Into::into).collect(),
             worst: worst(all),
             disturbance: Disturbance::of(all.iter().copied()),
         }
@@ -121,57 +130,6 @@ pub(crate) fn worst(records: &[&Record]) -> Option<WorstCell> {
     let shares = ok.filter_map(|r| Some((r, r.budget_share()?)));
     let (record, share) = shares.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     Some(WorstCell { backend: record.backend.clone(), case: record.case.clone(), share })
-}
-
-/// The score of most of the `timed` cells.
-fn common_score(timed: &[&Record]) -> Option<ScoreKind> {
-    let mut scores = grouped(timed, |r| r.problem.score.kind());
-    // Of equally many, the one that comes first in the list of kinds.
-    scores.sort_by_key(|(kind, cells)| (std::cmp::Reverse(cells.len()), *kind));
-    scores.first().map(|(kind, _)| *kind)
-}
-
-/// Ranks the backends that are `timed` and nowhere in `records` wrong, over the cells of `score` that all of
-/// them share.
-fn ranking<'a>(
-    records: &[&'a Record],
-    timed: &[&'a Record],
-    score: Option<ScoreKind>,
-) -> (Vec<Rank>, Vec<String>) {
-    let wrong = |backend: &str| {
-        let mut cells = records.iter().filter(|r| r.backend == backend);
-        cells.any(|r| r.outcome == Outcome::Disagrees)
-    };
-    let (not_ranked, rivals): (Vec<&str>, _) =
-        backends(records).into_iter().partition(|id| wrong(id));
-    let measured: Vec<&'a Record> = timed
-        .iter()
-        .filter(|r| Some(r.problem.score.kind()) == score)
-        .filter(|r| rivals.contains(&r.backend.as_str()))
-        .copied()
-        .collect();
-    let rivals = backends(&measured);
-    let cell = |r: &'a Record| ((&r.machine, &r.build), r.case.as_str(), r.threads);
-    let mut cells = grouped(&measured, cell);
-    cells.retain(|(_, cell)| backends(cell).len() == rivals.len());
-    let mut ranks: Vec<Rank> = rivals.iter().filter_map(|backend| rank(backend, &cells)).collect();
-    ranks.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
-    (ranks, not_ranked.into_iter().map(Into::into).collect())
-}
-
-fn rank<K>(backend: &str, cells: &[(K, Vec<&Record>)]) -> Option<Rank> {
-    let ratios: Vec<f64> = cells
-        .iter()
-        .filter_map(|(_, cell)| {
-            let own = cell.iter().find(|r| r.backend == backend)?.median_ns()?;
-            Some(own / best_ns(cell)?)
-        })
-        .collect();
-    Some(Rank {
-        backend: backend.into(),
-        ratio: stats::geometric_mean(&ratios)?,
-        cells: ratios.len(),
-    })
 }
 
 #[cfg(test)]
@@ -221,15 +179,20 @@ mod tests {
     }
 
     #[test]
-    fn cells_of_other_machines_are_no_rivals() {
+    fn cells_of_other_machines_and_threads_are_no_rivals() {
+        let parallel = |id, ns| Record { threads: 2, ..ok("g/1", id, ns) };
         let records = [
-            ok("g/1", "a", 100.0),
-            ok("g/1", "b", 400.0),
             elsewhere(ok("g/1", "a", 10.0)),
             elsewhere(ok("g/1", "b", 10.0)),
+            ok("g/1", "a", 100.0),
+            ok("g/1", "b", 400.0),
+            ok("g/2", "a", 100.0),
+            ok("g/2", "b", 400.0),
+            parallel("a", 10.0),
+            parallel("b", 10.0),
         ];
         let ranking = Summary::of(&records).ranking;
-        assert_eq!((&*ranking[1].backend, ranking[1].ratio, ranking[1].cells), ("b", 2.0, 2));
+        assert_eq!((&*ranking[1].backend, ranking[1].ratio, ranking[1].cells), ("b", 4.0, 2));
     }
 
     #[test]

@@ -13,7 +13,9 @@ pub(super) fn render(found: &Diagnosis) -> String {
     let mut blocks = vec![machine(found), build(found)];
     let mut limits = table::limits(&found.limits);
     limits.extend(found.devices.iter().map(table::device_limits));
-    blocks.extend(limits.iter().map(|table| table.terminal(Options { width: WIDTH })));
+    blocks.extend(
+        limits.iter().map(|table| table.terminal(Options { width: WIDTH, ..Options::default() })),
+    );
     blocks.extend([measuring(found), backends(&found.backends), tiles(&found.tiles)]);
     blocks.push(warnings(&found.warnings));
     blocks.join("\n")

@@ -216,7 +216,9 @@ fn malformed(file: &CaseFile, error: &toml::de::Error) -> SuiteError {
         let misspelt = head.split('`').nth(1).unwrap_or_default();
         let valid: Vec<_> = valid.split('`').skip(1).step_by(2).collect();
         let nearest = nearest(misspelt, &valid);
-        message = format!("{head}, nearest: {}", quoted(&nearest));
+        if !nearest.is_empty() {
+            message = format!("{head}, nearest: {}", quoted(&nearest));
+        }
     }
     SuiteError::Malformed { path: file.path.clone(), line, message }
 }

@@ -5,7 +5,7 @@ use attn_record::{Outcome, Record, Timing, stats};
 use serde::Serialize;
 
 use super::Place;
-use crate::rows::{backends, best_ns, grouped};
+use crate::rows::{backends, best_ns, grouped, shown_timing};
 
 /// The backends in order, for one machine and build, one timing, one score and one number of threads.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -52,7 +52,18 @@ pub struct LeftOut {
 /// Ranks the backends of `runs` by `timing`, once for every machine, build, score and number of threads. The
 /// same case in two runs counts twice.
 pub fn rank(runs: &[Vec<Record>], timing: Timing) -> Vec<Ranking> {
-    let all: Vec<&Record> = runs.iter().flatten().filter(|r| r.timing == Some(timing)).collect();
+    rank_of(&runs.iter().map(|run| run.iter().collect()).collect::<Vec<_>>(), timing)
+}
+
+/// The ranking by the timing that is shown that is over most cells; of several, the first. `None` if nothing was measured.
+pub(crate) fn widest_ranking(records: &[&Record]) -> Option<Ranking> {
+    let rankings = rank_of(&[records.to_vec()], shown_timing(records)?).into_iter();
+    rankings.rev().max_by_key(|ranking| ranking.cells)
+}
+
+fn rank_of(runs: &[Vec<&Record>], timing: Timing) -> Vec<Ranking> {
+    let all: Vec<&Record> =
+        runs.iter().flatten().copied().filter(|r| r.timing == Some(timing)).collect();
     let groups = grouped(&all, |r| (Place::of(r), r.problem.score.kind(), r.threads)).into_iter();
     groups
         .map(|((place, score, threads), cells)| {
@@ -62,7 +73,7 @@ pub fn rank(runs: &[Vec<Record>], timing: Timing) -> Vec<Ranking> {
 }
 
 fn ranking(
-    runs: &[Vec<Record>],
+    runs: &[Vec<&Record>],
     place: Place,
     timing: Timing,
     score: ScoreKind,
@@ -79,7 +90,7 @@ fn ranking(
     // Where nobody was timed, the reasons are what there is to say.
     let rivals = if timed.is_empty() { never } else { timed };
     let cases = runs.iter().flat_map(|run| {
-        let own = records.iter().filter(|r| run.iter().any(|own| std::ptr::eq(own, **r)));
+        let own = records.iter().filter(|r| run.iter().any(|own| std::ptr::eq(*own, **r)));
         grouped(&own.copied().collect::<Vec<_>>(), |r| r.case.as_str())
     });
     let mut shared: Vec<Vec<&Record>> = Vec::new();

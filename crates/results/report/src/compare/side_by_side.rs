@@ -51,6 +51,36 @@ pub fn side_by_side(records: &[Record]) -> Vec<SideBySide> {
     side_by_side_of(&records.iter().collect::<Vec<_>>())
 }
 
+/// How a measured cell stands among its rivals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The others' ratios to it are all believed to be above 1.
+    First,
+    /// Its ratio to the fastest may be 1, or it is the fastest and another's ratio to it may be 1.
+    Tied,
+    /// Slower than the fastest, or without anything to compare it with.
+    Other,
+}
+
+impl SideBySide {
+    /// How `backend` stands.
+    pub fn standing(&self, backend: &str) -> Standing {
+        if self.winner.as_deref() == Some(backend) {
+            return Standing::First;
+        }
+        let may_be_fastest =
+            |rival: &Rival| rival.ratio_interval.is_some_and(|interval| interval.contains(1.0));
+        let found = self.rivals.iter().find(|rival| rival.backend == backend && rival.ns.is_some());
+        match found {
+            Some(rival) if may_be_fastest(rival) => Standing::Tied,
+            Some(rival) if rival.ratio == Some(1.0) && self.rivals.iter().any(may_be_fastest) => {
+                Standing::Tied
+            }
+            _ => Standing::Other,
+        }
+    }
+}
+
 pub(crate) fn side_by_side_of(records: &[&Record]) -> Vec<SideBySide> {
     let timed: Vec<&Record> = records.iter().filter(|r| r.timing.is_some()).copied().collect();
     let key = |r| (Place::of(r), r.case.as_str(), r.timing, r.threads);
@@ -114,6 +144,23 @@ mod tests {
         let ratios: Vec<_> = rows[0].rivals.iter().map(|r| r.ratio).collect();
         assert_eq!(ratios, [Some(2.0), None, Some(1.0)]);
         assert_eq!(rows[0].rivals[1].ns, None, "a wrong result has no time");
+    }
+
+    #[test]
+    fn who_may_be_as_fast_as_the_fastest_is_tied_with_it() {
+        let noisy = |backend: &str, ns: [u64; 2]| {
+            let mut record = cell(backend, 1.0);
+            let processes = &mut record.volatile.measurement.as_mut().unwrap().processes;
+            processes.iter_mut().zip(ns).for_each(|(process, ns)| process.samples_ns = vec![ns]);
+            record
+        };
+        let records = [noisy("a", [100, 120]), noisy("b", [105, 125]), cell("c", 9000.0)];
+        let row = &side_by_side(&records)[0];
+        let standings = ["a", "b", "c", "d"].map(|id| row.standing(id));
+        assert_eq!(standings, [Standing::Tied, Standing::Tied, Standing::Other, Standing::Other]);
+        let row = &side_by_side(&[cell("a", 100.0), cell("b", 200.0)])[0];
+        assert_eq!(["a", "b"].map(|id| row.standing(id)), [Standing::First, Standing::Other]);
+        assert_eq!(side_by_side(&records[..1])[0].standing("a"), Standing::Other, "alone");
     }
 
     #[test]

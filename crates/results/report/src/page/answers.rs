@@ -38,12 +38,12 @@ fn fastest(machine: &MachineSection<'_>) -> Vec<String> {
     let summary = Summary::of_cells(&machine.records);
     let mut said = Vec::new();
     if let [first, rest @ ..] = &summary.ranking[..] {
-        let cells = count(first.cells, "cell");
+        let cases = count(first.cells, "case");
         let next = rest.first().map_or_else(String::new, |next| {
             format!(", {} next with {}", strong(&next.backend), ratio(next.ratio))
         });
         said.push(format!(
-            "Overall {}: {} the best time{next} (geometric mean over {cells}).",
+            "Overall {}: {} the best time{next} (geometric mean over {cases}).",
             strong(&first.backend),
             ratio(first.ratio),
         ));

@@ -3,7 +3,7 @@
 use attn_record::{Outcome, Record};
 
 use super::Section;
-use crate::format::{percent, ratio};
+use crate::format::{count, percent, ratio};
 use crate::summary::{BackendSummary, Summary};
 use crate::table::{Cell, Column, Table};
 
@@ -32,11 +32,13 @@ pub(super) fn ranking(records: &[&Record]) -> Section {
         row.extend(outcomes);
         row
     });
+    let threads =
+        summary.threads.map_or_else(String::new, |n| format!(" with {}", count(n, "thread")));
     let score = summary.score.map_or_else(String::new, |score| format!(" with the score {score}"));
     let note = format!(
-        "Ratio: geometric mean of the median time in units of the fastest backend's, over the cells{score} \
-         (case and threads) that every ranked backend was measured on. Worst error: the largest share of the \
-         error budget that a right result used. Then: how the cells ended."
+        "Ratio: geometric mean of the median time in units of the fastest backend's, over the cases{score} that \
+         every ranked backend was measured on{threads}. Worst error: the largest share of the error budget that \
+         a right result used. Then: how the cells ended."
     );
     let table = Table::new("", columns).rows(rows).notes([note]);
     Section { title: "Ranking".into(), content: table.html() }

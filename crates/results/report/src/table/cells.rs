@@ -5,17 +5,19 @@ use attn_record::{Axis, Outcome, Record, Timing};
 
 use super::compare::some;
 use super::{Cell, Column, Options, Table, Tone, checked, wrap};
+use crate::certainty::{TOO_NOISY, is_too_wide};
+use crate::compare::Standing;
 use crate::disturbance::{Disturbance, MUCH, share};
 use crate::format::{bytes, count, percent, ratio, significant, time};
 use crate::peak_rates::PeakRates;
 use crate::place::places;
-use crate::rows::{Row, grouped, leaf, reason, rows};
+use crate::rows::{Row, backends, grouped, leaf, reason, rows};
 
-const LEGEND: &str = "\
-time: median per call; ±: half the width of its interval (95 %)
-ratio: to the fastest (*) of its case and threads
-error: the largest, as a share of what rounding may cause
-";
+const LEGEND: [&str; 3] = [
+    "time: median per call; ±: half the width of its interval (95 %), too noisy: an interval wider than half the time",
+    "ratio: to the fastest of its case and threads; *: certainly the fastest, ~: perhaps as fast",
+    "error: the largest, as a share of what rounding may cause",
+];
 
 /// A column, and what it shows of a row.
 struct Shown<'a> {
@@ -39,7 +41,9 @@ pub fn render(records: &[Record], options: Options) -> String {
     }
     let mut blocks: Vec<String> = tables.iter().map(|table| table.terminal(options)).collect();
     if all.iter().any(|r| r.median_ns().is_some()) {
-        blocks.push(LEGEND.to_owned() + &disturbance(&all, options.columns()));
+        let width = options.columns();
+        let legend: String = LEGEND.map(|line| wrap(line, "", 2, width)).concat();
+        blocks.push(legend + &disturbance(&all, width));
     }
     blocks.join("\n")
 }
@@ -47,11 +51,11 @@ pub fn render(records: &[Record], options: Options) -> String {
 /// How many samples were disturbed, and what the mark behind times means where there is one.
 fn disturbance(records: &[&Record], width: usize) -> String {
     let much = percent(MUCH);
-    let mark = format!("~: more than {much} of the samples were disturbed\n");
+    let mark = wrap(&format!("!: more than {much} of the samples were disturbed"), "", 2, width);
     let mark = if records.iter().any(|r| is_disturbed(r)) { mark } else { String::new() };
     let line = Disturbance::of(records.iter().copied()).map(|found| match &found.warning {
         Some(warning) => wrap(&format!("warning: {warning}"), "\n", 2, width),
-        None => format!("\n{found}\n"),
+        None => wrap(&found.to_string(), "\n", 2, width),
     });
     mark + &line.unwrap_or_default()
 }
@@ -70,9 +74,10 @@ fn of_group(group: &str, records: &[&Record]) -> Vec<Table> {
             Timing::Kernel => group.to_owned(),
             other => format!("{group}, {other}"),
         };
-        let (skipped, others): (Vec<&Record>, _) =
-            measured.into_iter().partition(|r| r.outcome == Outcome::Skipped);
-        let table = table(&others, &PeakRates::default()).notes(skipped_cells(&skipped));
+        let listed = |r: &&Record| r.outcome == Outcome::Ok || r.outcome.is_failure();
+        let listed: Vec<&Record> = measured.iter().copied().filter(listed).collect();
+        let name = |record: &Record| record.outcome.name().into();
+        let table = ending(&listed, &PeakRates::default(), name).notes(endings(&measured));
         tables.push(Table { title, ..table });
     }
     if tables.is_empty() {
@@ -84,19 +89,27 @@ fn of_group(group: &str, records: &[&Record]) -> Vec<Table> {
     tables
 }
 
-/// Cells that were to be measured and were not, alike ones together: `skipped: 10 cells (n=4096, n=8192):
-/// preset quick leaves out full cases`.
-fn skipped_cells(records: &[&Record]) -> Vec<String> {
-    let alike = grouped(records, reason).into_iter();
-    let lines = alike.map(|(reason, records)| {
+/// Cells that did not end `ok`, alike ones together: `skipped: 10 cells (naive on n=4096, n=8192): preset quick leaves out full
+/// cases`.
+pub(crate) fn endings(records: &[&Record]) -> Vec<String> {
+    let others: Vec<&Record> =
+        records.iter().filter(|r| r.outcome != Outcome::Ok).copied().collect();
+    let alike = grouped(&others, |r| (r.outcome, reason(r))).into_iter();
+    let lines = alike.map(|((outcome, reason), records)| {
+        let cells = count(records.len(), "cell");
         let cases: Vec<&str> = grouped(&records, leaf).into_iter().map(|(case, _)| case).collect();
-        format!("skipped: {} ({}): {reason}", count(records.len(), "cell"), some(&cases))
+        format!("{outcome}: {cells} ({} on {}): {reason}", some(&backends(&records)), some(&cases))
     });
     lines.collect()
 }
 
 /// All `records`, which are of one place. One that did not end `ok` has its end and its reason in place of numbers.
 pub(crate) fn table(records: &[&Record], peak_rates: &PeakRates) -> Table {
+    ending(records, peak_rates, |record| format!("{}: {}", record.outcome, reason(record)))
+}
+
+/// All `records`; one that did not end `ok` has what `ended` says of it in place of numbers.
+fn ending(records: &[&Record], peak_rates: &PeakRates, ended: impl Fn(&Record) -> String) -> Table {
     let (names, figures) = (names(records), figures(records, peak_rates));
     let columns = names.iter().chain(&figures).map(|shown| shown.column.clone());
     let rows = rows(records).into_iter().map(|row| {
@@ -105,8 +118,7 @@ pub(crate) fn table(records: &[&Record], peak_rates: &PeakRates) -> Table {
         if record.outcome == Outcome::Ok {
             cells.extend(figures.iter().map(|shown| (shown.cell)(&row)));
         } else {
-            let ending = format!("{}: {}", record.outcome, reason(record));
-            cells.push(Cell::from(ending).tone(tone(record.outcome)));
+            cells.push(Cell::from(ended(record)).tone(tone(record.outcome)));
         }
         cells
     });
@@ -137,38 +149,12 @@ fn names(records: &[&Record]) -> Vec<Shown<'static>> {
     columns
 }
 
-/// Columns of what was found, those with something in them. Times are left out where none was to be taken.
+/// Columns of what was found, those with something in them.
 fn figures<'a>(records: &[&Record], peak_rates: &'a PeakRates) -> Vec<Shown<'a>> {
     let any = |has: &dyn Fn(&Record) -> bool| records.iter().any(|r| has(r));
     let number = |name: &str| Column::number(name);
-    let mut columns = Vec::new();
-    if any(&|r| r.timing.is_some()) {
-        columns.push(shown(number("time"), |row| {
-            let tone = if is_disturbed(row.record) { Tone::Disturbed } else { Tone::Plain };
-            Cell::value(row.record.median_ns(), time).tone(tone)
-        }));
-        if any(&|r| half_width(r).is_some()) {
-            columns.push(shown(number("±").detail(), |row| {
-                Cell::value(half_width(row.record), percent).tone(Tone::Muted)
-            }));
-        }
-        if any(&|r| share(r).is_some()) {
-            columns.push(shown(number("disturbed").detail(), |row| {
-                let tone = if is_disturbed(row.record) { Tone::Bad } else { Tone::Muted };
-                Cell::value(share(row.record), percent).tone(tone)
-            }));
-        }
-        columns.push(shown(number("GFLOP/s"), |row| Cell::value(row.record.gflops(), significant)));
-        if any(&|r| peak_rates.share(r).is_some()) {
-            columns.push(shown(number("of peak").detail(), |row| {
-                Cell::value(peak_rates.share(row.record), percent)
-            }));
-        }
-        columns.push(shown(number("ratio"), |row| {
-            let tone = if row.ratio == Some(1.0) { Tone::Best } else { Tone::Plain };
-            Cell::value(row.ratio, ratio).tone(tone)
-        }));
-    }
+    let timed = any(&|r| r.timing.is_some());
+    let mut columns = if timed { times(records, peak_rates) } else { Vec::new() };
     if any(&|r| r.volatile.memory.is_some()) {
         columns.push(shown(number("scratch").detail(), |row| {
             let peak = row.record.volatile.memory.map(|memory| memory.peak_bytes as f64);
@@ -185,6 +171,51 @@ fn figures<'a>(records: &[&Record], peak_rates: &'a PeakRates) -> Vec<Shown<'a>>
         let column = Column::words("problem").detail();
         columns.push(shown(column, |row| Cell::from(problem(row.record)).tone(Tone::Muted)));
     }
+    columns
+}
+
+/// Columns of what was timed, those with something in them.
+fn times<'a>(records: &[&Record], peak_rates: &'a PeakRates) -> Vec<Shown<'a>> {
+    let any = |has: &dyn Fn(&Record) -> bool| records.iter().any(|r| has(r));
+    let number = |name: &str| Column::number(name);
+    let mut columns = Vec::new();
+    columns.push(shown(number("time"), |row| {
+        let tone = if is_disturbed(row.record) { Tone::Disturbed } else { Tone::Plain };
+        let noisy = is_noisy(row.record);
+        let shown = |ns| if noisy { TOO_NOISY.into() } else { time(ns) };
+        Cell::value(row.record.median_ns(), shown).tone(tone)
+    }));
+    if any(&|r| half_width(r).is_some()) {
+        columns.push(shown(number("±").detail(), |row| {
+            Cell::value(half_width(row.record), percent).tone(Tone::Muted)
+        }));
+    }
+    if any(&|r| share(r).is_some()) {
+        columns.push(shown(number("disturbed").detail(), |row| {
+            let tone = if is_disturbed(row.record) { Tone::Bad } else { Tone::Muted };
+            Cell::value(share(row.record), percent).tone(tone)
+        }));
+    }
+    columns.push(shown(number("GFLOP/s"), |row| {
+        let rate = row.record.gflops().filter(|_| !is_noisy(row.record));
+        Cell::value(rate, significant)
+    }));
+    if any(&|r| peak_rates.share(r).is_some()) {
+        columns.push(shown(number("of peak").detail(), |row| {
+            Cell::value(peak_rates.share(row.record), percent)
+        }));
+    }
+    columns.push(shown(number("ratio"), |row| {
+        let tone = match row.standing {
+            Standing::First => Tone::Best,
+            Standing::Tied => Tone::Tied,
+            Standing::Other => Tone::Plain,
+        };
+        if is_noisy(row.record) {
+            return Cell::count(None);
+        }
+        Cell::value(row.ratio, ratio).tone(tone)
+    }));
     columns
 }
 
@@ -205,6 +236,12 @@ fn problem(record: &Record) -> String {
     }
 }
 
+/// Whether the interval of the time is too wide for figures.
+fn is_noisy(record: &Record) -> bool {
+    let interval = record.interval().zip(record.median_ns());
+    interval.is_some_and(|(estimate, ns)| is_too_wide(estimate.interval, ns))
+}
+
 /// Half the width of the interval of the time, as a share of the time.
 fn half_width(record: &Record) -> Option<f64> {
     Some(record.interval()?.interval.half_width() / record.median_ns()?)
@@ -219,7 +256,7 @@ pub(crate) fn not_ok(records: &[&Record]) -> Table {
         let of_outcome = alike.iter().filter(move |((o, ..), _)| *o == outcome);
         of_outcome.map(|((outcome, reason), records)| {
             let outcome = Cell::from(outcome.name()).tone(tone(*outcome));
-            let backends = crate::rows::backends(records).join(", ");
+            let backends = backends(records).join(", ");
             vec![outcome, backends.into(), cases(records).into(), (*reason).into()]
         })
     });
@@ -243,25 +280,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixture::{checked, disturbed, elsewhere, ok, sweep, with_outcome};
+    use crate::fixture::{certain, checked, disturbed, elsewhere, ok, sweep, with_outcome};
 
     fn render(records: &[Record]) -> String {
         super::render(records, Options::default())
     }
 
+    /// The same cell, measured by two processes that agree.
+    fn sure(mut record: Record) -> Record {
+        record.volatile.measurement = Some(certain(record.median_ns().unwrap()));
+        record
+    }
+
     #[test]
     fn a_group_reads_like_this() {
         let records = [
-            ok("curated/llama-gqa-prefill", "naive", 12_345.0),
-            ok("curated/llama-gqa-prefill", "candle/fused", 1_200.0),
+            sure(ok("curated/llama-gqa-prefill", "naive", 12_345.0)),
+            sure(ok("curated/llama-gqa-prefill", "candle/fused", 1_200.0)),
             with_outcome(ok("curated/llama-gqa-prefill", "candle/cuda", 1.0), Outcome::Unavailable),
         ];
         let expected = "\
 curated
-  case               backend       threads     time  GFLOP/s   ratio  error
-  llama-gqa-prefill  naive               1  12.3 µs     84.9  10.3x    3.1%
-                     candle/fused        1  1.20 µs      874  1.00x*   3.1%
-                     candle/cuda         1  unavailable: because of unavailable
+  case               backend       threads     time   ±  GFLOP/s   ratio  error
+  llama-gqa-prefill  naive               1  12.3 µs  0%     84.9  10.3x    3.1%
+                     candle/fused        1  1.20 µs  0%      874  1.00x*   3.1%
+  unavailable: 1 cell (candle/cuda on llama-gqa-prefill): because of unavailable
 ";
         let text = render(&records);
         assert!(text.replace("3.0%", "3.1%").starts_with(expected), "{text}");
@@ -269,14 +312,15 @@ curated
 
     #[test]
     fn only_ok_cells_have_numbers() {
-        let listed = |o: &Outcome| !matches!(o, Outcome::Ok | Outcome::Skipped);
-        for outcome in Outcome::ALL.into_iter().filter(listed) {
-            let records =
-                [ok("g/a", "right", 777_000.0), with_outcome(ok("g/a", "other", 333.0), outcome)];
-            let text = render(&records);
-            let row = text.lines().find(|l| l.contains("other")).unwrap();
-            assert!(row.ends_with(&format!("1  {outcome}: because of {outcome}")));
-            assert!(!text.contains("333"), "{text}");
+        for outcome in Outcome::ALL.into_iter().filter(|&outcome| outcome != Outcome::Ok) {
+            let right = [ok("g/a", "right", 777_000.0), ok("g/a", "slow", 999_000.0)].map(sure);
+            let other = with_outcome(ok("g/a", "other", 333.0), outcome);
+            let text = render(&[&right[..], &[other]].concat());
+            let row = text.lines().find(|l| l.contains("other  "));
+            assert_eq!(row.is_some(), outcome.is_failure(), "{text}");
+            assert!(row.is_none_or(|row| row.ends_with(&format!("1  {outcome}"))), "{text}");
+            let note = format!("  {outcome}: 1 cell (other on a): because of {outcome}\n");
+            assert!(text.contains(&note) && !text.contains("333"), "{text}");
             assert!(text.contains("1.00x*"), "the best is the best that is right: {text}");
         }
     }
@@ -287,8 +331,8 @@ curated
         let records =
             [ok("g/a", "x", 1e3), skipped("g/b"), elsewhere(ok("g/a", "x", 5e3)), skipped("g/c")];
         let text = render(&records);
-        assert!(text.contains("  skipped: 2 cells (b, c): because of skipped\n"), "{text}");
-        assert_eq!(text.matches("1.00x*").count(), 2, "{text}");
+        assert!(text.contains("  skipped: 2 cells (x on b, c): because of skipped\n"), "{text}");
+        assert_eq!(text.matches("1.00x ").count(), 2, "alone, nobody wins: {text}");
         assert!(text.contains("== Other CPU, 2 cores; attn 0.1.0 (release)\n\ng\n"), "{text}");
     }
 
@@ -297,8 +341,8 @@ curated
         let calm = render(&[disturbed("g/a", 1, 10), disturbed("g/b", 0, 10)]);
         assert!(calm.ends_with("cause\n\n1 of 20 samples (5.0%) were disturbed\n"), "{calm}");
         let text = render(&[disturbed("g/a", 5, 10), disturbed("g/b", 0, 10)]);
-        assert!(text.contains("1.00 ms~") && text.contains("1.00 ms  "), "{text}");
-        assert!(text.contains("~: more than 10% of the samples were disturbed\n"), "{text}");
+        assert!(text.contains("1.00 ms!") && text.contains("1.00 ms  "), "{text}");
+        assert!(text.contains("!: more than 10% of the samples were disturbed\n"), "{text}");
         assert!(
             text.contains("\nwarning: 5 of 20 samples (25%) were disturbed: others used"),
             "{text}"
@@ -321,7 +365,7 @@ curated
     proptest! {
         #[test]
         fn no_line_is_wider_than_asked(
-            case in "[a-z]{1,60}", backend in "[a-z/]{1,20}", reason in "[a-z ]{1,200}", width in 72usize..120,
+            case in "[a-z]{1,60}", backend in "[a-z/]{1,20}", reason in "[a-z ]{1,200}", width in 40usize..120,
         ) {
             let mut records = sweep("sweep/seq-len/causal", &["naive", "flash/avx512"], &[64, 16384]);
             records.push(ok(&format!("curated/{case}"), &backend, 123_456.0));
@@ -334,7 +378,7 @@ curated
                 record.timing = None;
                 records.push(record);
             }
-            for line in super::render(&records, Options { width }).lines() {
+            for line in super::render(&records, Options { width, ..Options::default() }).lines() {
                 prop_assert!(line.chars().count() <= width, "{}", line);
             }
         }

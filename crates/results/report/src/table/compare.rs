@@ -4,7 +4,10 @@ use attn_record::Outcome;
 use attn_record::stats::Interval;
 
 use super::{Cell, Column, Table};
-use crate::compare::{Agreement, Change, Changes, Diff, Kind, Ranking, Rival, SideBySide, Verdict};
+use crate::certainty::{TOO_NOISY, is_too_wide};
+use crate::compare::{
+    Agreement, Change, Changes, Diff, Kind, Ranking, Rival, SideBySide, Standing, Verdict,
+};
 use crate::format::{count, percent, ratio, time};
 
 /// Names listed before the rest is only counted.
@@ -26,8 +29,8 @@ pub fn side_by_side(rows: &[SideBySide]) -> Vec<Table> {
     }
     if let Some(last) = tables.last_mut() {
         let legend = "Time of the fastest, and each backend's ratio to it with the half width of its \
-                      interval (95 %). A * marks a winner: the interval of every other ratio lies \
-                      above 1.";
+                      interval (95 %). *: certainly the fastest, since the interval of every other ratio \
+                      lies above 1; ~: perhaps as fast; too noisy: an interval wider than half the ratio.";
         last.notes.push(legend.into());
     }
     tables
@@ -68,7 +71,7 @@ fn fastest(row: &SideBySide) -> Cell {
     Cell::value(row.rivals.iter().filter_map(|rival| rival.ns).reduce(f64::min), time)
 }
 
-/// `1.56x ±2%`, `1.00x*`, or how the cell ended.
+/// `1.56x ±2%`, `1.00x*`, `too noisy`, or how the cell ended.
 fn versus(backend: &str, row: &SideBySide) -> Cell {
     let Some(rival) = row.rivals.iter().find(|rival| rival.backend == backend) else {
         return Cell::or_dash(None);
@@ -76,9 +79,16 @@ fn versus(backend: &str, row: &SideBySide) -> Cell {
     let Some(to_best) = rival.ratio else {
         return rival.outcome.to_string().into();
     };
-    let won = if row.winner.as_deref() == Some(backend) { "*" } else { "" };
+    if rival.ratio_interval.is_some_and(|interval| is_too_wide(interval, to_best)) {
+        return Cell::from(TOO_NOISY).sorted_by(to_best);
+    }
+    let mark = match row.standing(backend) {
+        Standing::First => "*",
+        Standing::Tied => "~",
+        Standing::Other => "",
+    };
     let half = half_width(rival.ratio_interval, to_best);
-    Cell::from(format!("{}{half}{won}", ratio(to_best))).sorted_by(to_best)
+    Cell::from(format!("{}{half}{mark}", ratio(to_best))).sorted_by(to_best)
 }
 
 /// ` ±2%`: half the width of the interval of a ratio.

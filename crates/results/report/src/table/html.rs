@@ -68,7 +68,7 @@ fn data(cell: &Cell, look: Look, span: usize) -> String {
 
 const fn class(tone: Tone) -> &'static str {
     match tone {
-        Tone::Plain => "",
+        Tone::Plain | Tone::Tied => "",
         Tone::Muted => "muted",
         Tone::Best => "best",
         Tone::Good => "good",

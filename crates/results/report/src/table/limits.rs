@@ -151,6 +151,9 @@ mod tests {
 
     /// In one line for each note.
     fn terminal(probe: &Probe) -> String {
-        limits(probe).iter().map(|table| table.terminal(Options { width: 200 })).collect()
+        limits(probe)
+            .iter()
+            .map(|table| table.terminal(Options { width: 200, ..Options::default() }))
+            .collect()
     }
 }

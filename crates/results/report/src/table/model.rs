@@ -104,8 +104,10 @@ pub enum Tone {
     Plain,
     /// Less important than what it stands beside.
     Muted,
-    /// The best of its rivals.
+    /// Certainly the best of its rivals.
     Best,
+    /// Perhaps the best of its rivals.
+    Tied,
     /// Better than expected.
     Good,
     /// Wrong or failed.

@@ -56,6 +56,6 @@ where the time of a call goes
   Of the fastest of three calls that were not timed otherwise, all threads
     together.
 ";
-        assert_eq!(tables[0].terminal(Options { width: 80 }), expected);
+        assert_eq!(tables[0].terminal(Options { width: 80, ..Options::default() }), expected);
     }
 }

@@ -145,7 +145,10 @@ mod tests {
     use crate::table::Options;
 
     fn terminal(found: &Scaling, width: usize) -> String {
-        scaling(found).iter().map(|table| table.terminal(Options { width })).collect()
+        scaling(found)
+            .iter()
+            .map(|table| table.terminal(Options { width, ..Options::default() }))
+            .collect()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Tables in a terminal.
 
+use anstyle::{AnsiColor, Style};
+
 use super::{Cell, Column, Look, Table, Tone, wrap};
 use crate::format::{shorten, shorten_middle};
 
@@ -11,20 +13,47 @@ const GAP: &str = "  ";
 /// How a table is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Characters that no line exceeds, at least 72.
+    /// Characters that no line exceeds, at least 24.
     pub width: usize,
+    /// Whether what stands out does so by colours, too.
+    pub color: bool,
 }
 
 impl Options {
     /// Characters that no line exceeds.
-    pub(super) fn columns(self) -> usize {
-        self.width.max(72)
+    pub(crate) fn columns(self) -> usize {
+        self.width.max(24)
+    }
+
+    /// `text` in the colours of `tone`.
+    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
+        let style = if self.color { style(tone) } else { Style::new() };
+        format!("{style}{text}{style:#}")
+    }
+
+    /// `text` as a heading.
+    pub(crate) fn heading(self, text: &str) -> String {
+        let style = if self.color { Style::new().bold() } else { Style::new() };
+        format!("{style}{text}{style:#}")
     }
 }
 
 impl Default for Options {
+    /// For a file or a pipe.
     fn default() -> Self {
-        Options { width: 80 }
+        Options { width: 80, color: false }
+    }
+}
+
+/// Colours that terminals let their users choose.
+const fn style(tone: Tone) -> Style {
+    match tone {
+        Tone::Plain | Tone::Tied => Style::new(),
+        Tone::Muted => Style::new().dimmed(),
+        Tone::Best => AnsiColor::Green.on_default().bold(),
+        Tone::Good => AnsiColor::Green.on_default(),
+        Tone::Bad => AnsiColor::Red.on_default().bold(),
+        Tone::Disturbed | Tone::Unexpected => AnsiColor::Yellow.on_default(),
     }
 }
 
@@ -33,12 +62,12 @@ impl Table {
     /// out.
     pub fn terminal(&self, options: Options) -> String {
         let width = options.columns();
-        let mut text = shorten(&self.title, width);
-        if !text.is_empty() {
-            text.push('\n');
+        let mut text = String::new();
+        if !self.title.is_empty() {
+            text += &(options.heading(&shorten(&self.title, width)) + "\n");
         }
         if !self.rows.is_empty() {
-            let parts = self.parts(width - INDENT.len());
+            let parts = self.parts(options);
             text += &parts.iter().map(Part::text).collect::<Vec<_>>().join("\n");
         }
         let lines = self.notes.iter().map(|note| wrap(note, INDENT, 2 * INDENT.len(), width));
@@ -46,7 +75,8 @@ impl Table {
     }
 
     /// The columns, as many parts below each other as it takes.
-    fn parts(&self, width: usize) -> Vec<Part<'_>> {
+    fn parts(&self, options: Options) -> Vec<Part<'_>> {
+        let width = options.columns() - INDENT.len();
         let widths: Vec<usize> = (0..self.columns.len()).map(|at| self.width(at)).collect();
         let needed = |shown: &[usize]| {
             shown.iter().map(|&at| widths[at] + GAP.len()).sum::<usize>().saturating_sub(GAP.len())
@@ -73,7 +103,12 @@ impl Table {
                     if place == 0 { widths[at].saturating_sub(over).max(4) } else { widths[at] };
                 Place { at, width, marked: self.is_marked(at) }
             };
-            Part { table: self, shown: shown.iter().enumerate().map(narrowed).collect(), width }
+            Part {
+                table: self,
+                shown: shown.iter().enumerate().map(narrowed).collect(),
+                options,
+                width,
+            }
         };
         parts.into_iter().map(part).collect()
     }
@@ -97,7 +132,8 @@ impl Table {
 const fn mark(cell: &Cell) -> Option<char> {
     match cell.tone {
         Tone::Best => Some('*'),
-        Tone::Disturbed => Some('~'),
+        Tone::Tied => Some('~'),
+        Tone::Disturbed => Some('!'),
         _ => None,
     }
 }
@@ -120,6 +156,7 @@ pub(super) const WIDEST: usize = u16::MAX as usize;
 struct Part<'a> {
     table: &'a Table,
     shown: Vec<Place>,
+    options: Options,
     /// Characters of a line.
     width: usize,
 }
@@ -128,7 +165,7 @@ impl Part<'_> {
     fn text(&self) -> String {
         let head = self.shown.iter().map(|place| {
             let column = &self.table.columns[place.at];
-            pad(&column.name, column, place.width)
+            (pad(&column.name, column, place.width), Tone::Muted)
         });
         let mut text = self.line(&head.collect::<Vec<_>>());
         let mut above = None;
@@ -144,24 +181,30 @@ impl Part<'_> {
         // The place of the cell that covers the rest of the line.
         let rest = (row.len() < columns.len()).then(|| row.len().saturating_sub(1));
         let before = self.shown.iter().filter(|place| rest.is_none_or(|rest| place.at < rest));
-        let mut cells: Vec<String> = before
+        let mut cells: Vec<(String, Tone)> = before
             .map(|&Place { at, width, marked }| {
                 let (cell, column) = (&row[at], &columns[at]);
                 let again = at == 0 && column.look == Look::Id;
                 if again && above.is_some_and(|above| above.text == cell.text) {
-                    return pad("", column, width);
+                    return (pad("", column, width), Tone::Plain);
                 }
                 let room = if marked { " " } else { "" };
                 let mark = mark(cell).map_or_else(|| room.into(), String::from);
-                pad(&(cell.text.clone() + &mark), column, width)
+                (pad(&(cell.text.clone() + &mark), column, width), cell.tone)
             })
             .collect();
-        cells.extend(rest.and_then(|rest| Some(row.get(rest)?.text.clone())));
+        cells.extend(rest.and_then(|rest| Some((row.get(rest)?.text.clone(), row[rest].tone))));
         self.line(&cells)
     }
 
-    fn line(&self, cells: &[String]) -> String {
-        [INDENT, &shorten(cells.join(GAP).trim_end(), self.width), "\n"].concat()
+    fn line(&self, cells: &[(String, Tone)]) -> String {
+        let text = cells.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(GAP);
+        let text = text.trim_end();
+        if !self.options.color || text.chars().count() > self.width {
+            return [INDENT, &shorten(text, self.width), "\n"].concat();
+        }
+        let cells = cells.iter().map(|(text, tone)| self.options.paint(*tone, text));
+        [INDENT, cells.collect::<Vec<_>>().join(GAP).trim_end(), "\n"].concat()
     }
 }
 

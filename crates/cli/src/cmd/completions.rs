@@ -1,0 +1,44 @@
+//! `attn completions` and `attn man`: what a shell and `man` want to know of the command line.
+
+use std::io::Write as _;
+
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::help;
+use crate::exit::{Exit, Failure};
+
+/// Print a script that completes commands and options in a shell
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  attn completions bash > ~/.local/share/bash-completion/completions/attn
+  attn completions zsh > ~/.zfunc/_attn
+  attn completions fish > ~/.config/fish/completions/attn.fish";
+
+pub(crate) fn run(args: &Args) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut help::command(), "attn", &mut script);
+    print!("{}", String::from_utf8_lossy(&script));
+    Exit::Success
+}
+
+/// The manual: a page for the program, followed by one for each command.
+pub(crate) fn man() -> Result<Exit, Failure> {
+    let mut page = Vec::new();
+    let program = help::command();
+    Man::new(program.clone()).render(&mut page)?;
+    for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let title = format!("attn-{}", command.get_name());
+        Man::new(command.clone()).title(title).render(&mut page)?;
+    }
+    page.flush()?;
+    print!("{}", String::from_utf8_lossy(&page));
+    Ok(Exit::Success)
+}

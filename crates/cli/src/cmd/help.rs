@@ -1,0 +1,84 @@
+//! The command line as it explains itself: commands in groups, and the nearest one for what was misspelt.
+
+use std::fmt::Write as _;
+
+use attn_bench::select::nearest;
+use attn_report::table::wrap;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use super::Cli;
+use crate::print::options;
+
+/// Commands by what they are for.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Start", &["run", "list", "support", "doctor"]),
+    ("Judge", &["check", "verify", "soak", "gate"]),
+    (
+        "Compare",
+        &["measure", "cmp", "rank", "diff", "scaling", "shares", "phases", "report", "merge"],
+    ),
+    ("Learn", &["claims", "map", "model", "params"]),
+    ("Maintain", &["import-criterion", "splice", "completions", "man"]),
+];
+
+/// Characters of a line, at most.
+const WIDTH: usize = 100;
+
+/// The command line.
+pub(crate) fn command() -> clap::Command {
+    let command = Cli::command();
+    let header = *command.get_styles().get_header();
+    let literal = *command.get_styles().get_literal();
+    let mut groups = String::new();
+    for (title, names) in GROUPS {
+        // Writing to a String cannot fail.
+        let _ = writeln!(groups, "{header}{title}:{header:#}");
+        for name in names {
+            let about = command.find_subcommand(name).and_then(|command| command.get_about());
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            let first = format!("  {name:<18}");
+            let lines = wrap(&about, &first, first.len(), options().width.min(WIDTH));
+            let rest = &lines[2 + name.len()..];
+            let _ = write!(groups, "  {literal}{name}{literal:#}{rest}");
+        }
+        groups.push('\n');
+    }
+    let options = format!("{header}Options:{header:#}\n{{options}}");
+    command.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{options}{{after-help}}"
+    ))
+}
+
+/// Parses the arguments of this process.
+pub(crate) fn parse() -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|mut error| {
+        if error.kind() == ErrorKind::InvalidSubcommand
+            && let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
+        {
+            let names = GROUPS.map(|(_, names)| names).concat();
+            let nearest = nearest(given, &names).into_iter().take(1).collect();
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(nearest));
+        }
+        error
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_that_is_shown_is_in_one_group() {
+        let mut listed = GROUPS.map(|(_, names)| names).concat();
+        listed.sort_unstable();
+        let shown = Cli::command();
+        let shown = shown.get_subcommands().filter(|command| !command.is_hide_set());
+        let mut shown: Vec<&str> = shown.map(clap::Command::get_name).collect();
+        shown.sort_unstable();
+        assert_eq!(listed, shown);
+    }
+}

@@ -1,0 +1,85 @@
+//! Run folders: by path, or by being the newest.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use attn_record::is_finished;
+
+use crate::exit::Failure;
+use crate::program::program;
+
+/// Where runs are kept unless something else is asked for.
+pub(crate) const RUNS: &str = "bench-results/runs";
+
+/// What stands for the newest run of [`RUNS`].
+const LATEST: &str = "latest";
+
+/// The run that `path` names: the newest of [`RUNS`] for `latest` where no folder has that name, and for none, which is said on stderr.
+pub(crate) fn named(path: Option<&Path>) -> Result<PathBuf, Failure> {
+    match path {
+        Some(path) if path.exists() || path != Path::new(LATEST) => Ok(path.into()),
+        _ => {
+            let [run] = latest()?;
+            if path.is_none() {
+                eprintln!("attn: the latest run: {}", run.display());
+            }
+            Ok(run)
+        }
+    }
+}
+
+/// The last `N` finished runs of [`RUNS`], oldest first.
+pub(crate) fn latest<const N: usize>() -> Result<[PathBuf; N], Failure> {
+    let mut runs = finished(Path::new(RUNS));
+    let last = runs.split_off(runs.len().saturating_sub(N));
+    last.try_into().map_err(|found: Vec<PathBuf>| {
+        let (found, attn) = (found.len(), program());
+        Failure::usage(anyhow!(
+            "{RUNS}: {found} finished runs, expected {N}: name a run folder, or make one with `{attn} run`"
+        ))
+    })
+}
+
+/// The finished runs in `folder`, oldest first: a run is named after the time of its start.
+pub(crate) fn finished(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().into_iter().flatten();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut runs: Vec<PathBuf> =
+        paths.filter(|path| path.join("run.json").is_file() && is_finished(path)).collect();
+    runs.sort_unstable();
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn runs_are_in_the_order_of_their_start_and_others_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, file) in [
+            ("2026-02-01T12-00-00Z", "run.json"),
+            ("2026-01-31T12-00-00Z", "run.json"),
+            ("2026-03-01T12-00-00Z", "partial.jsonl"),
+            ("notes", "x"),
+        ] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            fs::write(folder.path().join(name).join(file), "{}").unwrap();
+        }
+        let partial = folder.path().join("2026-02-02T12-00-00Z");
+        fs::create_dir(&partial).unwrap();
+        for file in ["run.json", "partial.jsonl"] {
+            fs::write(partial.join(file), "{}").unwrap();
+        }
+        let names = ["2026-01-31T12-00-00Z", "2026-02-01T12-00-00Z"];
+        assert_eq!(finished(folder.path()), names.map(|name| folder.path().join(name)));
+        assert!(finished(&folder.path().join("none")).is_empty());
+    }
+
+    #[test]
+    fn a_path_is_itself() {
+        assert_eq!(named(Some(Path::new("a/b"))).unwrap(), Path::new("a/b"));
+    }
+}
