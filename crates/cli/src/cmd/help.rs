@@ -60,8 +60,10 @@ pub(crate) fn parse() -> Result<Cli, clap::Error> {
             && let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand)
         {
             let names = GROUPS.map(|(_, names)| names).concat();
-            let nearest = nearest(given, &names).into_iter().take(1).collect();
-            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(nearest));
+            if let Some(nearest) = nearest(given, &names).into_iter().next() {
+                let suggested = ContextValue::Strings(vec![nearest]);
+                error.insert(ContextKind::SuggestedSubcommand, suggested);
+            }
         }
         error
     })

@@ -101,6 +101,8 @@ impl Pattern {
 
 /// Names that are less alike than this are not suggested, 1 being equal.
 const ALIKE: f64 = 0.8;
+/// So alike are names one letter apart, or with two neighbours in each other's place.
+const ONE_APART: f64 = 0.95;
 
 /// Up to three names that look like `pattern`, as a whole or by a part of their path, best first.
 pub fn nearest(pattern: &str, names: &[&str]) -> Vec<String> {
@@ -108,7 +110,12 @@ pub fn nearest(pattern: &str, names: &[&str]) -> Vec<String> {
     let alike = |name: &str| {
         let name = name.to_lowercase();
         let parts = name.split('/').chain([name.as_str()]);
-        parts.map(|part| strsim::jaro_winkler(&pattern, part)).fold(0.0, f64::max)
+        let alike = |part: &str| match strsim::damerau_levenshtein(&pattern, part) {
+            0 => 1.0,
+            1 if part.chars().count() > 2 => ONE_APART,
+            _ => strsim::jaro_winkler(&pattern, part),
+        };
+        parts.map(alike).fold(0.0, f64::max)
     };
     let mut scored: Vec<_> = names.iter().map(|&name| (alike(name), name)).collect();
     scored.retain(|(score, _)| *score >= ALIKE);
@@ -148,6 +155,7 @@ mod tests {
         let error = select("naive,niave").unwrap_err().to_string();
         assert!(error.starts_with("no backend matches `niave`, nearest: `naive`"), "{error}");
         assert!(select("FAUX").unwrap_err().to_string().ends_with("no backend matches `FAUX`"));
+        assert_eq!(nearest("rnu", &["rank", "run"]), ["run"]);
         let error = select("FUSED").unwrap_err().to_string();
         assert!(error.ends_with("nearest: `candle/fused`"), "{error}");
         for empty in ["", " , "] {
