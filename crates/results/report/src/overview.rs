@@ -96,9 +96,10 @@ impl Lines {
     }
 
     fn label(&self, label: &str, tone: Tone) -> String {
-        match tone {
-            Tone::Plain => self.options.heading(label),
-            tone => self.options.paint(tone, label),
+        match (label, tone) {
+            ("", _) => String::new(),
+            (label, Tone::Plain) => self.options.heading(label),
+            (label, tone) => self.options.paint(tone, label),
         }
     }
 

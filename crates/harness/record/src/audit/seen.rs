@@ -46,8 +46,8 @@ const THREADS: f64 = 0.02;
 /// The first call may take so many later ones.
 const FIRST: f64 = 20.0;
 
-/// What reading the clock, and a processor that has forgotten which way branches go, add to one call, nanoseconds.
-const CALL_NS: f64 = 3_000.0;
+/// What reading the clock and the kernel's accounts adds to one call, nanoseconds: the processor has forgotten which way branches go.
+const CALL_NS: f64 = 5_000.0;
 /// What waiting for a device adds to a call that is made alone.
 const DEVICE_NS: f64 = 200_000.0;
 /// What waking threads adds to one that follows a pause.
@@ -96,15 +96,15 @@ impl Seen<'_> {
     /// ```text
     /// d = min(c, 0.15 t) + min(4 max(0, c - 10 us), 0.5 t)
     ///
-    /// linearity       a call alone, where samples are of many <= 1.07 t + d + 3 us, as it is to those of its process in the
+    /// linearity       a call alone, where samples are of many <= 1.07 t + d + 5 us, as it is to those of its process in the
     ///                 median process
-    /// fresh call      the first call on other inputs <= 1.07 t + d + 3 us; t may be that of calls just before: then the
+    /// fresh call      the first call on other inputs <= 1.07 t + d + 5 us; t may be that of calls just before: then the
     ///                 median counts, over those with calls before of <= 1.1 t if there are any; 1.3 t if there are fewer than 10 and nothing is known of calls before
-    ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.7 t) + 3 us
+    ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.7 t) + 5 us
     ///                 without what others had of the processor and what new pages take: 1.5 times what touching one takes, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result
     ///                 <= 4 c + 4 max(0, c - 10 us) + 4 max(0, c - 500 us) + 0.1 t + 10 us
-    ///                 load, the first call and store of one moment <= the sum of what both rules allow + 6 us; a thread takes part of the
+    ///                 load, the first call and store of one moment <= the sum of what both rules allow + 5 us; a thread takes part of the
     ///                 processor time
     /// first call      processor time of the first load and call <= 20 threads t + 20 ms
     /// processor time  of threads <= (threads + 0.02) wall + 1 ms, of children <= 20 ms
@@ -112,7 +112,7 @@ impl Seen<'_> {
     /// ```
     ///
     /// The last two of the median process: nothing disturbs them. Of several threads, a call that is made alone may take 60 us
-    /// instead of 3 us more. Where a device computes it may take 200 us, and escaped work, the first call and processor time say
+    /// instead of 5 us more. Where a device computes it may take 200 us, and escaped work, the first call and processor time say
     /// nothing.
     pub fn doubt(&self) -> Option<Doubt> {
         let evidence = Evidence::new(self);
@@ -295,8 +295,7 @@ impl<'a> Evidence<'a> {
         let (load, store) = (fastest(0), fastest(2));
         let last_store = least(self.audits().map(|audit| audit.store_ns));
         let check = |what, found, most| Check { rule: Rule::Escaped, what, found, most };
-        let together =
-            self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns + 2.0 * CALL_NS;
+        let together = self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns + CALL_NS;
         [
             check("`load` and `store` take", load + store, self.copies_ns()),
             check(
