@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use attn_core::DType;
+use attn_core::{DType, Problem};
 use attn_record::{Shard, Timing};
 use clap::Args;
 
@@ -16,7 +16,7 @@ pub(crate) struct BackendArgs {
 }
 
 /// Which cases.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct CaseArgs {
     /// Cases: paths, beginnings of paths or globs, separated by commas
     #[arg(short, long, value_name = "GLOB,..")]
@@ -27,6 +27,10 @@ pub(crate) struct CaseArgs {
     /// Read case files from this folder instead of those built in
     #[arg(long, value_name = "DIR")]
     pub(crate) cases: Option<PathBuf>,
+    /// A problem in place of the cases, as tables print it: 'B1 H32/8 N1x4096 D128 bf16 causal:bottom-right'; for several,
+    /// several times
+    #[arg(long = "shape", value_name = "PROBLEM", value_parser = parse_problem, conflicts_with_all = ["cases", "dtype"])]
+    pub(crate) shapes: Vec<Problem>,
 }
 
 /// How many threads.
@@ -86,6 +90,10 @@ pub(crate) struct CellArgs {
 pub(crate) fn parse_timing(name: &str) -> Result<Timing, String> {
     let found = Timing::ALL.into_iter().find(|timing| timing.name() == name);
     found.ok_or_else(|| format!("expected one of {}", Timing::ALL.map(Timing::name).join(", ")))
+}
+
+fn parse_problem(text: &str) -> Result<Problem, String> {
+    Problem::new(text.parse()?).map_err(|invalid| invalid.to_string())
 }
 
 /// A time that something can be done in.

@@ -35,6 +35,9 @@ pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// The suite that the arguments name.
 pub(crate) fn suite(args: &CaseArgs) -> Result<Suite, Failure> {
+    if !args.shapes.is_empty() {
+        return Ok(Suite::of(args.shapes.clone()));
+    }
     Ok(match &args.cases {
         None => Suite::load(Box::new(Builtin))?,
         Some(folder) => Suite::load(Box::new(Directory(folder.clone())))?,

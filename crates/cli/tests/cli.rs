@@ -81,6 +81,22 @@ fn the_help_has_commands_in_groups_and_the_nearest_one_for_what_is_misspelt() {
 }
 
 #[test]
+fn a_problem_is_stated_where_it_is_asked_for() {
+    let shapes = ["--shape", "N7 D5 causal", "--shape", "H4/2 N1x9 D8 bf16 window:3,*"];
+    let output = attn(&[&["check", "-b", "naive,faer", "--json"][..], &shapes].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let records = json(&output)["records"].as_array().unwrap().clone();
+    let of = |at: usize| (records[at]["case"].clone(), records[at]["outcome"].clone());
+    assert_eq!(of(0), ("shape/B1-H1-N7-D5-f32-causal:top-left".into(), "ok".into()));
+    assert_eq!(of(3), ("shape/B1-H4x2-N1x9-D8-bf16-window:3-all".into(), "ok".into()));
+    for (shape, says) in [("N7", "expected at least N and D"), ("H3/2 N7 D5", "heads")] {
+        let output = attn(&["check", "--shape", shape]);
+        assert_eq!(output.status.code(), Some(2), "{shape}");
+        assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn filters_and_budgets_of_nothing_are_usage_errors_and_too_many_threads_are_warned_of() {
     for (args, says) in [
         (&["check", "-c", ","][..], "the filter is empty"),

@@ -1,6 +1,7 @@
 //! What is to be computed, validated once.
 
 mod band;
+mod notation;
 mod validity;
 
 use std::ops::Range;

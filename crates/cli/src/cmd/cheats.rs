@@ -264,7 +264,7 @@ impl Gated {
     fn new() -> Result<Self, Failure> {
         let machine = attn_bench::machine::detect();
         Ok(Gated {
-            suite: session::suite(&CaseArgs { case: None, dtype: None, cases: None })?,
+            suite: session::suite(&CaseArgs::default())?,
             program: this_program()?,
             ceilings: limits::ceilings(&machine, &DType::ALL, &[1]),
             machine,

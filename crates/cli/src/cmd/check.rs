@@ -44,6 +44,7 @@ Examples:
   attn check                         every backend on every case of the quick preset
   attn check -b 'candle/*' -c real   candle's backends on real activations
   attn check -c '*causal*' --json    records and summary as JSON
+  attn check --shape 'N77 D40 causal' --shape 'N1x99 D64'    problems of your own
   attn check --mutants               which deliberately wrong backends are caught, and by what
   attn check --cheats                which kernels that cheat the clock are caught, and by what
   attn check --limits --up-to 256    how wrong a result in a file must be to be refused

@@ -18,6 +18,7 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   attn measure -b faer,ndarray -c curated      two backends on the layers of known models
+  attn measure --shape 'H12 N128 D64 bf16'     a problem of your own
   attn measure -c sweep/seq-len/full -p full   the long sequences too, with more samples
   attn measure -b naive -c '*n=256' --json     all samples as JSON";
 

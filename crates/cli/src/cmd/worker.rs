@@ -30,8 +30,7 @@ impl Host for Registry {
     }
 
     fn cells(&self, choice: &Choice) -> Result<Vec<CellId>, AnyError> {
-        let suite = session::suite(&CaseArgs { case: None, dtype: None, cases: None })
-            .map_err(|failure| failure.to_string())?;
+        let suite = session::suite(&CaseArgs::default()).map_err(|failure| failure.to_string())?;
         let ids: Vec<_> = suite.cases().iter().map(|case| case.id.as_str()).collect();
         let cases = known("case", choice.cases.as_deref(), &ids, &[]);
         let entries = registry::in_process(choice.backends.as_deref());

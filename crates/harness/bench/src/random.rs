@@ -154,4 +154,17 @@ mod tests {
         let distributions: BTreeSet<InputDistribution> = draws.iter().map(|d| d.1).collect();
         assert_eq!(distributions.len(), InputDistribution::ALL.len());
     }
+
+    #[test]
+    fn what_is_printed_of_a_problem_is_read_again() {
+        for number in 0..1000 {
+            let mut spec = draw(3, number).0.spec().clone();
+            // Neither is printed.
+            (spec.scale, spec.kv_len) = (None, None);
+            let Ok(problem) = Problem::new(spec) else { continue };
+            let printed = problem.to_string();
+            let read = Problem::new(printed.parse().unwrap()).unwrap();
+            assert_eq!(read, problem, "{printed}");
+        }
+    }
 }

@@ -11,10 +11,11 @@ pub use files::{CaseFile, Directory, Files, resolve};
 
 use std::collections::BTreeSet;
 
-use attn_core::{Inputs, InvalidInputs, InvalidProblem};
+use attn_core::{Inputs, InvalidInputs, InvalidProblem, Problem};
 use attn_oracle::weights;
 use attn_record::{Group, Map};
 
+use self::files::NoFiles;
 use crate::attn_case::FormatError;
 
 /// Every case, in the order of the files' paths.
@@ -111,6 +112,25 @@ impl Suite {
         Ok(Suite { files, groups, cases, map })
     }
 
+    /// A suite of these problems with normal inputs, each named after what it is printed as: `shape/B1-H32x8-N1x4096-D128-bf16`.
+    pub fn of(problems: Vec<Problem>) -> Self {
+        const PREFIX: &str = "shape";
+        let analysis = "Problems that were stated where they were asked for, with normal inputs.";
+        let mut cases: Vec<Case> = Vec::new();
+        for problem in problems {
+            let name =
+                problem.to_string().replace('/', "x").replace('*', "all").replace([' ', ','], "-");
+            let id = format!("{PREFIX}/{name}");
+            if cases.iter().all(|case| case.problem != problem) {
+                let twins = cases.iter().filter(|case| case.id.starts_with(&id)).count();
+                let id = if twins == 0 { id } else { format!("{id}-{}", twins + 1) };
+                cases.push(Case::stated(id, problem));
+            }
+        }
+        let groups = vec![Group { prefix: PREFIX.into(), analysis: analysis.into() }];
+        Suite { files: Box::new(NoFiles), groups, cases, map: None }
+    }
+
     /// Every case.
     pub fn cases(&self) -> &[Case] {
         &self.cases
@@ -167,5 +187,25 @@ impl Suite {
                 Ok([a, b])
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_cases_named_after_themselves() {
+        let problem = |text: &str| Problem::new(text.parse().unwrap()).unwrap();
+        let suite = Suite::of(vec![
+            problem("H32/8 N1x4096 D128 bf16 causal:bottom-right window:4096,0"),
+            problem("N8 D4"),
+            problem("N8 D4"),
+            problem("N8 D4 scale:0.5"),
+        ]);
+        let ids: Vec<&str> = suite.cases().iter().map(|case| case.id.as_str()).collect();
+        let first = "shape/B1-H32x8-N1x4096-D128-bf16-causal:bottom-right-window:4096-0";
+        assert_eq!(ids, [first, "shape/B1-H1-N8-D4-f32", "shape/B1-H1-N8-D4-f32-2"]);
+        assert_eq!(suite.inputs(&suite.cases()[1]).unwrap()[0].q().data().len(), 32);
     }
 }

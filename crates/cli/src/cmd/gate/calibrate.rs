@@ -167,7 +167,7 @@ fn sample(kind: &str, planted: f64, ln_ratio: f64, taken: &Taken) -> Sample {
 
 /// Takes replicates until the budget is over, every kind and size in turn.
 fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Failure> {
-    let suite = session::suite(&CaseArgs { case: None, dtype: None, cases: None })?;
+    let suite = session::suite(&CaseArgs::default())?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let files = KINDS.iter().map(|(_, _, case, _)| fixture(&suite, case));
     let files = files.collect::<Result<Vec<_>, _>>()?;

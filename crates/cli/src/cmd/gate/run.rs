@@ -19,7 +19,7 @@ use crate::{registry, session};
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let config = config(args)?;
-    let suite = session::suite(&CaseArgs { case: None, dtype: None, cases: None })?;
+    let suite = session::suite(&CaseArgs::default())?;
     output::probe(&args.out)?;
     let ([base, head], notes) = programs(&args.programs, &config.build)?;
     session::listen_for_interrupts();
@@ -79,7 +79,7 @@ fn config(args: &RunArgs) -> Result<Config, Failure> {
         config.gate.cases.clone_from(cases);
     }
     config.gate.backends = args.backends.backend.clone().or(config.gate.backends);
-    let cases = CaseArgs { case: Some(config.gate.cases.clone()), dtype: None, cases: None };
+    let cases = CaseArgs { case: Some(config.gate.cases.clone()), ..CaseArgs::default() };
     session::select_cases(&session::suite(&cases)?, &cases)?;
     let backends = BackendArgs { backend: config.gate.backends.clone() };
     session::in_process(&backends)?;

@@ -27,6 +27,24 @@ pub struct Case {
     pub work: Work,
 }
 
+impl Case {
+    /// One of normal inputs that every preset checks and times.
+    pub(super) fn stated(id: String, problem: Problem) -> Self {
+        let source = Source::Generated { distribution: InputDistribution::Normal, seed: 1 };
+        Case {
+            id,
+            axis: None,
+            tier: Tier::Quick,
+            measure: true,
+            all_cores: false,
+            timings: vec![Timing::Kernel],
+            work: Work::of(&problem, None),
+            problem,
+            source,
+        }
+    }
+}
+
 /// Which presets run a case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]

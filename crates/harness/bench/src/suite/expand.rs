@@ -212,18 +212,7 @@ mod tests {
     use super::*;
     use crate::attn_case::{AttnCase, Tokens};
     use crate::suite::Suite;
-
-    struct NoFiles;
-
-    impl Files for NoFiles {
-        fn case_files(&self) -> Result<Vec<CaseFile>, SuiteError> {
-            Ok(Vec::new())
-        }
-
-        fn read(&self, _: &str) -> std::io::Result<Cow<'static, [u8]>> {
-            Err(std::io::ErrorKind::NotFound.into())
-        }
-    }
+    use crate::suite::files::NoFiles;
 
     /// A case file that chooses this head of two of a file with tokens.
     struct OfTokens(usize);

@@ -45,6 +45,19 @@ pub fn resolve(from: &str, relative: &str) -> String {
     parts.join("/")
 }
 
+/// No file at all.
+pub(super) struct NoFiles;
+
+impl Files for NoFiles {
+    fn case_files(&self) -> Result<Vec<CaseFile>, SuiteError> {
+        Ok(Vec::new())
+    }
+
+    fn read(&self, _: &str) -> std::io::Result<Cow<'static, [u8]>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
 /// The files below a folder.
 #[derive(Clone, Debug)]
 pub struct Directory(pub PathBuf);
