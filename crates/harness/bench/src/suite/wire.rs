@@ -35,6 +35,7 @@ use crate::select::{nearest, quoted};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WireFile {
+    #[serde(default)]
     pub(super) analysis: String,
     pub(super) axis: Option<Axis>,
     pub(super) map: Option<WireMap>,

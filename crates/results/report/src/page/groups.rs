@@ -18,7 +18,7 @@ pub(super) fn sections(run: &Run, machine: &MachineSection<'_>) -> Vec<Section> 
         let own = machine.records.iter().filter(|r| prefix(run, &r.case) == Some(&group.prefix));
         let own: Vec<&Record> = own.copied().collect();
         if !own.is_empty() {
-            let analysis = group.analysis.split("\n\n");
+            let analysis = group.analysis.split("\n\n").filter(|part| !part.is_empty());
             let analysis: String = analysis.map(|part| paragraph(&text(part))).collect();
             sections.push(Section {
                 title: group.prefix.clone(),
