@@ -7,6 +7,7 @@ use clap_mangen::Man;
 
 use super::help;
 use crate::exit::{Exit, Failure};
+use crate::program::program_name;
 
 /// Print a script that completes commands and options in a shell
 #[derive(clap::Args)]
@@ -24,7 +25,7 @@ Examples:
 
 pub(crate) fn run(args: &Args) -> Exit {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut help::command(), "attn", &mut script);
+    clap_complete::generate(args.shell, &mut help::command(), program_name(), &mut script);
     print!("{}", String::from_utf8_lossy(&script));
     Exit::Success
 }

@@ -106,16 +106,20 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 fn facts<'a>(session: &'a Session, folder: &Folder, took: Duration) -> Facts<'a> {
     let (attn, path) = (program(), folder.path());
     let others = path.parent().map(runs::finished).unwrap_or_default();
-    let before = others.into_iter().rfind(|run| run != path);
     // The commands take the latest runs of the usual folder by themselves.
-    let usual = path.parent() == Some(Path::new(RUNS));
+    let is_latest = others.last().is_some_and(|run| run == path);
+    let usual = is_latest && path.parent() == Some(Path::new(RUNS));
+    let before = others.into_iter().rfind(|run| run.as_path() < path);
     let of = |path: &Path| {
         if usual { String::new() } else { format!(" {}", quoted(&path.to_string_lossy())) }
     };
     let run = of(path);
     let third = match before {
         Some(old) => (format!("{attn} diff{}{run}", of(&old)), "what changed since the run before"),
-        None => (format!("{attn} run --preset full"), "longer sequences, half an hour"),
+        None if session.preset.name == "quick" => {
+            (format!("{attn} run --preset full"), "longer sequences, half an hour")
+        }
+        None => (format!("{attn} rank{run}"), "who is fastest overall"),
     };
     Facts {
         preset: session.preset.name,

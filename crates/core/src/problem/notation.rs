@@ -18,8 +18,13 @@ impl FromStr for ProblemSpec {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut spec =
             ProblemSpec::new(Shape { len_q: 0, dim: 0, ..Shape::square(1, 0, 0) }, DType::F32);
-        let mut later = Vec::new();
+        let (mut later, mut names) = (Vec::new(), Vec::new());
         for word in text.split_whitespace() {
+            let name = name(word);
+            if names.contains(&name) {
+                return Err(format!("`{word}`: `{name}` is there already, expected it once"));
+            }
+            names.push(name);
             if !take_size(&mut spec.shape, word)? {
                 later.push(word);
             }
@@ -32,6 +37,16 @@ impl FromStr for ProblemSpec {
         }
         Ok(spec)
     }
+}
+
+/// What a word is about: all types are about the same.
+fn name(word: &str) -> &str {
+    if word.parse::<DType>().is_ok() {
+        return "type";
+    }
+    let size =
+        word.starts_with(['B', 'H', 'N', 'D']).then(|| word.find(|c: char| c.is_ascii_digit()));
+    word.split_at(size.flatten().or(word.find([':', '='])).unwrap_or(word.len())).0
 }
 
 /// Takes `B2`, `H32/8`, `N1x4096`, `D64/128` or `Dk48`; says whether it was one.
@@ -77,6 +92,11 @@ fn take_word(spec: &mut ProblemSpec, word: &str) -> Result<(), String> {
         ("bool-mask", _) => spec.mask = Some(mask(MaskKind::Bool, &spec.shape, word, value)?),
         ("additive-mask", _) => {
             spec.mask = Some(mask(MaskKind::Additive, &spec.shape, word, value)?);
+        }
+        ("kv-len", None) => {
+            return Err(format!(
+                "`{word}`: expected the number of keys of each batch behind it, such as `kv-len:3,5`"
+            ));
         }
         ("kv-len", Some(value)) => spec.kv_len = Some(lengths(word, value)?),
         ("general" | "additive", _) => spec.score = score(&spec.shape, word, name, value)?,
@@ -220,6 +240,10 @@ mod tests {
             ("N8 D4 window:a", "`window:a`: expected numbers of keys or *"),
             ("N8 D4 softcap", "`softcap`: expected a number"),
             ("N8 D4 bool-mask:3", "`bool-mask:3`: expected four sizes"),
+            ("N8 D4 kv-len", "`kv-len`: expected the number of keys of each batch"),
+            ("N8 N9 D4", "`N9`: `N` is there already"),
+            ("N8 D4 f32 bf16", "`bf16`: `type` is there already"),
+            ("N8 D4 causal causal:top-left", "`causal` is there already"),
             ("N8 D4 kv-len:x", "`kv-len:x`: expected a number of keys for each batch"),
             ("N8 D4 general:w_q", "`general:w_q`: `w_q`, expected weights"),
             ("N99999999999999999999 D4", "expected sizes of at least 1"),

@@ -122,9 +122,11 @@ impl Suite {
                 problem.to_string().replace('/', "x").replace('*', "all").replace([' ', ','], "-");
             let id = format!("{PREFIX}/{name}");
             if cases.iter().all(|case| case.problem != problem) {
-                let twins = cases.iter().filter(|case| case.id.starts_with(&id)).count();
-                let id = if twins == 0 { id } else { format!("{id}-{}", twins + 1) };
-                cases.push(Case::stated(id, problem));
+                // What is not printed tells problems of one name apart.
+                let named = |id: &str| cases.iter().any(|case| case.id == id);
+                let numbered = (2..).map(|n| format!("{id}-{n}"));
+                let id = std::iter::once(id.clone()).chain(numbered).find(|id| !named(id));
+                cases.push(Case::stated(id.expect("numbers do not end"), problem));
             }
         }
         let groups = vec![Group { prefix: PREFIX.into(), analysis: analysis.into() }];

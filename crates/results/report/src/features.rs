@@ -39,7 +39,7 @@ fn features(record: &Record) -> Vec<String> {
         (record.problem.sinks, "with sinks".into()),
         (record.problem.lse, "with a log-sum-exp".into()),
         (record.problem.scale.is_some(), "with a scale of their own".into()),
-        (score.kind() != ScoreKind::ScaledDot, "of a general score".into()),
+        (score.kind() != ScoreKind::ScaledDot, format!("with {} scores", score.kind())),
         (shape.heads_q != shape.heads_kv, "of grouped heads".into()),
         (shape.len_q == 1, "decoding".into()),
         (shape.len_q > shape.len_k, "with more queries than keys".into()),

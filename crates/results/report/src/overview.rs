@@ -136,17 +136,18 @@ impl Lines {
                 "{wide} of {times} vary too much between processes: measure again, or for longer"
             )
         });
-        let Some(found) = Disturbance::of(records.iter().copied()) else {
-            return;
+        let found = Disturbance::of(records.iter().copied());
+        let disturbed = found.as_ref().is_some_and(|found| found.warning.is_some());
+        let (label, tone) = match &found {
+            _ if disturbed || many => ("! NOISY", Tone::Disturbed),
+            Some(_) => ("QUIET", Tone::Good),
+            None => ("TIMES", Tone::Plain),
         };
-        let (label, tone) = if found.warning.is_some() || many {
-            ("! NOISY", Tone::Disturbed)
-        } else {
-            ("QUIET", Tone::Good)
-        };
-        let said: Vec<String> =
-            std::iter::once(found.line()).chain(unsteady).chain(certain).collect();
-        self.prose(label, tone, &said.join("; "));
+        let line = found.map(|found| found.line());
+        let said: Vec<String> = line.into_iter().chain(unsteady).chain(certain).collect();
+        if !said.is_empty() {
+            self.prose(label, tone, &said.join("; "));
+        }
     }
 
     /// How many results are right, and where the wrong ones are.
@@ -220,9 +221,10 @@ impl Lines {
         let unit = ranks.first().map_or(1.0, |rank| rank.ratio);
         let of_whom = ranks.first().map_or("the fastest", |rank| &rank.backend).to_owned();
         ranks.extend(others);
+        let fastest = ranks.iter().map(|rank| rank.ratio).fold(f64::INFINITY, f64::min);
         let longest = ranks.iter().map(|rank| rank.ratio).fold(1.0, f64::max);
-        let rows = ranks.iter().take(LISTED).enumerate().map(|(at, rank)| {
-            let tone = if at == 0 { Tone::Good } else { Tone::Plain };
+        let rows = ranks.iter().take(LISTED).map(|rank| {
+            let tone = if rank.ratio == fastest { Tone::Good } else { Tone::Plain };
             vec![
                 Cell::from(rank.backend.as_str()).tone(tone),
                 Cell::value(Some(rank.ratio / unit), ratio),
@@ -237,7 +239,7 @@ impl Lines {
             Column::words("").detail(),
         ];
         let left = ranks.len().saturating_sub(LISTED);
-        let more = if left > 0 { format!("; {left} more are slower") } else { String::new() };
+        let more = if left > 0 { format!("; {left} more in `attn rank`") } else { String::new() };
         let (timing, score, threads) =
             (ranking.timing, ranking.score, count(ranking.threads, "thread"));
         let cases = count(ranking.cells, "case");
@@ -265,7 +267,7 @@ impl Lines {
         let rows = contests(&side_by_side_of(&alike));
         match rows.len() {
             0 => {}
-            1..=LISTED => self.table(label, &contest_table(&rows)),
+            1..=LISTED => self.table(label, &contest_table(&rows, label == "LAYERS")),
             _ => self.table(label, &group_table(&winners(&alike))),
         }
     }
@@ -313,8 +315,8 @@ fn contests(rows: &[SideBySide]) -> Vec<SideBySide> {
     rows.iter().filter(|row| measured(row) > 1).cloned().collect()
 }
 
-/// Each case with who is the fastest, and who comes next.
-fn contest_table(rows: &[SideBySide]) -> Table {
+/// Each case, by the last part of its path or by all of it, with who is the fastest, and who comes next.
+fn contest_table(rows: &[SideBySide], short: bool) -> Table {
     let columns = [
         Column::id("case"),
         Column::words("fastest"),
@@ -327,13 +329,16 @@ fn contest_table(rows: &[SideBySide]) -> Table {
             row.rivals.iter().filter(|rival| rival.ns.is_some()).collect();
         rivals.sort_by(|a, b| a.ns.unwrap_or(0.0).total_cmp(&b.ns.unwrap_or(0.0)));
         let standing = |rival: &Rival| row.standing(&rival.backend);
-        let tied = rivals.iter().filter(|rival| standing(rival) == Standing::Tied).count();
-        let (best, others) = rivals.split_at(tied.max(1).min(rivals.len()));
+        let (mut best, mut others): (Vec<&Rival>, Vec<&Rival>) =
+            rivals.into_iter().partition(|rival| standing(rival) != Standing::Other);
+        if best.is_empty() {
+            best.extend(others.drain(..others.len().min(1)));
+        }
         let names: Vec<&str> = best.iter().map(|rival| rival.backend.as_str()).collect();
         let tone = if row.winner.is_some() { Tone::Best } else { Tone::Tied };
         let next = others.first();
         vec![
-            row.case.rsplit('/').next().unwrap_or_default().into(),
+            row.case.rsplit('/').next().filter(|_| short).unwrap_or(&row.case).into(),
             Cell::from(names.join(", ")).tone(tone),
             Cell::value(best.first().and_then(|rival| rival.ns), time),
             Cell::or_dash(next.map(|rival| rival.backend.clone())),
@@ -370,7 +375,11 @@ fn group_table(winners: &[GroupWinner]) -> Table {
                 format!("{} to {}", ratio(low), ratio(high))
             }
         });
-        let tone = if lead.leaders.len() == 1 { Tone::Best } else { Tone::Tied };
+        let tone = match (lead.leaders.len(), lead.ahead) {
+            (1, None) => Tone::Plain,
+            (1, Some(_)) => Tone::Best,
+            _ => Tone::Tied,
+        };
         vec![
             lead.group.clone().into(),
             lead.place().into(),
@@ -378,7 +387,10 @@ fn group_table(winners: &[GroupWinner]) -> Table {
             Cell::or_dash(next),
         ]
     });
-    Table::new("", columns).rows(rows.collect::<Vec<_>>()).notes([MARKS])
+    let left = winners.len().saturating_sub(2 * LISTED);
+    let more = (left > 0).then(|| format!("and {left} more: `attn cmp` has every case"));
+    let notes = more.into_iter().chain([MARKS.into()]);
+    Table::new("", columns).rows(rows.collect::<Vec<_>>()).notes(notes)
 }
 
 /// A bar of so many characters, to an eighth of one.

@@ -15,7 +15,7 @@ const FEW: f64 = 1.3;
 /// and where the inputs are others altogether, with which a kernel may have more to do.
 const ROTATED: f64 = 1.4;
 /// of fewer than so many of which all may have met a slow moment of the machine,
-const ROTATED_ENOUGH: usize = 4;
+const ROTATED_ENOUGH: usize = 3;
 /// so many times as long.
 const ROTATED_FEW: f64 = 2.0;
 /// Of so many moments the second fastest counts.
@@ -32,11 +32,13 @@ const DISPLACED: f64 = 1.5;
 const COLD: f64 = 0.15;
 /// a kernel that waits for each line, by so many times more of what one copy takes beyond [`NEAR_NS`], but by no more than this share.
 const WAITED_COPIES: f64 = 4.0;
-const WAITED: f64 = 0.5;
+const WAITED: f64 = 0.35;
 /// What copying operands and result takes, nanoseconds, from which on a core's own caches may not hold them beside what others left there.
 const NEAR_NS: f64 = 10_000.0;
-/// `load` and `store` together may take so many copies of the same bytes, twice as many of what one takes beyond [`NEAR_NS`],
+/// `load` and `store` together may take so many copies of the same bytes,
 const COPIES: f64 = 4.0;
+/// so many more of what one takes beyond [`NEAR_NS`],
+const NEAR_COPIES: f64 = 2.0;
 /// so many more of what one copy takes beyond this, nanoseconds: memory of that size is given back to the system when it is freed, and
 /// comes page by page,
 const PAGED_COPIES: f64 = 4.0;
@@ -98,17 +100,17 @@ impl Seen<'_> {
     /// second: with t the time of a call, c that of copying operands and result once, and d what operands that no cache holds may cost,
     ///
     /// ```text
-    /// d = min(c, 0.15 t) + min(4 max(0, c - 10 us), 0.5 t)
+    /// d = min(c, 0.15 t) + min(4 max(0, c - 10 us), 0.35 t)
     ///
     /// linearity       a call alone, where samples are of many <= 1.07 t + d + 5 us, as it is to those of its process in the
     ///                 median process
     /// fresh call      the first call on other inputs <= 1.07 t + d + 5 us; t may be that of calls just before: then the
     ///                 median counts, over those with calls before of <= 1.1 t if there are any; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.7 t) + 5 us, 2 t in place of 1.4 t if there are
-    ///                 fewer than 4
+    ///                 fewer than 3
     ///                 without what others had of the processor and what new pages take: 1.5 times what touching one takes, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result
-    ///                 <= 4 c + 4 max(0, c - 10 us) + 4 max(0, c - 500 us) + 0.1 t + 10 us
+    ///                 <= 4 c + 2 max(0, c - 10 us) + 4 max(0, c - 500 us) + 0.1 t + 10 us
     ///                 load, the first call and store of one moment <= the sum of what both rules allow + 5 us; a thread takes part of the
     ///                 processor time
     /// first call      processor time of the first load and call <= 20 threads t + 20 ms
@@ -230,7 +232,7 @@ impl<'a> Evidence<'a> {
 
     /// What `load` and `store` may take together.
     fn copies_ns(&self) -> f64 {
-        let copies = COPIES * (self.copy_ns + self.copied_beyond(NEAR_NS));
+        let copies = COPIES * self.copy_ns + NEAR_COPIES * self.copied_beyond(NEAR_NS);
         let paged = PAGED_COPIES * self.copied_beyond(PAGED_NS);
         copies + paged + SHARE * self.seen.call_ns + SHORT_NS
     }
@@ -257,7 +259,7 @@ impl<'a> Evidence<'a> {
     /// Calls that are made alone, and the first on other inputs.
     fn first_calls(&self) -> [Check; 3] {
         let call_ns = self.seen.call_ns;
-        let learned_ns = LEARNED_NS.min(LEARNED * call_ns);
+        let learned_ns = LEARNED_NS.min(LEARNED * call_ns) + CALL_NS;
         let rotated: Vec<&Fresh> =
             self.fresh.iter().copied().filter(|fresh| fresh.rotated).collect();
         let times = if rotated.len() < ROTATED_ENOUGH { ROTATED_FEW } else { ROTATED };
@@ -278,7 +280,7 @@ impl<'a> Evidence<'a> {
                 rule: Rule::Fresh,
                 what: "the first call on rotated inputs takes",
                 found: self.shortest(ROTATED, &rotated, |[_, call, _]| call),
-                most: times * call_ns + self.cold_ns() + learned_ns + self.alone_ns,
+                most: times * call_ns + self.cold_ns() + learned_ns.max(self.alone_ns),
             },
         ]
     }

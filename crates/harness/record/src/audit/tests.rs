@@ -47,7 +47,7 @@ fn an_honest_process_is_not_doubted_and_every_rule_can_be_broken() {
     let changes: [(Rule, Change); 9] = [
         (Rule::Linearity, |audit| audit.single_ns = 116_000),
         (Rule::Fresh, |audit| audit.fresh.iter_mut().for_each(|f| f.call_ns = 116_000)),
-        (Rule::Fresh, |audit| audit.fresh[2].call_ns = 290_000),
+        (Rule::Fresh, |audit| audit.fresh[2].call_ns = 264_000),
         (Rule::Escaped, |audit| audit.fresh.iter_mut().for_each(|f| f.load_ns = 32_000)),
         (Rule::Escaped, |audit| audit.store_ns = 29_000),
         // Sometimes in the first call, sometimes in `store`.
@@ -281,5 +281,5 @@ fn few_calls_on_rotated_inputs_may_all_have_met_a_slow_moment() {
     let mut audit = honest();
     audit.fresh[2].call_ns = 230_000;
     let of = |processes: usize| doubt(&vec![audit.clone(); processes], 4).map(|doubt| doubt.rule);
-    assert_eq!([of(1), of(3), of(4)], [None, None, Some(Rule::Fresh)]);
+    assert_eq!([of(1), of(2), of(3)], [None, None, Some(Rule::Fresh)]);
 }
