@@ -111,7 +111,7 @@ impl Seen<'_> {
     ///                 without what others had of the processor and what new pages take: 1.5 times what touching one takes, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result
     ///                 <= 4 c + 2 max(0, c - 10 us) + 4 max(0, c - 500 us) + 0.1 t + 10 us
-    ///                 load, the first call and store of one moment <= the sum of what both rules allow + 5 us; a thread takes part of the
+    ///                 load, the first call and store of one moment <= the sum of what both rules allow; a thread takes part of the
     ///                 processor time
     /// first call      processor time of the first load and call <= 20 threads t + 20 ms
     /// processor time  of threads <= (threads + 0.02) wall + 1 ms, of children <= 20 ms
@@ -303,7 +303,7 @@ impl<'a> Evidence<'a> {
         let (load, store) = (fastest(0), fastest(2));
         let last_store = least(self.audits().map(|audit| audit.store_ns));
         let check = |what, found, most| Check { rule: Rule::Escaped, what, found, most };
-        let together = self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns + CALL_NS;
+        let together = self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns;
         [
             check("`load` and `store` take", load + store, self.copies_ns()),
             check(
