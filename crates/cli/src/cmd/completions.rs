@@ -1,7 +1,5 @@
 //! `attn completions` and `attn man`: what a shell and `man` want to know of the command line.
 
-use std::io::Write as _;
-
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -39,7 +37,6 @@ pub(crate) fn man() -> Result<Exit, Failure> {
         let title = format!("attn-{}", command.get_name());
         Man::new(command.clone()).title(title).render(&mut page)?;
     }
-    page.flush()?;
     print!("{}", String::from_utf8_lossy(&page));
     Ok(Exit::Success)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use attn_record::{Outcome, Record};
 
-use crate::certainty::{TOO_NOISY, is_too_wide};
+use crate::certainty::is_too_wide;
 use crate::compare::{
     GroupWinner, Rank, Rival, SideBySide, Standing, side_by_side_of, widest_ranking, winners,
 };
@@ -15,7 +15,7 @@ use crate::format::{count, percent, ratio, significant, time};
 use crate::place::places;
 use crate::rows::{backends, grouped, reason, shown_timing};
 use crate::summary::Summary;
-use crate::table::{Cell, Column, Options, Table, Tone, wrap};
+use crate::table::{Cell, Column, Options, Table, Tone, to_fastest, wrap};
 
 /// What records do not say.
 #[derive(Clone, Debug, Default)]
@@ -121,7 +121,7 @@ impl Lines {
 
     /// How calm the machine was, and how many winners are certain.
     fn quality(&mut self, records: &[&Record]) {
-        let rows = contests(&side_by_side_of(records));
+        let rows = contests(side_by_side_of(records));
         let certain = rows.iter().filter(|row| row.winner.is_some()).count();
         let certain = (!rows.is_empty()).then(|| {
             format!("the fastest is certain in {certain} of {}", count(rows.len(), "comparison"))
@@ -264,7 +264,7 @@ impl Lines {
             .filter(|r| r.timing == timing && Some(r.threads) == threads)
             .copied()
             .collect();
-        let rows = contests(&side_by_side_of(&alike));
+        let rows = contests(side_by_side_of(&alike));
         match rows.len() {
             0 => {}
             1..=LISTED => self.table(label, &contest_table(&rows, label == "LAYERS")),
@@ -310,9 +310,9 @@ fn with<'a>(records: &[&'a Record], outcome: Outcome) -> Vec<&'a Record> {
 }
 
 /// The rows in which at least two were measured.
-fn contests(rows: &[SideBySide]) -> Vec<SideBySide> {
-    let measured = |row: &SideBySide| row.rivals.iter().filter(|rival| rival.ns.is_some()).count();
-    rows.iter().filter(|row| measured(row) > 1).cloned().collect()
+fn contests(mut rows: Vec<SideBySide>) -> Vec<SideBySide> {
+    rows.retain(|row| row.rivals.iter().filter(|rival| rival.ns.is_some()).count() > 1);
+    rows
 }
 
 /// Each case, by the last part of its path or by all of it, with who is the fastest, and who comes next.
@@ -342,7 +342,7 @@ fn contest_table(rows: &[SideBySide], short: bool) -> Table {
             Cell::from(names.join(", ")).tone(tone),
             Cell::value(best.first().and_then(|rival| rival.ns), time),
             Cell::or_dash(next.map(|rival| rival.backend.clone())),
-            next.map_or_else(|| Cell::count(None), |rival| to_fastest(rival)),
+            next.map_or_else(|| Cell::count(None), |rival| to_fastest(rival, "")),
         ]
     });
     Table::new("", columns).rows(rows).notes([MARKS])
@@ -350,31 +350,11 @@ fn contest_table(rows: &[SideBySide], short: bool) -> Table {
 
 const MARKS: &str = "*: certainly the fastest; ~: the intervals do not tell these apart";
 
-/// `2.97x ±3%`.
-fn to_fastest(rival: &Rival) -> Cell {
-    let Some(found) = rival.ratio else {
-        return Cell::count(None);
-    };
-    let half = match rival.ratio_interval {
-        Some(interval) if is_too_wide(interval, found) => return TOO_NOISY.into(),
-        Some(interval) => format!(" ±{}", percent(interval.half_width() / found)),
-        None => String::new(),
-    };
-    Cell::from(ratio(found) + &half).sorted_by(found)
-}
-
 /// Who leads along which cases of each group.
 fn group_table(winners: &[GroupWinner]) -> Table {
     let columns =
         [Column::id("cases"), Column::words(""), Column::prose("fastest"), Column::number("next")];
     let rows = winners.iter().take(2 * LISTED).map(|lead| {
-        let next = lead.ahead.map(|(low, high)| {
-            if ratio(low) == ratio(high) {
-                ratio(low)
-            } else {
-                format!("{} to {}", ratio(low), ratio(high))
-            }
-        });
         let tone = match (lead.leaders.len(), lead.ahead) {
             (1, None) => Tone::Plain,
             (1, Some(_)) => Tone::Best,
@@ -384,7 +364,7 @@ fn group_table(winners: &[GroupWinner]) -> Table {
             lead.group.clone().into(),
             lead.place().into(),
             Cell::from(lead.leaders.join(", ")).tone(tone),
-            Cell::or_dash(next),
+            Cell::or_dash(lead.span()),
         ]
     });
     let left = winners.len().saturating_sub(2 * LISTED);
@@ -403,13 +383,7 @@ fn bar(length: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{certain, checked, disturbed, ok, with_outcome};
-
-    fn cell(case: &str, backend: &str, ns: f64) -> Record {
-        let mut record = ok(case, backend, ns);
-        record.volatile.measurement = Some(certain(ns));
-        record
-    }
+    use crate::fixture::{checked, disturbed, sure as cell, with_outcome};
 
     fn facts() -> Facts<'static> {
         Facts {

@@ -3,6 +3,7 @@
 use attn_record::{Axis, Record};
 
 use super::side_by_side::{Rival, SideBySide, side_by_side_of};
+use crate::format::ratio;
 use crate::rows::{grouped, shown_timing};
 
 /// More changes of the lead than this along a sweep are summed up by leader.
@@ -26,6 +27,13 @@ pub(crate) struct GroupWinner {
 }
 
 impl GroupWinner {
+    /// How far ahead, if that is known: `1.11x to 1.28x`.
+    pub(crate) fn span(&self) -> Option<String> {
+        let (low, high) = self.ahead?;
+        let (low, high) = (ratio(low), ratio(high));
+        Some(if low == high { low } else { format!("{low} to {high}") })
+    }
+
     /// Which cases: `all 6`, `n=64 to n=512`, `2 of 5`.
     pub(crate) fn place(&self) -> String {
         match (&self.cases[..], self.neighbours) {

@@ -69,20 +69,12 @@ fn group(winners: &[GroupWinner]) -> String {
             } else {
                 format!(" ({})", text(&lead.place()))
             };
-            let alone = lead.ahead.filter(|_| lead.leaders.len() == 1);
-            let ahead = alone.map_or_else(String::new, |ends| format!(", ahead by {}", span(ends)));
+            let alone = lead.span().filter(|_| lead.leaders.len() == 1);
+            let ahead = alone.map_or_else(String::new, |span| format!(", ahead by {span}"));
             format!("{}{cases}{ahead}", names.join(" or "))
         })
         .collect();
     format!("{}: {}.", text(&winners[0].group), parts.join("; "))
-}
-
-/// `1.11x to 1.28x`.
-fn span((low, high): (f64, f64)) -> String {
-    match (ratio(low), ratio(high)) {
-        (low, high) if low == high => low,
-        (low, high) => format!("{low} to {high}"),
-    }
 }
 
 /// Who leads where, in full.
@@ -92,7 +84,7 @@ pub(super) fn leads_table(machine: &MachineSection<'_>) -> String {
         return String::new();
     }
     let rows = winners.iter().map(|lead| {
-        let ahead = Cell::or_dash(lead.ahead.map(span));
+        let ahead = Cell::or_dash(lead.span());
         vec![
             lead.group.clone().into(),
             lead.place().into(),

@@ -280,23 +280,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixture::{certain, checked, disturbed, elsewhere, ok, sweep, with_outcome};
+    use crate::fixture::{checked, disturbed, elsewhere, ok, sure, sweep, with_outcome};
 
     fn render(records: &[Record]) -> String {
         super::render(records, Options::default())
     }
 
-    /// The same cell, measured by two processes that agree.
-    fn sure(mut record: Record) -> Record {
-        record.volatile.measurement = Some(certain(record.median_ns().unwrap()));
-        record
-    }
-
     #[test]
     fn a_group_reads_like_this() {
         let records = [
-            sure(ok("curated/llama-gqa-prefill", "naive", 12_345.0)),
-            sure(ok("curated/llama-gqa-prefill", "candle/fused", 1_200.0)),
+            sure("curated/llama-gqa-prefill", "naive", 12_345.0),
+            sure("curated/llama-gqa-prefill", "candle/fused", 1_200.0),
             with_outcome(ok("curated/llama-gqa-prefill", "candle/cuda", 1.0), Outcome::Unavailable),
         ];
         let expected = "\
@@ -313,7 +307,7 @@ curated
     #[test]
     fn only_ok_cells_have_numbers() {
         for outcome in Outcome::ALL.into_iter().filter(|&outcome| outcome != Outcome::Ok) {
-            let right = [ok("g/a", "right", 777_000.0), ok("g/a", "slow", 999_000.0)].map(sure);
+            let right = [sure("g/a", "right", 777_000.0), sure("g/a", "slow", 999_000.0)];
             let other = with_outcome(ok("g/a", "other", 333.0), outcome);
             let text = render(&[&right[..], &[other]].concat());
             let row = text.lines().find(|l| l.contains("other  "));

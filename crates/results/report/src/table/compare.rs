@@ -76,19 +76,27 @@ fn versus(backend: &str, row: &SideBySide) -> Cell {
     let Some(rival) = row.rivals.iter().find(|rival| rival.backend == backend) else {
         return Cell::or_dash(None);
     };
-    let Some(to_best) = rival.ratio else {
+    if rival.ratio.is_none() {
         return rival.outcome.to_string().into();
-    };
-    if rival.ratio_interval.is_some_and(|interval| is_too_wide(interval, to_best)) {
-        return Cell::from(TOO_NOISY).sorted_by(to_best);
     }
     let mark = match row.standing(backend) {
         Standing::First => "*",
         Standing::Tied => "~",
         Standing::Other => "",
     };
-    let half = half_width(rival.ratio_interval, to_best);
-    Cell::from(format!("{}{half}{mark}", ratio(to_best))).sorted_by(to_best)
+    to_fastest(rival, mark)
+}
+
+/// `2.97x ±3%` and a mark, or `too noisy`.
+pub(crate) fn to_fastest(rival: &Rival, mark: &str) -> Cell {
+    let Some(found) = rival.ratio else {
+        return Cell::count(None);
+    };
+    if rival.ratio_interval.is_some_and(|interval| is_too_wide(interval, found)) {
+        return Cell::from(TOO_NOISY).sorted_by(found);
+    }
+    let half = half_width(rival.ratio_interval, found);
+    Cell::from(ratio(found) + &half + mark).sorted_by(found)
 }
 
 /// ` ±2%`: half the width of the interval of a ratio.
@@ -267,14 +275,8 @@ mod tests {
 
     use super::*;
     use crate::compare;
-    use crate::fixture::{certain, ok, with_outcome};
+    use crate::fixture::{sure as cell, with_outcome};
     use crate::table::Options;
-
-    fn cell(case: &str, backend: &str, ns: f64) -> Record {
-        let mut record = ok(case, backend, ns);
-        record.volatile.measurement = Some(certain(ns));
-        record
-    }
 
     fn text(tables: &[Table]) -> String {
         tables.iter().map(|table| table.terminal(Options::default())).collect()

@@ -26,6 +26,7 @@ mod text;
 
 pub use cells::render;
 pub(crate) use cells::{not_ok, table as cells_table};
+pub(crate) use compare::to_fastest;
 pub use compare::{diff, rankings, side_by_side};
 pub use escape::{code as markdown_code, escape as escape_markdown};
 pub use limits::{device_limits, limits};
