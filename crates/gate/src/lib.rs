@@ -11,6 +11,7 @@
 //! | [`config`] | `gate.toml`: what is gated, which regressions are meant |
 //! | [`run`] | the whole gate: correctness, what is counted, times |
 //! | [`exact`] | what is counted: allocations, memory, work, accuracy |
+//! | [`duel`] | two backends of one program against each other |
 //! | [`rule`] | the decision on the replicates of one case: screen, confirm, close |
 //! | [`judge`] | the procedure over a whole suite, which takes replicates as it needs them |
 //! | [`live`] | live replicates: two fresh processes for each |
@@ -22,6 +23,7 @@
 pub mod build;
 pub mod calibrate;
 pub mod config;
+pub mod duel;
 pub mod exact;
 pub mod judge;
 pub mod live;

@@ -18,8 +18,8 @@ use crate::result::{Taken, TakenFor};
 
 /// A case that is timed.
 pub struct Timed<'a> {
-    /// Which.
-    pub cell: CellId,
+    /// What base computes, and HEAD: the same, unless it is two backends that are compared.
+    pub cells: [CellId; 2],
     /// Its inputs.
     pub fixture: &'a Fixture,
     /// A slowdown that HEAD is given, as a share.
@@ -32,24 +32,24 @@ pub enum LiveError {
     /// A worker failed.
     #[error("{side}: {source}")]
     Worker {
-        /// `base` or `HEAD`.
-        side: &'static str,
+        /// The side's name.
+        side: String,
         /// How.
         source: WorkerError,
     },
     /// What was timed is wrong.
     #[error("{side}: on the inputs that were timed: {finding}")]
     Wrong {
-        /// `base` or `HEAD`.
-        side: &'static str,
+        /// The side's name.
+        side: String,
         /// What is wrong.
         finding: String,
     },
     /// What was timed is not the computation, or cannot be.
     #[error("{side}: implausible: {doubt}")]
     Implausible {
-        /// `base` or `HEAD`.
-        side: &'static str,
+        /// The side's name.
+        side: String,
         /// Why.
         doubt: String,
     },
@@ -71,10 +71,18 @@ pub struct Conditions {
     pub seed: u64,
 }
 
-/// Measures replicates with two programs.
+/// One of the two that are compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// `base` or `HEAD`, or the name of a backend.
+    pub name: &'a str,
+    /// Starts its workers.
+    pub program: &'a Launcher,
+}
+
+/// Measures replicates with two programs, or with two backends of one.
 pub struct Live<'a> {
-    base: &'a Launcher,
-    head: &'a Launcher,
+    sides: [Side<'a>; 2],
     cases: &'a [Timed<'a>],
     conditions: Conditions,
     shapes: Vec<Option<Shape>>,
@@ -83,7 +91,7 @@ pub struct Live<'a> {
     next_control: usize,
     taken: Vec<Taken>,
     /// Of each case and side, what its processes did beside what was timed, and the time of a call.
-    seen: HashMap<(usize, &'static str), Vec<(Audit, f64)>>,
+    seen: HashMap<(usize, usize), Vec<(Audit, f64)>>,
     on_round: &'a mut OnRound<'a>,
 }
 
@@ -98,16 +106,15 @@ const TRIED_MORE: NonZeroU32 = NonZeroU32::new(4).expect("4 is not 0");
 const PADDING: u64 = 4096;
 
 impl<'a> Live<'a> {
-    /// Of `base` and `head`, which are asked for the same cases; `on_round` hears of each round.
+    /// Of both `sides`; `on_round` hears of each round.
     pub fn new(
-        [base, head]: [&'a Launcher; 2],
+        sides: [Side<'a>; 2],
         cases: &'a [Timed<'a>],
         conditions: Conditions,
         on_round: &'a mut OnRound<'a>,
     ) -> Self {
         Live {
-            base,
-            head,
+            sides,
             cases,
             shapes: vec![None; cases.len()],
             coin: Xoshiro256PlusPlus::seed_from_u64(conditions.seed),
@@ -133,38 +140,43 @@ impl<'a> Live<'a> {
     /// One replicate of `case`: of base and HEAD, or for the control of base and base.
     fn measure(&mut self, case: usize, taken_for: TakenFor) -> Result<f64, LiveError> {
         let control = taken_for == TakenFor::Control;
-        let (second, side) = if control { (self.base, "base") } else { (self.head, "HEAD") };
+        let sides = [0, usize::from(!control)];
         // Which process starts first is as random as which slot comes first.
         let swapped = self.coin.next_u64() & 1 == 1;
         let (mut base, mut head);
         if swapped {
-            head = self.start(second, side, case)?;
-            base = self.start(self.base, "base", case)?;
+            head = self.start(sides[1], case)?;
+            base = self.start(sides[0], case)?;
         } else {
-            base = self.start(self.base, "base", case)?;
-            head = self.start(second, side, case)?;
+            base = self.start(sides[0], case)?;
+            head = self.start(sides[1], case)?;
         }
         let planted = if control { 0.0 } else { self.cases[case].planted };
-        let shape = self.shape(case, &mut base)?.plant(planted);
-        let replicate = replicate(&mut base, &mut head, shape, &mut self.coin)
-            .map_err(|source| LiveError::Worker { side: "base or HEAD", source })?;
-        for (side, contender) in [("base", base), (side, head)] {
-            self.finish(side, case, contender)?;
+        let shape = self.shape(case, &mut base, &mut head)?.plant(planted);
+        let replicate =
+            replicate(&mut base, &mut head, shape, &mut self.coin).map_err(|source| {
+                let [base, head] = self.sides.map(|side| side.name);
+                LiveError::Worker { side: format!("{base} or {head}"), source }
+            })?;
+        for contender in [base, head] {
+            self.finish(case, contender)?;
         }
         let ln_ratio = replicate.ln_ratio;
-        let id = self.cases[case].cell.to_string();
+        let id = self.cases[case].cells[0].to_string();
         self.taken.push(Taken { id, stage: taken_for, replicate });
         Ok(ln_ratio)
     }
 
-    fn start(
-        &mut self,
-        program: &Launcher,
-        side: &'static str,
-        case: usize,
-    ) -> Result<Contender, LiveError> {
-        let Timed { cell, fixture, .. } = &self.cases[case];
-        let worker = |source| LiveError::Worker { side, source };
+    /// What `side` says when a worker fails.
+    fn failed(&self, side: usize) -> impl Fn(WorkerError) -> LiveError + use<> {
+        let side = self.sides[side].name.to_string();
+        move |source| LiveError::Worker { side: side.clone(), source }
+    }
+
+    fn start(&mut self, side: usize, case: usize) -> Result<Contender, LiveError> {
+        let Timed { cells, fixture, .. } = &self.cases[case];
+        let cell = &cells[side];
+        let worker = self.failed(side);
         let padding = (self.coin.next_u64() % PADDING) as usize;
         let results = fixture.results().map_err(|error| worker(error.into()))?;
         let setup = Setup {
@@ -176,24 +188,21 @@ impl<'a> Live<'a> {
             case: fixture.b.clone(),
             results: results.path().into(),
         };
-        let mut dialogue = program.start(cell.threads, padding).map_err(worker)?;
-        let ready = dialogue.prepare(setup).map_err(worker)?;
-        dialogue.load().map_err(worker)?;
+        let mut dialogue =
+            self.sides[side].program.start(cell.threads, padding).map_err(&worker)?;
+        let ready = dialogue.prepare(setup).map_err(&worker)?;
+        dialogue.load().map_err(&worker)?;
         let arithmetic = ready.info.arithmetic;
         let stored = Stored::default();
-        Ok(Contender { dialogue, results, arithmetic, stored, per_call_ns: Vec::new() })
+        Ok(Contender { side, dialogue, results, arithmetic, stored, per_call_ns: Vec::new() })
     }
 
     /// The results that were stored must be right, and the times possible.
-    fn finish(
-        &mut self,
-        side: &'static str,
-        case: usize,
-        mut contender: Contender,
-    ) -> Result<(), LiveError> {
-        let Timed { cell, fixture, .. } = &self.cases[case];
-        let worker = |source| LiveError::Worker { side, source };
-        let (mut all, audit) = contender.dialogue.finish().map_err(worker)?;
+    fn finish(&mut self, case: usize, mut contender: Contender) -> Result<(), LiveError> {
+        let Timed { cells, fixture, .. } = &self.cases[case];
+        let index = contender.side;
+        let (side, worker) = (self.sides[index].name.to_string(), self.failed(index));
+        let (mut all, audit) = contender.dialogue.finish().map_err(&worker)?;
         all.results.append(&mut contender.stored.results);
         let folder = contender.results.path();
         let found = fixture.judge_last(folder, &all, &contender.arithmetic);
@@ -202,12 +211,12 @@ impl<'a> Live<'a> {
             return Err(LiveError::Wrong { side, finding });
         }
         let call_ns = claimed_ns(&contender.per_call_ns);
-        let (problem, threads) = (fixture.problem(), cell.threads);
+        let (problem, threads) = (fixture.problem(), cells[index].threads);
         let work = fixture.work();
         let impossible =
             Doubt::of_rate(&self.conditions.ceilings, &work, problem.dtype(), threads, call_ns);
-        let reps = self.shapes[case].map_or(1, |shape| shape.calls);
-        let seen = self.seen.entry((case, side)).or_default();
+        let reps = self.shapes[case].map_or(1, |shape| shape.slots[index].calls);
+        let seen = self.seen.entry((case, index)).or_default();
         seen.push((audit, call_ns));
         if let Some(doubt) = impossible.or_else(|| doubt(seen, reps, threads)) {
             return Err(LiveError::Implausible { side, doubt: doubt.to_string() });
@@ -215,25 +224,23 @@ impl<'a> Live<'a> {
         Ok(())
     }
 
-    /// How the case is measured: decided once, from the time of a call of base.
-    fn shape(&mut self, case: usize, base: &mut Contender) -> Result<Shape, LiveError> {
+    /// How the case is measured: decided once, from the time of a call. Two programs that compute the same cell make equally
+    /// many calls.
+    fn shape(
+        &mut self,
+        case: usize,
+        base: &mut Contender,
+        head: &mut Contender,
+    ) -> Result<Shape, LiveError> {
         if let Some(shape) = self.shapes[case] {
             return Ok(shape);
         }
-        let worker = |source| LiveError::Worker { side: "base", source };
-        // More and more calls, until they last: one that does nothing now and then does not tell what many take.
-        let mut calls = NonZeroU32::MIN;
-        while f64::from(calls.get()) < MOST_TRIED
-            && (base.slot(calls, 1).map_err(worker)?.ns as f64) < LEAST_TRIED_NS
-        {
-            calls = calls.saturating_mul(TRIED_MORE);
-        }
-        let slots = (0..5).map(|_| base.slot(calls, 1)).collect::<Result<Vec<_>, _>>();
-        let per_call = |slot: &Slot| slot.ns as f64 / f64::from(calls.get());
-        let times: Vec<f64> = slots.map_err(worker)?.iter().map(per_call).collect();
-        let call_ns = median(&times).expect("five were timed");
-        let multiple = multiple_for(self.cases[case].planted);
-        let shape = Shape::choose(call_ns, self.conditions.replicate_ns, multiple);
+        let Timed { cells: [of_base, of_head], planted, .. } = &self.cases[case];
+        let base_ns = base.try_calls().map_err(self.failed(0))?;
+        let head_ns =
+            if of_base == of_head { base_ns } else { head.try_calls().map_err(self.failed(1))? };
+        let (multiple, most) = (multiple_for(*planted), self.conditions.replicate_ns);
+        let shape = Shape::choose([base_ns, head_ns], most, multiple);
         self.shapes[case] = Some(shape);
         Ok(shape)
     }
@@ -257,12 +264,31 @@ fn doubt(seen: &[(Audit, f64)], reps: u32, threads: usize) -> Option<Doubt> {
 
 /// A worker, and what it has stored so far.
 struct Contender {
+    /// Its position among the sides.
+    side: usize,
     dialogue: Dialogue,
     results: TempDir,
     arithmetic: Arithmetic,
     stored: Stored,
     /// Nanoseconds per call, slot by slot.
     per_call_ns: Vec<f64>,
+}
+
+impl Contender {
+    /// What a call takes, nanoseconds.
+    fn try_calls(&mut self) -> Result<f64, WorkerError> {
+        // More and more calls, until they last: one that does nothing now and then does not tell what many take.
+        let mut calls = NonZeroU32::MIN;
+        while f64::from(calls.get()) < MOST_TRIED
+            && (self.slot(calls, 1)?.ns as f64) < LEAST_TRIED_NS
+        {
+            calls = calls.saturating_mul(TRIED_MORE);
+        }
+        let slots = (0..5).map(|_| self.slot(calls, 1)).collect::<Result<Vec<_>, _>>()?;
+        let per_call = |slot: &Slot| slot.ns as f64 / f64::from(calls.get());
+        let times: Vec<f64> = slots.iter().map(per_call).collect();
+        Ok(median(&times).expect("five were timed"))
+    }
 }
 
 impl Arm for Contender {

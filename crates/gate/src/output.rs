@@ -11,6 +11,7 @@
 
 mod annotations;
 mod calibration;
+mod duel;
 mod explain;
 mod html;
 mod junit;
@@ -19,6 +20,7 @@ mod terminal;
 
 pub use annotations::annotations;
 pub use calibration::{calibration_markdown, calibration_plot};
+pub use duel::{Duelled, duel_plot, duel_tables};
 pub use explain::explain;
 pub use html::html;
 pub use junit::junit;

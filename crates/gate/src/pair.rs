@@ -33,18 +33,26 @@ pub trait Arm {
 }
 
 /// How a replicate is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape {
+    /// The slots of base and of HEAD.
+    pub slots: [Slots; 2],
+    /// The fewest and the most blocks.
+    pub blocks: [usize; 2],
+    /// What a block is expected to take, nanoseconds.
+    pub block_ns: f64,
+    /// Calls that HEAD makes in each slot beyond those that are counted: a slowdown of exactly
+    /// `planted / calls`.
+    pub planted: u32,
+}
+
+/// The slots of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
     /// Calls of a slot.
     pub calls: u32,
     /// Calls before each slot that are not timed.
     pub warm: u32,
-    /// The fewest and the most blocks.
-    pub blocks: [usize; 2],
-    /// Calls that HEAD makes in each slot beyond those that are counted: a slowdown of exactly
-    /// `planted / calls`.
-    pub planted: u32,
 }
 
 /// Nanoseconds that a slot should last.
@@ -68,22 +76,34 @@ const SHARP: f64 = 0.005;
 /// Standard deviations between the first and the last tenth of normal values.
 const TENTHS: f64 = 2.5631;
 
-impl Shape {
-    /// For calls of `call_ns` nanoseconds, when a replicate may last `replicate_ns`. The number of calls is
-    /// a multiple of `multiple`.
-    pub fn choose(call_ns: f64, replicate_ns: f64, multiple: u32) -> Self {
+impl Slots {
+    /// Of calls that take `call_ns` nanoseconds; the number of calls is a multiple of `multiple`.
+    fn choose(call_ns: f64, multiple: u32) -> Self {
         let wanted = (SLOT_NS / call_ns.max(1.0)).ceil().clamp(1.0, 1e6) as u32;
         let calls = wanted.next_multiple_of(multiple.max(1));
-        let warm = u32::from(calls >= WARM_FROM);
-        let slot_ns = f64::from(calls + warm) * call_ns + SLOT_COST_NS;
-        let most = ((replicate_ns / (4.0 * slot_ns)) as usize).clamp(8, 256);
-        Shape { calls, warm, blocks: [(most / 3).max(8), most], planted: 0 }
+        Slots { calls, warm: u32::from(calls >= WARM_FROM) }
+    }
+
+    /// What one is expected to take, nanoseconds.
+    fn ns(self, call_ns: f64) -> f64 {
+        f64::from(self.calls + self.warm) * call_ns + SLOT_COST_NS
+    }
+}
+
+impl Shape {
+    /// For calls of base and of HEAD that take `call_ns` nanoseconds, when a replicate may last `replicate_ns`. The numbers of
+    /// calls are multiples of `multiple`.
+    pub fn choose(call_ns: [f64; 2], replicate_ns: f64, multiple: u32) -> Self {
+        let slots = call_ns.map(|ns| Slots::choose(ns, multiple));
+        let block_ns = 2.0 * (slots[0].ns(call_ns[0]) + slots[1].ns(call_ns[1]));
+        let most = ((replicate_ns / block_ns) as usize).clamp(8, 256);
+        Shape { slots, blocks: [(most / 3).max(8), most], block_ns, planted: 0 }
     }
 
     /// With a slowdown of HEAD by `share`, as near as whole calls come to it.
     #[must_use]
     pub fn plant(self, share: f64) -> Self {
-        Shape { planted: (f64::from(self.calls) * share).round() as u32, ..self }
+        Shape { planted: (f64::from(self.slots[1].calls) * share).round() as u32, ..self }
     }
 }
 
@@ -107,9 +127,11 @@ pub struct Block {
 }
 
 impl Block {
-    /// Nanoseconds of its slots, of so many calls each.
-    fn ns(&self, calls: u32) -> f64 {
-        self.base.iter().chain(&self.head).sum::<f64>() * f64::from(calls)
+    /// Nanoseconds of its slots.
+    fn ns(&self, slots: [Slots; 2]) -> f64 {
+        let of =
+            |calls_ns: [f64; 2], slots: Slots| (calls_ns[0] + calls_ns[1]) * f64::from(slots.calls);
+        of(self.base, slots[0]) + of(self.head, slots[1])
     }
 
     /// The logarithm of the ratio.
@@ -123,7 +145,7 @@ impl Block {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replicate {
-    /// Calls of a slot that are counted, and calls of HEAD beyond those.
+    /// Calls of a slot of base, and calls of HEAD beyond those that are counted.
     pub calls: [u32; 2],
     /// Its `D`.
     pub ln_ratio: f64,
@@ -146,17 +168,17 @@ pub fn replicate<A: Arm>(
     let mut blocks = Vec::with_capacity(most);
     // Of the longest replicate: those that a shorter one does not reach come at its end.
     let moments = [0; FRESH].map(|_| coin.next_u64() as usize % most.max(1));
-    let (mut spent_ns, planned_ns) = (0.0, 4.0 * most as f64 * SLOT_NS);
+    let (mut spent_ns, planned_ns) = (0.0, most as f64 * shape.block_ns);
     loop {
         fresh(base, head, &moments, |moment| moment == blocks.len())?;
         let block = block(base, head, shape, coin.next_u64() & 1 == 1)?;
-        spent_ns += block.ns(shape.calls);
+        spent_ns += block.ns(shape.slots);
         blocks.push(block);
         let sharp = blocks.len() >= fewest && condense(&blocks).1 <= SHARP;
         if blocks.len() >= most || sharp || spent_ns > LATE * planned_ns {
             fresh(base, head, &moments, |moment| moment >= blocks.len())?;
             let (ln_ratio, error, left_out) = condense(&blocks);
-            let calls = [shape.calls, shape.planted];
+            let calls = [shape.slots[0].calls, shape.planted];
             return Ok(Replicate { calls, ln_ratio, error, left_out, blocks });
         }
     }
@@ -182,21 +204,22 @@ fn block<A: Arm>(
     shape: Shape,
     head_first: bool,
 ) -> Result<Block, A::Error> {
-    let calls = |planted| NonZeroU32::new(shape.calls + planted).unwrap_or(NonZeroU32::MIN);
     let mut disturbed = false;
-    let mut take = |arm: &mut A, planted| {
-        let slot = arm.slot(calls(planted), shape.warm)?;
+    let mut take = |arm: &mut A, slots: Slots, planted| {
+        let calls = NonZeroU32::new(slots.calls + planted).unwrap_or(NonZeroU32::MIN);
+        let slot = arm.slot(calls, slots.warm)?;
         disturbed |= slot.disturbed == Some(true);
-        Ok(slot.ns.max(1) as f64 / f64::from(shape.calls))
+        Ok(slot.ns.max(1) as f64 / f64::from(slots.calls))
     };
+    let [of_base, of_head] = shape.slots;
     let (outer, inner) = if head_first {
-        let first = take(head, shape.planted)?;
-        let inner = [take(base, 0)?, take(base, 0)?];
-        ([first, take(head, shape.planted)?], inner)
+        let first = take(head, of_head, shape.planted)?;
+        let inner = [take(base, of_base, 0)?, take(base, of_base, 0)?];
+        ([first, take(head, of_head, shape.planted)?], inner)
     } else {
-        let first = take(base, 0)?;
-        let inner = [take(head, shape.planted)?, take(head, shape.planted)?];
-        ([first, take(base, 0)?], inner)
+        let first = take(base, of_base, 0)?;
+        let inner = [take(head, of_head, shape.planted)?, take(head, of_head, shape.planted)?];
+        ([first, take(base, of_base, 0)?], inner)
     };
     let (base, head) = if head_first { (inner, outer) } else { (outer, inner) };
     Ok(Block { base, head, head_first, disturbed })
@@ -257,7 +280,9 @@ mod tests {
         replicate
     }
 
-    const SHAPE: Shape = Shape { calls: 100, warm: 1, blocks: [8, 40], planted: 0 };
+    const SLOTS: Slots = Slots { calls: 100, warm: 1 };
+    const SHAPE: Shape =
+        Shape { slots: [SLOTS; 2], blocks: [8, 40], block_ns: 4.0 * 1.2e6, planted: 0 };
 
     #[test]
     fn the_ratio_of_two_clockworks() {
@@ -268,6 +293,23 @@ mod tests {
         assert_eq!((found.blocks.len(), found.left_out, found.error), (8, 0, 0.0));
         let orders: Vec<bool> = found.blocks.iter().map(|block| block.head_first).collect();
         assert!(orders.contains(&true) && orders.contains(&false));
+    }
+
+    #[test]
+    fn each_side_makes_calls_of_its_own_number() {
+        let shape = Shape::choose([1000.0, 50_000.0], 1e8, 1);
+        assert_eq!(shape.slots.map(|slots| slots.calls), [1200, 24]);
+        let found = measure(&mut clockwork(1000), &mut clockwork(50_000), shape);
+        assert!((found.ln_ratio - 50_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn calls_that_outlast_a_slot_end_no_replicate_early() {
+        let shape = Shape::choose([1e8; 2], 0.6e9, 1);
+        let found = measure(&mut clockwork(100_000_000), &mut clockwork(100_000_000), shape);
+        assert_eq!(found.blocks.len(), 8);
+        let found = measure(&mut clockwork(100_000_000), &mut clockwork(1_000_000_000), shape);
+        assert!(found.blocks.len() < 8, "calls are ten times what was planned");
     }
 
     #[test]
@@ -300,13 +342,15 @@ mod tests {
 
     #[test]
     fn shapes_follow_the_time_of_a_call() {
-        let short = Shape::choose(3000.0, 0.6e9, 1);
-        assert_eq!((short.calls, short.warm), (400, 1));
+        let short = Shape::choose([3000.0; 2], 0.6e9, 1);
+        assert_eq!(short.slots, [Slots { calls: 400, warm: 1 }; 2]);
         assert!(short.blocks[1] > 80, "{short:?}");
-        let long = Shape::choose(4.3e6, 0.6e9, 1);
-        assert_eq!((long.calls, long.warm, long.blocks[1]), (1, 0, 33));
-        assert_eq!(Shape::choose(1e9, 0.6e9, 1).blocks, [8, 8]);
-        assert_eq!(Shape::choose(3000.0, 0.6e9, 34).calls % 34, 0);
+        let long = Shape::choose([4.3e6; 2], 0.6e9, 1);
+        assert_eq!((long.slots, long.blocks[1]), ([Slots { calls: 1, warm: 0 }; 2], 33));
+        assert_eq!(Shape::choose([1e9; 2], 0.6e9, 1).blocks, [8, 8]);
+        assert!(
+            Shape::choose([3000.0; 2], 0.6e9, 34).slots.iter().all(|slots| slots.calls % 34 == 0)
+        );
         assert_eq!([0.0, 0.005, 0.03, 0.05].map(multiple_for), [1, 200, 33, 20]);
     }
 }

@@ -26,7 +26,7 @@ const EFFICIENCY: f64 = 0.955;
 const POWER: f64 = 0.98;
 
 /// Below this number the signed-rank test cannot reach 1 in 1000 on two sides.
-const FEWEST_RANKS: usize = 11;
+pub(crate) const FEWEST_RANKS: usize = 11;
 
 /// The parameters. Effects are logarithms of ratios.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -14,7 +14,7 @@ use attn_record::stats::hodges_lehmann;
 use crate::config::Config;
 use crate::exact::{Facts, compare};
 use crate::judge::{Stage, judge};
-use crate::live::{Conditions, Live, Timed};
+use crate::live::{self, Conditions, Live, Timed};
 use crate::result::{CaseResult, Control, Gate, Parameters, Reason, SCHEMA, Side, Taken, Verdict};
 use crate::rule::{Rule, percent};
 use crate::verdict;
@@ -309,7 +309,7 @@ fn against_base(request: &Request<'_>, pending: &mut Pending, files: &Fixture, h
 }
 
 /// Why there are no facts.
-enum Trouble {
+pub(crate) enum Trouble {
     Wrong(String),
     Failed(WorkerError),
 }
@@ -321,7 +321,7 @@ impl From<WorkerError> for Trouble {
 }
 
 /// One fresh process: compute inputs A, count, compute inputs B and others; all results must be right.
-fn facts(program: &Launcher, cell: &CellId, files: &Fixture) -> Result<Facts, Trouble> {
+pub(crate) fn facts(program: &Launcher, cell: &CellId, files: &Fixture) -> Result<Facts, Trouble> {
     let broken = |error| Trouble::Failed(WorkerError::Files(error));
     let results = files.results().map_err(broken)?;
     let setup = Setup {
@@ -367,7 +367,7 @@ fn time(
         let id = cell.to_string();
         let planted = request.planted.iter().find(|(part, _)| id.contains(part.as_str()));
         let planted = planted.map_or(0.0, |(_, share)| *share);
-        Timed { fixture: files_of(files, &cell), cell, planted }
+        Timed { fixture: files_of(files, &cell), cells: [cell.clone(), cell], planted }
     });
     let timed: Vec<Timed<'_>> = timed.collect();
     let rule = request.config.rule();
@@ -377,9 +377,12 @@ fn time(
         replicate_ns: request.config.gate.replicate_ms as f64 * 1e6,
         seed: request.seed,
     };
-    let programs = [&request.base.start, &request.head.start];
+    let sides = [
+        live::Side { name: "base", program: &request.base.start },
+        live::Side { name: "HEAD", program: &request.head.start },
+    ];
     let mut on_round = |stage, cases| observer.round(stage, cases);
-    let mut live = Live::new(programs, &timed, conditions, &mut on_round);
+    let mut live = Live::new(sides, &timed, conditions, &mut on_round);
     let judged = judge(&rule, timed.len(), &mut live);
     let taken = live.into_taken();
     let stopped = judged.trials.iter().any(|trial| trial.end.is_none());

@@ -47,7 +47,7 @@ pub(crate) fn timed(
 ) -> Option<CaseResult> {
     let time = times(rule, cell, trial, taken);
     let (verdict, reason) = match trial.end.as_ref()? {
-        End::Failed(LiveError::Wrong { side: "HEAD", finding }) => {
+        End::Failed(LiveError::Wrong { side, finding }) if side == "HEAD" => {
             let detail = format!("on the inputs that were timed: {finding}");
             return Some(result(cell, Verdict::Wrong, Reason::WrongResult, detail));
         }

@@ -122,8 +122,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-/// The time in nanoseconds: every gate tosses other coins.
-fn seed() -> u64 {
+/// The time in nanoseconds: every comparison tosses other coins.
+pub(super) fn seed() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     now.as_nanos() as u64
 }

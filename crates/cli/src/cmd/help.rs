@@ -16,7 +16,10 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Judge", &["check", "verify", "soak", "gate"]),
     (
         "Compare",
-        &["measure", "cmp", "rank", "diff", "scaling", "shares", "phases", "report", "merge"],
+        &[
+            "measure", "duel", "cmp", "rank", "diff", "scaling", "shares", "phases", "report",
+            "merge",
+        ],
     ),
     ("Learn", &["claims", "map", "model", "params"]),
     ("Maintain", &["import-criterion", "splice", "completions", "man"]),

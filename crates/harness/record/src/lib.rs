@@ -40,5 +40,6 @@ pub use measurement::{Estimate, STOPPING, Spread};
 pub use processes::{CellKey, merge_processes};
 pub use record::{
     Axis, Digests, Measurement, Memory, Outcome, Process, Record, SCHEMA, Timing, Volatile,
+    group_of, leaf_of,
 };
 pub use run::{Cache, Group, Machine, Run, Shard};

@@ -335,10 +335,20 @@ impl Process {
     }
 }
 
+/// A case's path without its last part; all of it if it has one part only.
+pub fn group_of(case: &str) -> &str {
+    case.rsplit_once('/').map_or(case, |(group, _)| group)
+}
+
+/// The last part of a case's path.
+pub fn leaf_of(case: &str) -> &str {
+    case.rsplit('/').next().unwrap_or(case)
+}
+
 impl Record {
     /// The case's path without its last part: all cases of a sweep share it.
     pub fn group(&self) -> &str {
-        self.case.rsplit_once('/').map_or(self.case.as_str(), |(group, _)| group)
+        group_of(&self.case)
     }
 
     /// Storage type.

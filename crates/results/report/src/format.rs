@@ -38,7 +38,7 @@ pub(crate) fn percent(share: f64) -> String {
 }
 
 /// How many times the best: `1.00x`, `12.3x`, `1230x`.
-pub(crate) fn ratio(ratio: f64) -> String {
+pub fn ratio(ratio: f64) -> String {
     format!("{}x", significant(ratio))
 }
 

@@ -15,7 +15,7 @@ use attn_core::DType;
 use attn_gate::calibrate::{PLANTED, Sample, Summary};
 use attn_gate::config::Limits;
 use attn_gate::judge::Source as _;
-use attn_gate::live::{Conditions, Live, Timed};
+use attn_gate::live::{Conditions, Live, Side, Timed};
 use attn_gate::output::{calibration_markdown, calibration_plot};
 use attn_gate::result::Taken;
 use attn_gate::rule::Rule;
@@ -178,7 +178,11 @@ fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Fa
         let cell = CellId { case: case.into(), backend: backend.into(), threads };
         for planted in PLANTED {
             kinds.push((kind, planted));
-            timed.push(Timed { cell: cell.clone(), fixture, planted: planted / 100.0 });
+            timed.push(Timed {
+                cells: [cell.clone(), cell.clone()],
+                fixture,
+                planted: planted / 100.0,
+            });
         }
     }
     session::listen_for_interrupts();
@@ -192,7 +196,8 @@ fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Fa
         seed: super::seed(),
     };
     let mut goes_on = |_, _| true;
-    let mut live = Live::new([&program; 2], &timed, conditions, &mut goes_on);
+    let sides = ["base", "HEAD"].map(|name| Side { name, program: &program });
+    let mut live = Live::new(sides, &timed, conditions, &mut goes_on);
     let (start, mut said) = (Instant::now(), 0);
     for round in 0.. {
         for (at, (kind, planted)) in kinds.iter().enumerate() {
