@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use attn_core::text::hex;
+use memchr::memmem;
 use object::{
     BinaryFormat, Object as _, ObjectSection as _, ReadCache, SectionFlags, SectionKind, elf, macho,
 };
@@ -113,8 +114,7 @@ fn leave_out_places(file: &Program<'_>, parts: &mut [Part]) {
 /// Blanks what follows [`REVISION_MARK`], if it is a revision.
 fn leave_out_revision(data: &mut [u8]) {
     let mark = REVISION_MARK.as_bytes();
-    let starts = data.windows(mark.len()).enumerate().filter(|(_, window)| *window == mark);
-    let starts: Vec<usize> = starts.map(|(at, _)| at + mark.len()).collect();
+    let starts: Vec<usize> = memmem::find_iter(data, mark).map(|at| at + mark.len()).collect();
     for start in starts {
         let revision = data.get_mut(start..start + REVISION_LEN);
         let is_digit = |byte: &u8| byte.is_ascii_hexdigit() || b".+-".contains(byte);

@@ -47,7 +47,7 @@ pub struct FirstCall {
 }
 
 /// Results of other inputs may take as much memory; those of one rotation and of one other variation are kept in any case.
-const KEPT_BYTES: usize = 4 << 20;
+const KEPT_BYTES: usize = 1 << 20;
 
 /// Calls that take longer leave the caches as they are, whatever was there before.
 const LONG_NS: u64 = 1_000_000;
@@ -409,7 +409,7 @@ const HALF_A_PAGE: usize = 2048;
 /// The time of touching a page of memory for the first time: the fastest of a few, each the mean of many; 0 where the system does
 /// not count them.
 pub(crate) fn fault_ns() -> u64 {
-    const BYTES: usize = 1 << 20;
+    const BYTES: usize = 256 << 10;
     let touch = |_| {
         // Straight from the system: an allocator may have pages left that were touched before.
         let mut memory = MmapMut::map_anon(BYTES).ok()?;
