@@ -25,11 +25,11 @@ pub(crate) struct CaseArgs {
     #[arg(long, value_name = "f64|f32|bf16|f16")]
     pub(crate) dtype: Option<DType>,
     /// Read case files from this folder instead of those built in
-    #[arg(long, value_name = "DIR")]
-    pub(crate) cases: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", alias = "cases")]
+    pub(crate) suite: Option<PathBuf>,
     /// A problem in place of the cases, as tables print it: 'B1 H32/8 N1x4096 D128 bf16 causal:bottom-right'; for several,
     /// several times
-    #[arg(long = "shape", value_name = "PROBLEM", value_parser = parse_problem, conflicts_with_all = ["cases", "dtype"])]
+    #[arg(long = "shape", value_name = "PROBLEM", value_parser = parse_problem, conflicts_with_all = ["suite", "dtype"])]
     pub(crate) shapes: Vec<Problem>,
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn suite(args: &CaseArgs) -> Result<Suite, Failure> {
     if !args.shapes.is_empty() {
         return Ok(Suite::of(args.shapes.clone()));
     }
-    Ok(match &args.cases {
+    Ok(match &args.suite {
         None => Suite::load(Box::new(Builtin))?,
         Some(folder) => Suite::load(Box::new(Directory(folder.clone())))?,
     })

@@ -130,7 +130,7 @@ fn names_of_cases_are_printable_and_not_too_long() {
         let folder = case_folder(&format!(
             "analysis = 'a'\n[[case]]\nname = \"{name}\"\nshape = {{ len = 8, dim = 8 }}\n"
         ));
-        let output = attn(&["list", "--cases", folder.path().to_str().unwrap()]);
+        let output = attn(&["list", "--suite", folder.path().to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(3));
         let message = text(&output.stderr);
         assert!(
@@ -171,7 +171,7 @@ fn a_given_head_needs_a_given_base() {
 #[test]
 fn a_misspelt_key_in_a_case_file_is_named_with_file_and_line() {
     let folder = case_folder("analysis = 'a'\n[[case]]\nname = 'x'\nshap = { len = 8, dim = 8 }\n");
-    let output = attn(&["check", "--cases", folder.path().to_str().unwrap()]);
+    let output = attn(&["check", "--suite", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3));
     let message = text(&output.stderr);
     assert!(message.contains("mine.toml:4: unknown field `shap`, nearest: `shape`"), "{message}");
@@ -182,7 +182,7 @@ fn a_misspelt_key_in_a_case_file_is_named_with_file_and_line() {
 fn usage_errors_and_missing_folders_have_their_own_codes() {
     assert_eq!(attn(&["check", "--nonsense"]).status.code(), Some(2));
     assert_eq!(attn(&["check", "-t", "0"]).status.code(), Some(2));
-    assert_eq!(attn(&["check", "--cases", "/nonexistent"]).status.code(), Some(3));
+    assert_eq!(attn(&["check", "--suite", "/nonexistent"]).status.code(), Some(3));
     assert_eq!(attn(&["report", "/nonexistent"]).status.code(), Some(3));
     assert_eq!(attn(&["check", "-c", "nope"]).status.code(), Some(2));
     let help = attn(&["--help"]);
@@ -260,7 +260,7 @@ fn two_runs_differ_in_nothing_but_their_volatile_fields() {
     let message = text(&none.stderr);
     assert!(message.starts_with("attn: bench-results/runs: 0 finished runs, expected 1: "));
     for _ in 0..2 {
-        let output = attn_in(home, &["run", "--cases", cases]);
+        let output = attn_in(home, &["run", "--suite", cases]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let overview = text(&output.stdout);
         let page = overview.lines().find_map(|line| line.strip_prefix("PAGE "));
@@ -323,7 +323,7 @@ fn a_selection_in_which_nothing_can_run_is_an_error() {
     let cases = case_folder(
         "analysis = 'a'\n[[case]]\nname = 'x'\ntier = 'full'\nshape = { len = 8, dim = 8 }\n",
     );
-    let output = attn(&["check", "--cases", cases.path().to_str().unwrap()]);
+    let output = attn(&["check", "--suite", cases.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(3));
 }
 
@@ -434,7 +434,7 @@ fn records_say_on_which_processors_the_threads_stayed() {
         "--threads=1,2",
         "--timing=kernel",
         "--json",
-        "--cases",
+        "--suite",
         cases.path().to_str().unwrap(),
     ]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -505,4 +505,37 @@ fn a_soak_counts_how_many_wrong_files_are_refused() {
         "{all}"
     );
     assert_eq!(attn(&["soak", "--mutants"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_duel_answers_for_every_case_and_names_what_is_wrong() {
+    let duel = |first: &str, second: &str, more: &[&str]| {
+        attn(&[&["duel", first, second, "--precision", "100"], more].concat())
+    };
+    let shapes = ["--shape", "H1 N16 D8 f32", "--shape", "H2 N8 D4 f32 causal:top-left", "--json"];
+    let output = duel("naive", "ndarray", &shapes);
+    assert!([Some(0), Some(4)].contains(&output.status.code()), "{}", text(&output.stderr));
+    let report = json(&output);
+    assert_eq!((&report["first"], &report["second"]), (&"naive".into(), &"ndarray".into()));
+    let cases = report["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 2);
+    for case in cases {
+        let [low, high] = [0, 1].map(|end| case["interval"][end].as_f64().unwrap());
+        let ratio = case["ratio"].as_f64().unwrap();
+        assert!(0.0 < low && low <= ratio && ratio <= high, "{case}");
+        assert!(case["replicates"].as_u64().unwrap() >= 5 && case["verdict"].is_string());
+    }
+    let output = duel("naive", "fault/error", &shapes[..2]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("fault/error: "), "{}", text(&output.stdout));
+    for (first, second, said) in [
+        ("naive", "flash/*", "expected one backend"),
+        ("naive", "no-such", "no backend matches"),
+        ("naive", "additive", "both backends support none of the cases"),
+    ] {
+        let output = duel(first, second, &shapes[..2]);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.lines().any(|line| line.contains(said)), "{message}");
+    }
 }

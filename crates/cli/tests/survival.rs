@@ -52,7 +52,7 @@ fn a_backend_that_hangs_is_stopped() {
     let root = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_attn"))
         .args(["measure", "-b", "naive,fault/hang", "-c", "tiny/full/n=8", "--timeout", "3"])
-        .args(["--json", "--cases", &cases(root.path())])
+        .args(["--json", "--suite", &cases(root.path())])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
@@ -71,7 +71,7 @@ fn backends_that_do_not_return_cost_their_own_cells_alone() {
     let out = root.path().join("out");
     let args = ["run", "-b", FAULTS, "-c", "tiny/full/n=8", "--memory", "1"];
     let output = attn(&args)
-        .args(["--cases", &cases(root.path()), "--out", out.to_str().unwrap()])
+        .args(["--suite", &cases(root.path()), "--out", out.to_str().unwrap()])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
@@ -111,7 +111,7 @@ fn backends_that_do_not_return_cost_their_own_cells_alone() {
 /// A run of twelve cells that writes below `root`, and of which some processes have ended.
 fn under_way(root: &Path) -> (Child, PathBuf) {
     let (cases, out) = (cases(root), root.join("out"));
-    let args = ["run", "-b", "naive,ndarray", "--cases", &cases, "--out", out.to_str().unwrap()];
+    let args = ["run", "-b", "naive,ndarray", "--suite", &cases, "--out", out.to_str().unwrap()];
     let run = attn(&args).stderr(Stdio::null()).spawn().unwrap();
     let give_up = Instant::now() + Duration::from_secs(60);
     let has_processes = || {
@@ -213,7 +213,7 @@ fn cramped(root: &Path, blocks: usize) -> (Output, PathBuf) {
     let (cases, out) = (cases(root), root.join(blocks.to_string()));
     // With the signal ignored, what exceeds the limit is an error of the write.
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
-    let args = ["run", "-b", "naive,ndarray", "--cases", &cases, "--out", out.to_str().unwrap()];
+    let args = ["run", "-b", "naive,ndarray", "--suite", &cases, "--out", out.to_str().unwrap()];
     let output = Command::new("sh")
         .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_attn")])
         .args(args)
@@ -254,7 +254,7 @@ fn what_a_full_disk_ended_is_tried_again() {
 fn a_killed_run_leaves_no_worker_behind() {
     let root = tempfile::tempdir().unwrap();
     let args = ["measure", "-b", "fault/hang", "-c", "tiny/full/n=8", "--timeout", "600"];
-    let mut killed = attn(&args).args(["--cases", &cases(root.path())]).spawn().unwrap();
+    let mut killed = attn(&args).args(["--suite", &cases(root.path())]).spawn().unwrap();
     let until = |happened: &dyn Fn() -> bool, what: &str| {
         let give_up = Instant::now() + Duration::from_secs(60);
         while !happened() {
@@ -296,7 +296,7 @@ fn shards_merge_into_the_whole_suite() {
     let mut runs = Vec::new();
     for shard in ["1/2", "2/2"] {
         let out = root.path().join(shard.replace('/', "-"));
-        let args = ["run", "-b", "naive", "--cases", &cases, "--shard", shard];
+        let args = ["run", "-b", "naive", "--suite", &cases, "--shard", shard];
         let output = attn(&args).args(["--out", out.to_str().unwrap()]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         runs.push(run_in(&out).to_str().unwrap().to_string());
@@ -330,7 +330,7 @@ fn machines_and_builds_that_merge_stay_apart() {
     let root = tempfile::tempdir().unwrap();
     let cases = cases(root.path());
     let out = root.path().join("here");
-    let args = ["run", "-b", "naive", "--cases", &cases, "--out", out.to_str().unwrap()];
+    let args = ["run", "-b", "naive", "--suite", &cases, "--out", out.to_str().unwrap()];
     assert_eq!(attn(&args).output().unwrap().status.code(), Some(0));
     let here = run_in(&out);
     let first = read_records(&here).unwrap().remove(0);

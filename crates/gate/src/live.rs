@@ -38,7 +38,7 @@ pub enum LiveError {
         source: WorkerError,
     },
     /// What was timed is wrong.
-    #[error("{side}: on the inputs that were timed: {finding}")]
+    #[error("{side} is wrong: {finding}")]
     Wrong {
         /// The side's name.
         side: String,

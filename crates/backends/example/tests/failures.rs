@@ -60,7 +60,7 @@ fn backends_that_are_wrong_on_different_inputs_of_a_case_leave_a_file_each() {
     let toml = "analysis = 'one tiny case'\n[[case]]\nname = 'a-b'\nshape = { len = 8, dim = 8 }\n";
     fs::write(cases.join("tiny.toml"), toml).unwrap();
     let wrong = "mutant/scale-missing,mutant/right-on-the-first-call-only";
-    let args = ["measure", "-b", wrong, "--cases", "cases", "-c", "tiny", "--timing", "kernel"];
+    let args = ["measure", "-b", wrong, "--suite", "cases", "-c", "tiny", "--timing", "kernel"];
     let commands = printed(folder.path(), &args);
     let files = failures(folder.path());
     let expected = [

@@ -9,7 +9,7 @@ use attn_bench::suite::{Case, Suite};
 use attn_bench::{limits, machine};
 use attn_core::DType;
 use attn_gate::duel::{Answer, Request, Verdict, duel};
-use attn_gate::live::Conditions;
+use attn_gate::live::{Conditions, LiveError};
 use attn_gate::output::{Duelled, duel_plot, duel_tables};
 use serde::Serialize;
 
@@ -88,11 +88,13 @@ struct CaseReport<'a> {
     #[serde(flatten)]
     answer: Option<&'a Answer>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
+    error: Option<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let entries = registry::entries_for(None);
+    // What is hidden from lists is there where it is named.
+    let named = format!("{},{}", args.first, args.second);
+    let entries = registry::entries_for(Some(&named));
     let pair = [backend(&entries, &args.first)?, backend(&entries, &args.second)?];
     let names = pair.map(|entry| entry.backend.id().to_string());
     let names = names.each_ref().map(String::as_str);
@@ -111,7 +113,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let report = duelled.iter().map(|(case, found)| CaseReport {
             case,
             answer: found.as_ref().ok(),
-            error: found.as_ref().err().map(String::as_str),
+            error: found.as_ref().err().map(ToString::to_string),
         });
         let [first, second] = names;
         print_json(&Report { first, second, threads: args.threads, cases: report.collect() })?;
@@ -121,14 +123,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(exit(&duelled))
 }
 
-/// Broken if a case failed or Ctrl-C cut it short, open if one is inconclusive.
+/// The worst of the answers; what Ctrl-C cut short answers nothing.
 fn exit(duelled: &[Duelled]) -> Exit {
-    let open = |(_, found): &Duelled| {
-        found.as_ref().is_ok_and(|answer| answer.verdict == Verdict::Inconclusive)
-    };
-    if INTERRUPTED.load(Ordering::Relaxed) || duelled.iter().any(|(_, found)| found.is_err()) {
+    let any =
+        |is: fn(&Result<Answer, LiveError>) -> bool| duelled.iter().any(|(_, found)| is(found));
+    if INTERRUPTED.load(Ordering::Relaxed) {
         Exit::Broken
-    } else if duelled.iter().any(open) {
+    } else if any(|found| matches!(found, Err(LiveError::Wrong { .. }))) {
+        Exit::No
+    } else if any(Result::is_err) {
+        Exit::Broken
+    } else if any(|found| found.as_ref().is_ok_and(|a| a.verdict == Verdict::Inconclusive)) {
         Exit::Open
     } else {
         Exit::Success
@@ -163,7 +168,7 @@ fn cases<'s>(
     args: &CaseArgs,
     pair: [&Entry; 2],
 ) -> Result<Vec<&'s Case>, Failure> {
-    let unselected = args.case.is_none() && args.cases.is_none() && args.shapes.is_empty();
+    let unselected = args.case.is_none() && args.suite.is_none() && args.shapes.is_empty();
     let curated = CaseArgs { case: Some("curated".into()), ..args.clone() };
     let selected = session::select_cases(suite, if unselected { &curated } else { args })?;
     let mut refused = None;
@@ -228,7 +233,7 @@ fn duels(
         match duel(request, conditions, &mut goes_on) {
             Ok(None) => break,
             Ok(Some(answer)) => duelled.push((case.id.clone(), Ok(answer))),
-            Err(error) => duelled.push((case.id.clone(), Err(error.to_string()))),
+            Err(error) => duelled.push((case.id.clone(), Err(error))),
         }
         if INTERRUPTED.load(Ordering::Relaxed) {
             break;

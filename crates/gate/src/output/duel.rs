@@ -6,10 +6,11 @@ use attn_report::ratio;
 use attn_report::table::{self, Cell, Column, Table};
 
 use crate::duel::{Answer, Verdict};
+use crate::live::LiveError;
 use crate::rule::percent;
 
 /// A case, and what was found of it: an answer, or why there is none.
-pub type Duelled = (String, Result<Answer, String>);
+pub type Duelled = (String, Result<Answer, LiveError>);
 
 /// `faer is 2.31x as fast as ndarray`.
 fn sentence(answer: &Answer, [first, second]: [&str; 2]) -> String {
@@ -53,7 +54,7 @@ fn table(title: &str, cases: &[Duelled], backends: [&str; 2]) -> Table {
                 let pairs = answer.replicates.to_string();
                 vec![name, sentence(answer, backends).into(), interval.into(), pairs.into()]
             }
-            Err(why) => vec![name, Cell::from(why.as_str()).tone(table::Tone::Bad)],
+            Err(why) => vec![name, Cell::from(why.to_string()).tone(table::Tone::Bad)],
         }
     };
     let group = cases.first().map_or("", |(case, _)| group_of(case));
