@@ -3,9 +3,10 @@
 import json
 import struct
 
-import attn_case
 import numpy as np
 import pytest
+
+import attn_case
 from attn_case.files import raw
 
 RNG = np.random.default_rng(1)

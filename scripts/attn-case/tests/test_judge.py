@@ -4,10 +4,11 @@ import os
 import re
 from pathlib import Path
 
-import attn_case
 import numpy as np
 import pytest
 from conftest import sdpa
+
+import attn_case
 
 RNG = np.random.default_rng(4)
 
@@ -64,7 +65,9 @@ def test_a_missing_program_is_named(monkeypatch, tmp_path):
             attn_case.assert_attention(pytest.fail, *operands(), **arguments)
         assert says in str(error.value)
     monkeypatch.setenv("ATTN", "elsewhere")
-    with pytest.raises(FileNotFoundError, match="elsewhere: no such program, which the environment variable ATTN names"):
+    with pytest.raises(
+        FileNotFoundError, match="elsewhere: no such program, which the environment variable ATTN names"
+    ):
         attn_case.assert_verified(tmp_path)
 
 

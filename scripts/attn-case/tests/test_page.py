@@ -15,8 +15,10 @@ SOURCE = ROOT / "scripts" / "attn-case" / "src"
 
 def sections():
     """Those of the page that have Python: title -> [(language, code)]."""
-    parts = re.split(r"^## (.*)$", PAGE.read_text(), flags=re.M)
-    found = {title: re.findall(r"```(python|sh)\n(.*?)```", text, re.S) for title, text in zip(parts[1::2], parts[2::2])}
+    parts = re.split(r"^## (.*)$", PAGE.read_text(), flags=re.MULTILINE)
+    found = {
+        title: re.findall(r"```(python|sh)\n(.*?)```", text, re.DOTALL) for title, text in zip(parts[1::2], parts[2::2])
+    }
     return {title: blocks for title, blocks in found.items() if "python" in dict(blocks)}
 
 
@@ -52,7 +54,7 @@ def test_section(title, run):
     printed = run(title)
     if title == "In tests":
         # The page leaves out folders, and the end of a long line.
-        expected = re.search(r"```text\n(.*?)```", PAGE.read_text(), re.S)[1].splitlines()
+        expected = re.search(r"```text\n(.*?)```", PAGE.read_text(), re.DOTALL)[1].splitlines()
         found = re.sub(r"/\S*/", "", printed).splitlines()
         assert [line.partition(", ...")[0] for line in expected] == [
             line[: len(page.partition(", ...")[0])] for line, page in zip(found, expected, strict=True)

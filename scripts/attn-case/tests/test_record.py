@@ -1,9 +1,10 @@
 """One call: what is in the file is what was called, and what cannot be said is refused with what to say instead."""
 
-import attn_case
 import numpy as np
 import pytest
 from conftest import sdpa
+
+import attn_case
 
 RNG = np.random.default_rng(2)
 
@@ -27,8 +28,8 @@ def bools(*shape):
 
 
 CALLS = {
-    "plain": ((2, 4, 5, 8), None, lambda: {}),
-    "more-keys": ((2, 4, 5, 8), (2, 4, 7, 8), lambda: {}),
+    "plain": ((2, 4, 5, 8), None, dict),
+    "more-keys": ((2, 4, 5, 8), (2, 4, 7, 8), dict),
     "causal": ((2, 4, 5, 8), None, lambda: {"is_causal": True}),
     "scale": ((2, 4, 5, 8), None, lambda: {"scale": 0.3}),
     "grouped": ((2, 4, 5, 8), (2, 2, 7, 8), lambda: {"enable_gqa": True}),
@@ -144,7 +145,11 @@ REFUSED = [
     ((2, 4, 5, 8), {"layout": "BND"}, ["expected 3 axes, those of layout='BND'"]),
     ((2, 4, 5, 8), {"attn_mask": np.ones((2, 5), np.int64)}, ["attn_mask is int64, expected bool", 'mask_axes="BK"']),
     ((2, 4, 5, 8), {"attn_mask": np.full((2, 5), 2), "mask_axes": "BK"}, ["attn_mask is int64"]),
-    ((2, 4, 5, 8), {"attn_mask": bools(2, 5)}, ["attn_mask is [2, 5], expected the last of B 2, H 4, Q 5, K 5", '"BK"']),
+    (
+        (2, 4, 5, 8),
+        {"attn_mask": bools(2, 5)},
+        ["attn_mask is [2, 5], expected the last of B 2, H 4, Q 5, K 5", '"BK"'],
+    ),
     ((2, 4, 5, 8), {"attn_mask": bools(2, 5, 5)}, ['"BQK"']),
     ((2, 4, 5, 8), {"attn_mask": bools(2, 5), "mask_axes": "BX"}, ["mask_axes is 'BX', expected some of B, H, Q, K"]),
     ((2, 4, 5, 8), {"attn_mask": bools(5, 5), "mask_axes": "BK"}, ["expected the last of B 2, K 5"]),
@@ -159,6 +164,11 @@ def test_what_cannot_be_said_is_refused_before_the_call(shape, arguments, says, 
     message = str(error.value)
     assert all(part in message for part in says) and "\n" not in message, message
     assert not list(tmp_path.iterdir())
+
+
+def test_arguments_that_pytorch_takes_by_name_only_are_refused_without(tmp_path):
+    with pytest.raises(ValueError, match="7 arguments without names are given, expected at most 6"):
+        attn_case.record(tmp_path / "x", pytest.fail, *operands(), None, 0.0, False, 0.3)
 
 
 def test_transposed_operands_are_guessed_from_their_lengths(tmp_path):

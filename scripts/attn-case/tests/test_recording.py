@@ -1,10 +1,11 @@
 """All calls: which are recorded, how their files are named, and that the function is put back."""
 
 import conftest
-import attn_case
 import numpy as np
 import pytest
 from conftest import sdpa
+
+import attn_case
 
 RNG = np.random.default_rng(3)
 
@@ -35,18 +36,16 @@ def test_every_name_of_the_function_is_replaced_and_put_back(tmp_path):
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, GeneratorExit])
 def test_it_is_put_back_whatever_happens(error, tmp_path):
     before = sdpa
-    with pytest.raises(error):
-        with attn_case.recording(tmp_path, function=sdpa):
-            sdpa(*operands())
-            raise error
+    with pytest.raises(error), attn_case.recording(tmp_path, function=sdpa):
+        sdpa(*operands())
+        raise error
     assert sdpa is before and len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_call_that_cannot_be_recorded_leaves_no_file(tmp_path):
     before = sdpa
-    with pytest.raises(ValueError, match="dropout_p is 0.5"):
-        with attn_case.recording(tmp_path, function=sdpa):
-            sdpa(*operands(), dropout_p=0.5)
+    with pytest.raises(ValueError, match="dropout_p is 0.5"), attn_case.recording(tmp_path, function=sdpa):
+        sdpa(*operands(), dropout_p=0.5)
     assert sdpa is before and not list(tmp_path.iterdir())
 
 

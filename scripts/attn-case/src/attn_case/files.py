@@ -223,7 +223,7 @@ def _weight_shapes(score, weights, dims):
     dim, dim_k = dims
     widths = [np.shape(weights[name])[-1] for name in given if np.ndim(weights[name]) > 1]
     width = widths[0] if score == "additive" and widths else dim
-    for name, size in ((("w_q", dim), ("w_k", dim_k)) if score == "additive" else (("w", dim_k),)):
+    for name, size in (("w_q", dim), ("w_k", dim_k)) if score == "additive" else (("w", dim_k),):
         if name not in given and size != width:
             raise ValueError(f"{name} is absent, expected a matrix between widths {size} and {width}")
     shapes = {"w_q": (dim, width), "w_k": (dim_k, width), "w": (dim, dim_k) if score == "general" else (width,)}

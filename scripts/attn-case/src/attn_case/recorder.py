@@ -16,6 +16,8 @@ from .files import Raw, raw, save
 AXES = "BHND"
 # The arguments of PyTorch's function behind query, key and value.
 ARGUMENTS = ("attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
+# So many of them may be given without their names.
+POSITIONAL = 3
 
 
 def record(path, function, query, key, value, *args, layout=None, mask_axes=None, case=None, **kwargs):
@@ -110,6 +112,8 @@ def _problem(query, key, value, args, kwargs, layout, mask_axes):
             f"{unknown[0]} is given, expected {', '.join(ARGUMENTS)}: bind it with functools.partial, "
             'and say what it means in case=, such as case={"window": (4, 0)}'
         )
+    if len(args) > POSITIONAL:
+        raise ValueError(f"{3 + len(args)} arguments without names are given, expected at most {3 + POSITIONAL}")
     call = dict(zip(ARGUMENTS, args)) | kwargs
     if call.get("dropout_p"):
         raise ValueError(f"dropout_p is {call['dropout_p']}, expected 0: what is dropped is random; call model.eval()")
@@ -137,7 +141,7 @@ def _operand(name, x, layout):
         raise ValueError(f"{name} is {list(x.shape)}, expected [B,H,N,D]; say what its axes are: layout={hint}")
     layout = layout or AXES
     if not {"N", "D"} <= set(layout) <= set(AXES) or len(set(layout)) != len(layout):
-        raise ValueError(f"layout is {layout!r}, expected N, D and perhaps B and H, each once, such as \"BNHD\"")
+        raise ValueError(f'layout is {layout!r}, expected N, D and perhaps B and H, each once, such as "BNHD"')
     if len(x.shape) != len(layout):
         raise ValueError(f"{name} is {list(x.shape)}, expected {len(layout)} axes, those of layout={layout!r}")
     return _arranged(x, layout, AXES)
@@ -188,7 +192,9 @@ def _source(function):
 @contextlib.contextmanager
 def _replaced(function, stand_in):
     """Put `stand_in` in the place of `function` in the names of all modules that are loaded."""
-    spaces = [space for module in list(sys.modules.values()) if type(space := getattr(module, "__dict__", None)) is dict]
+    spaces = [
+        space for module in list(sys.modules.values()) if type(space := getattr(module, "__dict__", None)) is dict
+    ]
     places = [(space, name) for space in spaces for name, value in list(space.items()) if value is function]
     try:
         for space, name in places:
@@ -233,6 +239,7 @@ def _nothing(name, seen):
     if seen:
         return f"none of {seen} calls of {name} was recorded, expected one: look at calls=, layers= and limit="
     return (
-        f"{name} was not called, expected a call: compiled models and those with other kernels do not call it. "
-        'In transformers, load with attn_implementation="sdpa"; in PyTorch, torch.backends.mha.set_fastpath_enabled(False)'
+        f"{name} was not called, expected a call: a model that is compiled, has another kernel or holds the function "
+        'itself does not call it; in transformers, load with attn_implementation="sdpa", in PyTorch, say '
+        "torch.backends.mha.set_fastpath_enabled(False)"
     )

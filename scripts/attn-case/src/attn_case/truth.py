@@ -8,8 +8,9 @@ import numpy as np
 def attention(case):
     """out [B,Hq,Nq,Dv] and lse [B,Hq,Nq] of a Case in float64, by the definition and nothing else.
 
-    Per query: scores scale * score(q, k), softcap, ALiBi and additive mask, admission, softmax (with the sink), weighted sum of
-    values.  A query that admits no key gives 0; what no query admits, NaN included, never reaches the result.
+    Per query: scores scale * score(q, k), softcap, ALiBi and additive mask, admission, softmax (with the sink),
+    weighted sum of values.  A query that admits no key gives 0; what no query admits, NaN included, never reaches the
+    result.
     """
     t, meta = case.tensors, case.meta
     group = t["q"].shape[1] // t["k"].shape[1]
