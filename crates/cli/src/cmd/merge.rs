@@ -1,10 +1,13 @@
 //! `attn merge`: several runs as one.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use attn_bench::run::{Folder, Part, merge};
-use attn_record::{Limits, is_finished, read_limits, read_map, read_records, read_run};
+use attn_record::{
+    Limits, Run, Shard, UNFINISHED, is_finished, read_limits, read_map, read_records, read_run,
+};
 use attn_report::summary::Summary;
 use attn_report::write::write_report;
 use serde::Serialize;
@@ -13,6 +16,7 @@ use super::print_json;
 use super::run::command_line;
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
+use crate::program::{program, quoted, sub_command};
 use crate::registry;
 use crate::runs::RUNS;
 
@@ -39,13 +43,15 @@ Examples:
   attn run --shard 2/2 --out b        on another of the same kind, or on the same
   attn merge a/* b/* --out merged
 
-Records keep their machine: different machines get tables and charts of their own.";
+Records keep their machine: different machines get tables and charts of their own. What is missing, a
+shard or a part of one that was interrupted, is said; the merged run is then unfinished, and the exit code 3.";
 
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report<'a> {
     run: &'a Path,
     files: &'a [PathBuf],
+    missing: &'a [String],
     summary: Summary,
 }
 
@@ -62,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
         parts.push(Part { path: path.clone(), run, records });
     }
+    let missing = missing(&parts);
     let started = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let (run, records) = merge(parts, command_line(), started.clone())?;
     let name = format!("{}-merged", started.replace(':', "-"));
@@ -74,11 +81,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         folder.write_limits(&Limits::new(probes, devices))?;
     }
     folder.append(&records, &[])?;
-    folder.remove_scratch(args.runs.iter().all(|run| is_finished(run)))?;
+    folder.remove_scratch(missing.is_empty())?;
     let files = write_report(folder.path(), &registry::SCORES, args.png)?;
     if args.output.json {
         let summary = Summary::of(&records);
-        print_json(&Report { run: folder.path(), files: &files, summary })?;
+        print_json(&Report { run: folder.path(), files: &files, missing: &missing, summary })?;
     } else {
         let page = folder.path().join("index.html");
         let records = match records.len() {
@@ -87,5 +94,43 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         };
         println!("{records}, {}", page.display());
     }
-    Ok(Exit::of(&records))
+    for what in &missing {
+        eprintln!("attn: {what}, then merge again");
+    }
+    Ok(match Exit::of(&records) {
+        Exit::Success if !missing.is_empty() => Exit::Broken,
+        exit => exit,
+    })
+}
+
+/// What the suite lacks and how to get it: the parts that were cut short, and the shards that are not among them.
+fn missing(parts: &[Part]) -> Vec<String> {
+    let attn = program();
+    let unfinished = parts.iter().filter(|part| !is_finished(&part.path)).map(|part| {
+        let run = part.path.display();
+        let resume = quoted(&part.path.to_string_lossy());
+        format!("{run} {UNFINISHED}; go on with {attn} run --resume {resume}")
+    });
+    let absent = absent(parts.iter().map(|part| &part.run)).into_iter().map(|shard| {
+        let Shard { index, count } = shard;
+        format!(
+            "shard {index}/{count} is missing: no run of it is among the parts; make it with {attn} run --shard \
+             {index}/{count} and what else the others were given"
+        )
+    });
+    unfinished.chain(absent).collect()
+}
+
+/// The shards that none of `runs` is, of each number of shards that one of them is of. What a merged run consists of is not known, so
+/// beside one none is missed.
+fn absent<'r>(runs: impl Iterator<Item = &'r Run> + Clone) -> Vec<Shard> {
+    if runs.clone().any(|run| sub_command(&run.command) == Some("merge")) {
+        return Vec::new();
+    }
+    let here: BTreeSet<_> =
+        runs.filter_map(|run| run.shard).map(|shard| (shard.count, shard.index)).collect();
+    let counts: BTreeSet<_> = here.iter().map(|&(count, _)| count).collect();
+    let all = counts.into_iter().flat_map(|count| (1..=count).map(move |index| (count, index)));
+    let absent = all.filter(|shard| !here.contains(shard));
+    absent.map(|(count, index)| Shard { index, count }).collect()
 }

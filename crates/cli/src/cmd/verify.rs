@@ -49,7 +49,7 @@ Examples:
   attn verify -b naive tests/golden/onnx/*           one backend on the ONNX cases
   attn verify --json dump.safetensors                with all numbers
 
-A dump holds q, k, v and, to be judged, out or lse; scripts/attn_case.py writes one from PyTorch. Results that
+A dump holds q, k, v and, to be judged, out or lse; scripts/attn-case writes one from Python. Results that
 are wrong are compared with those of other statements of the problem and of known mistakes, and a hint is
 printed where one of these agrees.
 Exit code 3 if a file is broken, whatever else is found; 1 if a result is wrong; else 0.";

@@ -1,14 +1,4 @@
-r"""attn-case/1 files from Python: write one, read it back, compute its attention in float64.
-
-To have a framework's attention judged, dump what it was given and what it returned, and let `attn verify` read it:
-
-    import attn_case
-    out = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-    attn_case.save("mine.safetensors", q, k, v, out=out, causal="top-left")
-
-    $ attn verify mine.safetensors
-
-Needs Python 3.11 or later and NumPy; torch only if tensors of it are passed.
+"""attn-case/1 files: write one, read it back.
 
 Letters in the shapes: B batch, Hq and Hkv heads of q and of k and v, Nq queries, Nk keys, D, Dk and Dv head dimensions
 of q, k and v (Dk is D unless the score has matrices), A the width of an additive score.
@@ -23,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from .truth import is_additive, positions
 
 SCHEMA = "attn-case/1"
 SCORES = ("scaled-dot", "general", "additive")
@@ -156,33 +148,53 @@ def encode(
         case["lse_base"] = 2
     if "mask" in tensors:
         read = {name: tensors[name] for name in ("mask", "kv_len") if name in tensors}
-        arrays = {name: _array(STORAGE[raw.kind], raw.shape, raw.data) for name, raw in read.items()}
+        arrays = {name: _array(STORAGE[raw.kind], raw.shape, raw.array.tobytes()) for name, raw in read.items()}
         _check_mask(Case(case, tensors | arrays))
     return _container(tensors, _json(case))
 
 
 @dataclass(frozen=True)
-class _Raw:
-    """A tensor as bytes; `kind` is NumPy's name of its type."""
+class Raw:
+    """A tensor apart from its library; `kind` is NumPy's name of its type, and bfloat16 is held as 16-bit integers."""
 
     kind: str
-    shape: tuple
-    data: bytes
+    array: np.ndarray
+
+    @property
+    def shape(self):
+        """The sizes of its axes."""
+        return self.array.shape
+
+
+def raw(name, x):
+    """A NumPy array, a PyTorch tensor on any device, nested lists, or what this function has returned, as Raw."""
+    if isinstance(x, Raw):
+        return x
+    if hasattr(x, "detach"):
+        return _torch_raw(name, x)
+    x = np.asarray(x)
+    kind = x.dtype.name
+    x = x.view(np.uint16) if kind == "bfloat16" else x
+    return Raw(kind, x.astype(x.dtype.newbyteorder("<")))
+
+
+def _torch_raw(name, x):
+    import torch
+
+    if x.is_nested or x.layout != torch.strided:
+        raise ValueError(f"{name} is nested or sparse, expected a dense tensor: pad it, and mask what is padding")
+    x, kind = x.detach(), str(x.dtype).removeprefix("torch.")
+    x = x.view(torch.int16) if kind == "bfloat16" else x
+    # A copy, since the array shares the memory of a tensor that is on the CPU.
+    return Raw(kind, np.array(x.cpu().numpy()))
 
 
 def _raw(name, x, kinds):
-    """`x`, which must have one of the types `kinds`."""
-    if hasattr(x, "detach"):
-        import torch
-
-        x = x.detach().cpu().contiguous()
-        kind, data = str(x.dtype).removeprefix("torch."), x.reshape(-1).view(torch.uint8).numpy()
-    else:
-        x = np.asarray(x)
-        kind, data = x.dtype.name, x.astype(x.dtype.newbyteorder("<"))
-    if kind not in kinds:
-        raise ValueError(f"{name} is {kind}, expected {' or '.join(dict.fromkeys(kinds))}")
-    return _Raw(kind, tuple(x.shape), data.tobytes())
+    """`x` as Raw, which must have one of the types `kinds`."""
+    x = raw(name, x)
+    if x.kind not in kinds:
+        raise ValueError(f"{name} is {x.kind}, expected {' or '.join(dict.fromkeys(kinds))}")
+    return x
 
 
 def _shapes(tensors):
@@ -211,7 +223,7 @@ def _weight_shapes(score, weights, dims):
     dim, dim_k = dims
     widths = [np.shape(weights[name])[-1] for name in given if np.ndim(weights[name]) > 1]
     width = widths[0] if score == "additive" and widths else dim
-    for name, size in ((("w_q", dim), ("w_k", dim_k)) if score == "additive" else (("w", dim_k),)):
+    for name, size in (("w_q", dim), ("w_k", dim_k)) if score == "additive" else (("w", dim_k),):
         if name not in given and size != width:
             raise ValueError(f"{name} is absent, expected a matrix between widths {size} and {width}")
     shapes = {"w_q": (dim, width), "w_k": (dim_k, width), "w": (dim, dim_k) if score == "general" else (width,)}
@@ -220,24 +232,24 @@ def _weight_shapes(score, weights, dims):
 
 def _weight(name, x, kind, heads, shape):
     """A weight of the score: one for all query heads or one for each."""
-    raw = _raw(name, x, (kind,))
-    if raw.shape not in ((1, *shape), (heads, *shape)):
-        raise ValueError(f"{name} is {list(raw.shape)}, expected {[heads, *shape]}, the first axis full or 1")
-    return raw
+    x = _raw(name, x, (kind,))
+    if x.shape not in ((1, *shape), (heads, *shape)):
+        raise ValueError(f"{name} is {list(x.shape)}, expected {[heads, *shape]}, the first axis full or 1")
+    return x
 
 
 def _mask(x, full):
     """The mask at rank 4."""
-    raw = _raw("mask", x, ("bool", "uint8", *FLOATS))
-    shape = (1,) * (4 - len(raw.shape)) + raw.shape
+    x = _raw("mask", x, ("bool", "uint8", *FLOATS))
+    shape = (1,) * (4 - len(x.shape)) + x.shape
     if len(shape) != 4 or any(n not in (1, m) for n, m in zip(shape, full)):
-        raise ValueError(f"mask is {list(raw.shape)}, expected {list(full)}, each axis full or 1")
-    return _Raw(raw.kind, shape, raw.data)
+        raise ValueError(f"mask is {list(x.shape)}, expected {list(full)}, each axis full or 1")
+    return Raw(x.kind, x.array.reshape(shape))
 
 
 def _check_mask(case):
     """A mask may hold NaN or +inf only where every row excludes its keys by position."""
-    if not _additive(case.tensors):
+    if not is_additive(case.tensors):
         return
     mask = case.tensors["mask"]
     strange = np.isnan(mask) | np.isposinf(mask)
@@ -270,10 +282,10 @@ def _per_head(name, x, heads):
 
 def _fitting(name, x, kinds, shape):
     """A tensor of one shape."""
-    raw = _raw(name, x, kinds)
-    if raw.shape != shape:
-        raise ValueError(f"{name} is {list(raw.shape)}, expected {list(shape)}")
-    return raw
+    x = _raw(name, x, kinds)
+    if x.shape != shape:
+        raise ValueError(f"{name} is {list(x.shape)}, expected {list(shape)}")
+    return x
 
 
 def _number(name, x):
@@ -324,13 +336,13 @@ def _container(tensors, case):
     header, at = {"__metadata__": {"attn_case": case}}, 0
     order = sorted(tensors, key=lambda name: (-WIDTHS[STORAGE[tensors[name].kind]], name))
     for name in order:
-        raw = tensors[name]
-        offsets = [at, at + len(raw.data)]
-        header[name] = {"dtype": STORAGE[raw.kind], "shape": raw.shape, "data_offsets": offsets}
+        x = tensors[name]
+        offsets = [at, at + x.array.nbytes]
+        header[name] = {"dtype": STORAGE[x.kind], "shape": x.shape, "data_offsets": offsets}
         at = offsets[1]
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    return b"".join([struct.pack("<Q", len(text)), text, *(tensors[name].data for name in order)])
+    return b"".join([struct.pack("<Q", len(text)), text, *(tensors[name].array.tobytes() for name in order)])
 
 
 def _json(x):
@@ -375,105 +387,3 @@ def _array(dtype, shape, data):
     else:
         x = np.frombuffer(data, {"I64": "<i8", "U8": "u1", "BOOL": "?"}[dtype])
     return x.reshape(shape)
-
-
-# ---- computing
-
-
-def attention(case):
-    """out [B,Hq,Nq,Dv] and lse [B,Hq,Nq] of a Case in float64, by the definition and nothing else.
-
-    Per query: scores scale * score(q, k), softcap, ALiBi and additive mask, admission, softmax (with the sink), weighted sum of
-    values.  A query that admits no key gives 0; what no query admits, NaN included, never reaches the result.
-    """
-    t, meta = case.tensors, case.meta
-    group = t["q"].shape[1] // t["k"].shape[1]
-    k, v = (np.repeat(t[name], group, axis=1) for name in "kv")
-    admitted = admission(case)
-    used = admitted.any(axis=2)[..., np.newaxis]
-    s = scores(case, np.where(used, k, 0.0))
-    default = 1.0 / math.sqrt(k.shape[-1]) if meta["score"] == "scaled-dot" else 1.0
-    s *= default if meta["scale"] is None else meta["scale"]
-    if meta["softcap"] is not None:
-        s = meta["softcap"] * np.tanh(s / meta["softcap"])
-    if "alibi_slopes" in t:
-        s -= t["alibi_slopes"][:, np.newaxis, np.newaxis] * np.abs(distance(case))
-    if _additive(t):
-        s = s + t["mask"]
-    s = np.where(admitted, s, -np.inf)
-    sink = t.get("sinks", np.full(s.shape[1], -np.inf))[:, np.newaxis, np.newaxis]
-    top = np.maximum(s.max(axis=-1, keepdims=True), sink)
-    shift = np.where(np.isneginf(top), 0.0, top)
-    p = np.exp(s - shift)
-    total = p.sum(axis=-1, keepdims=True) + np.exp(sink - shift)
-    out = p @ np.where(used, v, 0.0) / np.where(total == 0.0, 1.0, total)
-    with np.errstate(divide="ignore"):
-        return out, (shift + np.log(total))[..., 0]
-
-
-def scores(case, k):
-    """Raw scores [B,Hq,Nq,Nk] of keys k [B,Hq,Nk,Dk]."""
-    t, kind = case.tensors, case.meta["score"]
-    q = t["q"]
-    if kind == "additive":
-        q = q @ t["w_q"] if "w_q" in t else q
-        k = k @ t["w_k"] if "w_k" in t else k
-        hidden = np.tanh(q[:, :, :, np.newaxis] + k[:, :, np.newaxis])
-        return (hidden * t["w"][:, np.newaxis, np.newaxis] if "w" in t else hidden).sum(axis=-1)
-    return (q @ t["w"] if "w" in t else q) @ k.swapaxes(-1, -2)
-
-
-def admission(case):
-    """Which keys each query may see: bool [B,Hq,Nq,Nk]."""
-    t = case.tensors
-    shape = t["q"].shape[:3] + t["k"].shape[2:3]
-    admitted = np.broadcast_to(positions(case), shape)
-    if "mask" in t:
-        admitted = admitted & (~np.isneginf(t["mask"]) if _additive(t) else t["mask"] != 0)
-    return admitted
-
-
-def positions(case):
-    """Which keys each query may see but for the mask: bool [B,1,Nq,Nk]."""
-    t, meta = case.tensors, case.meta
-    (batch, _, len_q, _), len_k = t["q"].shape, t["k"].shape[2]
-    admitted = np.ones((batch, 1, len_q, len_k), bool)
-    ahead = -distance(case)
-    if meta["causal"] is not None:
-        admitted &= ahead <= 0
-    window = meta["window"] or {"left": None, "right": None}
-    if window["left"] is not None:
-        admitted &= ahead >= -window["left"]
-    if window["right"] is not None:
-        admitted &= ahead <= window["right"]
-    if "kv_len" in t:
-        admitted &= np.arange(len_k) < t["kv_len"][:, np.newaxis, np.newaxis, np.newaxis]
-    return admitted
-
-
-def distance(case):
-    """Diagonal minus key, diag(b,i) - j: int [B,1,Nq,Nk]."""
-    t, meta = case.tensors, case.meta
-    (batch, _, len_q, _), len_k = t["q"].shape, t["k"].shape[2]
-    align = meta["causal"] or meta["align"] or "top-left"
-    if align == "top-left":
-        offset = np.zeros(batch, np.int64)
-    elif align == "bottom-right":
-        offset = t.get("kv_len", np.full(batch, len_k)) - len_q
-    else:
-        offset = np.full(batch, align["offset"])
-    return np.arange(len_q)[:, np.newaxis] - np.arange(len_k) + offset[:, np.newaxis, np.newaxis, np.newaxis]
-
-
-def _additive(tensors):
-    """Whether there is a mask that is added."""
-    return "mask" in tensors and tensors["mask"].dtype == np.float64
-
-
-def spent(found, truth, tolerance):
-    """The largest share of the tolerance that an element of `found` uses: at most 1 = within; NaN counts as inf."""
-    rtol, atol = tolerance
-    with np.errstate(invalid="ignore"):
-        shares = np.abs(found - truth) / (atol + rtol * np.abs(truth))
-    shares = np.where(found == truth, 0.0, shares)
-    return float(np.where(np.isnan(shares), np.inf, shares).max())
