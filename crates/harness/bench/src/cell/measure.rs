@@ -296,6 +296,9 @@ fn fresh(
     [first, second]: [&mut Output; 2],
 ) -> Result<FirstCall, BackendError> {
     let variation = secret.variation(inputs.is_finite());
+    // A backend that allocates before it frees has two places in turn, and caches tell addresses apart: with one load more, the
+    // other inputs are where those that are timed were, and with another these are there again.
+    plan.load(inputs)?;
     let varied = variation.apply(problem, inputs);
     let mut meter = Meter::start();
     let load = meter.time(|| plan.load(inputs))?;
@@ -310,6 +313,7 @@ fn fresh(
     }
     let fresh = meter::fresh([load, call, store], variation);
     varied.undo(problem, inputs);
+    plan.load(inputs)?;
     plan.load(inputs)?;
     if call.ns() < LONG_NS {
         // The caches and what the processor has learned of the branches are those of the old inputs again.
@@ -429,6 +433,8 @@ pub fn rotation(operand_bytes: u64, cold_bytes: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use attn_core::{DType, InputDistribution, ProblemSpec, Shape};
+
     use super::*;
 
     #[test]
@@ -440,6 +446,45 @@ mod tests {
         }
         let ns = fault_ns();
         assert!((20..1_000_000).contains(&ns), "{ns}");
+    }
+
+    /// Has two places for operands, which it fills in turn; notes where each call finds them.
+    #[derive(Default)]
+    struct TwoPlaces {
+        loads: usize,
+        calls: Vec<usize>,
+    }
+
+    impl Plan for TwoPlaces {
+        fn load(&mut self, _: &Inputs) -> Result<(), BackendError> {
+            self.loads += 1;
+            Ok(())
+        }
+
+        fn run(&mut self, reps: NonZeroU32) -> Result<(), BackendError> {
+            self.calls.extend((0..reps.get()).map(|_| self.loads % 2));
+            Ok(())
+        }
+
+        fn store(&mut self, _: &mut Output) -> Result<(), BackendError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn other_inputs_are_where_those_that_are_timed_were() {
+        let spec = ProblemSpec::new(Shape::square(1, 8, 4), DType::F32);
+        let problem = Problem::new(spec).unwrap();
+        let mut inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+        let mut outs = [Output::poisoned(&problem), Output::poisoned(&problem)];
+        let (mut plan, mut secret) = (TwoPlaces::default(), Secret::draw());
+        plan.load(&inputs).unwrap();
+        plan.run(NonZeroU32::MIN).unwrap();
+        for _ in 0..5 {
+            fresh(&problem, &mut plan, &mut inputs, &mut secret, outs.each_mut()).unwrap();
+            plan.run(NonZeroU32::MIN).unwrap();
+        }
+        assert!(plan.calls.len() > 10 && plan.calls.iter().all(|&place| place == 1));
     }
 
     #[test]
