@@ -40,6 +40,16 @@ impl Output {
         }
     }
 
+    /// The same results as a problem stored as `storage` has them, each element rounded; what was not written, and what was written
+    /// outside, still shows.
+    #[must_use]
+    pub fn stored_as(&self, storage: DType) -> Self {
+        Output {
+            o: self.o.stored_as(storage),
+            lse: self.lse.as_ref().map(|lse| lse.stored_as(lse_dtype(storage))),
+        }
+    }
+
     /// Elements of the result, the log-sum-exp not counted.
     pub fn elements(&self) -> usize {
         self.o.dims.iter().product()
@@ -149,6 +159,25 @@ impl Fenced {
     /// The whole allocation, fences included: for tests that break out of it.
     pub const fn storage_mut(&mut self) -> &mut Data {
         &mut self.storage
+    }
+
+    /// Writes element `i` of the payload, rounded.
+    pub fn set(&mut self, i: usize, x: f64) {
+        self.storage.set(FENCE + i, x);
+    }
+
+    fn stored_as(&self, dtype: DType) -> Self {
+        if dtype == self.dtype() {
+            return self.clone();
+        }
+        let mut stored = Fenced::poisoned(dtype, self.dims);
+        for at in 0..self.storage.len() {
+            let (unwritten, fence) = marks(&self.storage, at);
+            if !unwritten && !fence {
+                stored.storage.set(at, self.storage.get(at));
+            }
+        }
+        stored
     }
 
     /// Poisons element `i` of the payload again.
@@ -267,6 +296,21 @@ mod tests {
                 assert!(Output::from_le_bytes(&problem, wrong).is_none());
             }
         }
+    }
+
+    #[test]
+    fn another_type_keeps_values_poison_and_broken_fences() {
+        let problem = Problem::new(ProblemSpec::new(Shape::square(1, 2, 2), DType::F32)).unwrap();
+        let mut out = Output::poisoned(&problem);
+        out.o.set(1, 1.0 + 1.0 / 512.0);
+        for dtype in DType::ALL {
+            let stored = out.stored_as(dtype);
+            assert_eq!(stored.o.tensor().data().get(1), dtype.round(1.0 + 1.0 / 512.0));
+            assert!(stored.o.is_unwritten(0) && !stored.o.is_unwritten(1), "{dtype}");
+            assert!(stored.o.fences_intact(), "{dtype}");
+        }
+        out.o.storage.set(FENCE - 1, 0.0);
+        assert!(DType::ALL.iter().all(|&dtype| !out.stored_as(dtype).o.fences_intact()));
     }
 
     #[test]

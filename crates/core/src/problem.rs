@@ -338,7 +338,8 @@ impl From<Problem> for ProblemSpec {
 }
 
 impl std::fmt::Display for Problem {
-    /// `B1 H12 N128 D64 f32 general:w causal:top-left window:4,0 softcap:30 bool-mask kv-len alibi sinks lse`.
+    /// `B1 H12 N128 D64 f32 general:w causal:top-left window:4,0 softcap:30 bool-mask kv-len alibi sinks lse`; with `{:#}` also
+    /// the scale, where it is not the default, and the valid keys of each batch, so that it is read again as the same problem.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ProblemSpec { shape, dtype, causal, align, window, softcap, mask, .. } = &self.spec;
         write!(f, "{shape} {dtype}")?;
@@ -367,8 +368,17 @@ impl std::fmt::Display for Problem {
             };
             write!(f, " {kind}-mask:{b}x{h}x{i}x{j}")?;
         }
+        if let Some(scale) = self.spec.scale.filter(|_| f.alternate()) {
+            write!(f, " scale:{scale}")?;
+        }
+        if let Some(kv_len) = &self.spec.kv_len {
+            write!(f, " kv-len")?;
+            if f.alternate() {
+                let lengths: Vec<String> = kv_len.iter().map(ToString::to_string).collect();
+                write!(f, ":{}", lengths.join(","))?;
+            }
+        }
         let flags = [
-            ("kv-len", self.spec.kv_len.is_some()),
             ("alibi", self.spec.alibi),
             ("sinks", self.spec.sinks),
             ("lse", self.spec.lse),

@@ -13,14 +13,13 @@
 //! such rows exist their bias is 0 and the result is multiplied by 0 in them and by 1 in the others.
 
 use attn_core::{
-    Backend, BackendError, BackendId, BackendInfo, DType, Element, Exec, Inputs, Plan, Problem,
+    Backend, BackendError, BackendId, BackendInfo, DType, Exec, Inputs, Plan, Problem,
     ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use candle_core::{D, DType as TensorType, Device, Result as CandleResult, Tensor};
 use candle_nn::ops::softmax_last_dim;
-use half::{bf16, f16};
 
-use crate::plan::{Attended, Float, Kernel, Operands, TensorPlan, bias, checked};
+use crate::plan::{Attended, Kernel, Operands, bias, checked, tensor_plan};
 use crate::scores;
 
 /// The backend `candle/composed`. Supports every problem.
@@ -73,22 +72,13 @@ pub(crate) const LIBRARIES: &str = "candle-core 0.11.1, candle-nn 0.11.1";
 
 /// These operations on `device`.
 pub(crate) fn plan(problem: &Problem, device: &Device) -> Result<Box<dyn Plan>, BackendError> {
-    match problem.dtype() {
-        DType::F64 => stored::<f64>(problem, device),
-        DType::F32 => stored::<f32>(problem, device),
-        DType::BF16 => stored::<bf16>(problem, device),
-        DType::F16 => stored::<f16>(problem, device),
-    }
-}
-
-fn stored<T: Float>(problem: &Problem, device: &Device) -> Result<Box<dyn Plan>, BackendError> {
     let compute = match problem.dtype() {
         DType::F64 => TensorType::F64,
         DType::F32 | DType::BF16 | DType::F16 => TensorType::F32,
     };
     let kernel =
         Operations { compute, device: device.clone(), bias: None, live: None, sinks: None };
-    Ok(Box::new(TensorPlan::<T, _>::new(problem, device.clone(), kernel)?))
+    tensor_plan(problem, device, kernel)
 }
 
 struct Operations {
@@ -130,10 +120,6 @@ impl Operations {
 }
 
 impl Kernel for Operations {
-    fn arrange<T: Element>(canonical: &[T], dims: [usize; 4]) -> (Vec<T>, [usize; 4]) {
-        (canonical.to_vec(), dims)
-    }
-
     fn set_bias(&mut self, problem: &Problem, inputs: Option<&Inputs>) -> Result<(), BackendError> {
         self.bias = bias(problem, inputs, self.compute, &self.device)?;
         let sinks = inputs.and_then(Inputs::sinks).map(|sinks| {
@@ -176,7 +162,7 @@ impl Kernel for Operations {
     /// Repeated K or V lives only beside one of them, so it counts only where it is the larger. What
     /// another score needs before its matrix exists (`scores::scratch`) counts where it is the larger
     /// too. Not counted: gemm's packing buffers and a second result while the row mask is applied.
-    fn scratch(&self, problem: &Problem) -> usize {
+    fn scratch(&self, problem: &Problem) -> Option<usize> {
         let shape = problem.shape();
         let heads = shape.batch * shape.heads_q;
         let scores = heads * shape.len_q * (shape.len_k + usize::from(self.sinks.is_some()));
@@ -194,7 +180,7 @@ impl Kernel for Operations {
         };
         let peak = (scores + scores.max(repeated)).max(scores::scratch(problem));
         let elements = peak + constant + converted;
-        elements * self.compute.size_in_bytes()
+        Some(elements * self.compute.size_in_bytes())
     }
 }
 

@@ -24,7 +24,7 @@ use candle_core::{DType as TensorType, Device, Result as CandleResult, Tensor};
 use candle_nn::attention::{AttnMask, flash_attn};
 use half::{bf16, f16};
 
-use crate::plan::{Attended, Kernel, Operands, TensorPlan, bias, checked};
+use crate::plan::{Attended, Kernel, Operands, bias, checked, tensor_plan};
 
 /// The backend `candle/fused`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,13 +68,7 @@ impl Backend for Fused {
             message: unsupported.to_string(),
         })?;
         let kernel = FlashAttn { mapping, mask: AttnMask::None, threads: exec.threads.get() };
-        Ok(match problem.dtype() {
-            DType::BF16 => Box::new(TensorPlan::<bf16, _>::new(problem, Device::Cpu, kernel)?),
-            DType::F16 => Box::new(TensorPlan::<f16, _>::new(problem, Device::Cpu, kernel)?),
-            DType::F32 | DType::F64 => {
-                Box::new(TensorPlan::<f32, _>::new(problem, Device::Cpu, kernel)?)
-            }
-        })
+        tensor_plan(problem, &Device::Cpu, kernel)
     }
 }
 
@@ -251,7 +245,7 @@ impl Kernel for FlashAttn {
 
     /// One accumulator per thread and the mask; for batch > 1 also the result before its axes are
     /// permuted, and two indices per query row.
-    fn scratch(&self, problem: &Problem) -> usize {
+    fn scratch(&self, problem: &Problem) -> Option<usize> {
         let shape = problem.shape();
         let rows = shape.batch * shape.len_q;
         let mask = match &self.mask {
@@ -268,7 +262,7 @@ impl Kernel for FlashAttn {
             Some(_) => 2 * rows * shape.heads_q * shape.dim_k(),
         };
         let elements = self.threads * shape.dim_v + mask + packed + projected;
-        elements * size_of::<f32>() + indices * size_of::<usize>()
+        Some(elements * size_of::<f32>() + indices * size_of::<usize>())
     }
 }
 

@@ -9,50 +9,81 @@ use attn_core::{
     ScoreWeights,
 };
 use candle_core::{DType as TensorType, Device, Result as CandleResult, Tensor, WithDType};
+use half::{bf16, f16};
 
-/// Attention of one problem over candle tensors.
-pub(crate) trait Kernel {
+/// Attention of one problem over candle tensors. Every closure
+/// `|problem: &Problem, q: &Tensor, k: &Tensor, v: &Tensor| -> candle_core::Result<Tensor>` is one.
+pub trait Kernel {
     /// The elements of a tensor of these dimensions in the layout that `attend` wants, a permutation of the axes, and the
-    /// dimensions of that.
-    fn arrange<T: Element>(canonical: &[T], dims: [usize; 4]) -> (Vec<T>, [usize; 4]);
+    /// dimensions of that: as they are, `[B, H, N, D]`, unless it is another.
+    fn arrange<T: Element>(canonical: &[T], dims: [usize; 4]) -> (Vec<T>, [usize; 4]) {
+        (canonical.to_vec(), dims)
+    }
 
     /// The bias that a model builds once per forward pass and its layers share: of the problem alone, when the plan is
-    /// made, or of mask, slopes and sinks among the inputs, whenever there are others.
-    fn set_bias(&mut self, problem: &Problem, inputs: Option<&Inputs>) -> Result<(), BackendError>;
+    /// made, or of mask, slopes and sinks among the inputs, whenever there are others. None, by default.
+    fn set_bias(&mut self, _: &Problem, _: Option<&Inputs>) -> Result<(), BackendError> {
+        Ok(())
+    }
 
     /// The results.
     fn attend(&self, problem: &Problem, operands: &Operands) -> CandleResult<Attended>;
 
-    /// Bytes held at the peak of `attend`, result not included.
-    fn scratch(&self, problem: &Problem) -> usize;
+    /// Bytes held at the peak of `attend`, result not included, if they are known.
+    fn scratch(&self, _: &Problem) -> Option<usize> {
+        None
+    }
+}
+
+impl<F: Fn(&Problem, &Tensor, &Tensor, &Tensor) -> CandleResult<Tensor>> Kernel for F {
+    fn attend(&self, problem: &Problem, operands: &Operands) -> CandleResult<Attended> {
+        let [q, k, v] = &operands.qkv;
+        Ok(Attended { o: self(problem, q, k, v)?, lse: None })
+    }
 }
 
 /// What is computed on, as it is stored.
-pub(crate) struct Operands {
+pub struct Operands {
     /// q, k and v as [`Kernel::arrange`] arranges them.
-    pub(crate) qkv: [Tensor; 3],
+    pub qkv: [Tensor; 3],
     /// Weights of the score, `[1, 1|Hq, rows, columns]`.
-    pub(crate) weights: ScoreWeights<Tensor>,
+    pub weights: ScoreWeights<Tensor>,
 }
 
 /// The results of one call.
-pub(crate) struct Attended {
+pub struct Attended {
     /// `[B, Hq, Nq, Dv]`, in the storage type.
-    pub(crate) o: Tensor,
-    /// `[B, Hq, Nq]`, where it is asked for.
-    pub(crate) lse: Option<Tensor>,
+    pub o: Tensor,
+    /// `[B, Hq, Nq]`, where it is asked for; f32, or f64 for f64.
+    pub lse: Option<Tensor>,
 }
 
 /// A storage type of both.
-pub(crate) trait Float: Element + WithDType {}
+pub trait Float: Element + WithDType {}
 
 impl Float for f64 {}
 impl Float for f32 {}
-impl Float for half::bf16 {}
-impl Float for half::f16 {}
+impl Float for bf16 {}
+impl Float for f16 {}
+
+/// A plan of `problem` on `device`, whatever its storage type, for [`Backend::prepare`](attn_core::Backend::prepare). What the kernel
+/// does not compute is for [`Backend::supports`](attn_core::Backend::supports) to refuse.
+pub fn tensor_plan<'k>(
+    problem: &Problem,
+    device: &Device,
+    kernel: impl Kernel + 'k,
+) -> Result<Box<dyn Plan + 'k>, BackendError> {
+    let device = device.clone();
+    Ok(match problem.dtype() {
+        DType::F64 => Box::new(TensorPlan::<f64, _>::new(problem, device, kernel)?),
+        DType::F32 => Box::new(TensorPlan::<f32, _>::new(problem, device, kernel)?),
+        DType::BF16 => Box::new(TensorPlan::<bf16, _>::new(problem, device, kernel)?),
+        DType::F16 => Box::new(TensorPlan::<f16, _>::new(problem, device, kernel)?),
+    })
+}
 
 /// Holds the operands and the result of a [`Kernel`], stored as `T`.
-pub(crate) struct TensorPlan<T, K> {
+pub struct TensorPlan<T, K> {
     problem: Problem,
     /// Where the operands are held and the kernel runs.
     device: Device,
@@ -63,7 +94,8 @@ pub(crate) struct TensorPlan<T, K> {
 }
 
 impl<T, K> TensorPlan<T, K> {
-    pub(crate) fn new(
+    /// Of a problem that is stored as `T`.
+    pub fn new(
         problem: &Problem,
         device: Device,
         mut kernel: K,
@@ -133,7 +165,7 @@ impl<T: Float, K: Kernel> Plan for TensorPlan<T, K> {
     }
 
     fn footprint(&self) -> Footprint {
-        Footprint { scratch: Some(Bytes(self.kernel.scratch(&self.problem) as u64)) }
+        Footprint { scratch: self.kernel.scratch(&self.problem).map(|bytes| Bytes(bytes as u64)) }
     }
 }
 

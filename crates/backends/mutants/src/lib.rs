@@ -16,7 +16,7 @@
 //! | `precision` | arithmetic coarser than the backend says |
 //! | `memory` | stale, unwritten, misplaced and twice written results |
 //!
-//! Beside them are [`faults`], which do not return, and [`cheats`], which are right where they are checked and look faster
+//! Beside them are [`faults`], which do not return, and `cheats`, a feature, which are right where they are checked and look faster
 //! than they are.
 //!
 //! ```
@@ -24,6 +24,7 @@
 //! assert!(mutants.iter().any(|mutant| mutant.id == "mutant/causal-admits-one-more"));
 //! ```
 
+#[cfg(feature = "cheats")]
 mod cheat;
 mod compared;
 mod corpus;
@@ -35,6 +36,7 @@ mod tiled;
 
 use attn_core::Backend;
 
+#[cfg(feature = "cheats")]
 pub use cheat::{Cheat, cheats};
 pub use fault::faults;
 

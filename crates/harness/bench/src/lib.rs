@@ -28,16 +28,13 @@
 
 pub mod attn_case;
 pub mod cell;
-pub mod claim_truth;
 pub mod coverage;
 pub mod criterion;
 pub mod detection;
-pub mod diagnosis;
 pub mod expected;
 pub mod limits;
 pub mod machine;
 pub mod mutation;
-pub mod random;
 pub mod rules;
 pub mod run;
 pub mod select;
@@ -47,3 +44,5 @@ pub mod suite;
 pub mod support;
 pub mod verify;
 pub mod worker;
+
+pub use attn_check::{claim_truth, diagnosis, random};

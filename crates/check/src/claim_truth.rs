@@ -1,7 +1,7 @@
 //! What a claimed result is judged by: the truth, and how large the errors of its arithmetic are.
 
 use attn_core::{ClaimArithmetic, DType, Fenced, Inputs, Output, Problem, Tensor, Verdict};
-use attn_oracle::{Budget, Candidate, Effort, OracleError, Reference, Rows, Rule, Twist, judge};
+use attn_oracle::{Budget, Candidate, Effort, OracleError, Reference, Rows, Rule, Twist, judge, judge_output};
 
 use crate::attn_case::{Claim, Tolerance};
 
@@ -111,6 +111,11 @@ impl ClaimTruth {
             Some(Tolerance { rtol, atol }) => Rule::Tolerance { rtol, atol, budget: &self.budget },
         };
         judge(problem, &self.reference, rule, claim.candidate())
+    }
+
+    /// Judges what was stored into a buffer that was poisoned and fenced.
+    pub fn judge_output(&self, problem: &Problem, out: &Output) -> Verdict {
+        judge_output(problem, &self.reference, &self.budget, None, out)
     }
 
     /// The truth.

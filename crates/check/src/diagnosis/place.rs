@@ -20,7 +20,7 @@ pub(super) fn of(problem: &Problem, claim: &Claim, truth: &ClaimTruth) -> Option
 }
 
 /// The rows whose weights rounding alone decides; `None` if there are none.
-pub(crate) fn undetermined_rows(problem: &Problem, reference: &Reference) -> Option<String> {
+pub fn undetermined_rows(problem: &Problem, reference: &Reference) -> Option<String> {
     let width = problem.shape().dim_v;
     let elements = reference.elements(problem);
     let found = elements.filter(|(_, at)| reference.is_undetermined(at / width));

@@ -24,7 +24,7 @@ use attn_oracle::{Rows, ScoreStep, Twist, WeightStep};
 use crate::attn_case::{AttnCase, Claim};
 use crate::claim_truth::{ClaimTruth, Terms};
 
-pub(crate) use place::undetermined_rows;
+pub use place::undetermined_rows;
 
 /// What can be said of a wrong result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,17 @@ pub struct Diagnosis {
     pub place: Option<String>,
     /// What the result agrees with instead.
     pub hint: Option<String>,
+}
+
+/// How a hint ends that asks what a file says of its result.
+const QUESTION: &str = "; did the file forget to ";
+
+impl Diagnosis {
+    /// The hint without that question, which is none for a kernel.
+    pub fn hint_of_kernel(&self) -> Option<String> {
+        let hint = self.hint.as_ref()?;
+        Some(hint.split(QUESTION).next().unwrap_or_default().into())
+    }
 }
 
 /// Rows of all that are looked at.
