@@ -30,7 +30,8 @@ pub(crate) fn of(wrong: &[&Case], right: &[&Case]) -> Option<String> {
         .collect();
     let (mut words, mut left) = (Vec::new(), right.to_vec());
     while words.len() < STATEMENTS && !left.is_empty() {
-        let still = |statement: &&Statement| left.iter().filter(|case| (statement.holds)(case)).count();
+        let still =
+            |statement: &&Statement| left.iter().filter(|case| (statement.holds)(case)).count();
         // Of those that say as much, the first.
         let best = candidates.iter().min_by_key(still)?;
         // What leaves nearly all of them says nothing.

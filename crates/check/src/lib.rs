@@ -51,7 +51,7 @@
 //! | [`forward_with`] | closures that also take masks, ALiBi slopes, sinks or weights of the score |
 //! | `candle::forward` | over tensors of candle, with the feature `candle` |
 //! | `ndarray::forward` | over arrays of ndarray, with the feature `ndarray` |
-//! | [`backend`] | implementations of [`attn_core::Backend`] |
+//! | [`backend`] | implementations of [`attn_core::Backend`], such as [`Closure`] |
 //! | [`mutants()`] | no kernel but a comparison of one's own: which wrong kernels does it let through? |
 //! | `trials` | one test for each problem, with the feature `libtest-mimic` |
 //!
@@ -86,6 +86,7 @@ pub mod candle;
 mod case;
 mod check;
 pub mod claim_truth;
+mod closure;
 mod common;
 pub mod diagnosis;
 pub mod features;
@@ -110,6 +111,7 @@ pub use half::{bf16, f16};
 
 pub use case::Case;
 pub use check::{Check, backend, forward, forward_into, forward_with};
+pub use closure::Closure;
 pub use features::*;
 pub use kernel::{Kernel, Reply, Returned, Rows};
 #[cfg(feature = "mutants")]

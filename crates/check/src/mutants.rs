@@ -5,7 +5,8 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use attn_core::{
-    Backend, BackendError, ClaimArithmetic, Element, Exec, Fenced, Inputs, Output, Plan, Problem, Worst,
+    Backend, BackendError, ClaimArithmetic, Element, Exec, Fenced, Inputs, Output, Plan, Problem,
+    Worst,
 };
 use attn_mutants::Mutant;
 
@@ -177,7 +178,9 @@ impl Check<'_, Comparison<'_>> {
         let accepts = |out: &Output| (self.subject.0)(problem, &inputs, out);
         let right = result(&*honest[0].backend, problem, [&others, &inputs])?;
         for (mutant, fate) in honest.iter().zip(&mut report.honest) {
-            if fate.refused.is_none() && !accepts(&result(&*mutant.backend, problem, [&others, &inputs])?) {
+            if fate.refused.is_none()
+                && !accepts(&result(&*mutant.backend, problem, [&others, &inputs])?)
+            {
                 fate.refused = Some(case.clone());
             }
         }
@@ -206,7 +209,9 @@ impl Check<'_, Comparison<'_>> {
 impl Fate {
     /// Takes note of a result that was accepted, if it is wrong.
     fn accept(&mut self, case: &Case, inputs: &Inputs, out: Output) {
-        if let Some((share, words)) = wrong(case, inputs, out).filter(|(share, _)| *share > self.share) {
+        if let Some((share, words)) =
+            wrong(case, inputs, out).filter(|(share, _)| *share > self.share)
+        {
             (self.share, self.accepted) = (share, Some((case.clone(), words)));
         }
     }
@@ -228,7 +233,11 @@ fn wrong(case: &Case, inputs: &Inputs, out: Output) -> Option<(f64, String)> {
 }
 
 /// What a kernel makes of the second inputs, having computed the first.
-fn result(backend: &dyn Backend, problem: &Problem, inputs: [&Inputs; 2]) -> Result<Output, BackendError> {
+fn result(
+    backend: &dyn Backend,
+    problem: &Problem,
+    inputs: [&Inputs; 2],
+) -> Result<Output, BackendError> {
     let mut plan: Box<dyn Plan + '_> = backend.prepare(problem, &Exec::SINGLE)?;
     for (inputs, calls) in inputs.into_iter().zip([NonZeroU32::MIN, CALLS]) {
         plan.load(inputs)?;
@@ -260,7 +269,11 @@ impl fmt::Display for Survivors {
             let is = [true, fate.is_visible(), fate.refused.is_some(), fate.is_let_through()];
             counts.iter_mut().zip(is).for_each(|(count, is)| *count += usize::from(is));
         }
-        writeln!(f, "  {:<10} {:>6} {:>8} {:>8} {:>12}", "theme", "wrong", "visible", "refused", "let through")?;
+        writeln!(
+            f,
+            "  {:<10} {:>6} {:>8} {:>8} {:>12}",
+            "theme", "wrong", "visible", "refused", "let through"
+        )?;
         for (theme, [all, visible, refused, through]) in &themes {
             writeln!(f, "  {theme:<10} {all:>6} {visible:>8} {refused:>8} {through:>12}")?;
         }
@@ -278,6 +291,10 @@ impl fmt::Display for Survivors {
             let Some(case) = &fate.refused else { continue };
             writeln!(f, "    {}: {}\n      in {case}", fate.id, fate.description)?;
         }
-        write!(f, "\n  Not visible: what {} do on these problems is right; other problems or features would show it.", self.unreached())
+        write!(
+            f,
+            "\n  Not visible: what {} do on these problems is right; other problems or features would show it.",
+            self.unreached()
+        )
     }
 }

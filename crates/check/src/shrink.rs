@@ -59,7 +59,12 @@ const fn fewer_heads(spec: &ProblemSpec) -> (usize, usize) {
 }
 
 /// A problem, not larger than `case`, that is wrong in the same way.
-pub(crate) fn smallest(kernel: &Kernel<'_>, space: &Space<'_>, case: &Case, kind: Kind) -> Option<(Case, Box<Wrong>)> {
+pub(crate) fn smallest(
+    kernel: &Kernel<'_>,
+    space: &Space<'_>,
+    case: &Case,
+    kind: Kind,
+) -> Option<(Case, Box<Wrong>)> {
     let mut best: Option<(Case, Box<Wrong>)> = None;
     let mut left = TRIALS;
     loop {

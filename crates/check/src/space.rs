@@ -3,7 +3,7 @@
 use attn_core::{Alignment, DType, MaskSpec, Problem, ProblemSpec, Score, Window};
 
 use crate::features::{
-    ALIBI, BOOL_MASK, ADDITIVE_MASK, ADDITIVE_SCORE, CAUSAL, CAUSAL_BOTTOM_RIGHT, CAUSAL_OFFSET,
+    ADDITIVE_MASK, ADDITIVE_SCORE, ALIBI, BOOL_MASK, CAUSAL, CAUSAL_BOTTOM_RIGHT, CAUSAL_OFFSET,
     CAUSAL_TOP_LEFT, EMPTY_ROWS, GENERAL_SCORE, GROUPED_HEADS, KV_LEN, LSE, SCALE, SINKS,
     SLIDING_WINDOW, SOFTCAP, VALUE_DIM, WINDOW,
 };
@@ -188,7 +188,8 @@ impl<'k> Space<'k> {
         }
         if !self.has(EMPTY_ROWS) && spec.causal == Some(Alignment::BottomRight) {
             let shape = &mut spec.shape;
-            (shape.len_q, shape.len_k) = (shape.len_q.min(shape.len_k), shape.len_q.max(shape.len_k));
+            (shape.len_q, shape.len_k) =
+                (shape.len_q.min(shape.len_k), shape.len_q.max(shape.len_k));
         }
     }
 }

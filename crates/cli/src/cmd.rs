@@ -11,6 +11,7 @@ pub(crate) mod duel;
 pub(crate) mod gate;
 pub(crate) mod help;
 pub(crate) mod import_criterion;
+pub(crate) mod init;
 mod intervals;
 mod limits;
 pub(crate) mod list;
@@ -75,6 +76,7 @@ pub(crate) enum Command {
     Report(report::Args),
     Merge(merge::Args),
     ImportCriterion(import_criterion::Args),
+    Init(init::Args),
     List(list::Args),
     Support(support::Args),
     Claims(claims::Args),
@@ -115,6 +117,7 @@ impl Command {
             | Command::Report(_)
             | Command::Merge(_)
             | Command::ImportCriterion(_)
+            | Command::Init(_)
             | Command::Claims(_)
             | Command::Map(_)
             | Command::Model(_)
@@ -146,6 +149,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Duel(args) => duel::run(&args),
         Command::ImportCriterion(args) => import_criterion::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Claims(args) => claims::run(&args),

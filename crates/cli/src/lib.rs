@@ -24,6 +24,7 @@ mod splice;
 pub mod threads;
 
 pub use attn_bench::run::{Entry, Measured};
+pub use attn_core::Backend;
 
 /// As [`main`], with backends of another crate after those of this one: all that a program needs to check,
 /// measure and gate its own kernels.
@@ -38,9 +39,27 @@ pub fn main_with(more: fn() -> Vec<Entry>) -> std::process::ExitCode {
     main()
 }
 
+/// As [`main_with`] with the words of `arguments`, separated by blanks, whatever the command line says: for programs that do one thing,
+/// such as benches.
+pub fn main_as(arguments: &'static str, more: fn() -> Vec<Entry>) -> std::process::ExitCode {
+    registry::add(more);
+    let mut given = std::env::args_os();
+    let program = given.next();
+    // Cells are computed by processes of this same program.
+    if given.next().is_some_and(|word| word == "worker") {
+        return main();
+    }
+    let words = arguments.split_whitespace().map(Into::into);
+    run(program.into_iter().chain(words))
+}
+
 /// Parses the command line, runs the sub-command and says how it ended.
 pub fn main() -> std::process::ExitCode {
-    let cli = match cmd::help::parse() {
+    run(std::env::args_os())
+}
+
+fn run(words: impl Iterator<Item = std::ffi::OsString>) -> std::process::ExitCode {
+    let cli = match cmd::help::parse(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors and go to stdout.

@@ -1,5 +1,6 @@
 //! The command line as it explains itself: commands in groups, and the nearest one for what was misspelt.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use attn_bench::select::nearest;
@@ -12,7 +13,7 @@ use crate::print::options;
 
 /// Commands by what they are for.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Start", &["run", "list", "support", "doctor"]),
+    ("Start", &["run", "list", "support", "doctor", "init"]),
     ("Judge", &["check", "verify", "soak", "gate"]),
     (
         "Compare",
@@ -53,10 +54,10 @@ pub(crate) fn command() -> clap::Command {
     ))
 }
 
-/// Parses the arguments of this process.
-pub(crate) fn parse() -> Result<Cli, clap::Error> {
+/// Parses a command line.
+pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut command = command();
-    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = command.try_get_matches_from_mut(words);
     let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.map_err(|mut error| {
         if error.kind() == ErrorKind::InvalidSubcommand
