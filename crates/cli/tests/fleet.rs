@@ -33,7 +33,7 @@ fn suite(root: &Path) -> [String; 6] {
     fs::create_dir_all(&cases).unwrap();
     let toml = "[[case]]\nname = 'a'\nshape = { len = [8, 16, 24, 32, 40, 48], dim = 8 }\n";
     fs::write(cases.join("tiny.toml"), toml).unwrap();
-    ["-b", "naive", "-c", "tiny/*", "--cases", cases.to_str().unwrap()].map(String::from)
+    ["-b", "naive", "-c", "tiny/*", "--suite", cases.to_str().unwrap()].map(String::from)
 }
 
 /// The only run below `out`.

@@ -329,7 +329,7 @@ fn shards_merge_into_the_whole_suite() {
 fn shard_run(root: &Path, shard: &str) -> PathBuf {
     let out = root.join(shard.replace('/', "-of-"));
     let cases = cases(root);
-    let args = ["run", "-b", "naive", "--cases", &cases, "--shard", shard, "--out"];
+    let args = ["run", "-b", "naive", "--suite", &cases, "--shard", shard, "--out"];
     let output = attn(&args).arg(&out).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     run_in(&out)
