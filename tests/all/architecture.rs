@@ -114,7 +114,15 @@ fn crates_depend_only_on_what_their_layer_may_know() {
     let all: BTreeSet<String> =
         metadata.workspace_packages().iter().map(|package| package.name.to_string()).collect();
     // What CPU backends share it gets through them.
-    let others = ["attn-check", "attn-cli", "attn-cuda", "attn-docs", "attn-example", "attn-host", "attn-tests"];
+    let others = [
+        "attn-check",
+        "attn-cli",
+        "attn-cuda",
+        "attn-docs",
+        "attn-example",
+        "attn-host",
+        "attn-tests",
+    ];
     assert_eq!(of("attn-cli"), &all - &set(others));
     // Documents and tests may know all; every other crate has its rule above.
     let packages = metadata.workspace_packages();

@@ -53,7 +53,11 @@ impl Returned<Tensor> for Tensor {
     }
 }
 
-fn tensors<T: Element + WithDType>(problem: &Problem, inputs: &Inputs, device: &Device) -> Result<[Tensor; 3]> {
+fn tensors<T: Element + WithDType>(
+    problem: &Problem,
+    inputs: &Inputs,
+    device: &Device,
+) -> Result<[Tensor; 3]> {
     let shape = problem.shape();
     let [q, k, v] = operands::<T>(problem, inputs);
     let tensor = |x: Vec<T>, dims: [usize; 4]| Tensor::from_vec(x, &dims, device);

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use attn_core::{
-    Data, Element, InputDistribution, InputParts, Inputs, InvalidInputs, Problem, ProblemSpec, Tensor,
+    Data, Element, InputDistribution, InputParts, Inputs, InvalidInputs, Problem, ProblemSpec,
+    Tensor,
 };
 
 /// A problem and where its inputs come from. What it prints is read again:
@@ -46,7 +47,8 @@ impl Case {
             tensor("k", shape.k(), k)?,
             tensor("v", shape.v(), v)?,
         );
-        let inputs = Inputs::new(&problem, parts).map_err(|error: InvalidInputs| error.to_string())?;
+        let inputs =
+            Inputs::new(&problem, parts).map_err(|error: InvalidInputs| error.to_string())?;
         Ok(Case { problem, source: Source::Given(Box::new(inputs)) })
     }
 
@@ -58,12 +60,15 @@ impl Case {
     /// The numbers.
     pub fn inputs(&self) -> Inputs {
         match &self.source {
-            Source::Drawn(distribution, seed) => Inputs::generate(&self.problem, *distribution, *seed),
+            Source::Drawn(distribution, seed) => {
+                Inputs::generate(&self.problem, *distribution, *seed)
+            }
             Source::Given(inputs) => (**inputs).clone(),
         }
     }
 
     /// Other inputs of the same problem.
+    #[cfg(feature = "mutants")]
     pub(crate) fn other_inputs(&self) -> Inputs {
         match &self.source {
             Source::Drawn(distribution, seed) => {
@@ -73,26 +78,10 @@ impl Case {
         }
     }
 
-    /// How the inputs are distributed; `None` if they were given.
-    pub(crate) const fn distribution(&self) -> Option<InputDistribution> {
+    /// How the inputs are distributed, and their seed; `None` if they were given.
+    pub(crate) const fn drawn_from(&self) -> Option<(InputDistribution, u64)> {
         match self.source {
-            Source::Drawn(distribution, _) => Some(distribution),
-            Source::Given(_) => None,
-        }
-    }
-
-    /// Another problem with inputs from the same source; `None` if they were given.
-    pub(crate) fn with_problem(&self, problem: Problem) -> Option<Self> {
-        match self.source {
-            Source::Drawn(distribution, seed) => Some(Case::drawn(problem, distribution, seed)),
-            Source::Given(_) => None,
-        }
-    }
-
-    /// The same problem with inputs drawn otherwise; `None` if they were given.
-    pub(crate) fn with_distribution(&self, distribution: InputDistribution) -> Option<Self> {
-        match self.source {
-            Source::Drawn(_, seed) => Some(Case::drawn(self.problem.clone(), distribution, seed)),
+            Source::Drawn(distribution, seed) => Some((distribution, seed)),
             Source::Given(_) => None,
         }
     }
@@ -102,7 +91,9 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#}", self.problem)?;
         match &self.source {
-            Source::Drawn(distribution, seed) => write!(f, " inputs:{} seed:{seed}", distribution.name()),
+            Source::Drawn(distribution, seed) => {
+                write!(f, " inputs:{} seed:{seed}", distribution.name())
+            }
             Source::Given(_) => f.write_str(" inputs as given"),
         }
     }
@@ -172,10 +163,12 @@ mod tests {
     #[test]
     fn given_inputs_are_those_that_were_given() {
         let problem = "N2 D1 f32".parse::<Case>().unwrap().problem;
-        let case = Case::given::<f32>(problem.clone(), [&[1.0, 2.0], &[3.0, 4.0], &[5.0, 6.0]]).unwrap();
+        let case =
+            Case::given::<f32>(problem.clone(), [&[1.0, 2.0], &[3.0, 4.0], &[5.0, 6.0]]).unwrap();
         assert_eq!(case.inputs().k().slice::<f32>(), Some(&[3.0, 4.0][..]));
         assert_eq!(case.problem().dtype(), DType::F32);
-        let error = Case::given::<f32>(problem.clone(), [&[1.0], &[3.0, 4.0], &[5.0, 6.0]]).unwrap_err();
+        let error =
+            Case::given::<f32>(problem.clone(), [&[1.0], &[3.0, 4.0], &[5.0, 6.0]]).unwrap_err();
         assert!(error.starts_with("q: 1 elements do not fill"), "{error}");
         let nan = Case::given::<f32>(problem, [&[1.0, f32::NAN], &[3.0, 4.0], &[5.0, 6.0]]);
         assert!(nan.unwrap_err().contains("holds NaN"));

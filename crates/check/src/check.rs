@@ -211,8 +211,12 @@ impl<'k, S> Check<'k, S> {
         assert!(!self.space.dtypes.is_empty(), "expected at least one type, such as f32");
         for &dtype in &self.space.dtypes {
             let own = self.element;
-            let holds = dtype == own || own == DType::F64 || (own == DType::F32 && dtype != DType::F64);
-            assert!(holds, "elements of {own} do not hold those of {dtype}: expected slices of {dtype}, f32 or f64");
+            let holds =
+                dtype == own || own == DType::F64 || (own == DType::F32 && dtype != DType::F64);
+            assert!(
+                holds,
+                "elements of {own} do not hold those of {dtype}: expected slices of {dtype}, f32 or f64"
+            );
         }
         self
     }
@@ -229,7 +233,7 @@ impl<'k, S> Check<'k, S> {
         self
     }
 
-    /// How many random problems: 100, or none where problems are named, if this is not called.
+    /// How many random problems: 100, or 30 for [`mutants`](crate::mutants()), if this is not called; none where problems are named.
     pub fn cases(mut self, cases: u64) -> Self {
         self.space.cases = Some(cases);
         self
@@ -279,10 +283,15 @@ fn size(problem: &Problem) -> usize {
 
 /// Writes a file that is named after the case; where, or why not.
 #[cfg(feature = "files")]
-fn save(folder: &std::path::Path, case: &Case, file: &crate::attn_case::AttnCase) -> Result<PathBuf, String> {
+fn save(
+    folder: &std::path::Path,
+    case: &Case,
+    file: &crate::attn_case::AttnCase,
+) -> Result<PathBuf, String> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
     let name: String = case.to_string().chars().map(plain).take(120).collect();
     let path = folder.join(format!("{name}.safetensors"));
-    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, file.to_bytes()));
+    let written =
+        std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, file.to_bytes()));
     written.map(|()| path.clone()).map_err(|error| format!("{}: {error}", path.display()))
 }

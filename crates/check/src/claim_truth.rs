@@ -1,7 +1,9 @@
 //! What a claimed result is judged by: the truth, and how large the errors of its arithmetic are.
 
 use attn_core::{ClaimArithmetic, DType, Fenced, Inputs, Output, Problem, Tensor, Verdict};
-use attn_oracle::{Budget, Candidate, Effort, OracleError, Reference, Rows, Rule, Twist, judge, judge_output};
+use attn_oracle::{
+    Budget, Candidate, Effort, OracleError, Reference, Rows, Rule, Twist, judge, judge_output,
+};
 
 use crate::attn_case::{Claim, Tolerance};
 

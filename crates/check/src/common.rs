@@ -30,7 +30,8 @@ pub(crate) fn of(wrong: &[&Case], right: &[&Case]) -> Option<String> {
         .collect();
     let (mut words, mut left) = (Vec::new(), right.to_vec());
     while words.len() < STATEMENTS && !left.is_empty() {
-        let still = |statement: &&Statement| left.iter().filter(|case| (statement.holds)(case)).count();
+        let still =
+            |statement: &&Statement| left.iter().filter(|case| (statement.holds)(case)).count();
         // Of those that say as much, the first.
         let best = candidates.iter().min_by_key(still)?;
         // What leaves nearly all of them says nothing.
@@ -60,9 +61,11 @@ fn statements(wrong: &[&Case]) -> Vec<Statement> {
     let first = wrong[0];
     let dtype = first.problem().dtype();
     all.push(Statement::new(dtype.name(), move |case| case.problem().dtype() == dtype));
-    if let Some(distribution) = first.distribution() {
+    if let Some((distribution, _)) = first.drawn_from() {
         let words = format!("{} inputs", distribution.name());
-        all.push(Statement::new(words, move |case| case.distribution() == Some(distribution)));
+        let holds =
+            move |case: &Case| case.drawn_from().is_some_and(|(one, _)| one == distribution);
+        all.push(Statement::new(words, holds));
     }
     for (words, holds) in RELATIONS {
         all.push(Statement::new(*words, move |case| holds(case.problem())));

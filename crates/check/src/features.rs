@@ -99,7 +99,9 @@ impl Features {
             (GENERAL_SCORE, matches!(spec.score, Score::General { .. })),
             (ADDITIVE_SCORE, matches!(spec.score, Score::Additive { .. })),
         ];
-        has.into_iter().filter(|(_, needed)| *needed).fold(Features::PLAIN, |all, (one, _)| all | one)
+        has.into_iter()
+            .filter(|(_, needed)| *needed)
+            .fold(Features::PLAIN, |all, (one, _)| all | one)
     }
 
     /// Whether every flag of `other` is among these.
@@ -134,15 +136,18 @@ impl BitOr for Features {
 
 impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> =
-            Features::named().filter(|(one, _)| self.contains(*one)).map(|(_, name)| name).collect();
+        let names: Vec<&str> = Features::named()
+            .filter(|(one, _)| self.contains(*one))
+            .map(|(_, name)| name)
+            .collect();
         f.write_str(&if names.is_empty() { "plain".into() } else { names.join(", ") })
     }
 }
 
 /// Whether all that a kernel needs for the window is a length to the left.
 fn is_sliding(spec: &ProblemSpec) -> bool {
-    spec.causal.is_some() && spec.window.is_some_and(|window| matches!(window.right, None | Some(0)))
+    spec.causal.is_some()
+        && spec.window.is_some_and(|window| matches!(window.right, None | Some(0)))
 }
 
 /// The diagonal, as a bit of its own: none where no diagonal matters, or only one is possible.
@@ -198,7 +203,10 @@ mod tests {
             assert_eq!(of(text), needs, "{text}: {}", of(text));
         }
         assert!(!CAUSAL_TOP_LEFT.contains(of("N4x6 D6 causal:bottom-right")));
-        assert!(WINDOW.contains(of("N4 D6 window:2,1")) && !SLIDING_WINDOW.contains(of("N4 D6 window:2,1")));
+        assert!(
+            WINDOW.contains(of("N4 D6 window:2,1"))
+                && !SLIDING_WINDOW.contains(of("N4 D6 window:2,1"))
+        );
         assert!((CAUSAL_OFFSET | WINDOW).contains(of("N4 D6 causal:offset=2 window:2,0")));
     }
 
@@ -212,11 +220,16 @@ mod tests {
             let told: BTreeSet<Feature> = problem.features().into_iter().collect();
             let asked = told.iter().any(|f| !plain.contains(f) && !matches!(f, Feature::DType(_)));
             let needs = Features::of(&problem);
-            let own = EMPTY_ROWS | SCALE | (CAUSAL_TOP_LEFT | CAUSAL_BOTTOM_RIGHT | CAUSAL_OFFSET).without(CAUSAL);
+            let own = EMPTY_ROWS
+                | SCALE
+                | (CAUSAL_TOP_LEFT | CAUSAL_BOTTOM_RIGHT | CAUSAL_OFFSET).without(CAUSAL);
             assert_eq!(asked, !needs.without(own).is_empty(), "{problem}");
             seen = seen | needs;
         }
         assert_eq!(seen, Features::ALL, "not drawn: {}", Features::ALL.without(seen));
-        assert_eq!(Features::named().fold(Features::PLAIN, |all, (one, _)| all | one), Features::ALL);
+        assert_eq!(
+            Features::named().fold(Features::PLAIN, |all, (one, _)| all | one),
+            Features::ALL
+        );
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use attn_core::{
-    Arithmetic, Backend, ClaimArithmetic, DType, Data, Element, Exec, Fenced, Format, Inputs, Output,
-    Problem, ProblemSpec, compute,
+    Arithmetic, Backend, ClaimArithmetic, DType, Data, Element, Exec, Fenced, Format, Inputs,
+    Output, Problem, ProblemSpec, compute,
 };
 
 use crate::features::{Features, LSE};
@@ -119,11 +119,15 @@ pub(crate) fn operands<T: Element>(problem: &Problem, inputs: &Inputs) -> [Vec<T
 
 /// The elements of `data` as `T`, each rounded.
 pub(crate) fn elements<T: Element>(data: &Data) -> Vec<T> {
-    T::slice(data).map_or_else(|| data.to_f64().into_iter().map(T::from_f64).collect(), <[T]>::to_vec)
+    T::slice(data)
+        .map_or_else(|| data.to_f64().into_iter().map(T::from_f64).collect(), <[T]>::to_vec)
 }
 
 impl<'k> Kernel<'k> {
-    pub(crate) fn new(ask: impl Fn(&Problem, &Inputs) -> Answer + 'k, out_of_reach: Features) -> Self {
+    pub(crate) fn new(
+        ask: impl Fn(&Problem, &Inputs) -> Answer + 'k,
+        out_of_reach: Features,
+    ) -> Self {
         let arithmetic = Box::new(ClaimArithmetic::assumed);
         Kernel { ask: Box::new(ask), arithmetic, out_of_reach }
     }

@@ -5,7 +5,8 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use attn_core::{
-    Backend, BackendError, ClaimArithmetic, Element, Exec, Fenced, Inputs, Output, Plan, Problem, Worst,
+    Backend, BackendError, ClaimArithmetic, Element, Exec, Fenced, Inputs, Output, Plan, Problem,
+    Worst,
 };
 use attn_mutants::Mutant;
 
@@ -13,8 +14,10 @@ use crate::kernel::{elements, operands};
 use crate::trial::judged;
 use crate::{Case, Check, Features, panics};
 
-/// Calls before a result is shown, beside one on other inputs: what is stale or piles up shows.
-const CALLS: NonZeroU32 = NonZeroU32::new(2).expect("2 is not 0");
+/// Multiplications and additions of a random problem, at most: all wrong kernels compute it twice.
+const LARGEST: usize = 15_000;
+/// How many random problems there are unless it is said.
+const CASES: u64 = 30;
 
 /// Whether a comparison takes a result for right: `true`, `Ok`, or that it did not panic.
 pub trait Accepts {
@@ -70,7 +73,10 @@ pub fn mutants<'k, T: Element, A: Accepts>(
         let out = elements::<T>(out.o().tensor().data());
         panics::caught(|| comparison(problem, &q, &k, &v, &out).accepts()).unwrap_or(false)
     };
-    Check::new(Comparison(Box::new(accepts)), Features::OF_INPUTS | crate::LSE, T::DTYPE)
+    let comparison = Comparison(Box::new(accepts));
+    let mut check = Check::new(comparison, Features::OF_INPUTS | crate::LSE, T::DTYPE);
+    (check.space.largest, check.space.default_cases) = (LARGEST, CASES);
+    check
 }
 
 /// What became of one kernel.
@@ -177,7 +183,9 @@ impl Check<'_, Comparison<'_>> {
         let accepts = |out: &Output| (self.subject.0)(problem, &inputs, out);
         let right = result(&*honest[0].backend, problem, [&others, &inputs])?;
         for (mutant, fate) in honest.iter().zip(&mut report.honest) {
-            if fate.refused.is_none() && !accepts(&result(&*mutant.backend, problem, [&others, &inputs])?) {
+            if fate.refused.is_none()
+                && !accepts(&result(&*mutant.backend, problem, [&others, &inputs])?)
+            {
                 fate.refused = Some(case.clone());
             }
         }
@@ -206,7 +214,9 @@ impl Check<'_, Comparison<'_>> {
 impl Fate {
     /// Takes note of a result that was accepted, if it is wrong.
     fn accept(&mut self, case: &Case, inputs: &Inputs, out: Output) {
-        if let Some((share, words)) = wrong(case, inputs, out).filter(|(share, _)| *share > self.share) {
+        if let Some((share, words)) =
+            wrong(case, inputs, out).filter(|(share, _)| *share > self.share)
+        {
             (self.share, self.accepted) = (share, Some((case.clone(), words)));
         }
     }
@@ -228,11 +238,16 @@ fn wrong(case: &Case, inputs: &Inputs, out: Output) -> Option<(f64, String)> {
 }
 
 /// What a kernel makes of the second inputs, having computed the first.
-fn result(backend: &dyn Backend, problem: &Problem, inputs: [&Inputs; 2]) -> Result<Output, BackendError> {
+fn result(
+    backend: &dyn Backend,
+    problem: &Problem,
+    inputs: [&Inputs; 2],
+) -> Result<Output, BackendError> {
     let mut plan: Box<dyn Plan + '_> = backend.prepare(problem, &Exec::SINGLE)?;
-    for (inputs, calls) in inputs.into_iter().zip([NonZeroU32::MIN, CALLS]) {
+    // What is left of other inputs shows.
+    for inputs in inputs {
         plan.load(inputs)?;
-        plan.run(calls)?;
+        plan.run(NonZeroU32::MIN)?;
     }
     let mut out = Output::poisoned(problem);
     plan.store(&mut out)?;
@@ -260,7 +275,11 @@ impl fmt::Display for Survivors {
             let is = [true, fate.is_visible(), fate.refused.is_some(), fate.is_let_through()];
             counts.iter_mut().zip(is).for_each(|(count, is)| *count += usize::from(is));
         }
-        writeln!(f, "  {:<10} {:>6} {:>8} {:>8} {:>12}", "theme", "wrong", "visible", "refused", "let through")?;
+        writeln!(
+            f,
+            "  {:<10} {:>6} {:>8} {:>8} {:>12}",
+            "theme", "wrong", "visible", "refused", "let through"
+        )?;
         for (theme, [all, visible, refused, through]) in &themes {
             writeln!(f, "  {theme:<10} {all:>6} {visible:>8} {refused:>8} {through:>12}")?;
         }
@@ -278,6 +297,10 @@ impl fmt::Display for Survivors {
             let Some(case) = &fate.refused else { continue };
             writeln!(f, "    {}: {}\n      in {case}", fate.id, fate.description)?;
         }
-        write!(f, "\n  Not visible: what {} do on these problems is right; other problems or features would show it.", self.unreached())
+        write!(
+            f,
+            "\n  Not visible: what {} do on these problems is right; other problems or features would show it.",
+            self.unreached()
+        )
     }
 }

@@ -37,7 +37,9 @@ pub fn forward<'k, T: Element, R: Returned<Rows<T>>>(
 ) -> Check<'k> {
     let call = move |problem: &Problem, inputs: &Inputs| {
         let (shape, [q, k, v]) = (problem.shape(), operands::<T>(problem, inputs));
-        let array = |x: Vec<T>, dims: [usize; 4]| Array4::from_shape_vec(dims, x).expect("as many elements");
+        let array = |x: Vec<T>, dims: [usize; 4]| {
+            Array4::from_shape_vec(dims, x).expect("as many elements")
+        };
         let [q, k, v] = [array(q, shape.q()), array(k, shape.k()), array(v, shape.v())];
         kernel(problem, q.view(), k.view(), v.view())
     };

@@ -116,7 +116,10 @@ impl fmt::Display for Report {
             self.failures.iter().for_each(|one| *kinds.entry(one.kind).or_default() += 1);
             let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
             let (wrong, kinds) = (self.failures.len(), kinds.join(", "));
-            write!(f, "attn-check: {wrong} of {judged} problems came out wrong ({kinds}), in {seconds:.1} s")?;
+            write!(
+                f,
+                "attn-check: {wrong} of {judged} problems came out wrong ({kinds}), in {seconds:.1} s"
+            )?;
         }
         for (reason, count) in &self.skipped {
             write!(f, "\n  skipped: {count}, {reason}")?;
@@ -130,8 +133,12 @@ impl fmt::Display for Report {
             }
         }
         match self.smallest() {
-            Some(case) if case.distribution().is_some() => {
-                write!(f, "\n\nagain: .problem(\"{case}\"), or all of them with .seed({})", self.seed)
+            Some(case) if case.drawn_from().is_some() => {
+                write!(
+                    f,
+                    "\n\nagain: .problem(\"{case}\"), or all of them with .seed({})",
+                    self.seed
+                )
             }
             _ => Ok(()),
         }

@@ -8,7 +8,12 @@ use crate::space::{Space, refit};
 use crate::trial::{Fate, Kind, Wrong, fate};
 
 /// Problems that are tried.
-const TRIALS: usize = 300;
+const TRIALS: usize = 600;
+/// Seeds that are tried beside a problem's own: where few numbers are left, it takes some that show it.
+const SEEDS: std::ops::Range<u64> = 0..3;
+
+/// Inputs that are easy to follow, the easiest first.
+const PLAIN: [InputDistribution; 2] = [InputDistribution::SmallInts, InputDistribution::Normal];
 
 /// A change that makes a problem simpler, if it changes anything.
 type Step = fn(&mut ProblemSpec);
@@ -59,7 +64,12 @@ const fn fewer_heads(spec: &ProblemSpec) -> (usize, usize) {
 }
 
 /// A problem, not larger than `case`, that is wrong in the same way.
-pub(crate) fn smallest(kernel: &Kernel<'_>, space: &Space<'_>, case: &Case, kind: Kind) -> Option<(Case, Box<Wrong>)> {
+pub(crate) fn smallest(
+    kernel: &Kernel<'_>,
+    space: &Space<'_>,
+    case: &Case,
+    kind: Kind,
+) -> Option<(Case, Box<Wrong>)> {
     let mut best: Option<(Case, Box<Wrong>)> = None;
     let mut left = TRIALS;
     loop {
@@ -81,8 +91,13 @@ pub(crate) fn smallest(kernel: &Kernel<'_>, space: &Space<'_>, case: &Case, kind
     }
 }
 
-/// Simpler cases, the boldest first.
-fn simpler(case: &Case) -> impl Iterator<Item = Case> {
+/// Simpler cases, the boldest first; at last the same with a shorter seed.
+fn simpler(case: &Case) -> impl Iterator<Item = Case> + '_ {
+    let drawn = case.drawn_from().into_iter();
+    drawn.flat_map(move |(own, seed)| simpler_drawn(case, own, seed))
+}
+
+fn simpler_drawn(case: &Case, own: InputDistribution, seed: u64) -> impl Iterator<Item = Case> {
     let spec = case.problem().spec();
     let problems = STEPS.iter().filter_map(|step| {
         let mut changed = spec.clone();
@@ -90,10 +105,14 @@ fn simpler(case: &Case) -> impl Iterator<Item = Case> {
         let problem = Problem::new(refit(changed)).ok()?;
         (problem != *case.problem()).then_some(problem)
     });
-    let problems = problems.filter_map(|problem| case.with_problem(problem));
-    let plainer = [InputDistribution::SmallInts, InputDistribution::Normal];
-    let rank = |one: InputDistribution| plainer.iter().position(|plain| *plain == one);
-    let own = case.distribution().and_then(rank).unwrap_or(plainer.len());
-    let inputs = plainer.into_iter().take(own).filter_map(|one| case.with_distribution(one));
-    problems.chain(inputs)
+    let simpler = problems.flat_map(move |problem| {
+        let seeds = std::iter::once(seed).chain(SEEDS.filter(move |other| *other != seed));
+        seeds.map(move |seed| Case::drawn(problem.clone(), own, seed))
+    });
+    let rank = |one: InputDistribution| PLAIN.iter().position(|plain| *plain == one);
+    let plainer = &PLAIN[..rank(own).unwrap_or(PLAIN.len())];
+    let same = |distribution, seed| Case::drawn(case.problem().clone(), distribution, seed);
+    let inputs = plainer.iter().flat_map(move |one| SEEDS.map(move |seed| same(*one, seed)));
+    let short = SEEDS.filter(move |_| !SEEDS.contains(&seed)).map(move |seed| same(own, seed));
+    simpler.chain(inputs).chain(short)
 }

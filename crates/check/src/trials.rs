@@ -23,7 +23,11 @@ where
         let check = check.clone();
         Trial::test(format!("{name} {case}"), move || {
             let report = check().alone(case).run();
-            if report.failures().is_empty() { Ok(()) } else { Err(Failed::from(report.to_string())) }
+            if report.failures().is_empty() {
+                Ok(())
+            } else {
+                Err(Failed::from(report.to_string()))
+            }
         })
     });
     trials.collect()

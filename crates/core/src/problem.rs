@@ -378,11 +378,8 @@ impl std::fmt::Display for Problem {
                 write!(f, ":{}", lengths.join(","))?;
             }
         }
-        let flags = [
-            ("alibi", self.spec.alibi),
-            ("sinks", self.spec.sinks),
-            ("lse", self.spec.lse),
-        ];
+        let flags =
+            [("alibi", self.spec.alibi), ("sinks", self.spec.sinks), ("lse", self.spec.lse)];
         flags.iter().filter(|(_, on)| *on).try_for_each(|(name, _)| write!(f, " {name}"))
     }
 }

@@ -95,11 +95,7 @@ pub struct TensorPlan<T, K> {
 
 impl<T, K> TensorPlan<T, K> {
     /// Of a problem that is stored as `T`.
-    pub fn new(
-        problem: &Problem,
-        device: Device,
-        mut kernel: K,
-    ) -> Result<Self, BackendError>
+    pub fn new(problem: &Problem, device: Device, mut kernel: K) -> Result<Self, BackendError>
     where
         K: Kernel,
     {
