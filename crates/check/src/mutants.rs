@@ -5,8 +5,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use attn_core::{
-    Backend, BackendError, ClaimArithmetic, Element, Exec, Fenced, Inputs, Output, Plan, Problem,
-    Worst,
+    Backend, BackendError, ClaimArithmetic, Element, Exec, Finding, Inputs, Output, Plan, Problem,
 };
 use attn_mutants::Mutant;
 
@@ -226,13 +225,14 @@ impl Fate {
 fn wrong(case: &Case, inputs: &Inputs, out: Output) -> Option<(f64, String)> {
     let problem = case.problem();
     let judged = judged(problem, inputs, ClaimArithmetic::assumed(problem.dtype()), out).ok()?;
-    let finding = judged.verdict.findings.first()?;
+    // It is not shown what lies outside.
+    let shown = |finding: &&Finding| !matches!(finding, Finding::FenceBroken);
+    let finding = judged.verdict.findings.iter().find(shown)?;
     Some(match judged.verdict.metrics {
         None => (f64::MAX, finding.to_string()),
         Some(metrics) => {
-            let Worst { got, want, .. } = metrics.worst;
             let share = metrics.noise_share.unwrap_or(0.0).max(metrics.bound_share);
-            (share, format!("{got:.4} where {want:.4} is right"))
+            (share, metrics.worst.to_string())
         }
     })
 }
@@ -254,9 +254,9 @@ fn result(
     Ok(out)
 }
 
-fn bits(out: &Output) -> (Vec<u8>, bool) {
-    let o: &Fenced = out.o();
-    (o.tensor().data().to_le_bytes(), o.fences_intact())
+/// What a comparison is shown.
+fn bits(out: &Output) -> Vec<u8> {
+    out.o().tensor().data().to_le_bytes()
 }
 
 impl fmt::Display for Survivors {
@@ -288,7 +288,7 @@ impl fmt::Display for Survivors {
         }
         for fate in self.let_through() {
             let Some((case, words)) = &fate.accepted else { continue };
-            writeln!(f, "    {}: {}\n      {words}, in {case}", fate.id, fate.description)?;
+            writeln!(f, "    {}: {}\n      {words}\n      in {case}", fate.id, fate.description)?;
         }
         if alarms > 0 {
             writeln!(f, "\n  right kernels that are refused:")?;

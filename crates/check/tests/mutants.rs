@@ -57,12 +57,9 @@ fn a_comparison_that_accepts_all_or_nothing_is_told_so() {
         .run();
     assert_eq!((all.told(), all.false_alarms().count()), (0, 0), "{all}");
     let text = all.to_string();
-    for part in [
-        "refuses 0 of 10 right ones",
-        "let through, the worst first:",
-        "mutant/",
-        " is right, in B",
-    ] {
+    for part in
+        ["refuses 0 of 10 right ones", "let through, the worst first:", "mutant/", "expected "]
+    {
         assert!(text.contains(part), "`{part}` is missing in\n{text}");
     }
     let nothing = attn_check::mutants(
