@@ -68,6 +68,7 @@ impl Case {
     }
 
     /// Other inputs of the same problem.
+    #[cfg(feature = "mutants")]
     pub(crate) fn other_inputs(&self) -> Inputs {
         match &self.source {
             Source::Drawn(distribution, seed) => {
@@ -77,26 +78,10 @@ impl Case {
         }
     }
 
-    /// How the inputs are distributed; `None` if they were given.
-    pub(crate) const fn distribution(&self) -> Option<InputDistribution> {
+    /// How the inputs are distributed, and their seed; `None` if they were given.
+    pub(crate) const fn drawn_from(&self) -> Option<(InputDistribution, u64)> {
         match self.source {
-            Source::Drawn(distribution, _) => Some(distribution),
-            Source::Given(_) => None,
-        }
-    }
-
-    /// Another problem with inputs from the same source; `None` if they were given.
-    pub(crate) fn with_problem(&self, problem: Problem) -> Option<Self> {
-        match self.source {
-            Source::Drawn(distribution, seed) => Some(Case::drawn(problem, distribution, seed)),
-            Source::Given(_) => None,
-        }
-    }
-
-    /// The same problem with inputs drawn otherwise; `None` if they were given.
-    pub(crate) fn with_distribution(&self, distribution: InputDistribution) -> Option<Self> {
-        match self.source {
-            Source::Drawn(_, seed) => Some(Case::drawn(self.problem.clone(), distribution, seed)),
+            Source::Drawn(distribution, seed) => Some((distribution, seed)),
             Source::Given(_) => None,
         }
     }

@@ -233,7 +233,7 @@ impl<'k, S> Check<'k, S> {
         self
     }
 
-    /// How many random problems: 100, or none where problems are named, if this is not called.
+    /// How many random problems: 100, or 30 for [`mutants`](crate::mutants()), if this is not called; none where problems are named.
     pub fn cases(mut self, cases: u64) -> Self {
         self.space.cases = Some(cases);
         self

@@ -61,9 +61,11 @@ fn statements(wrong: &[&Case]) -> Vec<Statement> {
     let first = wrong[0];
     let dtype = first.problem().dtype();
     all.push(Statement::new(dtype.name(), move |case| case.problem().dtype() == dtype));
-    if let Some(distribution) = first.distribution() {
+    if let Some((distribution, _)) = first.drawn_from() {
         let words = format!("{} inputs", distribution.name());
-        all.push(Statement::new(words, move |case| case.distribution() == Some(distribution)));
+        let holds =
+            move |case: &Case| case.drawn_from().is_some_and(|(one, _)| one == distribution);
+        all.push(Statement::new(words, holds));
     }
     for (words, holds) in RELATIONS {
         all.push(Statement::new(*words, move |case| holds(case.problem())));

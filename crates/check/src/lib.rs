@@ -105,7 +105,7 @@ mod trial;
 mod trials;
 
 pub use attn_core::DType::{self, BF16, F16, F32, F64};
-pub use attn_core::{ClaimArithmetic, Format, InputDistribution, Inputs, Problem, Shape};
+pub use attn_core::{ClaimArithmetic, Format, InputDistribution, Inputs, Mask, Problem, Shape};
 
 pub use half::{bf16, f16};
 

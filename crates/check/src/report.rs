@@ -133,7 +133,7 @@ impl fmt::Display for Report {
             }
         }
         match self.smallest() {
-            Some(case) if case.distribution().is_some() => {
+            Some(case) if case.drawn_from().is_some() => {
                 write!(
                     f,
                     "\n\nagain: .problem(\"{case}\"), or all of them with .seed({})",

@@ -8,7 +8,12 @@ use crate::space::{Space, refit};
 use crate::trial::{Fate, Kind, Wrong, fate};
 
 /// Problems that are tried.
-const TRIALS: usize = 300;
+const TRIALS: usize = 600;
+/// Seeds that are tried beside a problem's own: where few numbers are left, it takes some that show it.
+const SEEDS: std::ops::Range<u64> = 0..3;
+
+/// Inputs that are easy to follow, the easiest first.
+const PLAIN: [InputDistribution; 2] = [InputDistribution::SmallInts, InputDistribution::Normal];
 
 /// A change that makes a problem simpler, if it changes anything.
 type Step = fn(&mut ProblemSpec);
@@ -25,14 +30,14 @@ const STEPS: &[Step] = &[
     |s| (s.causal, s.align) = (None, None),
     |s| s.scale = None,
     |s| (s.score, s.shape.dim_k) = (Score::ScaledDot, None),
-    |s| s.shape.dim_v = s.shape.dim,
+    |s| (s.shape.dim, s.shape.dim_v) = both(s.shape.dim.min(s.shape.dim_v)),
     |s| s.shape.batch = 1,
     |s| s.shape.heads_q = s.shape.heads_kv,
     |s| (s.shape.heads_q, s.shape.heads_kv) = (s.shape.group(), 1),
     |s| (s.shape.len_q, s.shape.len_k) = (1, 1),
     |s| s.shape.len_q = 1,
     |s| s.shape.len_k = 1,
-    |s| s.shape.len_q = s.shape.len_k,
+    |s| (s.shape.len_q, s.shape.len_k) = both(s.shape.len_q.min(s.shape.len_k)),
     |s| (s.shape.dim, s.shape.dim_v) = (1, 1),
     |s| (s.shape.len_q, s.shape.len_k) = (s.shape.len_q.div_ceil(2), s.shape.len_k.div_ceil(2)),
     |s| s.shape.len_q = s.shape.len_q.div_ceil(2),
@@ -47,6 +52,10 @@ const STEPS: &[Step] = &[
     |s| s.shape.dim_v = less(s.shape.dim_v),
     |s| (s.shape.heads_q, s.shape.heads_kv) = fewer_heads(s),
 ];
+
+const fn both(size: usize) -> (usize, usize) {
+    (size, size)
+}
 
 const fn less(size: usize) -> usize {
     if size > 1 { size - 1 } else { 1 }
@@ -65,40 +74,53 @@ pub(crate) fn smallest(
     case: &Case,
     kind: Kind,
 ) -> Option<(Case, Box<Wrong>)> {
-    let mut best: Option<(Case, Box<Wrong>)> = None;
     let mut left = TRIALS;
+    let mut wrong = |case: Case| {
+        if left == 0 || !space.allows(&case) {
+            return None;
+        }
+        left -= 1;
+        match fate(kernel, &case) {
+            Fate::Wrong(wrong) if wrong.kind == kind => Some((case, wrong)),
+            _ => None,
+        }
+    };
+    let mut next =
+        |current: &Case, change: usize| simpler(current, change).into_iter().find_map(&mut wrong);
+    let mut best: Option<(Case, Box<Wrong>)> = None;
     loop {
-        let current = best.as_ref().map_or(case, |(case, _)| case);
-        let next = simpler(current).find_map(|case| {
-            if left == 0 || !space.allows(&case) {
-                return None;
+        let mut is_smallest = true;
+        for change in 0..CHANGES {
+            // As long as it helps.
+            while let Some(smaller) = next(best.as_ref().map_or(case, |(case, _)| case), change) {
+                (best, is_smallest) = (Some(smaller), false);
             }
-            left -= 1;
-            match fate(kernel, &case) {
-                Fate::Wrong(wrong) if wrong.kind == kind => Some((case, wrong)),
-                _ => None,
-            }
-        });
-        match next {
-            Some(smaller) => best = Some(smaller),
-            None => return best,
+        }
+        if is_smallest {
+            return best;
         }
     }
 }
 
-/// Simpler cases, the boldest first.
-fn simpler(case: &Case) -> impl Iterator<Item = Case> {
-    let spec = case.problem().spec();
-    let problems = STEPS.iter().filter_map(|step| {
-        let mut changed = spec.clone();
-        step(&mut changed);
-        let problem = Problem::new(refit(changed)).ok()?;
-        (problem != *case.problem()).then_some(problem)
-    });
-    let problems = problems.filter_map(|problem| case.with_problem(problem));
-    let plainer = [InputDistribution::SmallInts, InputDistribution::Normal];
-    let rank = |one: InputDistribution| plainer.iter().position(|plain| *plain == one);
-    let own = case.distribution().and_then(rank).unwrap_or(plainer.len());
-    let inputs = plainer.into_iter().take(own).filter_map(|one| case.with_distribution(one));
-    problems.chain(inputs)
+/// The steps, then plainer inputs, then a shorter seed.
+const CHANGES: usize = STEPS.len() + 2;
+
+/// What becomes of a case by a change; none if that changes nothing, or the inputs were given.
+fn simpler(case: &Case, change: usize) -> Vec<Case> {
+    let Some((own, seed)) = case.drawn_from() else { return Vec::new() };
+    let other_seeds = || SEEDS.filter(|other| *other != seed);
+    let same = |distribution, seed| Case::drawn(case.problem().clone(), distribution, seed);
+    if let Some(step) = STEPS.get(change) {
+        let mut spec = case.problem().spec().clone();
+        step(&mut spec);
+        let problem = Problem::new(refit(spec)).ok().filter(|problem| problem != case.problem());
+        let Some(problem) = problem else { return Vec::new() };
+        let seeds = std::iter::once(seed).chain(other_seeds());
+        return seeds.map(|seed| Case::drawn(problem.clone(), own, seed)).collect();
+    }
+    if change == STEPS.len() {
+        let plainer = PLAIN.into_iter().take_while(|plain| *plain != own);
+        return plainer.flat_map(|plain| SEEDS.map(move |seed| same(plain, seed))).collect();
+    }
+    if SEEDS.contains(&seed) { Vec::new() } else { SEEDS.map(|seed| same(own, seed)).collect() }
 }

@@ -10,8 +10,9 @@ use crate::features::{
 use crate::random::{Dice, draw};
 use crate::{Case, Features};
 
-/// Multiplications and additions of a random problem, at most: a few of many tokens, or many of few.
-const LARGEST: usize = 150_000;
+/// Multiplications and additions of a random problem, at most, for kernels: two hundred take some four seconds where nothing is
+/// optimised.
+pub(crate) const LARGEST: usize = 150_000;
 /// Keys of a long problem, at most: beyond two tiles of 128, or a group of blocks of 64.
 const LONG: usize = 300;
 /// One random problem in so many is long.
@@ -29,9 +30,13 @@ pub(crate) struct Space<'k> {
     /// The only D that there are; any if empty.
     pub(crate) head_dims: Vec<usize>,
     pub(crate) filter: Option<Filter<'k>>,
+    /// Multiplications and additions of a random problem, at most.
+    pub(crate) largest: usize,
     pub(crate) seed: u64,
-    /// How many random problems; by default a hundred, or none where some are named.
+    /// How many random problems,
     pub(crate) cases: Option<u64>,
+    /// unless that is said: none where some are named.
+    pub(crate) default_cases: u64,
     pub(crate) only: Option<u64>,
     pub(crate) named: Vec<Case>,
 }
@@ -43,8 +48,10 @@ impl<'k> Space<'k> {
             dtypes: vec![dtype],
             head_dims: Vec::new(),
             filter: None,
+            largest: LARGEST,
             seed: 0,
             cases: None,
+            default_cases: 100,
             only: None,
             named: Vec::new(),
         }
@@ -52,7 +59,8 @@ impl<'k> Space<'k> {
 
     /// Named cases first, then random ones, numbered from 0. Those that no kernel of this kind computes are left out.
     pub(crate) fn cases(&self) -> Vec<Case> {
-        let random = self.cases.unwrap_or(if self.named.is_empty() { 100 } else { 0 });
+        let random =
+            self.cases.unwrap_or(if self.named.is_empty() { self.default_cases } else { 0 });
         let numbers = 0..random;
         let numbers: Vec<u64> = match self.only {
             None => numbers.collect(),
@@ -141,7 +149,7 @@ impl<'k> Space<'k> {
             let pairs: usize = shape.scores().iter().product();
             pairs * (shape.dim + shape.dim_v)
         };
-        while work(shape) > LARGEST {
+        while work(shape) > self.largest {
             if shape.batch > 1 {
                 shape.batch -= 1;
             } else if shape.heads_kv > 1 {
