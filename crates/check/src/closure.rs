@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, BackendInfo, Element, Exec, Feature,
-    Inputs, Output, Plan, Problem, Unavailable, Unsupported,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, Element, Exec, Feature, Inputs,
+    Output, Plan, Problem, Unavailable, Unsupported,
 };
 
 use crate::features::{Features, LSE};
