@@ -31,8 +31,8 @@ pub fn duel_tables(duelled: &[Duelled], backends: [&str; 2], threads: usize) -> 
     let mut tables: Vec<Table> = groups.map(|cases| table(&title, cases, backends)).collect();
     if let Some(last) = tables.pop() {
         tables.push(last.notes([format!(
-            "Interval: of the time of {second} in units of {first}'s. A pair is two fresh processes that take turns in slots of about \
-             a millisecond. Both backends were checked against the oracle first."
+            "Interval: of the ratio, or of the time of {second} in units of {first}'s where there is no difference. A pair is two fresh \
+             processes that take turns in slots of about a millisecond. Both backends were checked against the oracle first."
         )]));
     }
     tables
@@ -49,7 +49,11 @@ fn table(title: &str, cases: &[Duelled], backends: [&str; 2]) -> Table {
         let name = leaf_of(case).into();
         match found {
             Ok(answer) => {
-                let between = |[low, high]: [f64; 2]| format!("{} to {}", ratio(low), ratio(high));
+                // In the direction of the answer.
+                let between = |[low, high]: [f64; 2]| match answer.verdict {
+                    Verdict::Second => format!("{} to {}", ratio(1.0 / high), ratio(1.0 / low)),
+                    _ => format!("{} to {}", ratio(low), ratio(high)),
+                };
                 let interval = answer.interval.map_or("-".into(), between);
                 let pairs = answer.replicates.to_string();
                 vec![name, sentence(answer, backends).into(), interval.into(), pairs.into()]
