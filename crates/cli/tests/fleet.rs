@@ -58,7 +58,7 @@ fn whole(root: &Path) -> BTreeSet<String> {
     let out = root.join("one");
     let mut run = Command::new(ATTN);
     run.arg("run").args(suite(root)).arg("--out").arg(&out).stdout(Stdio::null());
-    assert!(run.status().unwrap().success());
+    assert!(run.output().unwrap().status.success());
     let cells = cells(&run_in(&out));
     assert_eq!(cells.len(), 6);
     cells
