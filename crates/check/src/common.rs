@@ -76,7 +76,10 @@ fn statements(wrong: &[&Case]) -> Vec<Statement> {
     all
 }
 
-const RELATIONS: &[(&str, fn(&Problem) -> bool)] = &[
+/// Whether something holds of a problem.
+type Relation = fn(&Problem) -> bool;
+
+const RELATIONS: &[(&str, Relation)] = &[
     ("Nq != Nk", |p| p.shape().len_q != p.shape().len_k),
     ("Nq > Nk", |p| p.shape().len_q > p.shape().len_k),
     ("Nq < Nk", |p| p.shape().len_q < p.shape().len_k),

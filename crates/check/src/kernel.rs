@@ -10,10 +10,13 @@ use attn_core::{
 use crate::features::{Features, LSE};
 use crate::panics;
 
+/// Computes a problem once.
+type Ask<'k> = Box<dyn Fn(&Problem, &Inputs) -> Answer + 'k>;
+
 /// A kernel under test.
 pub struct Kernel<'k> {
     /// Computes a problem once.
-    pub(crate) ask: Box<dyn Fn(&Problem, &Inputs) -> Answer + 'k>,
+    pub(crate) ask: Ask<'k>,
     /// How exact it is, given how the problem is stored.
     pub(crate) arithmetic: Box<dyn Fn(DType) -> ClaimArithmetic + 'k>,
     /// What it cannot compute because of how it is called.
@@ -23,7 +26,7 @@ pub struct Kernel<'k> {
 /// What became of one call.
 pub(crate) enum Answer {
     /// Its results, to be judged.
-    Output(Output),
+    Output(Box<Output>),
     /// It does not compute this problem, and says why.
     Refused(String),
     /// It failed.
@@ -138,7 +141,10 @@ impl<'k> Kernel<'k> {
         out_of_reach: Features,
     ) -> Self {
         let ask = move |problem: &Problem, inputs: &Inputs| match reply(|| call(problem, inputs)) {
-            Ok(rows) => stored(problem, &rows).map_or_else(Answer::Failed, Answer::Output),
+            Ok(rows) => match stored(problem, &rows) {
+                Ok(out) => Answer::Output(Box::new(out)),
+                Err(failed) => Answer::Failed(failed),
+            },
             Err(answer) => answer,
         };
         Kernel::new(ask, out_of_reach)
@@ -154,7 +160,7 @@ impl<'k> Kernel<'k> {
             let mut out = Output::poisoned(&twin);
             let buffer = out.o_mut().slice_mut::<T>().expect("stored as T");
             match reply(|| call(problem, inputs, buffer)) {
-                Ok(()) => Answer::Output(out.stored_as(problem.dtype())),
+                Ok(()) => Answer::Output(Box::new(out.stored_as(problem.dtype()))),
                 Err(answer) => answer,
             }
         };
@@ -171,7 +177,7 @@ impl<'k> Kernel<'k> {
                 return Answer::Refused(reason.to_string());
             }
             match panics::caught(|| compute(backend, problem, &Exec::SINGLE, inputs)) {
-                Ok(Ok(out)) => Answer::Output(out),
+                Ok(Ok(out)) => Answer::Output(Box::new(out)),
                 Ok(Err(error)) => Answer::Failed(Failed::Error(error.to_string())),
                 Err(panic) => Answer::Failed(Failed::Panic(panic)),
             }

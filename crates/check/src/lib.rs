@@ -33,15 +33,31 @@
 //! q [B, Hq, Nq, D]   k [B, Hkv, Nk, D]   v [B, Hkv, Nk, Dv]   out [B, Hq, Nq, Dv]      contiguous, row-major
 //! ```
 //!
-//! The kernel is asked random problems of all that it [supports](Check::supports), in ten kinds of inputs, small ones and some
-//! of up to 300 keys. Each result is compared with an f64 oracle: every element must be within an error bound that follows from its type
-//! and its operands, and the errors of each row, head and column, taken together, within what rounding explains. There is no tolerance to choose. A kernel that panics, fails, returns too few
-//! elements or leaves some unwritten is told so, and asked the next problem.
+//! The kernel is asked random problems of all that it [supports](Check::supports), in ten kinds of inputs, small ones and some of up to
+//! 300 keys. Each result is compared with an f64 oracle: every element must be within an error bound that follows from its type and its
+//! operands, and the errors of each row, head and column, taken together, within what rounding explains. There is no tolerance to
+//! choose. A kernel that panics, fails, returns too few elements or leaves some unwritten is told so, and asked the next problem. Inputs
+//! of closures hold zeros where no query reads.
 //!
-//! What is wrong is reported like this:
+//! What is wrong is reported like this, here of a kernel whose causal mask is aligned with the first key:
 //!
 //! ```text
-//! REPORT
+//! attn-check: 36 of 200 problems came out wrong (36 wrong values), in 4.4 s
+//!   in common: all 36 have causal bottom-right, none of the 164 right ones has
+//!
+//! for example: B3 H1 N1x190 D48 bf16 causal:bottom-right inputs:masked-poison seed:17358008417272736978
+//!   144 of 144 elements are beyond their error bound, the worst [b 0, h 0, i 0, c 20] = -2.828125e0, expected 1.043201e-1, error 2.93e0, bound 3.75e-3
+//!   wrong in all batches, heads, rows and columns
+//!   hint: agrees if causal = "top-left"
+//!
+//! smallest: B1 H1 N1x2 D1 bf16 causal:bottom-right inputs:small-ints seed:0
+//!   1 of 1 elements are beyond their error bound, the worst [b 0, h 0, i 0, c 0] = 1.000000e0, expected 4.621172e-1, error 5.38e-1, bound 7.52e-3
+//!   q = [-1]
+//!   k = [-1, -0]
+//!   v = [1, -1]
+//!   out = [1], expected [0.462117]
+//!
+//! again: .problem("B1 H1 N1x2 D1 bf16 causal:bottom-right inputs:small-ints seed:0"), or all of them with .seed(1)
 //! ```
 //!
 //! | function | kernels |
@@ -65,7 +81,7 @@
 //!
 //! # What it takes
 //!
-//! In `Cargo.toml`; optimised dependencies (the last two lines) make tests ten times as fast:
+//! In `Cargo.toml`; 200 problems take some four seconds where nothing is optimised, and fewer with the last two lines:
 //!
 //! ```toml
 //! [dev-dependencies]

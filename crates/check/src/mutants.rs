@@ -43,7 +43,10 @@ impl<A: Accepts, E> Accepts for Result<A, E> {
 }
 
 /// A comparison under test: whether the output in the last argument is taken for right.
-pub struct Comparison<'k>(Box<dyn Fn(&Problem, &Inputs, &Output) -> bool + 'k>);
+pub struct Comparison<'k>(AcceptsOutput<'k>);
+
+/// Of a problem, its inputs and an output, whether that is taken for right.
+type AcceptsOutput<'k> = Box<dyn Fn(&Problem, &Inputs, &Output) -> bool + 'k>;
 
 /// What does a comparison of one's own let through? It is shown the outputs of deliberately wrong kernels, and of right ones.
 ///

@@ -31,7 +31,10 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 fn told(info: &PanicHookInfo<'_>) -> String {
-    let words = info.payload_as_str().unwrap_or("without a message");
+    let payload = info.payload();
+    let words = payload.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let words = words.unwrap_or("without a message");
     info.location().map_or_else(|| words.into(), |place| format!("{words} ({place})"))
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct Space<'k> {
     pub(crate) named: Vec<Case>,
 }
 
-impl<'k> Space<'k> {
+impl Space<'_> {
     pub(crate) fn new(features: Features, dtype: DType) -> Self {
         Space {
             features,
@@ -90,7 +90,7 @@ impl<'k> Space<'k> {
             && self.dtypes.contains(&problem.dtype())
             && (dims.is_empty() || dims.contains(&problem.shape().dim))
             && self.filter.as_ref().is_none_or(|filter| filter(problem))
-            && (self.has(EMPTY_ROWS) || !problem.spec().mask.is_some() || {
+            && (self.has(EMPTY_ROWS) || problem.spec().mask.is_none() || {
                 let inputs = case.inputs();
                 inputs.read_queries(problem).into_iter().all(|read| read)
             })
@@ -212,7 +212,9 @@ pub(crate) fn refit(mut spec: ProblemSpec) -> ProblemSpec {
     }
     if let Some(lengths) = &mut spec.kv_len {
         lengths.truncate(shape.batch);
-        lengths.iter_mut().for_each(|length| *length = (*length).min(shape.len_k));
+        for length in lengths {
+            *length = (*length).min(shape.len_k);
+        }
     }
     spec
 }

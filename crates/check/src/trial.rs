@@ -102,7 +102,7 @@ impl From<Failed> for Wrong {
 pub(crate) fn fate(kernel: &Kernel<'_>, case: &Case) -> Fate {
     let (problem, inputs) = (case.problem(), case.inputs());
     let out = match (kernel.ask)(problem, &inputs) {
-        Answer::Output(out) => out,
+        Answer::Output(out) => *out,
         Answer::Refused(reason) => return Fate::Skipped(reason),
         Answer::Failed(failed) => return Fate::Wrong(Box::new(failed.into())),
     };

@@ -65,7 +65,7 @@ fn says(report: &Report, parts: &[&str]) {
 fn honest_kernels_pass_in_every_way_of_asking() {
     attn_check::forward(honest).supports(MUCH).dtypes([F32, BF16, F16]).cases(200).assert();
     attn_check::forward_into(|p, q: &[f32], k, v, out: &mut [f32]| {
-        out.copy_from_slice(&honest(p, q, k, v))
+        out.copy_from_slice(&honest(p, q, k, v));
     })
     .supports(CAUSAL | GROUPED_HEADS)
     .dtypes([F32, F16])
