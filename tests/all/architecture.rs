@@ -2,6 +2,7 @@
 
 mod attacks;
 mod fetched;
+mod links;
 mod size;
 mod source;
 

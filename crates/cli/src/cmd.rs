@@ -20,6 +20,7 @@ pub(crate) mod measure;
 pub(crate) mod merge;
 pub(crate) mod model;
 mod mutants;
+pub(crate) mod open;
 pub(crate) mod params;
 pub(crate) mod phases;
 pub(crate) mod rank;
@@ -44,7 +45,7 @@ use serde::Serialize;
 
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
-use crate::print::options;
+use crate::print::{self, options};
 use crate::records::RecordArgs;
 use crate::{registry, runs};
 
@@ -53,6 +54,9 @@ use crate::{registry, runs};
 #[derive(Parser)]
 #[command(name = "attn", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
+    /// Say nothing on stderr but errors and warnings: no progress, no notes
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -74,6 +78,7 @@ pub(crate) enum Command {
     Shares(shares::Args),
     Phases(phases::Args),
     Report(report::Args),
+    Open(open::Args),
     Merge(merge::Args),
     ImportCriterion(import_criterion::Args),
     Init(init::Args),
@@ -115,6 +120,7 @@ impl Command {
             | Command::Verify(_)
             | Command::Measure(_)
             | Command::Report(_)
+            | Command::Open(_)
             | Command::Merge(_)
             | Command::ImportCriterion(_)
             | Command::Init(_)
@@ -134,6 +140,9 @@ impl Command {
 
 /// Runs the sub-command.
 pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
+    if cli.quiet {
+        print::be_quiet();
+    }
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::List(args) => list::run(&args),
@@ -152,6 +161,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Open(args) => open::run(&args),
         Command::Claims(args) => claims::run(&args),
         Command::Map(args) => map::run(&args),
         Command::Model(args) => model::run(&args),
@@ -217,14 +227,26 @@ struct FormArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Print Markdown
+    /// Print comma-separated values, figures as plain numbers: nanoseconds, bytes, shares
     #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Print Markdown
+    #[arg(long, conflicts_with_all = ["json", "csv"])]
     markdown: bool,
 }
 
 impl FormArgs {
+    /// Whether nothing but text for people is asked for.
+    const fn is_text(self) -> bool {
+        !self.json && !self.csv && !self.markdown
+    }
+
     /// Prints tables.
     fn print(self, tables: &[Table]) {
+        if self.csv {
+            print!("{}", table::csv(tables));
+            return;
+        }
         let text = |table: &Table| {
             if self.markdown { table.markdown() } else { table.terminal(options()) }
         };

@@ -4,6 +4,7 @@
 //! a run get written and the exit code stays what it would be. The standard macros panic there.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 use attn_report::table::Options;
@@ -15,6 +16,28 @@ macro_rules! print {
 macro_rules! println {
     () => { $crate::print::on_stdout(format_args!("\n")) };
     ($($text:tt)*) => { $crate::print::on_stdout(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// A note on stderr, unless none are wanted.
+macro_rules! note {
+    ($($text:tt)*) => { if !$crate::print::is_quiet() { eprintln!($($text)*) } };
+}
+
+/// Whether nothing but errors and warnings is to be said on stderr.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on no progress and no notes.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Whether a bar on stderr is seen and wanted.
+pub(crate) fn shows_bars() -> bool {
+    io::stderr().is_terminal() && !is_quiet()
 }
 
 /// What standard output can show: in a terminal its width, and colours unless the environment asks for none (`NO_COLOR`, TERM).

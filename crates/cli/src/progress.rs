@@ -1,12 +1,14 @@
 //! Says on stderr what runs and how long is left.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::time::{Duration, Instant};
 
 use attn_bench::run::{Cell, Entry, Folder, Observer, Preset};
 use attn_bench::suite::Case;
 use attn_record::{Record, merge_processes};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::print::shows_bars;
 
 /// Collects records and shows a bar in a terminal, a line per group of cases elsewhere.
 pub(crate) struct Progress<'a> {
@@ -41,7 +43,7 @@ impl<'a> Progress<'a> {
     ) -> Self {
         let all = cells.iter().map(|cell| cell.predicted(entries, preset)).sum();
         let style = "{bar:24} {percent}% {msg}";
-        let bar = io::stderr().is_terminal().then(|| {
+        let bar = shows_bars().then(|| {
             let style = ProgressStyle::with_template(style).expect("a constant template");
             ProgressBar::new(millis(all)).with_style(style.progress_chars("=> "))
         });
@@ -99,7 +101,7 @@ impl<'a> Progress<'a> {
             (self.group, self.said_at) = (group.to_string(), Some(Instant::now()));
             let [done, all] = self.predicted.map(|time| time.as_secs_f64());
             let percent = if all > 0.0 { 100.0 * done / all } else { 100.0 };
-            eprintln!("[{percent:.0}%] {left}{group}");
+            note!("[{percent:.0}%] {left}{group}");
         }
     }
 
@@ -140,9 +142,9 @@ pub(crate) struct Steps {
 impl Steps {
     pub(crate) fn new(what: &'static str) -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant template");
-        let bar = io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_style(style));
+        let bar = shows_bars().then(|| ProgressBar::new_spinner().with_style(style));
         if bar.is_none() {
-            eprintln!("attn: {what}");
+            note!("attn: {what}");
         }
         Steps { what, bar, line: None }
     }
@@ -150,7 +152,7 @@ impl Steps {
     /// Of what is mostly over at once: without a terminal, nothing in the first seconds, then a line now and then.
     pub(crate) fn patient(what: &'static str) -> Self {
         let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant template");
-        let bar = io::stderr().is_terminal().then(|| ProgressBar::new_spinner().with_style(style));
+        let bar = shows_bars().then(|| ProgressBar::new_spinner().with_style(style));
         Steps { what, bar, line: Some(Instant::now()) }
     }
 
@@ -162,7 +164,7 @@ impl Steps {
             && line.elapsed() >= BETWEEN_LINES
         {
             *line = Instant::now();
-            eprintln!("attn: {}: {step}", self.what);
+            note!("attn: {}: {step}", self.what);
         }
     }
 }

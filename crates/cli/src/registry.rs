@@ -138,3 +138,16 @@ pub fn entries_for(filter: Option<&str>) -> Vec<Entry> {
     }
     entries
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_backend_has_a_style_of_its_own() {
+        for entry in own() {
+            let id = entry.backend.id().to_string();
+            assert!(attn_report::charts::has_style(&id), "{id}: add it to charts/palette.rs");
+        }
+    }
+}

@@ -21,11 +21,22 @@ pub(crate) fn named(path: Option<&Path>) -> Result<PathBuf, Failure> {
         _ => {
             let [run] = latest()?;
             if path.is_none() {
-                eprintln!("attn: the latest run: {}", run.display());
+                note!("attn: the latest run: {}", run.display());
             }
             Ok(run)
         }
     }
+}
+
+/// The run that `path` names, to go on with it: for `latest` the newest of [`RUNS`], finished or not.
+pub(crate) fn begun(path: &Path) -> Result<PathBuf, Failure> {
+    if path.exists() || path != Path::new(LATEST) {
+        return Ok(path.into());
+    }
+    let newest = all(Path::new(RUNS)).pop();
+    newest.ok_or_else(|| {
+        Failure::usage(anyhow!("{RUNS}: no run is there, expected one to go on with"))
+    })
 }
 
 /// The last `N` finished runs of [`RUNS`], oldest first.
@@ -40,12 +51,16 @@ pub(crate) fn latest<const N: usize>() -> Result<[PathBuf; N], Failure> {
     })
 }
 
-/// The finished runs in `folder`, oldest first: a run is named after the time of its start.
+/// The finished runs in `folder`, oldest first.
 pub(crate) fn finished(folder: &Path) -> Vec<PathBuf> {
+    all(folder).into_iter().filter(|path| is_finished(path)).collect()
+}
+
+/// The runs in `folder`, oldest first: a run is named after the time of its start.
+fn all(folder: &Path) -> Vec<PathBuf> {
     let entries = folder.read_dir().into_iter().flatten();
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut runs: Vec<PathBuf> =
-        paths.filter(|path| path.join("run.json").is_file() && is_finished(path)).collect();
+    let mut runs: Vec<PathBuf> = paths.filter(|path| path.join("run.json").is_file()).collect();
     runs.sort_unstable();
     runs
 }
@@ -76,6 +91,7 @@ mod tests {
         let names = ["2026-01-31T12-00-00Z", "2026-02-01T12-00-00Z"];
         assert_eq!(finished(folder.path()), names.map(|name| folder.path().join(name)));
         assert!(finished(&folder.path().join("none")).is_empty());
+        assert_eq!(all(folder.path()).pop().unwrap(), partial);
     }
 
     #[test]

@@ -78,6 +78,24 @@ fn the_help_has_commands_in_groups_and_the_nearest_one_for_what_is_misspelt() {
         assert_eq!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains("import-criterion"), "{args:?}");
     }
+    let manual = text(&attn(&["man"]).stdout);
+    assert!(manual.contains("\\fBattn import\\-criterion\\fR"), "{manual}");
+    // Paragraphs are one line, which a terminal breaks once.
+    let help = text(&attn(&["rank", "--help"]).stdout);
+    assert!(
+        help.contains("a wrong result is not ranked.")
+            && help.contains("one table per machine, build and")
+    );
+}
+
+#[test]
+fn a_model_without_weights_says_where_they_are() {
+    for args in [&["model", "--json"][..], &["map", "--text", "a cat"]] {
+        let output = attn(args);
+        let message = text(&output.stderr);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), String::new()));
+        assert!(message.contains("pip download") && message.lines().count() == 1, "{message}");
+    }
 }
 
 #[test]
@@ -284,6 +302,15 @@ fn two_runs_differ_in_nothing_but_their_volatile_fields() {
         assert!(text(&output.stderr).contains(newest), "{args:?} says which run it reads");
     }
     assert!(text(&attn_in(home, &["cmp", "latest"]).stdout).contains("naive"));
+    let quiet = attn_in(home, &["-q", "cmp"]);
+    assert_eq!(quiet.status.code(), Some(0));
+    assert!(!text(&quiet.stderr).contains("the latest run"), "{}", text(&quiet.stderr));
+    let opened = text(&attn_in(home, &["open"]).stdout);
+    assert!(home.join(opened.trim()).is_file(), "{opened}");
+    let resumed = attn_in(home, &["run", "--resume", "latest"]);
+    let said = text(&resumed.stdout);
+    assert_eq!((resumed.status.code(), said.lines().count()), (Some(0), 1), "{said}");
+    assert!(said.contains("is finished"), "{said}");
     let report = attn(&["report", "--markdown", first]);
     assert_eq!(report.status.code(), Some(0), "{}", text(&report.stderr));
     assert!(text(&report.stdout).contains("report.md"));
@@ -298,11 +325,15 @@ fn compare(first: &str, second: &str) {
         &["diff", first, second],
         &["scaling", "-b", "naive,faer", first],
     ] {
-        for form in ["--json", "--markdown", "--threads=1"] {
+        for form in ["--json", "--csv", "--markdown", "--threads=1"] {
             let output = attn(&[args, &[form]].concat());
             assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
             match form {
                 "--json" => assert!(json(&output).is_object()),
+                "--csv" => {
+                    let csv = text(&output.stdout);
+                    assert!(csv.starts_with("table,") && csv.contains("naive"), "{csv}");
+                }
                 _ => assert!(text(&output.stdout).contains("naive")),
             }
         }

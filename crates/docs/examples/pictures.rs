@@ -25,7 +25,7 @@ fn main() -> Result<(), Error> {
         ("6-tiles", tiles()),
     ];
     for (name, picture) in pictures {
-        let svg = of_claim(&picture).ok_or("a picture without numbers")?;
+        let [svg, _] = of_claim(&picture, "").ok_or("a picture without numbers")?;
         fs::write(here.join(format!("pictures/{name}.svg")), svg)?;
     }
     Ok(())

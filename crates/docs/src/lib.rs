@@ -1,6 +1,12 @@
 //! The longer pages, as modules, so that `cargo test` compiles and runs their examples and `cargo doc`
 //! shows them beside the code that they speak of.
 
+#[doc = include_str!("../GUIDE.md")]
+pub mod guide {}
+
+#[doc = include_str!("../FAQ.md")]
+pub mod faq {}
+
 #[doc = include_str!("../METHODOLOGY.md")]
 pub mod methodology {}
 

@@ -6,6 +6,14 @@ use attn_oracle::{Reference, Rows};
 /// One step: q, k, v and the width of a head to the output.
 pub type Step = fn(&[f64], &[f64], &[f64], usize) -> Vec<f64>;
 
+/// The weights of `scores`, as step 2 computes them.
+pub fn softmax(scores: &[f64]) -> Vec<f64> {
+    let m = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let p: Vec<f64> = scores.iter().map(|s| (s - m).exp()).collect();
+    let l: f64 = p.iter().sum();
+    p.iter().map(|p| p / l).collect()
+}
+
 /// Compares a step with the oracle, on 21 tokens: no multiple of any tile.
 ///
 /// # Panics

@@ -84,8 +84,9 @@ pub fn forest(gate: &Gate) -> Option<Figure> {
     let changes: Vec<Change> = gate.cases.iter().filter_map(change).collect();
     let band =
         Band { tolerate: round(gate.parameters.tolerate), detect: round(gate.parameters.detect) };
-    let subtitle = format!("{}, on {}", versus(gate), gate.machine.cpu);
-    draw_forest(&format!("attn gate: {}", gate.summary()), &subtitle, &changes, band)
+    let day = gate.started.split('T').next().unwrap_or_default();
+    let origin = format!("{}, {} cores; {day}", gate.machine.cpu, gate.machine.cores);
+    draw_forest(&format!("attn gate: {}", gate.summary()), &versus(gate), &changes, band, &origin)
 }
 
 /// Percent as they were configured: the logarithm in between leaves a trace.

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut claims = Vec::new();
     for (at, &which) in selected.iter().enumerate() {
         let (name, make): (&str, Make) = ALL[which];
-        eprintln!("[{}/{}] {name}", at + 1, selected.len());
+        note!("[{}/{}] {name}", at + 1, selected.len());
         claims.push(make(&context).with_context(|| format!("claim `{name}`"))?);
         if interrupted() {
             eprintln!("attn: interrupted, {} of {} claims are tested", at + 1, selected.len());

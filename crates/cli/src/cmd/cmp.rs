@@ -21,6 +21,7 @@ Examples:
   attn cmp bench-results/runs/2026-01-31T12-00-00Z
   attn cmp -b faer,ndarray -c sweep/seq-len --threads 1 bench-results/runs/2026-01-31T12-00-00Z
   attn cmp --timing end-to-end --markdown bench-results/runs/2026-01-31T12-00-00Z
+  attn cmp --csv -c curated > curated.csv
 
 A winner is marked only where the intervals at 95 % tell it from every other backend. Cells of one
 process are given 10 % on both sides, because they know nothing of other processes.";

@@ -31,11 +31,13 @@ pub(crate) fn run(args: &Args) -> Exit {
 /// The manual: a page for the program, followed by one for each command.
 pub(crate) fn man() -> Result<Exit, Failure> {
     let mut page = Vec::new();
-    let program = help::command();
+    let mut program = help::command();
+    // Tells every command its whole name: `attn run`.
+    program.build();
     Man::new(program.clone()).render(&mut page)?;
-    for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {
-        let title = format!("attn-{}", command.get_name());
-        Man::new(command.clone()).title(title).render(&mut page)?;
+    for command in program.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help")
+    {
+        Man::new(command.clone()).render(&mut page)?;
     }
     print!("{}", String::from_utf8_lossy(&page));
     Ok(Exit::Success)

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let folders = match &args.old {
         None => {
             let [old, new] = runs::latest()?;
-            eprintln!("attn: the last two runs: {} and {}", old.display(), new.display());
+            note!("attn: the last two runs: {} and {}", old.display(), new.display());
             [old, new]
         }
         Some(old) => [runs::named(Some(old))?, runs::named(args.new.as_deref())?],

@@ -19,7 +19,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Compare",
         &[
             "measure", "duel", "cmp", "rank", "diff", "scaling", "shares", "phases", "report",
-            "merge",
+            "open", "merge",
         ],
     ),
     ("Learn", &["claims", "map", "model", "params"]),
@@ -49,9 +49,36 @@ pub(crate) fn command() -> clap::Command {
         groups.push('\n');
     }
     let options = format!("{header}Options:{header:#}\n{{options}}");
-    command.help_template(format!(
+    flow(command).help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{options}{{after-help}}"
     ))
+}
+
+/// The command and those below it, with help that is broken once, where the terminal ends.
+fn flow(command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    let command = names.iter().fold(command, |command, name| command.mut_subcommand(name, flow));
+    match command.get_after_help().map(ToString::to_string) {
+        Some(help) => command.after_help(flowing(&help)),
+        None => command,
+    }
+}
+
+/// Paragraphs as one line each. Lines that begin with spaces stand for themselves.
+fn flowing(help: &str) -> String {
+    let stands = |line: &str| line.is_empty() || line.starts_with(' ');
+    let mut text = String::new();
+    let mut above = "";
+    for line in help.lines() {
+        let gap = match () {
+            () if text.is_empty() => "",
+            () if stands(above) || stands(line) => "\n",
+            () => " ",
+        };
+        text += &[gap, line].concat();
+        above = line;
+    }
+    text
 }
 
 /// Parses a command line.
@@ -76,6 +103,13 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, clap::
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paragraphs_flow_and_examples_stand() {
+        let help = "Examples:\n  attn run    all\n  attn list   what\n\nA sentence that\ngoes on. Another\none.\n\nLast.";
+        let expected = "Examples:\n  attn run    all\n  attn list   what\n\nA sentence that goes on. Another one.\n\nLast.";
+        assert_eq!(flowing(help), expected);
+    }
 
     #[test]
     fn every_command_that_is_shown_is_in_one_group() {

@@ -3,10 +3,11 @@
 use attn_bench::run::Entry;
 use attn_bench::suite::Case;
 use attn_core::{BackendInfo, ProblemSpec, Work};
+use attn_report::table::{Column, Table};
 use serde::Serialize;
 
-use super::print_json;
-use crate::args::{BackendArgs, CaseArgs, OutputArgs};
+use super::{FormArgs, print_json};
+use crate::args::{BackendArgs, CaseArgs};
 use crate::exit::{Exit, Failure};
 use crate::{registry, session};
 
@@ -19,13 +20,14 @@ pub(crate) struct Args {
     #[command(flatten)]
     cases: CaseArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    form: FormArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   attn list                 backends with what would run here, and all cases
   attn list -c curated      the layers of known models
+  attn list --csv           for a spreadsheet
   attn list --json          the same with problems, work counts and all that backends say of themselves";
 
 /// What `--json` prints.
@@ -62,13 +64,15 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         .map(|at| &suite.cases()[at])
         .collect();
     let backends: Vec<_> = backends.into_iter().map(|at| backend_row(&entries[at])).collect();
-    if args.output.json {
+    if args.form.json {
         let cases = cases.into_iter().map(case_row).collect();
         print_json(&Report { backends, cases })?;
-    } else {
+    } else if args.form.is_text() {
         print_backends(&backends);
         println!();
         print_cases(&cases);
+    } else {
+        args.form.print(&[backend_table(&backends), case_table(&cases)]);
     }
     Ok(Exit::Success)
 }
@@ -93,15 +97,35 @@ fn case_row(case: &Case) -> CaseRow {
     }
 }
 
+fn backend_table(rows: &[BackendRow]) -> Table {
+    let columns = [Column::backend("backend"), Column::prose("what would run here")];
+    let rows = rows.iter().map(|row| vec![row.id.as_str().into(), what(row).into()]);
+    Table::new("backends", columns).rows(rows)
+}
+
+fn case_table(cases: &[&Case]) -> Table {
+    let columns = [Column::id("case")].into_iter();
+    let columns = columns.chain(["tier", "problem", "measured"].map(Column::words));
+    let rows = cases.iter().map(|case| {
+        let measured = if case.measure { "yes" } else { "no" };
+        let problem = case.problem.to_string();
+        vec![case.id.as_str().into(), case.tier.name().into(), problem.into(), measured.into()]
+    });
+    Table::new("cases", columns).rows(rows)
+}
+
+fn what(row: &BackendRow) -> String {
+    match (&row.info, &row.unavailable) {
+        (Some(info), _) => format!("{}, {}", info.library, info.isa),
+        (None, Some(reason)) => format!("unavailable: {reason}"),
+        (None, None) => unreachable!("a probe has one of two results"),
+    }
+}
+
 fn print_backends(rows: &[BackendRow]) {
     println!("{:<16} what would run here", "backend");
     for row in rows {
-        let what = match (&row.info, &row.unavailable) {
-            (Some(info), _) => format!("{}, {}", info.library, info.isa),
-            (None, Some(reason)) => format!("unavailable: {reason}"),
-            (None, None) => unreachable!("a probe has one of two results"),
-        };
-        println!("{:<16} {what}", row.id);
+        println!("{:<16} {}", row.id, what(row));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, anyhow};
 use attn_bench::attn_case::{self, AttnCase};
@@ -14,9 +15,10 @@ use attn_report::page::maps::{LayerMaps, render};
 use attn_report::{charts, png, table};
 use serde::Serialize;
 
-use super::model::{GET, ModelArgs};
+use super::model::ModelArgs;
 use super::print_json;
 use crate::args::OutputArgs;
+use crate::build::build;
 use crate::exit::{Exit, Failure};
 use crate::{registry, threads};
 
@@ -80,10 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     threads::fix(1);
     let source = match (&args.file, &args.text) {
         (Some(file), _) => from_file(file)?,
-        (None, Some(text)) => match from_model(args, text)? {
-            Some(source) => source,
-            None => return Ok(Exit::Success),
-        },
+        (None, Some(text)) => from_model(args, text)?,
         (None, None) => unreachable!("clap asks for a file or a text"),
     };
     let large = source.choose(args.layer, args.head)?;
@@ -116,12 +115,9 @@ fn from_file(path: &Path) -> Result<Source, Failure> {
     Ok(Source { what: case.source.unwrap_or(name), tokens, layers: vec![layer] })
 }
 
-/// Every layer of the model; `None` without weights, which is said on stderr.
-fn from_model(args: &Args, text: &str) -> Result<Option<Source>, Failure> {
-    let Some(model) = args.model.load()? else {
-        eprintln!("attn: map skipped: no weights; get them by {GET}");
-        return Ok(None);
-    };
+/// Every layer of the model.
+fn from_model(args: &Args, text: &str) -> Result<Source, Failure> {
+    let model = args.model.load()?;
     let engines = Engines {
         backend: &registry::NAIVE,
         projection: args.model.projection(),
@@ -135,7 +131,7 @@ fn from_model(args: &Args, text: &str) -> Result<Option<Source>, Failure> {
     });
     let tokens = embedding.tokens;
     let what = format!("text: {text}");
-    Ok(Some(Source { what, tokens: [tokens.clone(), tokens], layers: layers.collect() }))
+    Ok(Source { what, tokens: [tokens.clone(), tokens], layers: layers.collect() })
 }
 
 impl Source {
@@ -178,6 +174,8 @@ impl Source {
 /// Writes the pictures, the page and the numbers.
 fn write(folder: &Path, source: &Source, large: &Map) -> Result<(), Failure> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let origin = format!("{}; {}", build(), now.split('T').next().unwrap_or_default());
     let put = |name: &str, content: &[u8]| {
         let path = folder.join(name);
         write_whole(&path, content).with_context(|| path.display().to_string())
@@ -187,11 +185,11 @@ fn write(folder: &Path, source: &Source, large: &Map) -> Result<(), Failure> {
         .iter()
         .map(|layer| LayerMaps { name: layer.name.clone(), heads: source.heads(layer) })
         .collect();
-    put("map.html", render(&source.what, &layers, large).as_bytes())?;
+    put("map.html", render(&source.what, &layers, large, &origin).as_bytes())?;
     put("maps.json", &serde_json::to_vec(&source.rows())?)?;
-    if let Some(chart) = charts::attention_map(large) {
-        put("map.svg", chart.svg.as_bytes())?;
-        put("map.png", &png::rasterise(&chart.svg, 2.0)?)?;
+    if let Some(chart) = charts::attention_map(large, &origin) {
+        put("map.svg", chart.wide.svg.as_bytes())?;
+        put("map.png", &png::rasterise(&chart.wide.svg, 2.0)?)?;
     }
     Ok(())
 }

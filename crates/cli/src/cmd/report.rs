@@ -55,8 +55,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let (summary, scaling) = (Summary::of(&records), Scaling::of(&records, &registry::SCORES));
         print_json(&Report { files, summary, scaling })?;
     } else {
-        for file in files {
-            println!("{}", file.display());
+        let (charts, pages): (Vec<_>, Vec<_>) =
+            files.iter().partition(|file| file.starts_with(run.join("charts")));
+        if let Some(folder) = charts.first().and_then(|chart| chart.parent()) {
+            println!("{} files in {}", charts.len(), folder.display());
+        }
+        for page in pages {
+            println!("{}", page.display());
         }
     }
     Ok(Exit::Success)

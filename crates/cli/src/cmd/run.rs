@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::anyhow;
 use attn_bench::run::Folder;
-use attn_record::{Limits, Record, Run, Shard, UNFINISHED, read_limits};
+use attn_record::{Limits, Record, Run, Shard, UNFINISHED, is_finished, read_limits, read_records};
 use attn_report::overhead::Overhead;
 use attn_report::overview::{self, Facts};
 use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report};
@@ -77,10 +77,15 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let (session, mut folder) = match &args.resume {
+    let resumed = args.resume.as_deref().map(runs::begun).transpose()?;
+    let over = resumed.as_deref().is_some_and(is_finished);
+    let (session, mut folder) = match &resumed {
         None => begin(args)?,
         Some(path) => resume(path)?,
     };
+    if over && !args.output.json {
+        return over_already(&mut folder);
+    }
     let executed = execute(&session, &mut folder)?;
     let records = &executed.records;
     let overhead = Overhead::of(records);
@@ -100,6 +105,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         print!("{}", overview::overview(records, &facts, options()));
     }
     Ok(executed.exit())
+}
+
+/// A run that there is nothing to go on with.
+fn over_already(folder: &mut Folder) -> Result<Exit, Failure> {
+    folder.remove_scratch(true)?;
+    let path = folder.path().display();
+    println!("{path} is finished, nothing was measured again: `{} cmp {path}` shows it", program());
+    Ok(Exit::of(&read_records(folder.path())?))
 }
 
 /// What an overview says beside what is in the records.
@@ -201,6 +214,7 @@ fn begin(args: &Args) -> Result<(Session, Folder), Failure> {
 
 /// The run in `path`, with the arguments it was begun with.
 fn resume(path: &Path) -> Result<(Session, Folder), Failure> {
+    let over = is_finished(path);
     let (folder, left) = Folder::reopen(path)?;
     if sub_command(&left.run.command) != Some("run") {
         let (path, command) = (path.display(), &left.run.command);
@@ -209,14 +223,16 @@ fn resume(path: &Path) -> Result<(Session, Folder), Failure> {
         );
     }
     let words = ["attn", "run"].into_iter().map(String::from).chain(left.run.arguments.clone());
-    let Ok(Cli { command: Command::Run(args) }) = Cli::try_parse_from(words) else {
+    let Ok(Cli { command: Command::Run(args), .. }) = Cli::try_parse_from(words) else {
         return Err(
             anyhow!("{}: the run's arguments make no sense to this build", path.display()).into()
         );
     };
     let mut session = session(&args)?;
     let (cells, processes) = (left.finished.len(), left.partial.len());
-    eprintln!("attn: going on after {cells} finished cells and {processes} processes of others");
+    if !over {
+        note!("attn: going on after {cells} finished cells and {processes} processes of others");
+    }
     session.resume(left)?;
     Ok((session, folder))
 }

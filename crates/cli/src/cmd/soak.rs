@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         threads: cores,
         cancel: &session::INTERRUPTED,
     };
-    eprintln!("{} problems of seed {} on {} backends", args.cases, args.seed, backends.len());
+    note!("{} problems of seed {} on {} backends", args.cases, args.seed, backends.len());
     let steps = Mutex::new(Steps::patient("soak"));
     let report = soak.run(&|done| {
         let mut steps = steps.lock().expect("nobody panics with the lock");

@@ -91,5 +91,6 @@ pub fn duel_plot(
     let changes: Vec<Change> = duelled.iter().filter_map(change).collect();
     let [first, second] = backends;
     let title = format!("attn duel: time of {second} beyond that of {first}");
-    forest(&title, on, &changes, Band { tolerate: precision, detect: precision })
+    let band = Band { tolerate: precision, detect: precision };
+    forest(&title, "", &changes, band, on)
 }

@@ -1,11 +1,35 @@
 //! What problems have that a kernel may not have been made for, in words.
 
 use attn_core::{ProblemSpec, ScoreKind};
-use attn_record::Record;
+use attn_record::{Outcome, Record};
+
+use crate::rows::{grouped, reason};
+
+/// For each backend with wrong results how many they are, what they have in common, and the first of them: `faer: 12 of 80
+/// wrong, all of them causal, and none of the right ones; first ...`.
+pub(crate) fn wrong_by_backend(records: &[&Record]) -> Vec<String> {
+    let ended = |outcome| -> Vec<&Record> {
+        records.iter().filter(|r| r.outcome == outcome).copied().collect()
+    };
+    let (wrong, right) = (ended(Outcome::Disagrees), ended(Outcome::Ok));
+    let of_backend = grouped(&wrong, |r| r.backend.as_str()).into_iter();
+    let lines = of_backend.map(|(backend, wrong)| {
+        let right: Vec<&Record> = right.iter().filter(|r| r.backend == backend).copied().collect();
+        format!(
+            "{backend}: {} of {} wrong{}; first {}: {}",
+            wrong.len(),
+            wrong.len() + right.len(),
+            in_common(&wrong, &right),
+            wrong[0].case,
+            reason(wrong[0])
+        )
+    });
+    lines.collect()
+}
 
 /// What all of the `failed` cells have and none, or at least not all, of the others: `, all of them causal, and none of the right ones`.
 /// Nothing if there is nothing of the kind.
-pub(crate) fn in_common(failed: &[&Record], right: &[&Record]) -> String {
+fn in_common(failed: &[&Record], right: &[&Record]) -> String {
     let (of_failed, of_right): (Vec<_>, Vec<_>) =
         (failed.iter().map(|r| features(r)).collect(), right.iter().map(|r| features(r)).collect());
     let Some((first, rest)) = of_failed.split_first() else {

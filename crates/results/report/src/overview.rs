@@ -10,7 +10,7 @@ use crate::compare::{
     GroupWinner, Rank, Rival, SideBySide, Standing, side_by_side_of, widest_ranking, winners,
 };
 use crate::disturbance::Disturbance;
-use crate::features::in_common;
+use crate::features::wrong_by_backend;
 use crate::format::{count, percent, ratio, significant, time};
 use crate::place::places;
 use crate::rows::{backends, grouped, reason, shown_timing};
@@ -167,20 +167,7 @@ impl Lines {
         }
         let of = count(ok + wrong, "result");
         self.prose("WRONG", Tone::Bad, &format!("{wrong} of {of} disagree with the f64 oracle"));
-        let of_backend = grouped(&with(records, Outcome::Disagrees), |r| r.backend.as_str());
-        self.listed(&of_backend, |(backend, wrong)| {
-            let right =
-                records.iter().filter(|r| r.backend == *backend && r.outcome == Outcome::Ok);
-            let right: Vec<&Record> = right.copied().collect();
-            let common = in_common(wrong, &right);
-            let first = reason(wrong[0]);
-            format!(
-                "{backend}: {} of {} wrong{common}; first {}: {first}",
-                wrong.len(),
-                wrong.len() + right.len(),
-                wrong[0].case,
-            )
-        });
+        self.listed(&wrong_by_backend(records), Clone::clone);
     }
 
     /// Each way in which cells failed, with its whole reason.
@@ -233,7 +220,7 @@ impl Lines {
             ]
         });
         let columns = [
-            Column::id("backend"),
+            Column::backend("backend"),
             Column::number("ratio"),
             Column::number("fastest in"),
             Column::words("").detail(),
@@ -302,11 +289,6 @@ impl Lines {
             self.line(label, if fits { &whole } else { command });
         }
     }
-}
-
-/// The records that ended so.
-fn with<'a>(records: &[&'a Record], outcome: Outcome) -> Vec<&'a Record> {
-    records.iter().filter(|r| r.outcome == outcome).copied().collect()
 }
 
 /// The rows in which at least two were measured.

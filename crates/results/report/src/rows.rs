@@ -2,7 +2,7 @@
 
 use attn_record::{Record, Timing};
 
-use crate::compare::{Standing, side_by_side_of};
+use crate::compare::{SideBySide, Standing, side_by_side_of};
 
 /// One cell among its rivals.
 #[derive(Clone, Copy)]
@@ -22,17 +22,21 @@ pub(crate) fn rows<'a>(records: &[&'a Record]) -> Vec<Row<'a>> {
     for (_, mut of_case) in grouped(records, |r| r.case.as_str()) {
         of_case.sort_by_key(|r| (r.timing, r.threads, place(r)));
         for (_, rivals) in grouped(&of_case, |r| (r.timing, r.threads)) {
-            let best = best_ns(&rivals);
             let row = side_by_side_of(&rivals).pop();
             let standing = |id: &str| row.as_ref().map_or(Standing::Other, |row| row.standing(id));
             rows.extend(rivals.into_iter().map(|record| Row {
                 record,
-                ratio: record.median_ns().zip(best).map(|(ns, best)| ns / best),
+                ratio: ratio(row.as_ref(), &record.backend),
                 standing: standing(&record.backend),
             }));
         }
     }
     rows
+}
+
+/// Of a backend, to the fastest of its row.
+fn ratio(row: Option<&SideBySide>, backend: &str) -> Option<f64> {
+    row?.rivals.iter().find(|rival| rival.backend == backend)?.ratio
 }
 
 /// The backends, in order of first appearance.

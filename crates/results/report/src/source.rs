@@ -6,7 +6,7 @@ use attn_record::limits::Limits;
 use attn_record::{Map, Record, Run, is_finished, read_limits, read_map, read_records, read_run};
 
 use crate::ReportError;
-use crate::charts::{self, Chart};
+use crate::charts::{self, Chart, Theme};
 use crate::peak_rates::PeakRates;
 use crate::place::{Place, places};
 use crate::scaling::{Known, Scaling};
@@ -39,7 +39,11 @@ impl<'a> Source<'a> {
 
 /// All that one machine and build has to show. Nothing in it is of another.
 pub(crate) struct MachineSection<'a> {
+    /// Counted from 1, where there are several.
+    pub(crate) number: Option<usize>,
     pub(crate) place: Place,
+    /// What its pictures say of themselves.
+    pub(crate) origin: String,
     pub(crate) records: Vec<&'a Record>,
     pub(crate) peak_rates: PeakRates,
     pub(crate) scaling: Scaling,
@@ -47,9 +51,15 @@ pub(crate) struct MachineSection<'a> {
 }
 
 impl<'a> MachineSection<'a> {
-    /// Charts of several groups by their name within the machine: `roofline`.
-    pub(crate) fn overall(&self, name: &str) -> impl Iterator<Item = &Chart> {
-        self.charts.iter().filter(move |c| c.group.is_none() && c.name.ends_with(name))
+    /// Charts of several groups by what they show: `roofline`.
+    pub(crate) fn overall(&self, what: &str) -> impl Iterator<Item = &Chart> {
+        self.charts.iter().filter(move |c| c.group.is_none() && c.what() == what)
+    }
+
+    /// The name of an element of this place on a page.
+    pub(crate) fn id(&self, name: &str) -> String {
+        let name = name.replace(char::is_whitespace, "-");
+        self.number.map_or_else(|| name.clone(), |number| format!("machine-{number}/{name}"))
     }
 
     /// One per place, in order of first appearance. With several, the files of the charts of the k-th lie
@@ -58,16 +68,24 @@ impl<'a> MachineSection<'a> {
         let records: Vec<&Record> = source.records.iter().collect();
         let places = places(&records);
         let several = places.len() > 1;
+        let day = source.run.started.split('T').next().unwrap_or_default();
         let machines = places.into_iter().enumerate().map(|(at, (place, records))| {
             let limits = source.limits.as_ref();
             let peak_rates = limits.and_then(|limits| PeakRates::of(limits, &place.machine));
             let peak_rates = peak_rates.unwrap_or_default();
-            let mut charts = charts::all(&records, &peak_rates);
-            for chart in charts.iter_mut().filter(|_| several) {
-                chart.name = format!("machine-{}/{}", at + 1, chart.name);
-            }
+            let theme = Theme::of(&records, &peak_rates, day);
+            let mut charts = charts::all(&records, &theme);
+            let number = several.then_some(at + 1);
             let scaling = Scaling::of_cells(&records, source.known);
-            MachineSection { place, records, peak_rates, scaling, charts }
+            if let Some(number) = number {
+                for chart in &mut charts {
+                    for name in [&mut chart.name, &mut chart.anchor] {
+                        name.insert_str(0, &format!("machine-{number}/"));
+                    }
+                }
+            }
+            let origin = theme.origin;
+            MachineSection { number, place, origin, records, peak_rates, scaling, charts }
         });
         machines.collect()
     }

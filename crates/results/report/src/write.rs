@@ -15,7 +15,7 @@ use crate::{ReportError, Source, compare, page, png};
 const PNG_SCALE: f32 = 2.0;
 
 /// Reads the run folder `run_dir`, writes `charts/*.svg` and `index.html` into it, every chart as PNG too
-/// if `png`, and returns the paths.
+/// if `png`, and returns the paths. The chart that stands for the run is always there as PNG, and in dark colours.
 pub fn write_report(
     run_dir: &Path,
     known: &Known<'_>,
@@ -23,13 +23,29 @@ pub fn write_report(
 ) -> Result<Vec<PathBuf>, ReportError> {
     let source = Source::read(run_dir, known)?;
     let machines = MachineSection::all(&source);
-    let map = source.map.as_ref().and_then(charts::attention_map);
-    let drawn = machines.iter().flat_map(|machine| &machine.charts).chain(&map);
-    let mut written = write_charts(&run_dir.join("charts"), drawn, png)?;
+    let origin = machines.first().map_or("", |machine| &machine.origin);
+    let map = source.map.as_ref().and_then(|map| charts::attention_map(map, origin));
+    let drawn = || machines.iter().flat_map(|machine| &machine.charts).chain(&map);
+    let folder = run_dir.join("charts");
+    let mut written = write_charts(&folder, drawn(), png)?;
+    if let Some(chart) = page::picture(&machines) {
+        let dark = folder.join(format!("{}-dark.svg", chart.name));
+        replace(&dark, charts::on_dark(&chart.wide.svg).as_bytes())?;
+        written.push(dark);
+        if !png {
+            written.push(write_png(&folder, chart)?);
+        }
+    }
     let index = run_dir.join("index.html");
     replace(&index, page::render(&source, &machines, map.as_ref()).as_bytes())?;
     written.push(index);
     Ok(written)
+}
+
+fn write_png(folder: &Path, chart: &Chart) -> Result<PathBuf, ReportError> {
+    let path = folder.join(format!("{}.png", chart.name));
+    replace(&path, &png::rasterise(&chart.wide.svg, PNG_SCALE)?)?;
+    Ok(path)
 }
 
 /// Reads the run folder `run_dir`, writes `report.md` into it (tables of the sweeps, rankings by kernel
@@ -68,12 +84,10 @@ fn write_charts<'a>(
         let parent = svg.parent().unwrap_or(folder);
         fs::create_dir_all(parent)
             .map_err(|source| ReportError::Write { path: parent.into(), source })?;
-        replace(&svg, chart.svg.as_bytes())?;
+        replace(&svg, chart.wide.svg.as_bytes())?;
         written.push(svg);
         if png {
-            let path = folder.join(format!("{}.png", chart.name));
-            replace(&path, &png::rasterise(&chart.svg, PNG_SCALE)?)?;
-            written.push(path);
+            written.push(write_png(folder, chart)?);
         }
     }
     Ok(written)
@@ -118,6 +132,7 @@ mod tests {
                 "charts/error-budget.png",
                 "charts/attention-map.svg",
                 "charts/attention-map.png",
+                "charts/time-seq-len-full-dark.svg",
                 "index.html",
             ];
             assert_eq!(names, expected);

@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     write(&args.out, &summary)?;
     let exit = print(&summary, args.output)?;
     if !args.output.json {
-        eprintln!("samples, summary and plot: {}", args.out.display());
+        note!("samples, summary and plot: {}", args.out.display());
     }
     Ok(exit)
 }
@@ -213,7 +213,7 @@ fn measure(args: &Args, path: &Path, samples: &mut Vec<Sample>) -> Result<(), Fa
         let left = args.budget.saturating_sub(start.elapsed()).as_secs();
         if round == 0 || start.elapsed().as_secs() >= said + 30 {
             said = start.elapsed().as_secs();
-            eprintln!("{} replicates, {left} s left", samples.len());
+            note!("{} replicates, {left} s left", samples.len());
         }
     }
     Ok(())

@@ -1,6 +1,5 @@
 //! Says on stderr how a gate goes.
 
-use std::io::{self, IsTerminal as _};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -9,6 +8,7 @@ use attn_gate::judge::Stage;
 use attn_gate::run::Observer;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::print::shows_bars;
 use crate::session::INTERRUPTED;
 
 /// A line that changes in a terminal, a line per part elsewhere.
@@ -21,7 +21,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        let bar = io::stderr().is_terminal().then(|| {
+        let bar = shows_bars().then(|| {
             let style = ProgressStyle::with_template("{msg}").expect("a constant template");
             ProgressBar::new_spinner().with_style(style)
         });
@@ -41,7 +41,7 @@ impl Progress {
             bar.set_message(format!("[{seconds} s] {line}"));
             bar.tick();
         } else if self.part != part {
-            eprintln!("[{seconds} s] {line}");
+            note!("[{seconds} s] {line}");
         }
         self.part = part.into();
     }

@@ -46,7 +46,7 @@ pub(super) fn programs(
     let cache = Cache::open(&folder)?;
     let cargo = Cargo::new(target.clone(), repository.root(), environment())?;
     let build = |name: &str, commit: &Commit| -> Result<Program, Failure> {
-        eprintln!(
+        note!(
             "{name} is {}: building unless that is done, in {}",
             commit.short(),
             folder.display()

@@ -2,22 +2,26 @@
 
 use attn_record::claims::{Curves, Picture, Unit};
 
-use super::curves::{Curve, Mark, Plot, Vertical, picture};
-use super::frame::Tick;
+use super::curves::{Curve, Mark, Plot, Vertical};
+use super::frame::{Form, Tick};
 use super::map::heat_map;
 use super::memory::sizes;
+use super::palette::Palette;
 use super::scale::{Scale, round_steps};
 use super::sweeps::{at_least_a_decade, times};
+use crate::format::significant;
 
 /// The picture as SVG; `None` if there is nothing in it.
-pub fn of_claim(drawn: &Picture) -> Option<String> {
-    match drawn {
-        Picture::Curves(curves) => of_curves(curves),
-        Picture::Map { cells, map } => heat_map(map, &map.case, cells),
-    }
+/// In the forms for a page and for a telephone, with `origin` below.
+pub fn of_claim(drawn: &Picture, origin: &str) -> Option<[String; 2]> {
+    let draw = |form| match drawn {
+        Picture::Curves(curves) => of_curves(curves, form, origin),
+        Picture::Map { cells, map } => heat_map(map, &map.case, cells, (form, origin)),
+    };
+    Some([draw(Form::Wide)?, draw(Form::Small)?])
 }
 
-fn of_curves(drawn: &Curves) -> Option<String> {
+fn of_curves(drawn: &Curves, form: Form, origin: &str) -> Option<String> {
     let mark = |&(size, value): &(usize, f64)| Mark {
         size: size as f64,
         middle: value,
@@ -34,18 +38,23 @@ fn of_curves(drawn: &Curves) -> Option<String> {
         drawn.series.iter().flat_map(|series| series.points.iter().map(|p| p.0)).collect();
     at.sort_unstable();
     at.dedup();
-    let (svg, _) = picture(&Plot {
-        title: drawn.title.clone(),
-        subtitle: String::new(),
+    let palette = Palette::parts(drawn.series.iter().map(|series| series.name.as_str()));
+    let plot = Plot {
+        what: drawn.title.clone(),
+        of: String::new(),
+        how: String::new(),
         x_name: drawn.x.clone(),
         y_name: drawn.y.clone(),
         sizes: at,
         y: vertical(drawn.unit),
+        show: significant,
         curves: curves.collect(),
         slopes: Vec::new(),
         levels: Vec::new(),
-    })?;
-    Some(svg)
+        palette: &palette,
+        origin,
+    };
+    (!plot.is_empty()).then(|| plot.draw(form).svg)
 }
 
 fn vertical(unit: Unit) -> Vertical {
@@ -63,9 +72,8 @@ fn decades(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
     let name = |value: f64| {
         if (1e-3..1e6).contains(&value) { format!("{value}") } else { format!("{value:e}") }
     };
-    let ticks: Vec<Tick> = scale.decades().into_iter().map(|value| (value, name(value))).collect();
-    let every = ticks.len().div_ceil(10).max(1);
-    (scale, ticks.into_iter().step_by(every).collect())
+    let ticks = scale.round_ticks(30.0, name);
+    (scale, ticks)
 }
 
 /// A linear axis from 0.
@@ -93,17 +101,34 @@ mod tests {
     fn every_unit_is_drawn_over_any_range() {
         for unit in [Unit::Number, Unit::Share, Unit::Nanoseconds, Unit::Bytes] {
             for points in [&[(1, 1.0)][..], &[(2, 0.5), (256, 1e-40)], &[(1, 3e3), (2, 4e9)]] {
-                let svg = of_claim(&curves(unit, points)).unwrap();
-                assert!(parse(&svg).is_ok(), "{unit:?} {points:?}");
+                let svg = of_claim(&curves(unit, points), "").unwrap();
+                assert!(svg.iter().all(|svg| parse(svg).is_ok()), "{unit:?} {points:?}");
             }
         }
-        assert!(of_claim(&curves(Unit::Number, &[])).is_none());
+        assert!(of_claim(&curves(Unit::Number, &[]), "").is_none());
+    }
+
+    #[test]
+    fn positions_lie_on_a_linear_axis_and_sizes_on_a_logarithmic_one() {
+        let places = |sizes: [usize; 4]| {
+            let points: Vec<(usize, f64)> = sizes.into_iter().map(|size| (size, 1.0)).collect();
+            let [svg, _] = of_claim(&curves(Unit::Number, &points), "").unwrap();
+            let path = svg.split(" d=\"M").find(|path| path.matches('L').count() == 3).unwrap();
+            let path = path.split('"').next().unwrap();
+            let at = path.split('L').map(|point| point.split(' ').next().unwrap().parse().unwrap());
+            at.collect::<Vec<f64>>()
+        };
+        let apart = |x: &[f64]| [x[1] - x[0], x[3] - x[2]];
+        let [first, last] = apart(&places([1, 2, 3, 4]));
+        assert!((first - last).abs() < 0.3);
+        let [first, last] = apart(&places([8, 16, 32, 64]));
+        assert!((first - last).abs() < 0.3, "equal factors are equally far apart");
     }
 
     #[test]
     fn maps_carry_their_own_words() {
         let map = crate::fixture::map(4);
-        let svg = of_claim(&Picture::Map { cells: "Change".into(), map }).unwrap();
+        let [svg, _] = of_claim(&Picture::Map { cells: "Change".into(), map }, "").unwrap();
         assert!(svg.contains("Change") && !svg.contains("Attention weights"));
     }
 }

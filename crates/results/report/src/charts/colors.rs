@@ -1,8 +1,6 @@
 //! A sequential colour map: white to dark blue, ever darker, so that it survives any colour vision and
 //! a black-and-white printer. On a dark page it runs from the page to light blue.
 
-use plotters::style::RGBColor;
-
 use super::canvas::Color;
 
 /// `Blues` of `ColorBrewer`, which is white at 0 here.
@@ -48,7 +46,7 @@ fn between(stops: &[[u8; 3]; 9], share: f64) -> Color {
         let (a, b) = (f64::from(stops[low][i]), f64::from(stops[low + 1][i]));
         (a + (at - low as f64) * (b - a)).round() as u8
     };
-    RGBColor(channel(0), channel(1), channel(2))
+    Color(channel(0), channel(1), channel(2))
 }
 
 #[cfg(test)]
@@ -58,12 +56,12 @@ mod tests {
     #[test]
     fn luminance_falls_or_rises_all_the_way() {
         let luminance = |map: fn(f64) -> Color, i: i32| {
-            let RGBColor(r, g, b) = map(f64::from(i) / 64.0);
+            let Color(r, g, b) = map(f64::from(i) / 64.0);
             0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b)
         };
         assert!((0..64).all(|i| luminance(blues, i) > luminance(blues, i + 1)));
         assert!((0..64).all(|i| luminance(dark_blues, i) < luminance(dark_blues, i + 1)));
-        assert_eq!(blues(0.0), RGBColor(255, 255, 255));
+        assert_eq!(blues(0.0), Color(255, 255, 255));
         assert_eq!(blues(2.0), blues(1.0));
     }
 }

@@ -1,38 +1,44 @@
-//! Curves over a size, one per backend, with their names at their ends.
+//! Curves over a size, one per backend, named at their ends or in a legend.
 
-use super::TooltipPoint;
-use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Point, Type, draw};
-use super::frame::{Area, BODY, SMALL, Tick, heading, x_axis, y_axis};
+use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Point, Sheet, Type};
+use super::frame::{
+    Area, BELOW, BODY, Form, Heading, Key, LINE, Legend, MARGIN, SMALL, SWATCH, Tick, x_axis,
+    y_axis,
+};
 use super::labels::spread;
 use super::marker::RADIUS;
-use super::palette::{Style, style};
+use super::palette::{Palette, Style};
 use super::scale::Scale;
 use super::text::widest;
+use super::{Drawing, TooltipPoint};
+use crate::table::{Cell, Column, Table};
 
-const SHEET: f64 = 820.0;
-const TOP: f64 = 68.0;
-const BELOW: f64 = 54.0;
-const HEIGHT: f64 = 360.0;
+/// Height of the area.
+const HEIGHT: f64 = 340.0;
+const SMALL_HEIGHT: f64 = 230.0;
 /// From the area to the swatch of a label.
-const LEADER: f64 = 16.0;
-const SWATCH: f64 = 22.0;
-/// A curve that ends further from the labels has no leader, which would cross others.
-const NEAR: f64 = 60.0;
-/// From one label to the next.
-const LINE: f64 = 17.0;
+const LEADER: f64 = 18.0;
 
 /// What is drawn.
 pub(super) struct Plot<'a> {
-    pub(super) title: String,
-    pub(super) subtitle: String,
+    /// What the curves are.
+    pub(super) what: String,
+    /// What they are of.
+    pub(super) of: String,
+    /// How they are to be read.
+    pub(super) how: String,
     pub(super) x_name: String,
     pub(super) y_name: String,
     /// Ticks of the horizontal axis, which is logarithmic.
     pub(super) sizes: Vec<usize>,
     pub(super) y: Vertical,
+    /// A value in words.
+    pub(super) show: fn(f64) -> String,
     pub(super) curves: Vec<Curve<'a>>,
     pub(super) slopes: Vec<Slope>,
     pub(super) levels: Vec<Level>,
+    pub(super) palette: &'a Palette,
+    pub(super) origin: &'a str,
 }
 
 /// The vertical axis: from pixels of its ends to a scale and its ticks.
@@ -69,113 +75,191 @@ pub(super) struct Level {
 /// A name beside the area.
 struct Label<'a> {
     text: &'a str,
-    wanted: f64,
-    /// Where the leader starts; a curve that ends early has none.
-    from: Option<Point>,
+    /// The end of what it names.
+    from: Point,
     style: Option<Style>,
 }
 
-/// The picture and its points; `None` without a point.
-pub(super) fn picture(chart: &Plot<'_>) -> Option<(String, Vec<TooltipPoint>)> {
-    let marks = || chart.curves.iter().flat_map(|c| &c.points);
-    let low = marks().map(|m| m.low).reduce(f64::min)?;
-    let high = marks().map(|m| m.high).reduce(f64::max)?;
-    let high = chart.levels.iter().map(|level| level.value).fold(high, f64::max);
-    let sizes = (*chart.sizes.first()? as f64, *chart.sizes.last()? as f64);
-    let labels = chart.curves.len() + chart.slopes.len() + chart.levels.len();
-    let bottom = TOP + HEIGHT.max(LINE * labels as f64);
-    let (y, ticks) = (chart.y)((low, high), bottom, TOP);
-    let names = chart.curves.iter().map(|c| c.backend);
-    let names = names.chain(chart.levels.iter().map(|level| &*level.name));
-    let area = Area {
-        left: 44.0 + widest(ticks.iter().map(|(_, label)| &**label), BODY),
-        right: SHEET - LEADER - SWATCH - widest(names, BODY) - 24.0,
-        top: TOP,
-        bottom,
-    };
-    let x = Scale::log(sizes, 0.04, area.left, area.right);
-    let painter = Painter { area, x, y };
-    let svg = draw((SHEET, bottom + BELOW), &chart.title, |canvas| {
-        heading(canvas, SHEET, &chart.title, &chart.subtitle);
-        let sizes: Vec<Tick> = chart.sizes.iter().map(|&n| (n as f64, n.to_string())).collect();
-        x_axis(canvas, area, &x, &sizes, &chart.x_name);
-        y_axis(canvas, area, &y, &ticks, &chart.y_name);
-        painter.paint(canvas, chart);
-    });
-    Some((svg, painter.spots(chart)))
+impl Plot<'_> {
+    /// The smallest and the largest value; `None` without a point.
+    fn ends(&self) -> Option<(f64, f64)> {
+        let marks = || self.curves.iter().flat_map(|c| &c.points);
+        let low = marks().map(|m| m.low).reduce(f64::min)?;
+        let high = marks().map(|m| m.high).reduce(f64::max)?;
+        Some((low, self.levels.iter().map(|level| level.value).fold(high, f64::max)))
+    }
+
+    /// Whether there is anything to draw.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends().is_none() || self.sizes.is_empty()
+    }
+
+    /// Logarithmic; linear where sizes are equally far apart, as positions of tokens are, and no line of a power is drawn.
+    fn x_scale(&self, left: f64, right: f64) -> Scale {
+        let size = |size: Option<&usize>| size.copied().unwrap_or(1) as f64;
+        let (first, last) = (size(self.sizes.first()), size(self.sizes.last()));
+        let mut steps = self.sizes.windows(2).map(|pair| pair[1] - pair[0]);
+        let step = steps.next();
+        if self.sizes.len() > 3 && self.slopes.is_empty() && steps.all(|other| Some(other) == step)
+        {
+            let margin = 0.04 * (last - first);
+            return Scale::linear_between(first - margin, last + margin, left, right);
+        }
+        Scale::log((first, last), 0.04, left, right)
+    }
+
+    /// What is drawn, as figures.
+    pub(super) fn data(&self) -> Table {
+        let number = |name: &str| Column::number(name);
+        let columns = [Column::backend("backend"), number(&self.x_name), number(&self.y_name)];
+        let points =
+            self.curves.iter().flat_map(|curve| curve.points.iter().map(move |p| (curve, p)));
+        let rows = points.map(|(curve, point)| {
+            let value = |value| Cell::value(Some(value), self.show);
+            vec![
+                curve.backend.into(),
+                Cell::value(Some(point.size), |size| size.to_string()),
+                value(point.middle),
+                value(point.low),
+                value(point.high),
+            ]
+        });
+        let title = [&*self.what, &*self.of].join(": ");
+        Table::new(title, columns.into_iter().chain([number("from"), number("to")])).rows(rows)
+    }
+
+    /// The picture and its points; nothing without a point.
+    pub(super) fn draw(&self, form: Form) -> Drawing {
+        let Some(ends) = self.ends() else {
+            return Drawing { svg: String::new(), spots: Vec::new() };
+        };
+        let title = [&*self.what, &*self.of].join(": ");
+        let heading = match form {
+            Form::Wide => Heading::of(form.width(), &title, &[&self.how]),
+            Form::Small => Heading::of(form.width(), &self.what, &[&self.of]),
+        };
+        let names = self.curves.iter().map(|c| (c.backend, self.palette.style(c.backend)));
+        let legend = Legend::of(form.width(), Key::Line, names.filter(|_| form == Form::Small));
+        let painter = Painter::of(self, form, heading.bottom, ends);
+        let bottom = painter.area.bottom + BELOW;
+        let sheet = Sheet {
+            size: (form.width(), bottom + legend.height + 10.0),
+            title: &title,
+            origin: self.origin,
+        };
+        let svg = sheet.draw(|canvas| {
+            heading.paint(canvas);
+            painter.paint(canvas);
+            legend.paint(canvas, bottom);
+        });
+        Drawing { svg, spots: painter.spots() }
+    }
 }
 
-struct Painter {
+struct Painter<'a> {
+    plot: &'a Plot<'a>,
+    form: Form,
     area: Area,
     x: Scale,
     y: Scale,
+    ticks: Vec<Tick>,
 }
 
-impl Painter {
-    fn paint(&self, canvas: &mut Canvas<'_>, chart: &Plot<'_>) {
-        let mut labels: Vec<Label<'_>> = Vec::new();
-        let anchor = anchor(&chart.curves).filter(|_| chart.sizes.len() > 1);
-        for slope in &chart.slopes {
-            labels.extend(anchor.and_then(|anchor| self.slope(canvas, anchor, slope)));
-        }
-        labels.extend(chart.levels.iter().map(|level| self.level(canvas, level)));
-        for curve in &chart.curves {
-            self.curve(canvas, curve, &chart.sizes);
-        }
-        for curve in &chart.curves {
-            self.markers(canvas, curve);
+impl<'a> Painter<'a> {
+    fn of(plot: &'a Plot<'a>, form: Form, heading: f64, ends: (f64, f64)) -> Self {
+        let top = heading + if plot.slopes.is_empty() { 6.0 } else { 16.0 };
+        let labels = plot.curves.len() + plot.slopes.len() + plot.levels.len();
+        let height = match form {
+            Form::Wide => HEIGHT.max(LINE * labels as f64),
+            Form::Small => SMALL_HEIGHT,
+        };
+        let (y, ticks) = (plot.y)(ends, top + height, top);
+        let names = plot.curves.iter().map(|c| c.backend);
+        let names = names.chain(plot.levels.iter().map(|level| &*level.name));
+        let beside = match form {
+            Form::Wide => LEADER + SWATCH + widest(names, BODY) + 24.0,
+            Form::Small => MARGIN,
+        };
+        let area = Area {
+            left: 40.0 + widest(ticks.iter().map(|(_, label)| &**label), BODY),
+            right: form.width() - beside,
+            top,
+            bottom: top + height,
+        };
+        let x = plot.x_scale(area.left, area.right);
+        Painter { plot, form, area, x, y, ticks }
+    }
+
+    fn paint(&self, canvas: &mut Canvas) {
+        let Painter { plot, area, .. } = self;
+        let sizes: Vec<Tick> = plot.sizes.iter().map(|&n| (n as f64, n.to_string())).collect();
+        x_axis(canvas, *area, &self.x, &sizes, &plot.x_name);
+        y_axis(canvas, *area, &self.y, &self.ticks, &plot.y_name);
+        let anchor = anchor(&plot.curves).filter(|_| plot.sizes.len() > 1);
+        let slopes = plot.slopes.iter();
+        let mut labels: Vec<Label<'_>> =
+            slopes.filter_map(|slope| self.slope(canvas, anchor?, slope)).collect();
+        labels.extend(plot.levels.iter().map(|level| self.level(canvas, level)));
+        // Somebody's own comes last, and so above all others.
+        let mut curves: Vec<&Curve<'_>> = plot.curves.iter().collect();
+        curves.sort_by(|a, b| self.style(a).width.total_cmp(&self.style(b).width));
+        for curve in curves {
+            canvas.series(curve.backend, |canvas| self.curve(canvas, curve));
             labels.extend(self.label(curve));
         }
         self.labels(canvas, &labels);
+    }
+
+    fn style(&self, curve: &Curve<'_>) -> Style {
+        self.plot.palette.style(curve.backend)
     }
 
     fn point(&self, mark: &Mark) -> Point {
         (self.x.at(mark.size), self.y.at(mark.middle))
     }
 
-    fn curve(&self, canvas: &mut Canvas<'_>, curve: &Curve<'_>, sizes: &[usize]) {
-        let style = style(curve.backend);
+    fn curve(&self, canvas: &mut Canvas, curve: &Curve<'_>) {
+        let style = self.style(curve);
         for mark in &curve.points {
             let x = self.x.at(mark.size);
             let (low, high) = (self.y.clamped(mark.low), self.y.clamped(mark.high));
-            canvas.line((x, low), (x, high), pen(style.color, 1.0));
-        }
-        // A size without a measurement is a gap.
-        let place = |mark: &Mark| sizes.iter().position(|&n| n as f64 == mark.size);
-        for piece in curve.points.chunk_by(|a, b| place(a).map(|p| p + 1) == place(b)) {
-            let points: Vec<Point> = piece.iter().map(|m| self.point(m)).collect();
-            if style.dashed {
-                dashes(canvas, &points, pen(style.color, 1.75));
-            } else {
-                canvas.path(&points, pen(style.color, 1.75));
+            if low - high > 1.0 {
+                canvas.line((x, low), (x, high), Pen::solid(style.color, 1.0));
             }
         }
-    }
-
-    fn markers(&self, canvas: &mut Canvas<'_>, curve: &Curve<'_>) {
-        let style = style(curve.backend);
+        // A size without a measurement is a gap.
+        let place = |mark: &Mark| self.plot.sizes.iter().position(|&n| n as f64 == mark.size);
+        for piece in curve.points.chunk_by(|a, b| place(a).map(|p| p + 1) == place(b)) {
+            let points: Vec<Point> = piece.iter().map(|m| self.point(m)).collect();
+            if points.len() > 1 {
+                canvas.path(&points, Pen::solid(style.color, style.width));
+            }
+        }
         for mark in &curve.points {
-            let at = self.point(mark);
-            style.marker.draw(canvas, at, RADIUS, style.color);
+            style.marker.draw(canvas, self.point(mark), RADIUS, style.color);
         }
     }
 
     /// A reference line through `anchor`. Its name lies beside the area, or above it if it leaves there.
     fn slope(
         &self,
-        canvas: &mut Canvas<'_>,
-        anchor: (f64, f64),
+        canvas: &mut Canvas,
+        (size, value): (f64, f64),
         slope: &Slope,
     ) -> Option<Label<'static>> {
-        let (size, value) = anchor;
         let at = |x: f64| value * (x / size).powi(slope.exponent);
         let (_, last) = self.x.ends();
         let start = (self.x.at(size), self.y.at(value));
         let end = (self.x.at(last), self.y.at(at(last)));
-        let line = pen(MUTED, 0.75);
+        let line = Pen::solid(MUTED, 0.75);
+        let kind = Type::plain(SMALL, MUTED);
         if end.1 >= self.area.top {
             canvas.line(start, end, line);
-            return Some(Label { text: slope.name, wanted: end.1, from: Some(end), style: None });
+            if self.form == Form::Wide {
+                return Some(Label { text: slope.name, from: end, style: None });
+            }
+            canvas.text((self.area.right - 2.0, end.1 + 9.0), slope.name, kind, Align::End);
+            return None;
         }
         let share = (start.1 - self.area.top) / (start.1 - end.1);
         let exit = start.0 + share * (end.0 - start.0);
@@ -185,65 +269,68 @@ impl Painter {
             1 => (exit + 2.0, Align::Start),
             _ => (exit - 2.0, Align::End),
         };
-        let at = (x, self.area.top - 8.0);
-        canvas.text(at, slope.name, Type::plain(SMALL, MUTED), align);
+        canvas.text((x, self.area.top - 8.0), slope.name, kind, align);
         None
     }
 
     /// A line across the area, with its name beside it.
-    fn level<'a>(&self, canvas: &mut Canvas<'_>, level: &'a Level) -> Label<'a> {
+    fn level<'l>(&self, canvas: &mut Canvas, level: &'l Level) -> Label<'l> {
         let y = self.y.at(level.value);
         let ends = [(self.area.left, y), (self.area.right, y)];
-        dashes(canvas, &ends, pen(INK, 1.0));
-        Label { text: &level.name, wanted: y, from: Some(ends[1]), style: None }
+        canvas.path(&ends, Pen { dash: Some((5.0, 3.0)), ..Pen::solid(INK, 1.0) });
+        if self.form == Form::Small {
+            let at = (self.area.left + 6.0, y - 8.0);
+            canvas.text(at, &level.name, Type::plain(SMALL, MUTED), Align::Start);
+        }
+        Label { text: &level.name, from: ends[1], style: None }
     }
 
-    fn spots(&self, chart: &Plot<'_>) -> Vec<TooltipPoint> {
+    fn spots(&self) -> Vec<TooltipPoint> {
         let of_curve = |curve: &Curve<'_>| {
             let spots = curve.points.iter();
             let spots =
                 spots.map(|mark| TooltipPoint::at(self.point(mark), curve.backend, &mark.text));
             spots.collect::<Vec<_>>()
         };
-        chart.curves.iter().flat_map(of_curve).collect()
+        self.plot.curves.iter().flat_map(of_curve).collect()
     }
 
-    fn label<'a>(&self, curve: &Curve<'a>) -> Option<Label<'a>> {
-        let at = self.point(curve.points.last()?);
-        Some(Label {
-            text: curve.backend,
-            wanted: at.1,
-            from: (self.area.right - at.0 < NEAR).then_some((at.0 + RADIUS, at.1)),
-            style: Some(style(curve.backend)),
-        })
+    fn label<'c>(&self, curve: &Curve<'c>) -> Option<Label<'c>> {
+        let from = self.point(curve.points.last()?);
+        Some(Label { text: curve.backend, from, style: Some(self.style(curve)) })
     }
 
-    fn labels(&self, canvas: &mut Canvas<'_>, labels: &[Label<'_>]) {
-        let wanted: Vec<f64> = labels.iter().map(|l| l.wanted).collect();
+    /// Names beside the area, each with a line from the end of what it names: dotted where that is far.
+    fn labels(&self, canvas: &mut Canvas, labels: &[Label<'_>]) {
+        if self.form == Form::Small {
+            return;
+        }
+        let wanted: Vec<f64> = labels.iter().map(|l| l.from.1).collect();
         let heights = spread(&wanted, LINE, self.area.top, self.area.bottom);
         let left = self.area.right + LEADER;
         for (label, &y) in labels.iter().zip(&heights) {
             let color = label.style.map_or(MUTED, |s| s.color);
-            if let Some(from) = label.from {
-                canvas.line(from, (left, y), pen(color, 0.75));
-            }
-            if let Some(style) = label.style {
-                swatch(canvas, (left, y), style);
-                let at = (left + SWATCH + 6.0, y);
-                canvas.text(at, label.text, Type::plain(BODY, INK), Align::Start);
-            } else {
-                let at = (left + 4.0, y);
-                canvas.text(at, label.text, Type::plain(SMALL, MUTED), Align::Start);
+            let (x, height) = label.from;
+            let start = if label.style.is_some() { x + RADIUS + 2.0 } else { x };
+            let pen = leader(color, self.area.right - start);
+            canvas.path(&[(start, height), (self.area.right, height), (left, y)], pen);
+            match label.style {
+                Some(style) => canvas.series(label.text, |canvas| {
+                    Key::Line.entry(canvas, (left, y), label.text, style);
+                }),
+                None => {
+                    let kind = Type::plain(SMALL, MUTED);
+                    canvas.text((left + 4.0, y), label.text, kind, Align::Start);
+                }
             }
         }
     }
 }
 
-/// A short piece of the curve with its marker.
-fn swatch(canvas: &mut Canvas<'_>, (x, y): Point, style: Style) {
-    canvas.line((x, y), (x + SWATCH, y), pen(style.color, 1.75));
-    let middle = (x + SWATCH / 2.0, y);
-    style.marker.draw(canvas, middle, RADIUS, style.color);
+/// The line from the end of a curve to its name, which is this far from the side.
+fn leader(color: Color, far: f64) -> Pen {
+    let dash = (far > 2.0 * RADIUS + LEADER).then_some((1.0, 3.0));
+    Pen { dash, ..Pen::solid(color, 0.75) }
 }
 
 /// Where reference lines start: the smallest size, in the middle of what was measured there.
@@ -252,32 +339,4 @@ fn anchor(curves: &[Curve<'_>]) -> Option<(f64, f64)> {
     let first = marks().map(|m| m.size).reduce(f64::min)?;
     let values: Vec<f64> = marks().filter(|m| m.size == first).map(|m| m.middle).collect();
     Some((first, attn_record::stats::geometric_mean(&values)?))
-}
-
-/// A dashed polyline.
-fn dashes(canvas: &mut Canvas<'_>, points: &[Point], pen: Pen) {
-    const PERIOD: f64 = 8.0;
-    const DASH: f64 = 5.0;
-    // How far into the pattern the segment starts.
-    let mut phase = 0.0;
-    for ends in points.windows(2) {
-        let (a, b) = (ends[0], ends[1]);
-        let length = (b.0 - a.0).hypot(b.1 - a.1);
-        let at = |t: f64| {
-            let share = (t / length).clamp(0.0, 1.0);
-            (a.0 + share * (b.0 - a.0), a.1 + share * (b.1 - a.1))
-        };
-        let mut start = -phase;
-        while start < length {
-            if start + DASH > 0.0 {
-                canvas.line(at(start), at(start + DASH), pen);
-            }
-            start += PERIOD;
-        }
-        phase = length - (start - PERIOD);
-    }
-}
-
-const fn pen(color: Color, width: f64) -> Pen {
-    Pen { color, width }
 }

@@ -1,10 +1,11 @@
 //! Changes with their intervals, one below the other, against what is tolerated and what must be found.
 
 use super::Figure;
-use super::canvas::{Align, Color, INK, MUTED, Pen, Type, WHITE, draw};
-use super::frame::{Area, BODY, SMALL, heading, x_axis};
+use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Sheet, Type, WHITE};
+use super::frame::{BELOW, Form, Heading, Rows, SMALL, x_axis};
 use super::scale::Scale;
 use super::text::widest;
+use crate::format::shorten_middle;
 
 /// One line of a forest plot.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,14 +44,14 @@ pub struct Band {
     pub detect: f64,
 }
 
-const GREY: Color = plotters::style::RGBColor(0xee, 0xee, 0xee);
-const GOOD: Color = plotters::style::RGBColor(0x00, 0x72, 0xb2);
-const BAD: Color = plotters::style::RGBColor(0xd5, 0x5e, 0x00);
-const OPEN: Color = plotters::style::RGBColor(0x99, 0x99, 0x99);
+pub(super) const GREY: Color = Color(0xee, 0xee, 0xee);
+pub(super) const GOOD: Color = Color(0x00, 0x72, 0xb2);
+pub(super) const BAD: Color = Color(0xb3, 0x47, 0x00);
+pub(super) const OPEN: Color = Color(0x6b, 0x6b, 0x6b);
 
-const WIDTH: f64 = 760.0;
 const ROW: f64 = 20.0;
-const TOP: f64 = 62.0;
+/// Characters of a name.
+const NAME: usize = 48;
 
 impl Tone {
     const fn color(self) -> Color {
@@ -63,55 +64,85 @@ impl Tone {
     }
 }
 
-/// The changes in their order; `None` without any.
-pub fn forest(title: &str, subtitle: &str, changes: &[Change], band: Band) -> Option<Figure> {
-    if changes.is_empty() {
-        return None;
-    }
-    let names = widest(changes.iter().map(|change| change.name.as_str()), BODY).min(330.0);
-    let verdicts = widest(changes.iter().map(|change| change.verdict.as_str()), SMALL);
-    let area = Area {
-        left: 16.0 + names + 14.0,
-        right: WIDTH - 16.0 - verdicts - 14.0,
-        top: TOP,
-        bottom: TOP + ROW * changes.len() as f64 + 6.0,
-    };
-    let reach = reach(changes, band);
-    let scale = Scale::linear_between(-reach, reach, area.left, area.right);
-    let svg = draw((WIDTH, area.bottom + 54.0), title, |canvas| {
-        heading(canvas, WIDTH, title, subtitle);
-        let corner = (scale.at(band.tolerate), area.bottom);
-        canvas.rect((scale.at(-band.tolerate), area.top), corner, GREY);
-        let ticks = ticks(reach);
-        x_axis(canvas, area, &scale, &ticks, "time of HEAD against base, percent");
-        for (x, color) in [(0.0, MUTED), (band.detect, BAD)] {
-            let pen = Pen { color, width: 1.0 };
-            canvas.line((scale.at(x), area.top), (scale.at(x), area.bottom), pen);
-        }
-        for (at, change) in changes.iter().enumerate() {
-            let y = area.top + ROW * (at as f64 + 0.5) + 3.0;
-            let color = change.tone.color();
-            let name =
-                Type::plain(BODY.min(BODY * names / super::text::width(&change.name, BODY)), INK);
-            canvas.text((area.left - 14.0, y), &change.name, name, Align::End);
-            if let Some([low, high]) = change.interval {
-                let pen = Pen { color, width: 1.6 };
-                canvas.line((scale.clamped(low), y), (scale.clamped(high), y), pen);
-            }
-            canvas.disc((scale.clamped(change.percent), y), 4.6, WHITE);
-            canvas.disc((scale.clamped(change.percent), y), 3.6, color);
-            let kind = Type { bold: change.tone == Tone::Bad, ..Type::plain(SMALL, color) };
-            canvas.text((area.right + 14.0, y), &change.verdict, kind, Align::Start);
-        }
-    });
-    Some(Figure {
+/// The changes in their order, with `origin` below, for a page and for a telephone; `None` without any.
+pub fn forest(
+    title: &str,
+    subtitle: &str,
+    changes: &[Change],
+    band: Band,
+    origin: &str,
+) -> Option<Figure> {
+    let draw = |form| Painter::of(form, changes, band).draw([title, subtitle, origin]);
+    (!changes.is_empty()).then(|| Figure {
         caption: format!(
             "Each line is one case: the change of its time and the interval at 95 %. Within the grey band \
              (±{} %) a change is tolerated; from the line at {} % on it must be found.",
             band.tolerate, band.detect
         ),
-        svg,
+        svg: draw(Form::Wide),
+        small: draw(Form::Small),
     })
+}
+
+struct Painter<'a> {
+    form: Form,
+    changes: &'a [Change],
+    band: Band,
+    reach: f64,
+    /// For the verdicts.
+    beside: f64,
+}
+
+impl<'a> Painter<'a> {
+    fn of(form: Form, changes: &'a [Change], band: Band) -> Self {
+        let verdicts = widest(changes.iter().map(|change| change.verdict.as_str()), SMALL);
+        Painter { form, changes, band, reach: reach(changes, band), beside: 36.0 + verdicts }
+    }
+
+    fn draw(&self, [title, subtitle, origin]: [&str; 3]) -> String {
+        let heading = Heading::of(self.form.width(), title, &[subtitle]);
+        let names: Vec<String> =
+            self.changes.iter().map(|change| shorten_middle(&change.name, NAME)).collect();
+        let rows = Rows::of(self.form, &names, heading.bottom + 4.0, ROW, self.beside);
+        let area = rows.area;
+        let scale = Scale::linear_between(-self.reach, self.reach, area.left, area.right);
+        let size = (self.form.width(), area.bottom + BELOW + 10.0);
+        Sheet { size, title, origin }.draw(|canvas| {
+            heading.paint(canvas);
+            let corner = (scale.at(self.band.tolerate), area.bottom);
+            canvas.rect((scale.at(-self.band.tolerate), area.top), corner, GREY);
+            x_axis(canvas, area, &scale, &ticks(self.reach), "change of the time, percent");
+            for (x, color) in [(0.0, MUTED), (self.band.detect, BAD)] {
+                let x = scale.at(x);
+                canvas.line((x, area.top), (x, area.bottom), Pen::solid(color, 1.0));
+            }
+            for (at, (name, change)) in names.iter().zip(self.changes).enumerate() {
+                rows.name(canvas, at, name);
+                mark(canvas, change, &scale, rows.middle(at));
+                let bold = change.tone == Tone::Bad;
+                let kind = Type { bold, ..Type::plain(SMALL, change.tone.color()) };
+                let place = (area.right + 14.0, rows.middle(at));
+                canvas.text(place, &change.verdict, kind, Align::Start);
+            }
+        })
+    }
+}
+
+/// The interval and the point; a point beyond the frame is an arrow at its edge.
+fn mark(canvas: &mut Canvas, change: &Change, scale: &Scale, y: f64) {
+    let color = change.tone.color();
+    if let Some([low, high]) = change.interval {
+        let pen = Pen::solid(color, 1.6);
+        canvas.line((scale.clamped(low), y), (scale.clamped(high), y), pen);
+    }
+    let x = scale.clamped(change.percent);
+    if (scale.at(change.percent) - x).abs() < 1e-9 {
+        canvas.disc((x, y), 4.6, WHITE);
+        canvas.disc((x, y), 3.6, color);
+    } else {
+        let length = 7.0 * change.percent.signum();
+        canvas.polygon(&[(x, y), (x - length, y - 4.5), (x - length, y + 4.5)], color);
+    }
 }
 
 /// Percent at both ends of the axis: room for every interval, but not for one that says nothing.
@@ -120,7 +151,8 @@ fn reach(changes: &[Change], band: Band) -> f64 {
         let [low, high] = change.interval.unwrap_or([change.percent; 2]);
         [low.abs(), high.abs(), change.percent.abs()]
     });
-    ends.fold(1.5 * band.detect, f64::max).min(10.0 * band.detect)
+    // A little more, so that a point at the end is inside the frame.
+    1.05 * ends.fold(1.5 * band.detect, f64::max).min(10.0 * band.detect)
 }
 
 fn ticks(reach: f64) -> Vec<(f64, String)> {
@@ -153,19 +185,22 @@ mod tests {
 
     #[test]
     fn whatever_the_numbers_it_is_well_formed() {
-        assert_eq!(forest("t", "s", &[], BAND), None);
+        assert_eq!(forest("t", "s", &[], BAND, "o"), None);
         let wild = Change { interval: Some([-900.0, 900.0]), ..change("<wild & \">", 500.0) };
         let changes = [change("faer:gate/prefill", 0.1), wild, change(&"long".repeat(30), -3.0)];
-        let chart = forest("title", "subtitle", &changes, BAND).unwrap();
-        parse(&chart.svg).unwrap();
-        assert_eq!(chart.svg.matches("PASS").count(), 3);
+        let chart = forest("title", "subtitle", &changes, BAND, "origin").unwrap();
+        for svg in [&chart.svg, &chart.small] {
+            parse(svg).unwrap();
+            assert_eq!(svg.matches("PASS").count(), 3);
+            assert!(svg.contains(">origin<"));
+        }
     }
 
     #[test]
     fn the_axis_holds_the_intervals_up_to_a_limit() {
-        assert_eq!(reach(&[change("x", 0.0)], BAND), 4.5);
-        assert_eq!(reach(&[change("x", 9.0)], BAND), 10.0);
-        assert_eq!(reach(&[change("x", 900.0)], BAND), 30.0);
+        assert_eq!(reach(&[change("x", 0.0)], BAND), 1.05 * 4.5);
+        assert_eq!(reach(&[change("x", 9.0)], BAND), 1.05 * 10.0);
+        assert_eq!(reach(&[change("x", 900.0)], BAND), 1.05 * 30.0);
         let labels: Vec<String> = ticks(4.5).into_iter().map(|(_, label)| label).collect();
         assert_eq!(labels, ["-4", "-2", "0", "+2", "+4"]);
     }

@@ -2,17 +2,16 @@
 
 use attn_record::Map;
 
-use super::Chart;
-use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Point, RULE, Type, draw};
+use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Point, RULE, Sheet, Type};
 use super::colors::blues;
-use super::frame::{BODY, SMALL, heading};
+use super::frame::{BODY, Form, Heading, SMALL};
 use super::scale::{Scale, round_steps};
 use super::text::{widest, wrap};
+use super::{Chart, Drawing};
+use crate::table::{Cell, Column, Table};
 
-/// Pixels of the longer side of the map, as far as its cells allow.
+/// Pixels of the longer side of the map on a wide sheet, as far as its cells allow, and of the narrowest such sheet.
 const SIDE: f64 = 560.0;
-/// The narrowest sheet.
-const SHEET: f64 = 560.0;
 /// Beside the map: the colour bar and its ticks.
 const BESIDE: f64 = 132.0;
 /// Lines of the source that are shown.
@@ -21,32 +20,50 @@ const LINES: usize = 3;
 pub(super) const STEPS: f64 = 100.0;
 const BAR: f64 = 14.0;
 
-/// The attention weights of one head; `None` if the map has no weight.
-pub fn attention_map(map: &Map) -> Option<Chart> {
+/// The attention weights of one head, with `origin` below; `None` if the map has no weight.
+pub fn attention_map(map: &Map, origin: &str) -> Option<Chart> {
     let title = format!("Attention weights of {}, head {}", map.case, map.head);
+    let draw = |form| {
+        let svg = heat_map(map, &title, "Weight", (form, origin)).unwrap_or_default();
+        Drawing { svg, spots: Vec::new() }
+    };
+    largest(map)?;
     Some(Chart {
-        name: "attention-map".into(),
-        group: None,
         caption: "A row shows how the output for one token is mixed: the stronger a cell's colour, the more \
                   of that key's value goes in; every row sums to 1."
             .into(),
-        again: String::new(),
-        spots: Vec::new(),
-        svg: heat_map(map, &title, "Weight")?,
+        data: data(map, &title),
+        ..Chart::new("attention-map", "", None, draw)
     })
 }
 
+/// The strongest weight.
+fn largest(map: &Map) -> Option<f64> {
+    let weights = map.weights.iter().flatten().flatten().copied();
+    weights.filter(|w| *w > 0.0).reduce(f64::max)
+}
+
+/// A row per query, a column per key.
+fn data(map: &Map, title: &str) -> Table {
+    let columns = [Column::words("query")].into_iter();
+    let columns = columns.chain(map.tokens_k.iter().map(Column::number));
+    let rows = map.tokens_q.iter().zip(&map.weights).map(|(token, weights)| {
+        let weights = weights.iter().map(|&w| Cell::value(w, |w| format!("{w:.3}")));
+        [Cell::from(token.as_str())].into_iter().chain(weights).collect()
+    });
+    Table::new(title, columns).rows(rows)
+}
+
 /// The rows of `map` under a title; `cells` says what a cell is. `None` if no cell is above 0.
-pub(super) fn heat_map(map: &Map, title: &str, cells: &str) -> Option<String> {
-    let largest = map.weights.iter().flatten().flatten().copied();
-    let largest = largest.filter(|w| *w > 0.0).reduce(f64::max)?;
-    let layout = Layout::of(map, largest);
-    Some(draw(layout.sheet, title, |canvas| {
-        heading(canvas, layout.sheet.0, title, &layout.subtitle[0]);
-        for (line, text) in layout.subtitle.iter().enumerate().skip(1) {
-            let at = (16.0, 42.0 + 15.0 * line as f64);
-            canvas.text(at, text, Type::plain(SMALL, MUTED), Align::Start);
-        }
+pub(super) fn heat_map(
+    map: &Map,
+    title: &str,
+    cells: &str,
+    (form, origin): (Form, &str),
+) -> Option<String> {
+    let layout = Layout::of(map, largest(map)?, title, form);
+    Some(Sheet { size: layout.sheet, title, origin }.draw(|canvas| {
+        layout.heading.paint(canvas);
         layout.cells(canvas, map);
         layout.tokens(canvas, map);
         layout.color_bar(canvas, cells);
@@ -56,7 +73,7 @@ pub(super) fn heat_map(map: &Map, title: &str, cells: &str) -> Option<String> {
 /// Where everything goes.
 struct Layout {
     sheet: Point,
-    subtitle: Vec<String>,
+    heading: Heading,
     /// Upper left corner of the map.
     left: f64,
     top: f64,
@@ -69,22 +86,29 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(map: &Map, largest: f64) -> Self {
+    fn of(map: &Map, largest: f64, title: &str, form: Form) -> Self {
         let rows = map.weights.len();
         let columns = map.weights.iter().map(Vec::len).max().unwrap_or(0);
-        let cell = (SIDE / rows.max(columns) as f64).clamp(0.5, 28.0);
+        let names = |cell: f64, tokens: &[String]| widest(tokens.iter().map(|t| &**t), size(cell));
+        let left = |cell: f64| (52.0 + names(cell, &map.tokens_q)).round();
+        let of_side = |side: f64| (side / rows.max(columns) as f64).clamp(0.5, 28.0);
+        let cell = match form {
+            Form::Wide => of_side(SIDE),
+            Form::Small => of_side(form.width() - BESIDE - left(of_side(SIDE))),
+        };
         // Whole halves of a pixel, so that neighbours meet without a seam.
-        let cell = (cell * 2.0).floor() / 2.0;
-        let names = |tokens: &[String]| widest(tokens.iter().map(|t| &**t), size(cell));
-        let left = (52.0 + names(&map.tokens_q)).round();
-        let width = SHEET.max(left + cell * columns as f64 + BESIDE);
-        let subtitle = source(map, width - 48.0);
-        let heading = 56.0 + 15.0 * (subtitle.len() - 1) as f64;
-        let top = (heading + 32.0 + names(&map.tokens_k)).round();
+        let cell = ((cell * 2.0).floor() / 2.0).max(0.5);
+        let least = if form == Form::Wide { SIDE } else { form.width() };
+        let left = left(cell);
+        let width = least.max(left + cell * columns as f64 + BESIDE);
+        let source = source(map, width - 48.0);
+        let source: Vec<&str> = source.iter().map(String::as_str).collect();
+        let heading = Heading::of(width, title, &source);
+        let top = (heading.bottom + 26.0 + names(cell, &map.tokens_k)).round();
         Layout {
             // The least is what the colour bar and the key below it need.
-            sheet: (width, top + (cell * rows as f64 + 20.0).max(130.0)),
-            subtitle,
+            sheet: (width, top + (cell * rows as f64 + 20.0).max(136.0)),
+            heading,
             left,
             top,
             cell,
@@ -100,7 +124,7 @@ impl Layout {
     }
 
     /// Every cell reaches a little under those drawn after it: no seams, whatever the scale.
-    fn cells(&self, canvas: &mut Canvas<'_>, map: &Map) {
+    fn cells(&self, canvas: &mut Canvas, map: &Map) {
         let end = self.steps.last().copied().unwrap_or(1.0);
         let step = |weight: &Option<f64>| weight.map(|w| (w / end * STEPS).round());
         for (i, row) in map.weights.iter().enumerate() {
@@ -127,7 +151,7 @@ impl Layout {
     }
 
     /// Diagonal lines over what is not admitted.
-    fn hatching(&self, canvas: &mut Canvas<'_>, map: &Map) {
+    fn hatching(&self, canvas: &mut Canvas, map: &Map) {
         let admitted = |(x, y): Point| {
             let (i, j) = ((y / self.cell) as usize, (x / self.cell) as usize);
             map.weights.get(i).and_then(|row| row.get(j)).is_none_or(Option::is_some)
@@ -152,7 +176,7 @@ impl Layout {
     }
 
     /// What hatching means, below the colour bar.
-    fn hatching_key(&self, canvas: &mut Canvas<'_>) {
+    fn hatching_key(&self, canvas: &mut Canvas) {
         let (x, y) = (self.bar_left(), self.bar_bottom() + 20.0);
         canvas.rect((x, y), (x + BAR, y + BAR), RULE);
         for c in [4.0, 10.0] {
@@ -172,14 +196,14 @@ impl Layout {
         self.top + (self.cell * self.rows as f64).clamp(80.0, 260.0)
     }
 
-    fn border(&self, canvas: &mut Canvas<'_>) {
+    fn border(&self, canvas: &mut Canvas) {
         let ((x0, y0), (x1, y1)) = (self.corner(0, 0), self.corner(self.rows, self.columns));
         let outline = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)];
         canvas.path(&outline, FRAME);
     }
 
     /// Names along both sides; of a long text, every second or fourth and so on.
-    fn tokens(&self, canvas: &mut Canvas<'_>, map: &Map) {
+    fn tokens(&self, canvas: &mut Canvas, map: &Map) {
         let kind = Type::plain(size(self.cell), INK);
         let every = (10.0 / self.cell).ceil().max(1.0) as usize;
         for (j, token) in map.tokens_k.iter().enumerate().step_by(every) {
@@ -202,7 +226,7 @@ impl Layout {
         canvas.text((22.0, middle), "Query", kind, Align::Upright);
     }
 
-    fn color_bar(&self, canvas: &mut Canvas<'_>, cells: &str) {
+    fn color_bar(&self, canvas: &mut Canvas, cells: &str) {
         let (left, top, bottom) = (self.bar_left(), self.top, self.bar_bottom());
         let end = self.steps.last().copied().unwrap_or(1.0);
         let scale = Scale::linear(end, bottom, top);
@@ -230,13 +254,13 @@ impl Layout {
     }
 }
 
-const FRAME: Pen = Pen { color: MUTED, width: 1.0 };
+const FRAME: Pen = Pen::solid(MUTED, 1.0);
 
 /// Between two hatching lines, along an axis.
 const HATCH: f64 = 6.0;
 
-const HATCHING: Pen = Pen { color: HATCH_COLOR, width: 0.75 };
-pub(super) const HATCH_COLOR: Color = plotters::style::RGBColor(0xb8, 0xb8, 0xb8);
+const HATCHING: Pen = Pen::solid(HATCH_COLOR, 0.75);
+pub(super) const HATCH_COLOR: Color = Color(0xb8, 0xb8, 0xb8);
 
 /// The source in a few lines.
 fn source(map: &Map, width: f64) -> Vec<String> {
@@ -263,16 +287,16 @@ mod tests {
 
     #[test]
     fn masked_cells_are_hatched_and_named() {
-        let causal = attention_map(&fixture::map(5)).unwrap().svg;
+        let causal = attention_map(&fixture::map(5), "").unwrap().wide.svg;
         assert!(causal.contains("not admitted"));
         let mut full = fixture::map(5);
         full.weights = vec![vec![Some(0.2); 5]; 5];
-        assert!(!attention_map(&full).unwrap().svg.contains("not admitted"));
+        assert!(!attention_map(&full, "").unwrap().wide.svg.contains("not admitted"));
     }
 
     #[test]
     fn titles_say_which_head_of_what() {
-        let svg = attention_map(&fixture::map(3)).unwrap().svg;
+        let svg = attention_map(&fixture::map(3), "").unwrap().wide.svg;
         for text in ["real/fluffy-dog/layer-2, head 8", "a model, layer 2", "##t1", "Weight"] {
             assert!(svg.contains(text), "{text}");
         }
@@ -281,11 +305,11 @@ mod tests {
     #[test]
     fn maps_of_any_size_are_drawn() {
         for n in [1, 2, 40, 300] {
-            let svg = attention_map(&fixture::map(n)).unwrap().svg;
+            let svg = attention_map(&fixture::map(n), "").unwrap().wide.svg;
             assert!(crate::png::parse(&svg).is_ok(), "{n}");
         }
         let mut empty = fixture::map(2);
         empty.weights = vec![vec![None; 2]; 2];
-        assert!(attention_map(&empty).is_none());
+        assert!(attention_map(&empty, "").is_none());
     }
 }

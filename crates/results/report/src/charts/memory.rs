@@ -2,40 +2,34 @@
 
 use attn_record::Record;
 
-use super::Chart;
-use super::curves::{Curve, Mark, Plot, Slope, picture};
+use super::curves::{Curve, Mark, Plot, Slope};
 use super::frame::Tick;
 use super::scale::Scale;
-use super::sweeps::axis_name;
+use super::sweeps::{axis_name, chart};
+use super::{Chart, Theme};
 use crate::format::{bytes, count};
 use crate::sweep::Sweep;
 
 /// Peak scratch in bytes, both axes logarithmic; `None` if nobody counted.
-pub(super) fn peak(sweep: &Sweep<'_>) -> Option<Chart> {
-    let chart = Plot {
-        title: format!("Peak scratch memory: {}", sweep.description()),
-        subtitle: "Bytes beyond inputs and output, counted in an untimed call; lower is better"
-            .into(),
+pub(super) fn peak(sweep: &Sweep<'_>, theme: &Theme<'_>) -> Option<Chart> {
+    let plot = Plot {
+        what: "Peak scratch memory".into(),
+        of: sweep.description(),
+        how: "Bytes beyond inputs and output, counted in an untimed call; lower is better".into(),
         x_name: axis_name(sweep).into(),
         y_name: "Peak scratch".into(),
         sizes: sweep.sizes(),
         y: sizes,
+        show: |size| bytes(size as u64),
         curves: curves(sweep),
         slopes: vec![Slope { name: "∝ N", exponent: 1 }, Slope { name: "∝ N²", exponent: 2 }],
         levels: Vec::new(),
+        palette: &theme.palette,
+        origin: &theme.origin,
     };
-    let (svg, spots) = picture(&chart)?;
-    Some(Chart {
-        name: format!("memory-{}", sweep.slug()),
-        group: Some(sweep.group.into()),
-        caption:
-            "A composed backend keeps all N x N scores of a head at once: its memory follows N². A \
-                  fused one keeps a row or a tile of them: its memory follows N or nothing."
-                .into(),
-        again: sweep.again(),
-        svg,
-        spots,
-    })
+    let caption = "A composed backend keeps all N x N scores of a head at once: its memory follows N². A \
+         fused one keeps a row or a tile of them: its memory follows N or nothing.";
+    chart("memory", sweep, &plot, caption.into())
 }
 
 fn curves<'a>(sweep: &Sweep<'a>) -> Vec<Curve<'a>> {
@@ -68,7 +62,9 @@ fn facts(record: &Record, place: &str, peak: u64) -> String {
 pub(super) fn sizes((low, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
     let scale = Scale::log((low, high), 0.06, from, to);
     let (first, last) = scale.ends();
-    let every = if last / first > 4f64.powi(8) { 2 } else { 1 };
+    // Names a line's height apart.
+    let step = (from - to).abs() / (last / first).log(4.0);
+    let every = (20.0 / step).ceil().max(1.0) as usize;
     let powers = (0..=30).step_by(every).map(|power| 1u64 << (2 * power));
     let powers = powers.filter(|&size| (first..=last).contains(&(size as f64)));
     (scale, powers.map(|size| (size as f64, bytes(size))).collect())
@@ -80,6 +76,7 @@ mod tests {
 
     use super::*;
     use crate::fixture::{self, refs};
+    use crate::peak_rates::PeakRates;
 
     fn counted(peak: impl Fn(usize) -> u64) -> Vec<Record> {
         let mut records = fixture::sweep("sweep/seq-len/full", &["a", "b"], &[64, 128, 256]);
@@ -100,25 +97,27 @@ mod tests {
     fn peaks_are_drawn_where_somebody_counted() {
         let records = counted(|n| 4 * (n * n) as u64);
         let cells = refs(&records);
-        let chart = peak(&Sweep::all(&cells)[0]).unwrap();
+        let peak_rates = PeakRates::default();
+        let chart = peak(&Sweep::all(&cells)[0], &Theme::of(&cells, &peak_rates, "")).unwrap();
         assert_eq!(chart.name, "memory-seq-len-full");
-        assert_eq!(chart.spots.len(), 6);
+        assert_eq!(chart.wide.spots.len(), 6);
         let text = "a, N = 64\n16 KiB at its peak\n3 allocations in a call, 16 KiB in total";
-        assert_eq!(chart.spots[0].text, text);
-        assert!(crate::png::parse(&chart.svg).is_ok());
+        assert_eq!(chart.wide.spots[0].text, text);
+        assert!(crate::png::parse(&chart.wide.svg).is_ok());
     }
 
     #[test]
     fn no_scratch_has_no_place_on_a_logarithmic_axis() {
         let records = counted(|_| 0);
         let cells = refs(&records);
-        assert!(peak(&Sweep::all(&cells)[0]).is_none());
+        let peak_rates = PeakRates::default();
+        assert!(peak(&Sweep::all(&cells)[0], &Theme::of(&cells, &peak_rates, "")).is_none());
     }
 
     #[test]
     fn ticks_are_powers() {
         let labels = |ends| {
-            let ticks = sizes(ends, 0.0, 1.0).1.into_iter();
+            let ticks = sizes(ends, 160.0, 0.0).1.into_iter();
             ticks.map(|(_, label)| label).collect::<Vec<_>>()
         };
         assert_eq!(labels((1e3, 5e4)), ["1 KiB", "4 KiB", "16 KiB"]);

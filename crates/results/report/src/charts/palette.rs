@@ -1,87 +1,120 @@
-//! One colour and one marker per backend, the same in every chart and every run.
+//! One style per backend, the same in every chart and every run.
 //!
 //! The colours are chosen so that any two of them stay apart with normal, red-blind, green-blind and
-//! blue-blind vision, on white and, with colours of their own, on a dark page; the markers differ too.
-//! Families have a hue: candle is warm, flash is blue to violet.
-
-use plotters::style::RGBColor;
+//! blue-blind vision, on white and, with colours of their own, on a dark page; no two shapes are the same.
+//! Families have a hue: candle is warm, flash is blue to violet. A backend that is not named here is
+//! somebody's own, and what they look for first: its line is the bold one.
 
 use super::canvas::Color;
 use super::marker::Marker;
+use crate::rows::distinct;
 
 /// How a backend is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Style {
     pub(super) color: Color,
     pub(super) marker: Marker,
-    pub(super) dashed: bool,
+    /// Of a line, pixels.
+    pub(super) width: f64,
 }
 
-const fn rgb(hex: u32) -> Color {
-    RGBColor((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
+const fn hex(hex: u32) -> Color {
+    Color::hex(hex)
 }
 
-/// Path, colour on white, colour on a dark page, marker.
-const KNOWN: [(&str, Color, Color, Marker); 10] = [
-    ("naive", rgb(0x00_00_00), rgb(0xf2_f2_f0), Marker::Disc),
-    ("ndarray", rgb(0x00_89_60), rgb(0x00_c7_78), Marker::Square),
-    ("faer", rgb(0xc3_61_ac), rgb(0xff_a9_bf), Marker::Diamond),
-    ("candle/composed", rgb(0xee_9b_5e), rgb(0xfe_8c_00), Marker::Up),
-    ("candle/fused", rgb(0xed_26_00), rgb(0xe9_4f_00), Marker::Down),
-    ("candle/cuda", rgb(0x7c_2e_41), rgb(0xa3_4e_72), Marker::Hexagon),
-    ("flash/scalar", rgb(0x7b_b0_fe), rgb(0x09_dd_fe), Marker::Ring),
-    ("flash/tiled", rgb(0x9b_65_fc), rgb(0xac_93_fb), Marker::Frame),
-    ("flash/avx2", rgb(0x30_4f_8f), rgb(0x60_84_b9), Marker::Right),
-    ("flash/avx512", rgb(0x11_19_73), rgb(0x97_48_f4), Marker::Kite),
+/// Colour on white, colour on a dark page, marker.
+type Look = (Color, Color, Marker);
+
+/// Backends by path.
+const KNOWN: [(&str, Look); 11] = [
+    ("naive", (hex(0x00_00_00), hex(0xf2_f2_f0), Marker::Disc)),
+    ("ndarray", (hex(0x25_75_4e), hex(0x93_c6_99), Marker::Square)),
+    ("faer", (hex(0x6c_26_53), hex(0xb2_68_a7), Marker::Diamond)),
+    ("candle/composed", (hex(0xd2_7e_19), hex(0xf5_a4_1c), Marker::Up)),
+    ("candle/fused", (hex(0xc1_32_08), hex(0xfc_50_16), Marker::Down)),
+    ("candle/cuda", (hex(0x2c_06_10), hex(0xb6_3f_07), Marker::Hexagon)),
+    ("flash/scalar", (hex(0x1b_4b_81), hex(0x6e_a6_fa), Marker::Ring)),
+    ("flash/tiled", (hex(0x16_05_48), hex(0x87_7a_f8), Marker::Frame)),
+    ("flash/avx2", (hex(0x33_92_fa), hex(0x13_53_fe), Marker::Right)),
+    ("flash/avx512", (hex(0x8c_29_f5), hex(0x75_53_c1), Marker::Kite)),
+    ("additive", (hex(0x35_25_00), hex(0xfe_d6_10), Marker::Left)),
 ];
 
-/// What charts of claims compare, and the phases of a call, are drawn like these; no chart has both.
-const ALIKE: [(&str, &str); 16] = [
-    ("self-attention", "flash/avx2"),
-    ("recurrent", "candle/fused"),
-    ("-inf before", "flash/avx2"),
-    ("0 after", "candle/fused"),
-    ("multiplicative", "flash/avx2"),
-    ("additive", "candle/fused"),
-    ("minus the maximum", "flash/avx2"),
-    ("as it stands", "candle/fused"),
-    ("Q, K, V and O", "flash/avx2"),
-    ("scores", "candle/fused"),
-    ("running maximum", "flash/avx2"),
-    ("final maximum", "candle/fused"),
-    ("pack", "faer"),
-    ("softmax", "candle/composed"),
-    ("values", "flash/avx2"),
-    ("finish", "candle/cuda"),
+/// For the others, by their order. A backend that moves to [`KNOWN`] may take the last of these with it.
+const OWN: [Look; 5] = [
+    (hex(0xfb_35_88), hex(0xe6_6d_74), Marker::Star),
+    (hex(0x8c_07_b9), hex(0xc5_8a_bc), Marker::Pentagon),
+    (hex(0x1e_02_8e), hex(0x8c_55_72), Marker::HollowUp),
+    (hex(0x39_8e_82), hex(0x33_dc_f5), Marker::HollowDown),
+    (hex(0x3f_42_00), hex(0xbb_e4_a1), Marker::HollowHexagon),
 ];
 
-/// For backends that this table does not know.
-const OTHER: [(Color, Color, Marker); 4] = [
-    (rgb(0x7f_7f_1f), rgb(0xc8_c8_5a), Marker::Square),
-    (rgb(0x66_11_00), rgb(0xd0_7a_68), Marker::Ring),
-    (rgb(0x77_77_77), rgb(0x9c_9c_9c), Marker::Up),
-    (rgb(0x11_77_33), rgb(0x58_b8_7a), Marker::Kite),
-];
+const LINE: f64 = 1.75;
+const BOLD: f64 = 3.25;
 
-/// The style of a backend: it depends on the backend's path alone.
-pub(super) fn style(backend: &str) -> Style {
-    let backend = ALIKE.iter().find(|(name, _)| *name == backend).map_or(backend, |alike| alike.1);
-    if let Some(&(_, color, _, marker)) = KNOWN.iter().find(|(id, ..)| *id == backend) {
-        return Style { color, marker, dashed: false };
+/// Whether a style is kept for the backend of this path: somebody's own has one by its order.
+pub fn has_style(backend: &str) -> bool {
+    KNOWN.iter().any(|(path, _)| *path == backend)
+}
+
+/// The styles of what a page shows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Palette {
+    styles: Vec<(String, Style)>,
+}
+
+impl Palette {
+    /// Of backends, by their paths. Those that this module does not know are told apart by their order.
+    pub(crate) fn backends<'a>(paths: impl Iterator<Item = &'a str>) -> Self {
+        let mut paths = distinct(paths);
+        paths.sort_unstable();
+        let mut others = 0;
+        let style = |path: &&str| {
+            let known = KNOWN.iter().find(|(known, _)| known == path);
+            let style = known.map_or_else(|| own(others), |&(_, look)| plain(look, LINE));
+            others += usize::from(known.is_none());
+            ((*path).to_owned(), style)
+        };
+        Palette { styles: paths.iter().map(style).collect() }
     }
-    let (color, _, marker) = OTHER[hash(backend) as usize % OTHER.len()];
-    Style { color, marker, dashed: true }
+
+    /// Of the parts of a whole, or of what a chart compares beside backends, in their order.
+    pub(super) fn parts<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        // Neighbours in this order lie far apart in hue and lightness.
+        const ORDER: [usize; 8] = [8, 4, 3, 9, 1, 2, 6, 10];
+        let names = distinct(names.into_iter()).into_iter().enumerate();
+        let style = |(at, name): (usize, &str)| {
+            let (_, look) = KNOWN[ORDER[at % ORDER.len()]];
+            (name.to_owned(), plain(look, LINE))
+        };
+        Palette { styles: names.map(style).collect() }
+    }
+
+    /// Every name with its style.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Style)> {
+        self.styles.iter().map(|(name, style)| (name.as_str(), *style))
+    }
+
+    pub(super) fn style(&self, name: &str) -> Style {
+        let found = self.styles.iter().find(|(known, _)| known == name);
+        found.map_or_else(|| own(0), |(_, style)| *style)
+    }
+}
+
+fn plain((color, _, marker): Look, width: f64) -> Style {
+    Style { color, marker, width }
+}
+
+/// The `at`-th of several: colours repeat before pairs of colour and marker do.
+fn own(at: usize) -> Style {
+    let (color, marker) = (OWN[at % OWN.len()].0, OWN[(at + at / OWN.len()) % OWN.len()].2);
+    Style { color, marker, width: BOLD }
 }
 
 /// Every colour on white with its counterpart on a dark page.
 pub(super) fn schemes() -> impl Iterator<Item = (Color, Color)> {
-    let known = KNOWN.iter().map(|&(_, light, dark, _)| (light, dark));
-    known.chain(OTHER.iter().map(|&(light, dark, _)| (light, dark)))
-}
-
-/// FNV-1a: the same on every machine and in every version of the standard library.
-fn hash(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    let known = KNOWN.iter().map(|(_, look)| look);
+    known.chain(&OWN).map(|&(light, dark, _)| (light, dark))
 }
 
 #[cfg(test)]
@@ -126,7 +159,7 @@ mod tests {
         matrix.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum())
     }
 
-    fn linear(RGBColor(r, g, b): Color) -> Vector {
+    fn linear(Color(r, g, b): Color) -> Vector {
         [r, g, b].map(|channel| {
             let c = f64::from(channel) / 255.0;
             if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
@@ -145,16 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn no_two_known_backends_look_alike_to_anybody() {
-        for (at, a) in KNOWN.iter().enumerate() {
-            for b in &KNOWN[..at] {
-                assert_ne!(a.3, b.3, "{} {}", a.0, b.0);
+    fn no_two_styles_look_alike_to_anybody() {
+        let looks: Vec<&Look> = KNOWN.iter().map(|(_, look)| look).chain(&OWN).collect();
+        for (at, a) in looks.iter().enumerate() {
+            for b in &looks[..at] {
+                assert_ne!(a.2, b.2, "{a:?} {b:?}");
                 for (vision, (a_color, b_color)) in
-                    VISIONS.iter().flat_map(|v| [(v, (a.1, b.1)), (v, (a.2, b.2))])
+                    VISIONS.iter().flat_map(|v| [(v, (a.0, b.0)), (v, (a.1, b.1))])
                 {
                     let (p, q) = (seen(a_color, vision), seen(b_color, vision));
                     let apart = p.iter().zip(q).map(|(p, q)| (p - q).powi(2)).sum::<f64>().sqrt();
-                    assert!(apart > 0.09, "{} {}: {apart}", a.0, b.0);
+                    assert!(apart > 0.08, "{a:?} {b:?}: {apart}");
                 }
             }
         }
@@ -163,14 +197,20 @@ mod tests {
     #[test]
     fn every_colour_stands_out_from_its_page() {
         for (light, dark) in schemes() {
-            assert!(contrast(light, rgb(0xff_ff_ff)) > 2.1, "{light:?}");
-            assert!(contrast(dark, rgb(0x16_17_18)) > 3.0, "{dark:?}");
+            assert!(contrast(light, hex(0xff_ff_ff)) > 3.0, "{light:?}");
+            assert!(contrast(dark, hex(0x16_17_18)) > 3.0, "{dark:?}");
         }
     }
 
     #[test]
-    fn unknown_backends_are_dashed() {
-        assert!(style("mutant/no-max").dashed);
-        assert_eq!(style("x"), style("x"));
+    fn kernels_of_ones_own_are_bold_and_each_has_a_style() {
+        let names: Vec<String> = (0..25).map(|n| format!("mine/{n:02}")).collect();
+        let all = names.iter().map(String::as_str).chain(["naive", "faer"]);
+        let palette = Palette::backends(all);
+        let styles: Vec<Style> = palette.iter().map(|(_, style)| style).collect();
+        assert_eq!(distinct(styles.iter()).len(), 27);
+        assert!(palette.style("mine/07").width > palette.style("naive").width);
+        let alone = Palette::backends(["naive"].into_iter());
+        assert_eq!(alone.style("naive"), palette.style("naive"), "whoever else is there");
     }
 }

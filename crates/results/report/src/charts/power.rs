@@ -1,10 +1,10 @@
 //! How often a slowdown is found, against how large it is.
 
 use super::Figure;
-use super::canvas::{Align, INK, MUTED, Pen, Type, draw};
-use super::frame::{Area, BODY, SMALL, heading, x_axis, y_axis};
-use super::palette::{Style, style};
-use super::scale::Scale;
+use super::canvas::{Canvas, Pen, Sheet};
+use super::frame::{Area, BELOW, Form, Heading, Key, Legend, MARGIN, x_axis, y_axis};
+use super::palette::{Palette, Style};
+use super::scale::{Scale, round_steps};
 
 /// The power curve of one kind of case.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,63 +17,73 @@ pub struct PowerCurve {
     pub live: Vec<(f64, f64, [f64; 2])>,
 }
 
-/// Whose colours and markers the kinds have: three that are easily told apart.
-const LOOKS: [&str; 3] = ["flash/avx2", "candle/fused", "ndarray"];
-
-const SIZE: (f64, f64) = (680.0, 400.0);
-const AREA: Area = Area { left: 70.0, right: 500.0, top: 62.0, bottom: 340.0 };
+const HEIGHT: f64 = 280.0;
 
 /// One curve and one row of points per kind; `None` without any.
 pub fn power(title: &str, subtitle: &str, curves: &[PowerCurve]) -> Option<Figure> {
     let xs = curves
         .iter()
         .flat_map(|curve| curve.replayed.iter().map(|p| p.0).chain(curve.live.iter().map(|p| p.0)));
-    let most = xs.reduce(f64::max)?;
-    let x = Scale::linear(most.max(1.0) * 1.04, AREA.left, AREA.right);
-    let y = Scale::linear(1.02, AREA.bottom, AREA.top);
-    let svg = draw(SIZE, title, |canvas| {
-        heading(canvas, SIZE.0, title, subtitle);
-        let percent = |at: &f64| (*at, format!("{at}"));
-        let ticks: Vec<_> =
-            super::scale::round_steps(most.max(1.0), 5).iter().map(percent).collect();
-        x_axis(canvas, AREA, &x, &ticks, "true slowdown, percent");
-        let shares = [0.0, 0.25, 0.5, 0.75, 0.95, 1.0].map(|s| (s, format!("{:.0}", s * 100.0)));
-        y_axis(canvas, AREA, &y, &shares, "REGRESSED, percent of tries");
-        for (at, curve) in curves.iter().enumerate() {
-            let Style { color, marker, .. } = style(LOOKS[at % LOOKS.len()]);
-            let points: Vec<_> = curve.replayed.iter().map(|p| (x.at(p.0), y.at(p.1))).collect();
-            if points.len() > 1 {
-                canvas.path(&points, Pen { color, width: 1.6 });
-            }
-            // Side by side, so that intervals of different kinds do not cover each other.
-            let shift = 5.0 * (at as f64 - (curves.len() as f64 - 1.0) / 2.0);
-            for (percent, share, [low, high]) in &curve.live {
-                let px = x.at(*percent) + shift;
-                let pen = Pen { color, width: 1.2 };
-                canvas.line((px, y.at(*low)), (px, y.at(*high)), pen);
-                marker.draw(canvas, (px, y.at(*share)), 3.6, color);
-            }
-            let line = AREA.top + 16.0 + 20.0 * at as f64;
-            marker.draw(canvas, (AREA.right + 18.0, line), 3.6, color);
-            canvas.text(
-                (AREA.right + 30.0, line),
-                &curve.name,
-                Type::plain(BODY, INK),
-                Align::Start,
-            );
-        }
-        let note = AREA.top + 30.0 + 20.0 * curves.len() as f64;
-        for (at, text) in ["line: replayed", "points: live, 95 %"].into_iter().enumerate() {
-            let place = (AREA.right + 12.0, note + 16.0 * at as f64);
-            canvas.text(place, text, Type::plain(SMALL, MUTED), Align::Start);
-        }
-    });
+    let most = xs.reduce(f64::max)?.max(1.0);
+    let draw = |form| Painter { form, curves, most }.draw(title, subtitle);
     Some(Figure {
         caption: "How often a slowdown of known size is found. Points: live tries with their exact \
                   intervals; lines: the same procedure on replicates drawn from all that were measured."
             .into(),
-        svg,
+        svg: draw(Form::Wide),
+        small: draw(Form::Small),
     })
+}
+
+struct Painter<'a> {
+    form: Form,
+    curves: &'a [PowerCurve],
+    /// Of all slowdowns, percent.
+    most: f64,
+}
+
+impl Painter<'_> {
+    fn draw(&self, title: &str, subtitle: &str) -> String {
+        let width = self.form.width();
+        let note = "line: replayed; points: live, with intervals at 95 %";
+        let heading = Heading::of(width, title, &[subtitle, note]);
+        let palette = Palette::parts(self.curves.iter().map(|curve| curve.name.as_str()));
+        let legend = Legend::of(width, Key::Line, palette.iter());
+        let top = heading.bottom + legend.height + 12.0;
+        let area = Area { left: 70.0, right: width - MARGIN, top, bottom: top + HEIGHT };
+        let size = (width, area.bottom + BELOW + 10.0);
+        // Samples say nothing of the machine that they are of.
+        Sheet { size, title, origin: "" }.draw(|canvas| {
+            heading.paint(canvas);
+            legend.paint(canvas, heading.bottom);
+            self.paint(canvas, area, &palette);
+        })
+    }
+
+    fn paint(&self, canvas: &mut Canvas, area: Area, palette: &Palette) {
+        let x = Scale::linear(self.most * 1.04, area.left, area.right);
+        let y = Scale::linear(1.02, area.bottom, area.top);
+        let ticks = round_steps(self.most, 5).into_iter().filter(|at| *at <= self.most * 1.04);
+        let ticks: Vec<_> = ticks.map(|at| (at, at.to_string())).collect();
+        x_axis(canvas, area, &x, &ticks, "true slowdown, percent");
+        let shares =
+            [0.0, 0.25, 0.5, 0.75, 0.95].map(|share| (share, format!("{:.0}", share * 100.0)));
+        y_axis(canvas, area, &y, &shares, "REGRESSED, percent of tries");
+        for (at, curve) in self.curves.iter().enumerate() {
+            let Style { color, marker, width } = palette.style(&curve.name);
+            let points: Vec<_> = curve.replayed.iter().map(|p| (x.at(p.0), y.at(p.1))).collect();
+            if points.len() > 1 {
+                canvas.path(&points, Pen::solid(color, width));
+            }
+            // Side by side, so that intervals of different kinds do not cover each other.
+            let shift = 5.0 * (at as f64 - (self.curves.len() as f64 - 1.0) / 2.0);
+            for (percent, share, [low, high]) in &curve.live {
+                let px = x.at(*percent) + shift;
+                canvas.line((px, y.at(*low)), (px, y.at(*high)), Pen::solid(color, 1.2));
+                marker.draw(canvas, (px, y.at(*share)), 3.6, color);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! From values to pixels, and which values deserve a tick.
 
+use super::frame::Tick;
+
 /// An axis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
@@ -47,15 +49,6 @@ impl Scale {
         self.from + share * (self.to - self.from)
     }
 
-    /// The value at a pixel.
-    pub(super) fn value(&self, pixel: f64) -> f64 {
-        let share = (pixel - self.from) / (self.to - self.from);
-        match self.kind {
-            Kind::Linear => self.low + share * (self.high - self.low),
-            Kind::Log => self.low * (self.high / self.low).powf(share),
-        }
-    }
-
     /// The pixel of a value, or of the end that it lies beyond.
     pub(super) fn clamped(&self, value: f64) -> f64 {
         self.at(value.clamp(self.low, self.high))
@@ -66,16 +59,30 @@ impl Scale {
         (self.low, self.high)
     }
 
-    /// Powers of ten, with twice and five times them where those alone would be few.
-    pub(super) fn decades(&self) -> Vec<f64> {
-        let steps: &[f64] = if self.high / self.low < 300.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    /// Ticks at round values, named by `name` where their names are `gap` pixels apart: 1, 2 and 5 of each decade, or
+    /// 1 of each, or of every second and so on. The ticks between them have no name.
+    pub(super) fn round_ticks(&self, gap: f64, name: impl Fn(f64) -> String) -> Vec<Tick> {
+        let decade = (self.to - self.from).abs() / (self.high / self.low).log10();
+        let named: &[u32] = if decade * 2f64.log10() >= gap {
+            &[1, 2, 5]
+        } else if decade * 3f64.log10() >= gap {
+            &[1, 3]
+        } else {
+            &[1]
+        };
+        let every = (gap / decade).ceil().max(1.0) as i32;
+        let small: &[u32] =
+            if decade >= 4.0 * gap.min(12.0) { &[1, 2, 3, 4, 5, 6, 7, 8, 9] } else { &[1] };
         let exponents = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
-        exponents
-            .flat_map(|e| steps.iter().map(move |s| format!("{s}e{e}")))
-            // Parsed, so that 1e-3 is the number that is printed as 0.001.
-            .filter_map(|tick| tick.parse().ok())
-            .filter(|&tick| self.low <= tick && tick <= self.high)
-            .collect()
+        let ticks = exponents.flat_map(|exponent| {
+            small.iter().filter_map(move |&digit| {
+                // Parsed, so that 1e-3 is the number that is printed as 0.001.
+                let value: f64 = format!("{digit}e{exponent}").parse().ok()?;
+                Some((value, named.contains(&digit) && exponent.rem_euclid(every) == 0))
+            })
+        });
+        let inside = ticks.filter(|(value, _)| self.low <= *value && *value <= self.high);
+        inside.map(|(v, named)| (v, if named { name(v) } else { String::new() })).collect()
     }
 }
 
@@ -102,16 +109,24 @@ mod tests {
         assert_eq!(scale.at(1.0), 300.0);
         assert!((scale.at(10.0) - 200.0).abs() < 1e-9);
         assert!((scale.clamped(1e9) - 100.0).abs() < 1e-9);
-        assert!((scale.value(200.0) - 10.0).abs() < 1e-9);
         assert_eq!(Scale::linear(8.0, 0.0, 80.0).at(2.0), 20.0);
     }
 
     #[test]
     fn ticks_are_round() {
-        let ticks = |low, high| Scale::log((low, high), 0.0, 0.0, 1.0).decades();
-        assert_eq!(ticks(0.3, 12.0), [0.5, 1.0, 2.0, 5.0, 10.0]);
-        assert_eq!(ticks(1.0, 2e3), [1.0, 10.0, 100.0, 1000.0]);
-        assert_eq!(ticks(3.0, 3.0), [2.0, 5.0]);
+        let ticks = |ends: (f64, f64), pixels: f64| {
+            let ticks = Scale::log(ends, 0.0, pixels, 0.0).round_ticks(20.0, |v| v.to_string());
+            let names = ticks.into_iter().map(|(_, name)| name).filter(|name| !name.is_empty());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(ticks((0.3, 12.0), 300.0), "0.5 1 2 5 10");
+        assert_eq!(ticks((1.0, 2e3), 150.0), "1 3 10 30 100 300 1000");
+        assert_eq!(ticks((1.0, 2e3), 100.0), "1 10 100 1000");
+        assert_eq!(
+            ticks((1.0, 1e12), 120.0),
+            "1 100 10000 1000000 100000000 10000000000 1000000000000"
+        );
+        assert_eq!(ticks((3.0, 3.0), 300.0), "2 5");
         assert_eq!(round_steps(87.0, 5), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
         assert_eq!(round_steps(0.3, 3), [0.0, 0.1, 0.2, 0.3]);
     }

@@ -2,19 +2,22 @@
 
 use attn_record::{Axis, Record, stats};
 
-use super::Chart;
-use super::curves::{Curve, Level, Mark, Plot, Slope, picture};
+use super::curves::{Curve, Level, Mark, Plot, Slope};
 use super::frame::Tick;
-use super::scale::{Scale, round_steps};
+use super::scale::Scale;
 use super::tooltip::facts;
-use crate::peak_rates::{Peak, PeakRates, on_processor};
+use super::{Chart, Theme};
+use crate::format::{significant, time as time_text};
+use crate::peak_rates::{Peak, PeakRates};
 use crate::sweep::Sweep;
 
 /// Samples outside these quantiles are not covered by the bars.
 const BARS: (f64, f64) = (0.1, 0.9);
+/// Pixels between named ticks of a vertical axis.
+const GAP: f64 = 22.0;
 
 /// Time per call, both axes logarithmic; `None` if nothing was measured.
-pub(super) fn time(sweep: &Sweep<'_>, peak_rates: &PeakRates) -> Option<Chart> {
+pub(super) fn time(sweep: &Sweep<'_>, theme: &Theme<'_>) -> Option<Chart> {
     let (slopes, growth) = match sweep.axis {
         Axis::Len => (
             vec![slope("∝ N", 1), slope("∝ N²", 2)],
@@ -25,61 +28,65 @@ pub(super) fn time(sweep: &Sweep<'_>, peak_rates: &PeakRates) -> Option<Chart> {
             "a cost that follows D comes from the matrix products, one that does not from softmax",
         ),
     };
-    let chart = Plot {
-        title: format!("Time per call: {}", sweep.description()),
-        subtitle: "Median; bars span the 10th to the 90th percentile of the samples; \
-                   lower is better"
+    let plot = Plot {
+        what: "Time per call".into(),
+        of: sweep.description(),
+        how: "Median; bars span the 10th to the 90th percentile of the samples; lower is better"
             .into(),
         x_name: axis_name(sweep).into(),
         y_name: "Time per call".into(),
         sizes: sweep.sizes(),
         y: times,
-        curves: curves(sweep, peak_rates, |_, ns| Some(ns)),
+        show: time_text,
+        curves: curves(sweep, theme.peak_rates, |_, ns| Some(ns)),
         slopes,
         levels: Vec::new(),
+        palette: &theme.palette,
+        origin: &theme.origin,
     };
-    let (svg, spots) = picture(&chart)?;
-    Some(Chart {
-        name: format!("time-{}", sweep.slug()),
-        group: Some(sweep.group.into()),
-        caption: format!(
-            "Parallel curves differ by a constant factor; the grey lines show how fast time grows: {growth}."
-        ),
-        again: sweep.again(),
-        svg,
-        spots,
-    })
+    let caption = format!(
+        "Parallel curves differ by a constant factor; the grey lines show how fast time grows: {growth}."
+    );
+    chart("time", sweep, &plot, caption)
 }
 
 /// Useful operations per time; `None` if nothing was measured.
-pub(super) fn rate(sweep: &Sweep<'_>, peak_rates: &PeakRates) -> Option<Chart> {
-    let on_device = sweep.records.iter().any(|record| !on_processor(record));
-    let chart = Plot {
-        title: format!("Useful work per second: {}", sweep.description()),
-        subtitle:
-            "2 (D + Dv) operations per admitted pair of query and key, over the time; higher is better"
-                .into(),
+pub(super) fn rate(sweep: &Sweep<'_>, theme: &Theme<'_>) -> Option<Chart> {
+    let plot = Plot {
+        what: "Useful work per second".into(),
+        of: sweep.description(),
+        how: "2 (D + Dv) operations per admitted pair of query and key, over the time; higher is better"
+            .into(),
         x_name: axis_name(sweep).into(),
         y_name: "GFLOP/s".into(),
         sizes: sweep.sizes(),
-        // A device may do a hundred times what the processor does.
-        y: if on_device { wide_rates } else { rates },
-        curves: curves(sweep, peak_rates, |record, ns| Some(record.work.flops.0 as f64 / ns)),
+        y: rates,
+        show: significant,
+        curves: curves(sweep, theme.peak_rates, |record, ns| Some(record.work.flops.0 as f64 / ns)),
         slopes: Vec::new(),
-        levels: levels(sweep, peak_rates),
+        levels: levels(sweep, theme.peak_rates),
+        palette: &theme.palette,
+        origin: &theme.origin,
     };
-    let (svg, spots) = picture(&chart)?;
-    Some(Chart {
-        name: format!("rate-{}", sweep.slug()),
-        group: Some(sweep.group.into()),
-        caption:
-            "The same measurements as a rate: a flat curve does a fixed amount of work per second, a falling \
-             one meets a limit such as the size of a cache. The dashed line, where the limits of the machine \
-             were measured, is the most that its arithmetic units do."
-                .into(),
+    let caption = "The same measurements as a rate: a flat curve does a fixed amount of work per second, a falling \
+         one meets a limit such as the size of a cache. The dashed line, where the limits of the machine \
+         were measured, is the most that its arithmetic units do.";
+    chart("rate", sweep, &plot, caption.into())
+}
+
+/// The chart of `plot`, which shows `what` of a sweep; `None` if it is empty.
+pub(super) fn chart(
+    what: &str,
+    sweep: &Sweep<'_>,
+    plot: &Plot<'_>,
+    caption: String,
+) -> Option<Chart> {
+    let draw = |form| plot.draw(form);
+    (!plot.is_empty()).then(|| Chart {
+        caption,
         again: sweep.again(),
-        svg,
-        spots,
+        data: plot.data(),
+        ..Chart::new(what, &sweep.slug(), Some(sweep.group), draw)
     })
 }
 
@@ -134,25 +141,18 @@ pub(super) fn times(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) 
     logarithmic(ends, (from, to), time_tick)
 }
 
-fn rates((_, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
-    let steps = round_steps(high, 6);
-    let top = steps.last().copied().unwrap_or(high);
-    let ticks: Vec<Tick> = steps.iter().map(|&v| (v, v.to_string())).collect();
-    (Scale::linear(top, from, to), ticks)
-}
-
-fn wide_rates(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
+fn rates(ends: (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
     logarithmic(ends, (from, to), |rate| rate.to_string())
 }
 
 fn logarithmic(
     ends: (f64, f64),
     (from, to): (f64, f64),
-    label: impl Fn(f64) -> String,
+    name: impl Fn(f64) -> String,
 ) -> (Scale, Vec<Tick>) {
     let scale = Scale::log(at_least_a_decade(ends), 0.05, from, to);
-    let ticks = scale.decades().into_iter().map(|value| (value, label(value)));
-    (scale, ticks.collect())
+    let ticks = scale.round_ticks(GAP, name);
+    (scale, ticks)
 }
 
 /// A wider range with the same middle, so that noise does not fill the picture and there are ticks.
@@ -185,7 +185,8 @@ mod tests {
         let (sweeps, peak_rates) = (Sweep::all(&cells), PeakRates::default());
         let curves = curves(&sweeps[0], &peak_rates, |_, ns| Some(ns));
         assert_eq!(curves[0].points.len(), 1);
-        assert!(time(&sweeps[0], &peak_rates).is_some() && rate(&sweeps[0], &peak_rates).is_some());
+        let theme = Theme::of(&cells, &peak_rates, "");
+        assert!(time(&sweeps[0], &theme).is_some() && rate(&sweeps[0], &theme).is_some());
     }
 
     #[test]
@@ -197,10 +198,12 @@ mod tests {
         }
         let cells = fixture::refs(&records);
         let sweep = &Sweep::all(&cells)[0];
-        let svg = rate(sweep, &example_with_device(device)).unwrap().svg;
+        let peak_rates = example_with_device(device);
+        let chart = rate(sweep, &Theme::of(&cells, &peak_rates, "")).unwrap();
         for text in ["peak, avx512<", "peak, a GPU<", ">10000<"] {
-            assert!(svg.replace('\n', "").contains(text), "{text} in {svg}");
+            assert!(chart.wide.svg.contains(text), "{text} in {}", chart.wide.svg);
         }
+        assert_eq!((chart.anchor.as_str(), chart.data.rows.len()), ("sweep/seq-len/full/rate", 4));
     }
 
     #[test]

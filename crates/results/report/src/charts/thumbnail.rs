@@ -10,7 +10,6 @@ use attn_record::Map;
 use super::canvas::WHITE;
 use super::colors::blues;
 use super::map::HATCH_COLOR;
-use super::scheme::hex;
 
 /// Shades besides white: some of those of a large map, so that they have counterparts on a dark page.
 const SHADES: usize = 20;
@@ -38,13 +37,13 @@ pub fn thumbnail(map: &Map, largest: f64, name: &str) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{name}\" \
          viewBox=\"0 0 {columns} {rows}\" shape-rendering=\"crispEdges\">\
          <rect width=\"{columns}\" height=\"{rows}\" fill=\"{}\"/>",
-        hex(WHITE)
+        WHITE
     );
     if !masked.is_empty() {
-        let _ = write!(svg, "<path fill=\"{}\" d=\"{masked}\"/>", hex(HATCH_COLOR));
+        let _ = write!(svg, "<path fill=\"{}\" d=\"{masked}\"/>", HATCH_COLOR);
     }
     for (shade, path) in shades.iter().enumerate().skip(1).filter(|(_, path)| !path.is_empty()) {
-        let color = hex(blues(shade as f64 / SHADES as f64));
+        let color = blues(shade as f64 / SHADES as f64);
         let _ = write!(svg, "<path fill=\"{color}\" d=\"{path}\"/>");
     }
     svg + "</svg>"
@@ -60,7 +59,7 @@ mod tests {
         let map = fixture::map(5);
         let svg = thumbnail(&map, 1.0, "<head>");
         let masked = map.weights.iter().flatten().filter(|weight| weight.is_none()).count();
-        let grey = svg.split(&hex(HATCH_COLOR)).nth(1).unwrap().split("/>").next().unwrap();
+        let grey = svg.split(&HATCH_COLOR.to_string()).nth(1).unwrap().split("/>").next().unwrap();
         assert_eq!(grey.matches('M').count(), masked);
         let drawn =
             map.weights.iter().flatten().flatten().filter(|w| **w >= 0.5 / SHADES as f64).count();

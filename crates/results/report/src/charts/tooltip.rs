@@ -2,17 +2,17 @@
 
 use attn_record::Record;
 
-use super::canvas::{Point, fine};
+use super::canvas::{Point, number};
 use crate::format::{bytes, percent, ratio, significant, time};
 use crate::peak_rates::PeakRates;
 
 /// A point of a picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TooltipPoint {
     /// In units of the picture's `viewBox`.
-    pub x: i32,
+    pub x: f64,
     /// In units of the picture's `viewBox`.
-    pub y: i32,
+    pub y: f64,
     /// What it belongs to: a backend.
     pub series: String,
     /// What it says, a fact per line.
@@ -21,7 +21,7 @@ pub struct TooltipPoint {
 
 impl TooltipPoint {
     pub(super) fn at(point: Point, series: &str, text: &str) -> Self {
-        let (x, y) = fine(point);
+        let (x, y) = (number(point.0), number(point.1));
         TooltipPoint { x, y, series: series.into(), text: text.into() }
     }
 }

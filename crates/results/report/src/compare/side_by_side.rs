@@ -86,8 +86,15 @@ pub(crate) fn side_by_side_of(records: &[&Record]) -> Vec<SideBySide> {
     let key = |r| (Place::of(r), r.case.as_str(), r.timing, r.threads);
     let rows = grouped(&timed, key).into_iter();
     let rows = rows.filter_map(|((place, case, timing, threads), cells)| {
-        let rivals = rivals(&cells);
-        let (timing, winner) = (timing?, winner(&rivals));
+        let mut rivals = rivals(&cells);
+        let timing = timing?;
+        if timing == Timing::Prepare {
+            // Some have nothing to prepare: of nothing there is no multiple.
+            for rival in &mut rivals {
+                (rival.ratio, rival.ratio_interval) = (None, None);
+            }
+        }
+        let winner = winner(&rivals);
         Some(SideBySide { place, case: case.into(), timing, threads, rivals, winner })
     });
     rows.collect()

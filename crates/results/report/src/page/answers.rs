@@ -1,61 +1,32 @@
-//! The three things to know first: who is the fastest where, is everything right, how does it scale and
+//! What the figures say, in sentences: who is the fastest where, is everything right, how does it scale and
 //! how far from the machine's limit is it.
 
 use attn_record::{Axis, Outcome, Record, Timing};
 
-use super::html::{list, paragraph, strong, text};
+use super::html::{strong, text};
 use crate::compare::{GroupWinner, winners};
-use crate::disturbance::Disturbance;
 use crate::format::{bytes, count, percent, ratio, significant};
 use crate::scaling::{Exponent, LARGE, Line, Sweep, Threads};
 use crate::source::MachineSection;
 use crate::summary::Summary;
-use crate::table::{Cell, Column, Table};
 
-/// Three cards, and how calm the machine was.
-pub(super) fn cards(machine: &MachineSection<'_>) -> String {
-    let cards = [
-        ("Who is the fastest", fastest(machine)),
-        ("Is everything right", right(&machine.records)),
-        ("How it scales, and how far from the limit", limits(machine)),
-    ];
-    let cards = cards.map(|(question, answers)| {
-        format!("<div class=\"answer\">\n<h3>{question}</h3>\n{}</div>\n", list(&answers))
+/// `faer is the fastest overall; ndarray next with 1.54x its time (geometric mean over 23 cases).` As plain text.
+pub(super) fn overall(records: &[&Record]) -> Option<String> {
+    let summary = Summary::of_cells(records);
+    let [first, rest @ ..] = &summary.ranking[..] else { return None };
+    let next = rest.first().map_or_else(String::new, |next| {
+        format!("; {} next with {} its time", next.backend, ratio(next.ratio / first.ratio))
     });
-    let calm = Disturbance::of(machine.records.iter().copied()).as_ref().map(disturbance);
-    format!("<div class=\"answers\">\n{}</div>\n{}", cards.concat(), calm.unwrap_or_default())
+    let cases = count(first.cells, "case");
+    Some(format!("{} is the fastest overall{next} (geometric mean over {cases}).", first.backend))
 }
 
-fn disturbance(found: &Disturbance) -> String {
-    let line = text(&found.line());
-    paragraph(&match found.warning {
-        Some(_) => format!("<strong class=\"bad\">{line}</strong>."),
-        None => line + ".",
-    })
-}
-
-fn fastest(machine: &MachineSection<'_>) -> Vec<String> {
-    let summary = Summary::of_cells(&machine.records);
-    let mut said = Vec::new();
-    if let [first, rest @ ..] = &summary.ranking[..] {
-        let cases = count(first.cells, "case");
-        let next = rest.first().map_or_else(String::new, |next| {
-            format!(", {} next with {}", strong(&next.backend), ratio(next.ratio))
-        });
-        said.push(format!(
-            "Overall {}: {} the best time{next} (geometric mean over {cases}).",
-            strong(&first.backend),
-            ratio(first.ratio),
-        ));
-    }
+/// Who leads each group of cases.
+pub(super) fn fastest(machine: &MachineSection<'_>) -> Vec<String> {
     let winners = winners(&machine.records);
     let groups = winners.chunk_by(|a, b| a.group == b.group);
-    // A single case is no place to lead in; the table of all leads has it.
-    said.extend(groups.filter(|group| group[0].of > 1).map(group));
-    if said.is_empty() {
-        said.push("Nothing was measured.".into());
-    }
-    said
+    // A single case is no place to lead in.
+    groups.filter(|group| group[0].of > 1).map(group).collect()
 }
 
 /// `sweep/seq-len/full: faer (n=64 to n=512), 1.11x to 1.28x ahead; then faer or ndarray.`
@@ -77,33 +48,8 @@ fn group(winners: &[GroupWinner]) -> String {
     format!("{}: {}.", text(&winners[0].group), parts.join("; "))
 }
 
-/// Who leads where, in full.
-pub(super) fn leads_table(machine: &MachineSection<'_>) -> String {
-    let winners = winners(&machine.records);
-    if winners.is_empty() {
-        return String::new();
-    }
-    let rows = winners.iter().map(|lead| {
-        let ahead = Cell::or_dash(lead.span());
-        vec![
-            lead.group.clone().into(),
-            lead.place().into(),
-            lead.leaders.join(" or ").into(),
-            ahead.sorted_by(lead.ahead.map_or(0.0, |(low, _)| low)),
-        ]
-    });
-    let note = "By kernel time with one thread, where that was measured. Several names: the intervals do not \
-                tell them apart. The next is the fastest that is believed to be slower.";
-    let columns = [
-        Column::id("cases"),
-        Column::words(""),
-        Column::prose("fastest"),
-        Column::number("runner-up"),
-    ];
-    Table::new("Who leads where", columns).rows(rows).notes([note]).html()
-}
-
-fn right(records: &[&Record]) -> Vec<String> {
+/// How many results are right, and what was not.
+pub(super) fn right(records: &[&Record]) -> Vec<String> {
     let summary = Summary::of_cells(records);
     let n = |outcome| summary.count(outcome);
     let (ok, wrong) = (n(Outcome::Ok), n(Outcome::Disagrees));
@@ -120,14 +66,6 @@ fn right(records: &[&Record]) -> Vec<String> {
         let names: Vec<String> = summary.not_ranked.iter().map(|name| strong(name)).collect();
         said.push(format!("Wrong somewhere, and so not ranked: {}.", names.join(", ")));
     }
-    said.extend(summary.worst.as_ref().map(|worst| {
-        format!(
-            "The largest error uses {} of its budget ({} on {}).",
-            strong(&percent(worst.share)),
-            text(&worst.backend),
-            text(&worst.case),
-        )
-    }));
     if failed > 0 {
         let cells = count(failed, "cell");
         said.push(format!("<strong class=\"bad\">{cells} failed</strong> or ran out of time."));
@@ -152,7 +90,19 @@ fn right(records: &[&Record]) -> Vec<String> {
     said
 }
 
-fn limits(machine: &MachineSection<'_>) -> Vec<String> {
+/// The right result that came closest to what is allowed.
+pub(super) fn accuracy(records: &[&Record]) -> Option<String> {
+    let worst = Summary::of_cells(records).worst?;
+    Some(format!(
+        "The largest error uses {} of its budget ({} on {}).",
+        strong(&percent(worst.share)),
+        text(&worst.backend),
+        text(&worst.case),
+    ))
+}
+
+/// How time and memory grow, and what threads gain.
+pub(super) fn growths(machine: &MachineSection<'_>) -> Vec<String> {
     let mut said = Vec::new();
     if let Some(sweep) = longest(&machine.scaling.sweeps) {
         said.extend(growth(sweep, "Time", |line| line.time));
@@ -160,10 +110,6 @@ fn limits(machine: &MachineSection<'_>) -> Vec<String> {
         said.extend(scratch(machine, sweep));
     }
     said.extend(speedup(&machine.scaling.threads));
-    said.extend(peak(machine));
-    if said.is_empty() {
-        said.push("No sweep was measured.".into());
-    }
     said
 }
 
@@ -224,7 +170,7 @@ fn speedup(threads: &[Threads]) -> Option<String> {
 }
 
 /// The cell that comes nearest to the measured peak; without one, the highest rate.
-fn peak(machine: &MachineSection<'_>) -> Option<String> {
+pub(super) fn peak(machine: &MachineSection<'_>) -> Option<String> {
     let cells = || machine.records.iter().filter(|r| r.gflops().is_some());
     let nearest = cells()
         .filter_map(|r| Some((r, machine.peak_rates.share(r)?)))

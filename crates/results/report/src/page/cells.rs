@@ -2,8 +2,7 @@
 
 use attn_record::{Outcome, Record};
 
-use super::Section;
-use super::html::paragraph;
+use super::html::folded;
 use crate::format::count;
 use crate::peak_rates::PeakRates;
 use crate::table;
@@ -19,14 +18,11 @@ pub(super) fn of_group(records: &[&Record], peak_rates: &PeakRates) -> String {
     table::cells_table(&shown, peak_rates).notes(skipped).html()
 }
 
-/// Every cell that did not end `ok`, with its whole reason.
-pub(super) fn not_ok(records: &[&Record]) -> Section {
+/// Every cell that did not end `ok`, with its whole reason, folded; nothing if all did.
+pub(super) fn not_ok(records: &[&Record]) -> String {
     let table = table::not_ok(records);
-    let content = match &table.rows[..] {
-        [] => paragraph("None: every cell ended ok."),
-        _ => table.html(),
-    };
-    Section { title: "Cells that did not end ok".into(), content }
+    let cells = records.iter().filter(|record| record.outcome != Outcome::Ok).count();
+    folded("cells", &format!("{} that did not end ok", count(cells, "cell")), &table.html())
 }
 
 #[cfg(test)]
@@ -49,7 +45,7 @@ mod tests {
             let html = of_group(&records);
             assert!(html.contains("777 µs") && !html.contains("333"), "{html}");
             let ending = format!("{outcome}: because of {outcome}");
-            let listed = not_ok(&refs(&records)).content;
+            let listed = not_ok(&refs(&records));
             assert!(listed.contains(&format!("because of {outcome}")), "{listed}");
             assert_eq!(html.contains(&ending), outcome != Outcome::Skipped);
             assert_eq!(html.contains("1 cell skipped"), outcome == Outcome::Skipped);
@@ -92,7 +88,7 @@ mod tests {
     fn alike_cells_share_a_row_and_name_their_cases() {
         let refused = |case| with_outcome(ok(case, "x", 1.0), Outcome::Unsupported);
         let records = [refused("g/a"), refused("h/c"), refused("g/b"), ok("g/d", "x", 1.0)];
-        let html = not_ok(&refs(&records)).content;
+        let html = not_ok(&refs(&records));
         assert!(html.contains("g/ a, b; h/ c"), "{html}");
         assert!(!html.contains("g/ d"));
     }

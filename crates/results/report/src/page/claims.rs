@@ -2,27 +2,30 @@
 
 use attn_record::claims::{Claim, ClaimVerdict, Claims};
 
-use super::document;
 use super::facts::program_facts;
-use super::html::{code, definitions, paragraph, text};
-use crate::charts::{dark, of_claim};
+use super::html::{anchor, code, definitions, paragraph, text};
+use super::plain;
+use crate::charts::of_claim;
+use crate::place::Place;
 
 /// One self-contained page: all verdicts in a list, then each claim with its picture.
 pub fn render(claims: &Claims) -> String {
     let title = "What is said about attention, measured";
     let body = [
-        format!("<header>\n<h1>{title}</h1>\n"),
         paragraph(&text(INTRODUCTION)),
         paragraph(&tally(claims)),
-        "</header>\n<main>\n".into(),
         overview(claims),
         parts(claims),
         origin(claims),
-        "</main>\n".into(),
     ];
-    let pictures = claims.claims.iter().filter_map(|claim| of_claim(claim.picture.as_ref()?));
-    let pictures: Vec<String> = pictures.collect();
-    document(title, &dark(&pictures.iter().map(|svg| &**svg).collect::<Vec<_>>()), &body.concat())
+    plain(title, INTRODUCTION, &body.concat())
+}
+
+/// Machine, program and day.
+fn stamp(claims: &Claims) -> String {
+    let place = Place { machine: claims.machine.clone(), build: claims.build.clone() };
+    let day = claims.started.split('T').next().unwrap_or_default();
+    format!("{}; {day}", place.title())
 }
 
 const INTRODUCTION: &str = "Each sentence is one that notes and textbooks say about attention. \
@@ -73,24 +76,31 @@ fn parts(claims: &Claims) -> String {
     }
     let part = |part: &&str| {
         let own = claims.claims.iter().filter(|claim| claim.section == *part);
-        let own: String = own.map(article).collect();
+        let own: String = own.map(|claim| article(claim, &stamp(claims))).collect();
         format!("<section>\n<h2>{}</h2>\n{own}</section>\n", text(part))
     };
     parts.iter().map(part).collect()
 }
 
-fn article(claim: &Claim) -> String {
-    let figure = claim.picture.as_ref().and_then(of_claim);
-    let figure = figure.map(|svg| format!("<figure><div class=\"card\">{svg}</div></figure>\n"));
+fn article(claim: &Claim, stamp: &str) -> String {
+    let figure = claim.picture.as_ref().and_then(|picture| of_claim(picture, stamp));
+    let figure = figure.map(|[wide, small]| {
+        let name = text(&claim.id);
+        format!(
+            "<figure data-name=\"{name}\"><div class=\"card\"><div class=\"wide\">{wide}</div>\
+             <div class=\"narrow\">{small}</div></div>\n<div class=\"tools\"></div></figure>\n"
+        )
+    });
     let facts = [
         ("Verdict", format!("{}: {}", badge(claim.verdict), text(&claim.reason))),
         ("Found", text(&claim.figure)),
         ("How", text(&claim.method)),
     ];
     format!(
-        "<article id=\"{}\">\n<h3>{}</h3>\n{}{}</article>\n",
+        "<article id=\"{}\">\n<h3>{}{}</h3>\n{}{}</article>\n",
         text(&claim.id),
         text(&claim.sentence),
+        anchor(&text(&claim.id), &text(&claim.id)),
         definitions(&facts),
         figure.unwrap_or_default()
     )

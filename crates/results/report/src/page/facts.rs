@@ -5,15 +5,16 @@ use attn_record::{Build, Record, Run};
 
 use super::Section;
 use super::figure::{amount, program};
-use super::html::{code, definitions, paragraph, text};
+use super::html::{code, definitions, folded, paragraph, text};
 use crate::format::bytes;
 use crate::place::Place;
 use crate::rows::grouped;
+use crate::source::MachineSection;
 use crate::table::{Column, Table};
 
-/// Machine, build and command.
-pub(super) fn machine(run: &Run, place: &Place) -> Section {
-    let Place { machine, build } = place;
+/// Machine and build, and what every backend really ran.
+pub(super) fn machine(run: &Run, section: &MachineSection<'_>) -> Section {
+    let Place { machine, build } = &section.place;
     let caches: Vec<String> = machine
         .caches
         .iter()
@@ -28,7 +29,8 @@ pub(super) fn machine(run: &Run, place: &Place) -> Section {
     ];
     pairs.extend(program_facts(build));
     pairs.extend([("Preset", text(&run.preset)), ("Started", text(&run.started))]);
-    Section { title: "Machine and build".into(), content: definitions(&pairs) }
+    let receipts = folded("more", "Receipts of the backends", &infos(&section.records).html());
+    Section::new("machine", "Machine and build", definitions(&pairs) + &receipts)
 }
 
 /// What is known of the program that measured, in full.
@@ -42,12 +44,12 @@ pub(super) fn program_facts(build: &Build) -> Vec<(&'static str, String)> {
 }
 
 /// What every backend really ran, as it says itself.
-pub(super) fn infos(records: &[&Record]) -> Section {
+fn infos(records: &[&Record]) -> Table {
     let ran = records.iter().filter(|r| r.info.is_some());
     let ran: Vec<&Record> = ran.copied().collect();
     let distinct = grouped(&ran, |r| (&r.backend, &r.info));
     let columns = [
-        Column::id("backend"),
+        Column::backend("backend"),
         Column::prose("library"),
         Column::words("device"),
         Column::prose("instruction set"),
@@ -65,8 +67,7 @@ pub(super) fn infos(records: &[&Record]) -> Section {
             arithmetic(&info.arithmetic).into(),
         ])
     });
-    let table = Table::new("", columns).rows(rows);
-    Section { title: "Receipts of the backends".into(), content: table.html() }
+    Table::new("", columns).rows(rows)
 }
 
 fn threads(policy: ThreadPolicy) -> &'static str {
@@ -121,5 +122,5 @@ pub(super) fn again(run: &Run, records: &[Record]) -> Section {
         paragraph("This page and its charts, from the records beside it:"),
         format!("<pre><code>{} report --png RUN</code></pre>\n", text(program)),
     ];
-    Section { title: "How to repeat it".into(), content: content.concat() }
+    Section::new("repeat", "How to repeat it", content.concat())
 }

@@ -4,38 +4,63 @@ use std::fmt::Write as _;
 
 use attn_record::Run;
 
-use super::html::{code, text};
-use crate::charts::Chart;
+use super::html::{anchor, code, folded, paragraph, text};
+use crate::charts::{Chart, Drawing, TooltipPoint};
 
-/// Radius of a point's reach, in units of the picture's `viewBox`.
-const REACH: u32 = 36;
+/// Radius of a point's reach, pixels of the picture.
+const REACH: u32 = 9;
 
-/// The chart, which [`script`](super::SCRIPT) lets say its values. Without a script, browsers show the
-/// title of the point below the pointer.
+/// A chart as wide as the page, with its caption.
 pub(super) fn figure(run: &Run, chart: &Chart) -> String {
-    let mut points = String::new();
-    for spot in &chart.spots {
-        let _ = writeln!(
-            points,
-            "<circle class=\"spot\" cx=\"{}\" cy=\"{}\" r=\"{REACH}\" data-series=\"{}\"><title>{}</title></circle>",
-            spot.x,
-            spot.y,
-            text(&spot.series),
-            text(&spot.text),
-        );
-    }
-    let svg = chart.svg.replace("</svg>", &(points + "</svg>"));
+    let caption = paragraph(&text(&chart.caption));
+    frame(chart, &pictures(chart), &(caption + &folded("data", "Figures", &facts(run, chart))))
+}
+
+/// A chart that stands beside others; all words are folded.
+pub(super) fn multiple(run: &Run, chart: &Chart) -> String {
+    let words = paragraph(&text(&chart.caption)) + &facts(run, chart);
+    frame(chart, &picture(&chart.small), &folded("data", "How to read it, and figures", &words))
+}
+
+fn frame(chart: &Chart, pictures: &str, caption: &str) -> String {
+    let (id, name) = (text(&chart.anchor), text(&chart.name));
+    let link = anchor(&id, &name);
+    format!(
+        "<figure id=\"{id}\" data-name=\"{name}\">\n<div class=\"card\">{pictures}</div>\n\
+         <div class=\"tools\">{link}</div>\n<figcaption>{caption}</figcaption>\n</figure>\n"
+    )
+}
+
+/// The picture for wide and for narrow windows.
+pub(super) fn pictures(chart: &Chart) -> String {
+    let [wide, small] = [&chart.wide, &chart.small].map(picture);
+    format!("<div class=\"wide\">{wide}</div><div class=\"narrow\">{small}</div>\n")
+}
+
+/// What is drawn as a table, and where it comes from.
+fn facts(run: &Run, chart: &Chart) -> String {
     let again = match chart.again.as_str() {
         "" => run.command.clone(),
         again => format!("{} run {again}{}", program(run), amount(run)),
     };
-    format!(
-        "<figure>\n<div class=\"card\">{svg}</div>\n<figcaption>{} <span class=\"again\">Measured by {}; \
-         drawn in {}.</span></figcaption>\n</figure>\n",
-        text(&chart.caption),
-        code(&again),
-        code(&format!("charts/{}.svg", chart.name)),
-    )
+    let file = format!("charts/{}.svg", chart.name);
+    let origin = format!("Measured by {}; drawn in {}.", code(&again), code(&file));
+    paragraph(&origin) + &chart.data.html_rows()
+}
+
+/// The picture with points that [`script`](super::SCRIPT) lets say their values. Without a script, browsers show the
+/// title of the point below the pointer.
+fn picture(drawing: &Drawing) -> String {
+    let mut points = String::new();
+    for TooltipPoint { x, y, series, text: said } in &drawing.spots {
+        let _ = writeln!(
+            points,
+            "<circle class=\"spot\" cx=\"{x}\" cy=\"{y}\" r=\"{REACH}\" data-of=\"{}\"><title>{}</title></circle>",
+            text(series),
+            text(said),
+        );
+    }
+    drawing.svg.replace("</svg>", &(points + "</svg>"))
 }
 
 /// The program that made the run, the first word of its command: kernels of another crate are measured by a program
@@ -68,16 +93,19 @@ pub(super) fn amount(run: &Run) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::charts::all;
+    use crate::charts::{Theme, all};
     use crate::fixture::{refs, run, sweep};
     use crate::peak_rates::PeakRates;
 
     #[test]
     fn a_figure_has_points_and_a_command() {
         let records = sweep("sweep/seq-len/full", &["naive", "faer"], &[64, 128]);
-        let charts = all(&refs(&records), &PeakRates::default());
+        let (refs, peak_rates) = (refs(&records), PeakRates::default());
+        let charts = all(&refs, &Theme::of(&refs, &peak_rates, ""));
         let html = figure(&run(), &charts[0]);
-        assert_eq!(html.matches("class=\"spot\"").count(), 4);
+        assert_eq!(html.matches("class=\"spot\"").count(), 8, "wide and narrow");
+        assert_eq!(multiple(&run(), &charts[0]).matches("class=\"spot\"").count(), 4);
+        assert!(html.contains("<figure id=\"sweep/seq-len/full/time\""));
         let command =
             "attn run -c &#39;sweep/seq-len/full&#39; --threads 1 --timing kernel --preset quick";
         assert!(html.contains(command), "{html}");

@@ -25,6 +25,20 @@ pub(super) fn list(items: &[String]) -> String {
     html + "</ul>\n"
 }
 
+/// HTML that opens by a click on its summary, which is no HTML; nothing without any.
+pub(super) fn folded(class: &str, summary: &str, html: &str) -> String {
+    if html.is_empty() {
+        return String::new();
+    }
+    let summary = text(summary);
+    format!("<details class=\"{class}\"><summary>{summary}</summary>\n{html}</details>\n")
+}
+
+/// A link to the element that it stands in; both are HTML already.
+pub(super) fn anchor(id: &str, title: &str) -> String {
+    format!(" <a class=\"anchor\" href=\"#{id}\" aria-label=\"Link to {title}\">#</a>")
+}
+
 pub(super) fn code(content: &str) -> String {
     format!("<code>{}</code>", text(content))
 }

@@ -3,19 +3,22 @@
 use attn_record::Run;
 use attn_record::limits::{DeviceLimits, Rate};
 
-use super::Section;
 use super::figure::figure;
+use super::html::list;
+use super::{Section, answers};
 use crate::format::{bytes, significant};
 use crate::source::MachineSection;
 use crate::table::{Cell, Column, Table, Tone};
 
-/// The roofline and the measured limits; `None` where nobody measured them.
+/// The roofline, the measured limits and where the time goes; `None` where nobody measured them.
 pub(super) fn section(run: &Run, machine: &MachineSection<'_>) -> Option<Section> {
     let (peaks, bandwidths) = (machine.peak_rates.peaks(), machine.peak_rates.bandwidths());
-    if peaks.is_empty() && bandwidths.is_empty() {
+    let said: Vec<String> = answers::peak(machine).into_iter().collect();
+    let charts = ["roofline", "phases"].into_iter().flat_map(|name| machine.overall(name));
+    let charts: String = charts.map(|chart| figure(run, chart)).collect();
+    if peaks.is_empty() && bandwidths.is_empty() && charts.is_empty() {
         return None;
     }
-    let roofline: String = machine.overall("roofline").map(|chart| figure(run, chart)).collect();
     let arithmetic = peaks.iter().map(|peak| {
         let what = format!("multiply-adds, {}", peak.dtype);
         row(&what, &peak.isa, Some(peak.threads), peak.gflops, "GFLOP/s")
@@ -30,8 +33,9 @@ pub(super) fn section(run: &Run, machine: &MachineSection<'_>) -> Option<Section
     let columns = ["limit", "of"].map(Column::words).into_iter();
     let columns = columns.chain(["threads", "best", "median"].map(Column::number));
     let rows = arithmetic.chain(memory).chain(devices);
-    let table = Table::new("Limits of the machine", columns).rows(rows).notes([note]);
-    Some(Section { title: "How far from the limit".into(), content: roofline + &table.html() })
+    let table = Table::new("Measured limits", columns).rows(rows).notes([note]);
+    let content = list(&said) + &charts + &table.html();
+    Some(Section::new("limits", "Limits of the machine", content))
 }
 
 /// Products of matrices, and copies within the memory.
@@ -59,7 +63,7 @@ fn row(what: &str, of: &str, threads: Option<usize>, rate: Rate, unit: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::charts;
+    use crate::charts::{self, Theme};
     use crate::fixture::{refs, run, sweep};
     use crate::peak_rates::{PeakRates, example, example_with_device};
     use crate::place::Place;
@@ -68,10 +72,17 @@ mod tests {
     fn html(peak_rates: PeakRates) -> Option<String> {
         let records = sweep("sweep/seq-len/full", &["naive"], &[64, 128]);
         let records = refs(&records);
-        let charts = charts::all(&records, &peak_rates);
-        let place = Place::of(records[0]);
-        let machine =
-            MachineSection { place, records, peak_rates, scaling: Scaling::default(), charts };
+        let charts = charts::all(&records, &Theme::of(&records, &peak_rates, ""));
+        let (place, scaling) = (Place::of(records[0]), Scaling::default());
+        let machine = MachineSection {
+            number: None,
+            origin: String::new(),
+            place,
+            records,
+            peak_rates,
+            scaling,
+            charts,
+        };
         section(&run(), &machine).map(|section| section.content)
     }
 

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use attn_record::Map;
 
-use super::document;
 use super::html::{paragraph, text};
-use crate::charts::{attention_map, dark, thumbnail};
+use super::plain;
+use crate::charts::{attention_map, thumbnail};
 
 /// The maps of one layer.
 pub struct LayerMaps {
@@ -16,22 +16,23 @@ pub struct LayerMaps {
     pub heads: Vec<Map>,
 }
 
-/// The page; `large` is drawn with its tokens.
-pub fn render(source: &str, layers: &[LayerMaps], large: &Map) -> String {
-    let title = "Attention maps";
-    let mut body =
-        format!("<header>\n<h1>{title}</h1>\n{}</header>\n<main>\n", paragraph(&text(source)));
-    if let Some(chart) = attention_map(large) {
+/// The page; `large` is drawn with its tokens, `origin` says what made it.
+pub fn render(source: &str, layers: &[LayerMaps], large: &Map, origin: &str) -> String {
+    let mut body = paragraph(&text(source));
+    if let Some(chart) = attention_map(large, origin) {
         let _ = writeln!(
             body,
-            "<figure><div class=\"card\">{}</div><figcaption>{}</figcaption></figure>",
-            chart.svg,
+            "<figure data-name=\"attention-map\"><div class=\"card\"><div class=\"wide\">{}</div>\
+             <div class=\"narrow\">{}</div></div>\n<div class=\"tools\"></div>\
+             <figcaption>{}</figcaption></figure>",
+            chart.wide.svg,
+            chart.small.svg,
             text(&chart.caption)
         );
     }
     body += &paragraph(
         "Below, every head: a row is a query, a column a key, and the strongest colour is a weight of 1. \
-         Grey cells are not admitted.",
+         Grey cells are not admitted. A click shows a head large.",
     );
     for layer in layers {
         let figure = |map: &Map| {
@@ -49,8 +50,7 @@ pub fn render(source: &str, layers: &[LayerMaps], large: &Map) -> String {
             text(&layer.name)
         );
     }
-    let rules = dark(&[&body]);
-    document(title, &rules, &(body + "</main>\n"))
+    plain("Attention maps", source, &body)
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
             LayerMaps { name: "layer <0>".into(), heads: heads(3) },
             LayerMaps { name: "layer 1".into(), heads: heads(2) },
         ];
-        let page = render("a <b>text</b>", &layers, &fixture::map(4));
+        let page = render("a <b>text</b>", &layers, &fixture::map(4), "attn 0.1.0");
         assert_eq!(page.matches("<figcaption>head ").count(), 5);
         assert!(page.contains("layer &lt;0&gt;, head 2") && !page.contains("<b>"));
         assert!(page.contains("Weight"));

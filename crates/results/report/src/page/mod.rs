@@ -1,9 +1,9 @@
-//! One self-contained HTML page: no network and no font. Its script is an extra: with it tables sort and
-//! charts say their values; without it everything is there.
+//! One self-contained HTML page: no network and no font. Its script is an extra: with it tables sort, charts
+//! say their values and backends stand out; without it everything is there.
 //!
-//! The order is that of questions: who is the fastest, is everything right, how does it scale; then what
-//! each group of cases shows, what did not end `ok`, what exactly ran, and how it can be done again. The
-//! records of different machines or builds are parts of their own.
+//! The order is that of questions: is it right, was it quiet, who is the fastest, by a picture and a
+//! ranking; then models, sweeps, limits, accuracy, growth; then, folded, how every cell ended, what exactly
+//! ran, and how it can be done again. The records of different machines or builds are parts of their own.
 
 mod answers;
 mod cells;
@@ -11,17 +11,19 @@ pub mod claims;
 mod facts;
 mod figure;
 mod groups;
+mod hero;
 mod html;
 mod limits;
 pub mod maps;
 mod scaling;
+mod status;
 mod summary;
 
 use attn_record::UNFINISHED;
-use html::text;
+use html::{list, paragraph, text};
 
 use crate::Source;
-use crate::charts::{self, Chart};
+use crate::charts::{self, Chart, Palette};
 use crate::format::count;
 use crate::source::MachineSection;
 
@@ -30,16 +32,25 @@ const SCRIPT: &str = include_str!("../../assets/page.js");
 
 /// One part of the page. Its content is HTML; its title is not.
 struct Section {
+    /// What links name it by.
+    id: String,
     title: String,
     content: String,
+}
+
+impl Section {
+    fn new(id: &str, title: &str, content: String) -> Self {
+        Section { id: id.into(), title: title.into(), content }
+    }
 }
 
 /// The sections of one place.
 struct Part {
     /// The place, where there are several.
     title: Option<String>,
-    answers: String,
     sections: Vec<Section>,
+    /// What stands above them.
+    head: String,
 }
 
 /// The page of a run, whose `machines` are drawn already.
@@ -50,53 +61,77 @@ pub(crate) fn render(
 ) -> String {
     let parts: Vec<Part> = machines
         .iter()
-        .map(|machine| Part {
-            title: (machines.len() > 1).then(|| machine.place.title()),
-            answers: answers::cards(machine),
-            sections: of_site(source, machine),
-        })
+        .enumerate()
+        .map(|(at, machine)| part(source, machines, (at, machine)))
         .collect();
     let mut common: Vec<Section> =
-        groups::figures(&source.run, "Attention weights", map).into_iter().collect();
+        groups::figures(&source.run, ("attention", "Attention weights"), map).into_iter().collect();
     common.push(facts::again(&source.run, &source.records));
     let title = format!("attn: {} run, {}", source.run.preset, source.run.started);
+    let backends = source.records.iter().map(|record| record.backend.as_str());
     let body = [
-        format!("<header>\n<h1>{}</h1>\n", text(&title)),
+        charts::symbols(&Palette::backends(backends)),
+        format!("<header class=\"top\">\n<h1>{}</h1>\n", text(&title)),
         introduction(source, &parts),
+        "</header>\n<div class=\"columns\">\n".into(),
         contents(&parts, &common),
-        "</header>\n<main>\n".into(),
-        parts.iter().enumerate().map(part).collect(),
-        common.iter().enumerate().map(|(at, s)| section(&format!("c{at}"), s)).collect(),
-        "</main>\n".into(),
+        "<main id=\"main\">\n".into(),
+        parts.iter().enumerate().map(|(at, part)| show(parts.len(), at, part)).collect(),
+        common.iter().map(section).collect(),
+        "</main>\n</div>\n".into(),
     ];
-    let pictures = machines.iter().flat_map(|machine| &machine.charts).chain(map);
-    let pictures: Vec<&str> = pictures.map(|chart| &*chart.svg).collect();
-    let dark = charts::dark(&pictures);
-    document(&title, &dark, &body.concat())
+    let picture = picture(machines);
+    let head = Head {
+        title: &title,
+        description: &description(machines),
+        picture: picture.map(|chart| format!("charts/{}.png", chart.name)),
+    };
+    head.document(&body.concat())
 }
 
-fn of_site(source: &Source<'_>, machine: &MachineSection<'_>) -> Vec<Section> {
+/// The one chart that stands for the page.
+pub(crate) fn picture<'a>(machines: &'a [MachineSection<'_>]) -> Option<&'a Chart> {
+    machines.iter().find_map(|machine| hero::picture(&machine.charts))
+}
+
+/// Fastest first, in one sentence: what a link to the page is shown with.
+fn description(machines: &[MachineSection<'_>]) -> String {
+    let first = machines.first().and_then(|machine| answers::overall(&machine.records));
+    first.unwrap_or_else(|| "Attention backends, checked and measured".into())
+}
+
+fn part(
+    source: &Source<'_>,
+    machines: &[MachineSection<'_>],
+    (at, machine): (usize, &MachineSection<'_>),
+) -> Part {
     let run = &source.run;
-    let mut ranking = summary::ranking(&machine.records);
-    ranking.content += &answers::leads_table(machine);
-    let mut sections = vec![ranking];
-    sections.extend(groups::sections(run, machine));
-    sections.extend(scaling::section(&machine.scaling));
-    sections.extend(limits::section(run, machine));
-    sections.extend(groups::figures(run, "Where the time goes", machine.overall("phases")));
-    sections.extend(groups::figures(run, "Errors", machine.overall("error-budget")));
-    sections.push(cells::not_ok(&machine.records));
-    sections.push(facts::machine(run, &machine.place));
-    sections.push(facts::infos(&machine.records));
-    sections
+    let several = machines.len() > 1;
+    let place = if several { format!("machine-{}/", at + 1) } else { String::new() };
+    let mut sections = vec![groups::models(run, machine), groups::sweeps(run, machine)];
+    sections.push(limits::section(run, machine));
+    sections.push(summary::accuracy(run, machine));
+    sections.push(scaling::section(run, machine));
+    let mut sections: Vec<Section> = sections.into_iter().flatten().collect();
+    sections.push(summary::correctness(&machine.records));
+    sections.push(groups::cells(run, machine));
+    sections.push(facts::machine(run, machine));
+    for section in &mut sections {
+        section.id.insert_str(0, &place);
+    }
+    Part {
+        title: several.then(|| machine.place.title()),
+        sections,
+        head: status::strip(run, machine) + &hero::hero(machine, &place),
+    }
 }
 
-/// What is known before any detail: that cells are missing, and the answers or that there are several machines.
+/// What is known before any detail: that cells are missing, and that there are several machines.
 fn introduction(source: &Source<'_>, parts: &[Part]) -> String {
     let known = match parts {
-        [] => html::paragraph("No cell was run."),
-        [only] => only.answers.clone(),
-        parts => html::paragraph(&format!(
+        [] => paragraph("No cell was run."),
+        [_] => String::new(),
+        parts => paragraph(&format!(
             "{} from {} machines or builds. Nothing below compares one with another: absolute times do not \
              travel.",
             count(source.records.len(), "record"),
@@ -106,56 +141,93 @@ fn introduction(source: &Source<'_>, parts: &[Part]) -> String {
     if source.finished {
         return known;
     }
-    html::paragraph(&html::strong(&format!("This run {UNFINISHED}."))) + &known
+    paragraph(&html::strong(&format!("This run {UNFINISHED}."))) + &known
 }
 
-fn document(title: &str, dark: &str, body: &str) -> String {
-    let title = text(title);
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}@media (prefers-color-scheme: dark) {{\n{dark}}}\n</style>\n\
-         </head>\n<body>\n{body}<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
-    )
+/// What stands before the content of a page.
+struct Head<'a> {
+    title: &'a str,
+    /// In one sentence.
+    description: &'a str,
+    /// The path of a picture beside the page.
+    picture: Option<String>,
+}
+
+impl Head<'_> {
+    /// The page, with the dark colours of the pictures in it.
+    fn document(&self, body: &str) -> String {
+        let [title, description] = [self.title, self.description].map(text);
+        let picture = self.picture.as_deref().map_or_else(String::new, |path| {
+            format!(
+                "<meta property=\"og:image\" content=\"{}\">\n\
+                 <meta name=\"twitter:card\" content=\"summary_large_image\">\n",
+                text(path)
+            )
+        });
+        let dark = charts::dark(&[body]);
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{title}</title>\n\
+             <meta name=\"description\" content=\"{description}\">\n\
+             <meta property=\"og:title\" content=\"{title}\">\n\
+             <meta property=\"og:description\" content=\"{description}\">\n\
+             <meta property=\"og:type\" content=\"article\">\n{picture}\
+             <style>\n{STYLE}@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n</style>\n\
+             </head>\n<body>\n<a class=\"skip\" href=\"#main\">To the content</a>\n{body}\
+             <script>\n{SCRIPT}</script>\n</body>\n</html>\n"
+        )
+    }
+}
+
+/// A page of one title, without a table of contents; `body` is HTML.
+pub fn plain(title: &str, description: &str, body: &str) -> String {
+    let title_html = text(title);
+    let body = format!(
+        "<header class=\"top\">\n<h1>{title_html}</h1>\n</header>\n<main id=\"main\">\n{body}</main>\n"
+    );
+    Head { title, description, picture: None }.document(&body)
 }
 
 fn contents(parts: &[Part], common: &[Section]) -> String {
-    let link =
-        |id: String, title: &str| format!("<li><a href=\"#{id}\">{}</a></li>\n", text(title));
+    let link = |id: &str, title: &str| {
+        let [id, title] = [id, title].map(text);
+        format!("<a href=\"#{id}\">{title}</a>")
+    };
     let lists = parts.iter().enumerate().map(|(at, part)| {
-        let name = part.title.as_ref().map_or_else(String::new, |title| link(id(at, 0), title));
-        let sections = part.sections.iter().enumerate();
-        let links: String =
-            sections.map(|(s, section)| link(id(at, s + 1), &section.title)).collect();
-        format!("<ul>\n{name}{links}</ul>\n")
+        let links = part.sections.iter().map(|section| link(&section.id, &section.title));
+        match &part.title {
+            None => list(&links.collect::<Vec<_>>()),
+            Some(title) => list(&[
+                link(&format!("machine-{}", at + 1), title) + &list(&links.collect::<Vec<_>>())
+            ]),
+        }
     });
     let lists: String = lists.collect();
-    let links = common.iter().enumerate().map(|(at, s)| link(format!("c{at}"), &s.title));
-    let links: String = links.collect();
-    format!("<nav aria-label=\"Contents\">\n{lists}<ul>\n{links}</ul></nav>\n")
+    let links: Vec<String> = common.iter().map(|s| link(&s.id, &s.title)).collect();
+    format!("<nav aria-label=\"Contents\">\n{lists}{}</nav>\n", list(&links))
 }
 
-/// Of the `section`-th section of the `part`-th part; the part itself is 0.
-fn id(part: usize, section: usize) -> String {
-    format!("s{part}-{section}")
-}
-
-fn part((at, part): (usize, &Part)) -> String {
-    let head = part.title.as_ref().map_or_else(String::new, |title| {
-        let (id, title) = (id(at, 0), text(title));
-        format!(
-            "<section id=\"{id}\" class=\"place\">\n<h2>{title}</h2>\n{}</section>\n",
-            part.answers
-        )
+fn show(parts: usize, at: usize, part: &Part) -> String {
+    let sections: String = part.sections.iter().map(section).collect();
+    let title = part.title.as_ref().map_or_else(String::new, |title| {
+        format!("<h2 id=\"machine-{}\" class=\"place\">{}</h2>\n", at + 1, text(title))
     });
-    let sections = part.sections.iter().enumerate();
-    head + &sections.map(|(s, content)| section(&id(at, s + 1), content)).collect::<String>()
+    let head = &part.head;
+    if parts > 1 {
+        format!("<div class=\"part\">\n{title}{head}{sections}</div>\n")
+    } else {
+        [head, &*sections].concat()
+    }
 }
 
-fn section(id: &str, section: &Section) -> String {
-    let title = text(&section.title);
-    let content = &section.content;
-    format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{content}</section>\n")
+fn section(section: &Section) -> String {
+    let Section { id, title, content } = section;
+    let [id, title] = [id, title].map(|it| text(it));
+    format!(
+        "<section id=\"{id}\">\n<h2>{title}{}</h2>\n{content}</section>\n",
+        html::anchor(&id, &title)
+    )
 }
 
 #[cfg(test)]

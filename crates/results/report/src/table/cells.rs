@@ -8,6 +8,7 @@ use super::{Cell, Column, Options, Table, Tone, checked, wrap};
 use crate::certainty::{TOO_NOISY, is_too_wide};
 use crate::compare::Standing;
 use crate::disturbance::{Disturbance, MUCH, share};
+use crate::features::wrong_by_backend;
 use crate::format::{bytes, count, percent, ratio, significant, time};
 use crate::peak_rates::PeakRates;
 use crate::place::places;
@@ -31,7 +32,10 @@ pub fn render(records: &[Record], options: Options) -> String {
     let all: Vec<&Record> = records.iter().collect();
     let places = places(&all);
     let several = places.len() > 1;
-    let mut tables = Vec::new();
+    // What is wrong comes first, as far as it has something in common.
+    let wrong = wrong_by_backend(&all);
+    let mut tables: Vec<Table> =
+        (!wrong.is_empty()).then(|| Table::new("WRONG", []).notes(wrong)).into_iter().collect();
     for (place, records) in places {
         if several {
             tables.push(Table::new(format!("== {}", place.title()), []));
@@ -138,7 +142,7 @@ fn shown<'a>(column: Column, cell: impl Fn(&Row<'_>) -> Cell + 'a) -> Shown<'a> 
 fn names(records: &[&Record]) -> Vec<Shown<'static>> {
     let mut columns = vec![
         shown(Column::id("case"), |row| case(row.record)),
-        shown(Column::id("backend"), |row| row.record.backend.clone().into()),
+        shown(Column::backend("backend"), |row| row.record.backend.clone().into()),
     ];
     if grouped(records, |r| r.timing).len() > 1 {
         let timing = |row: &Row<'_>| Cell::or_dash(row.record.timing.map(|m| m.name().into()));
@@ -302,6 +306,19 @@ curated
 ";
         let text = render(&records);
         assert!(text.replace("3.0%", "3.1%").starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn what_wrong_results_share_is_said_before_the_list() {
+        let causal = |case| {
+            let mut record = with_outcome(checked(case, "x", 4.0), Outcome::Disagrees);
+            record.problem.causal = Some(attn_core::Alignment::TopLeft);
+            record
+        };
+        let text = render(&[checked("g/a", "x", 0.5), causal("g/b"), causal("g/c")]);
+        let expected =
+            "WRONG\n  x: 2 of 3 wrong, all of them causal, and none of the right ones; first g/b:";
+        assert!(text.starts_with(expected), "{text}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use attn_record::Outcome;
 use attn_record::stats::Interval;
 
-use super::{Cell, Column, Table};
+use super::{Cell, Column, Gauge, Table};
 use crate::certainty::{TOO_NOISY, is_too_wide};
 use crate::compare::{
     Agreement, Change, Changes, Diff, Kind, Ranking, Rival, SideBySide, Standing, Verdict,
@@ -44,7 +44,8 @@ fn of_group(title: &str, rows: &[&SideBySide]) -> Table {
         .into_iter()
         .partition(|(_, cells)| cells.iter().any(runs));
     let columns = [Column::id("case"), Column::number("fastest")].into_iter();
-    let mut table = Table::new(title, columns.chain(ran.iter().map(|(id, _)| Column::number(*id))));
+    let mut table =
+        Table::new(title, columns.chain(ran.iter().map(|(id, _)| Column::of_backend(*id))));
     table.repeated = 2;
     if !ran.is_empty() {
         let line = |row: &&SideBySide| {
@@ -77,7 +78,8 @@ fn versus(backend: &str, row: &SideBySide) -> Cell {
         return Cell::or_dash(None);
     };
     if rival.ratio.is_none() {
-        return rival.outcome.to_string().into();
+        let time = rival.ns.map(|ns| Cell::value(Some(ns), time));
+        return time.unwrap_or_else(|| rival.outcome.to_string().into());
     }
     let mark = match row.standing(backend) {
         Standing::First => "*",
@@ -96,7 +98,9 @@ pub(crate) fn to_fastest(rival: &Rival, mark: &str) -> Cell {
         return Cell::from(TOO_NOISY).sorted_by(found);
     }
     let half = half_width(rival.ratio_interval, found);
-    Cell::from(ratio(found) + &half + mark).sorted_by(found)
+    // Of ten times as slow nothing tells a hundred times apart.
+    let shade = Gauge::Shade(found.log10().clamp(0.0, 1.0));
+    Cell::from(ratio(found) + &half + mark).sorted_by(found).gauge(shade)
 }
 
 /// ` ±2%`: half the width of the interval of a ratio.
@@ -133,7 +137,8 @@ fn ranking(ranking: &Ranking) -> Table {
     notes.push(format!("Measured on {}.", ranking.place.title()));
     let threads = count(ranking.threads, "thread");
     let title = format!("{}, {}, {threads}", ranking.timing, ranking.score);
-    let columns = [Column::id("backend"), Column::number("ratio"), Column::number("fastest in")];
+    let columns =
+        [Column::backend("backend"), Column::number("ratio"), Column::number("fastest in")];
     Table::new(title, columns).rows(rows).notes(notes)
 }
 
@@ -170,13 +175,15 @@ fn changes(machine: &Changes) -> Vec<Table> {
     } else {
         format!("{} -> {}", machine.old.cpu, machine.new.cpu)
     };
+    let steady = machine.at_equal_clock.cells > 0;
+    let ratio = if steady { "new/old at equal clock" } else { "new/old" };
     let key = |change: &Change| (group(&change.case).to_owned(), change.timing, change.threads);
     let parts = by(&machine.changes, key).into_iter();
     let mut tables: Vec<Table> = parts
         .map(|((group, timing, threads), changes)| {
             let title = format!("{group}, {timing}, {}", count(threads, "thread"));
-            let names = ["case", "backend"].map(Column::id).into_iter();
-            let numbers = ["old", "new", "new/old", "verdict"].map(Column::number);
+            let names = [Column::id("case"), Column::backend("backend")].into_iter();
+            let numbers = ["old", "new", ratio, "verdict"].map(Column::number);
             Table::new(title, names.chain(numbers)).rows(changes.into_iter().map(change))
         })
         .collect();
@@ -292,6 +299,14 @@ g, kernel, 1 thread
 ";
         let text = text(&side_by_side(&compare::side_by_side(&records)));
         assert!(text.starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn of_nothing_to_prepare_there_is_no_multiple() {
+        let prepare = |id, ns| Record { timing: Some(Timing::Prepare), ..cell("g/n=1", id, ns) };
+        let records = [prepare("none", 31.0), prepare("packs", 154_000.0)];
+        let text = text(&side_by_side(&compare::side_by_side(&records)));
+        assert!(text.contains("n=1   31.0 ns  31.0 ns  154 µs"), "{text}");
     }
 
     #[test]

@@ -31,14 +31,18 @@ impl Table {
             (0..looks.len()).map(|at| width(at).unwrap_or(0).clamp(3, WIDEST)).collect();
         let rule = looks.iter().zip(&widths).map(|(look, &width)| match look {
             Look::Number => "-".repeat(width - 1) + ":",
-            Look::Id | Look::Words | Look::Prose => [":", &"-".repeat(width - 1)].concat(),
+            Look::Id | Look::Backend | Look::Words | Look::Prose => {
+                [":", &"-".repeat(width - 1)].concat()
+            }
         });
         lines.insert(1, rule.collect());
         let line = |cells: &Vec<String>| {
             let cells = cells.iter().zip(&widths).zip(&looks);
             let padded = cells.map(|((cell, &width), look)| match look {
                 Look::Number => format!("| {cell:>width$} "),
-                Look::Id | Look::Words | Look::Prose => format!("| {cell:<width$} "),
+                Look::Id | Look::Backend | Look::Words | Look::Prose => {
+                    format!("| {cell:<width$} ")
+                }
             });
             padded.chain(["|\n".into()]).collect::<String>()
         };
@@ -48,7 +52,7 @@ impl Table {
 
 fn shown(cell: &Cell, look: Look) -> String {
     let text = match look {
-        Look::Id if cell.text != "-" => code(&cell.text),
+        Look::Id | Look::Backend if cell.text != "-" => code(&cell.text),
         _ => escape(&cell.text),
     };
     match cell.tone {

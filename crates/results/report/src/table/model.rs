@@ -43,8 +43,10 @@ impl Table {
 /// What the cells of a column hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Names of cases, backends and other things, as commands take them.
+    /// Names of cases and other things, as commands take them.
     Id,
+    /// Names of backends.
+    Backend,
     /// A few words.
     Words,
     /// A sentence or a list, which may take several lines of a page.
@@ -62,16 +64,28 @@ pub struct Column {
     pub look: Look,
     /// Whether a terminal leaves it out where it is too narrow for all columns.
     pub detail: bool,
+    /// Whether its name is that of a backend.
+    pub of_backend: bool,
 }
 
 impl Column {
     fn new(name: impl Into<String>, look: Look) -> Self {
-        Column { name: name.into(), look, detail: false }
+        Column { name: name.into(), look, detail: false, of_backend: false }
     }
 
     /// A column of names that commands take.
     pub fn id(name: impl Into<String>) -> Self {
         Column::new(name, Look::Id)
+    }
+
+    /// A column of names of backends.
+    pub fn backend(name: impl Into<String>) -> Self {
+        Column::new(name, Look::Backend)
+    }
+
+    /// A column of figures of the backend that it is named after.
+    pub fn of_backend(name: impl Into<String>) -> Self {
+        Column { of_backend: true, ..Column::number(name) }
     }
 
     /// A column of words.
@@ -118,6 +132,15 @@ pub enum Tone {
     Unexpected,
 }
 
+/// How large a figure is among its like, as a share of the largest: a page shows it behind the figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Gauge {
+    /// As a length.
+    Bar(f64),
+    /// As a depth of colour.
+    Shade(f64),
+}
+
 /// A cell.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cell {
@@ -127,13 +150,15 @@ pub struct Cell {
     pub value: Option<f64>,
     /// How it stands out.
     pub tone: Tone,
+    /// How large it is.
+    pub gauge: Option<Gauge>,
 }
 
 impl Cell {
     /// A number that is shown by `show` and sorted by its value; a dash where there is none.
     pub fn value(value: Option<f64>, show: impl Fn(f64) -> String) -> Self {
         let text = value.map_or_else(|| "-".into(), show);
-        Cell { text, value, tone: Tone::Plain }
+        Cell { text, value, ..Cell::default() }
     }
 
     /// A count, or a dash.
@@ -150,6 +175,12 @@ impl Cell {
     #[must_use]
     pub fn tone(self, tone: Tone) -> Self {
         Cell { tone, ..self }
+    }
+
+    /// The cell, with `gauge` behind it.
+    #[must_use]
+    pub fn gauge(self, gauge: Gauge) -> Self {
+        Cell { gauge: Some(gauge), ..self }
     }
 
     /// The cell, sorted by `value`.

@@ -22,7 +22,7 @@ pub fn phases(breakdowns: &[Breakdown]) -> Vec<Table> {
                 .chain(shares)
                 .collect()
         });
-        let first = [Column::id("case"), Column::id("backend")].into_iter();
+        let first = [Column::id("case"), Column::backend("backend")].into_iter();
         let columns = first.chain(["threads", "total"].map(Column::number));
         let phases = names.iter().map(|name| Column::number(*name));
         let table = Table::new(title, columns.chain(phases)).rows(rows).notes([NOTE]);

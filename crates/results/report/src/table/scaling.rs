@@ -42,7 +42,7 @@ fn exponents(sweep: &Sweep) -> Table {
     let symbol = sweep.symbol();
     let expected = sweep.expected.map_or_else(String::new, |e| format!(": expected {symbol}^{e}"));
     let memory = sweep.backends.iter().any(|line| line.memory.best().is_some());
-    let mut columns = vec![Column::id("backend")];
+    let mut columns = vec![Column::backend("backend")];
     columns.extend([format!("time ~ {symbol}^"), "95 %".into()].map(Column::number));
     columns.push(Column::number("sizes").detail());
     if memory {

@@ -27,7 +27,7 @@ const NOTE: &str = "Medians, as shares of the FMA peak, or of the bandwidth of r
                     its memory. A causal mask halves the operations that count.";
 
 fn columns(threads: &[usize]) -> Vec<Column> {
-    let names = [Column::id("case"), Column::id("backend"), Column::words("of")].into_iter();
+    let names = [Column::id("case"), Column::backend("backend"), Column::words("of")].into_iter();
     let shares = threads.iter().map(|&n| Column::number(count(n, "thread")));
     let [first, rest @ ..] = threads else { return names.collect() };
     let over = rest.iter().map(|n| Column::number(format!("{n} over {first}")));

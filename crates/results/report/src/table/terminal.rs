@@ -184,7 +184,7 @@ impl Part<'_> {
         let mut cells: Vec<(String, Tone)> = before
             .map(|&Place { at, width, marked }| {
                 let (cell, column) = (&row[at], &columns[at]);
-                let again = at == 0 && column.look == Look::Id;
+                let again = at == 0 && matches!(column.look, Look::Id | Look::Backend);
                 if again && above.is_some_and(|above| above.text == cell.text) {
                     return (pad("", column, width), Tone::Plain);
                 }
@@ -212,6 +212,6 @@ fn pad(text: &str, column: &Column, width: usize) -> String {
     let text = shorten_middle(text, width);
     match column.look {
         Look::Number => format!("{text:>width$}"),
-        Look::Id | Look::Words | Look::Prose => format!("{text:<width$}"),
+        Look::Id | Look::Backend | Look::Words | Look::Prose => format!("{text:<width$}"),
     }
 }
