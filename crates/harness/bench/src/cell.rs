@@ -16,8 +16,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use attn_core::{
-    Backend, BackendError, BackendInfo, Exec, Footprint, Inputs, Output, PhaseTime, Plan, Problem,
-    Unavailable, Unsupported, Verdict,
+    Asked, Backend, BackendError, BackendInfo, Exec, Footprint, Inputs, Output, PhaseTime, Plan,
+    Problem, Unavailable, Unsupported, Verdict,
 };
 use attn_record::Memory;
 use attn_sys::usage;
@@ -109,6 +109,11 @@ impl<'b> Prepared<'b> {
         self.plan.footprint()
     }
 
+    /// What asking takes, where another process computes.
+    pub fn asked(&self) -> Option<Asked> {
+        self.plan.asked()
+    }
+
     /// Loads `inputs`, computes once and judges the result.
     pub fn check(&mut self, inputs: &Inputs, expected: &Expected) -> Result<Verdict, BackendError> {
         let out = self.compute(inputs)?;
@@ -175,7 +180,8 @@ impl<'b> Prepared<'b> {
 
     /// What preparing allocated and one more call allocates; `None` where nobody counts.
     pub fn memory(&mut self) -> Result<Option<Memory>, BackendError> {
-        if self.on_device { self.device_memory() } else { self.heap() }
+        let elsewhere = self.on_device || self.plan.asked().is_some();
+        if elsewhere { self.device_memory() } else { self.heap() }
     }
 
     fn device_memory(&mut self) -> Result<Option<Memory>, BackendError> {

@@ -338,6 +338,7 @@ impl Cell<'_> {
             store_ns,
             processor_ns: used.map_or(0, nanos),
             children_ns: nanos(children.saturating_sub(self.loaded.1)),
+            asked: self.plan.asked(),
             ..std::mem::take(&mut self.audit)
         };
         Ok(Answer::Finished { stored, audit })
