@@ -7,6 +7,7 @@ pub(crate) mod cmp;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod engine;
 pub(crate) mod gate;
 pub(crate) mod help;
 pub(crate) mod import_criterion;
@@ -80,6 +81,7 @@ pub(crate) enum Command {
     Map(map::Args),
     Model(model::Args),
     Doctor(doctor::Args),
+    Engine(engine::Args),
     Params(params::Args),
     Soak(soak::Args),
     Splice(splice::Args),
@@ -117,6 +119,7 @@ impl Command {
             | Command::Map(_)
             | Command::Model(_)
             | Command::Doctor(_)
+            | Command::Engine(_)
             | Command::Soak(_)
             | Command::Splice(_)
             | Command::Completions(_)
@@ -141,6 +144,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Shares(args) => shares::run(&args),
         Command::Phases(args) => phases::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Engine(args) => engine::run(&args),
         Command::ImportCriterion(args) => import_criterion::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Report(args) => report::run(&args),

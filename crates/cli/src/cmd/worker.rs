@@ -13,7 +13,9 @@ use crate::exit::{Exit, Failure};
 use crate::{registry, session};
 
 pub(super) fn run() -> Result<Exit, Failure> {
-    let host = Registry(registry::entries_for(Some("mutant/,fault/")));
+    let mut entries = registry::entries_for(Some("mutant/,fault/"));
+    entries.extend(registry::engines());
+    let host = Registry(entries);
     work(&host)?;
     Ok(Exit::Success)
 }
