@@ -16,6 +16,9 @@ pub mod formats {}
 #[doc = include_str!("../ATTACKS.md")]
 pub mod attacks {}
 
+#[doc = include_str!("../ENGINES.md")]
+pub mod engines {}
+
 #[doc = include_str!("../GLOSSARY.md")]
 pub mod glossary {}
 
