@@ -203,6 +203,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_child_that_computes_does_is_counted_as_own() {
+        let busy = "while :; do :; done";
+        let mut child = std::process::Command::new("sh").args(["-c", busy]).spawn().unwrap();
+        let (own, faults) = (processor().unwrap(), page_faults());
+        count_as_own(child.id());
+        let grew = || processor().unwrap() > own + Duration::from_millis(50);
+        let seen = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            grew()
+        });
+        assert!(seen && page_faults() > faults && computing_child() == Some(child.id()));
+        count_as_own(0);
+        assert_eq!(computing_child(), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
     fn pages_that_are_touched_for_the_first_time_are_counted() {
         let before = page_faults();
         let mut pages = vec![0_u8; 64 << 12];

@@ -2,6 +2,7 @@ from importlib.metadata import version
 
 import iree.compiler as compiler
 import iree.runtime as runtime
+import ml_dtypes
 import numpy as np
 from attn_engine import isa, serve
 
@@ -44,14 +45,15 @@ class Engine:
         self.run()
 
     def load(self, t):
-        place = lambda x: runtime.asdevicearray(self.device, np.ascontiguousarray(x))
+        own = lambda x: x.view(ml_dtypes.bfloat16) if x.dtype == np.uint16 else x
+        place = lambda x: runtime.asdevicearray(self.device, np.ascontiguousarray(own(x)))
         self.inputs = [place(t.q.reshape(self.shape)), place(t.k), place(t.v)]
 
     def run(self):
         self.o = self.attention(*self.inputs)
 
     def store(self, t):
-        t.o[...] = self.o.to_host().reshape(t.o.shape)
+        t.o[...] = self.o.to_host().view(t.o.dtype).reshape(t.o.shape)
 
 
 serve(Engine)
