@@ -42,7 +42,10 @@ const FOLDERS: [(&str, &[&str]); 11] = [
     ("check", &[]),
     (
         "backends",
-        &["additive", "candle", "example", "faer", "flash", "host", "mutants", "naive", "ndarray"],
+        &[
+            "additive", "candle", "engines", "example", "faer", "flash", "host", "mutants",
+            "naive", "ndarray",
+        ],
     ),
     ("harness", &["bench", "record", "sys"]),
     ("results", &["report"]),
@@ -90,7 +93,9 @@ fn crates_depend_only_on_what_their_layer_may_know() {
     }
     // What asks a device's driver, with the feature `cuda`.
     assert_eq!(of("attn-candle"), set(["attn-core", "attn-sys"]));
-    assert_eq!(of("attn-host"), set(["attn-core", "attn-sys"]));
+    for name in ["attn-host", "attn-engines"] {
+        assert_eq!(of(name), set(["attn-core", "attn-sys"]), "{name}");
+    }
     for name in ["attn-naive", "attn-ndarray", "attn-faer", "attn-additive", "attn-mutants"] {
         assert_eq!(of(name), set(["attn-core", "attn-host"]), "{name}");
     }

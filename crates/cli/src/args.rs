@@ -66,6 +66,9 @@ pub(crate) struct PresetArgs {
 pub(crate) struct CellArgs {
     #[command(flatten)]
     pub(crate) backends: BackendArgs,
+    /// And the engines that are installed: other programs, see `attn engine list`
+    #[arg(long)]
+    pub(crate) engines: bool,
     #[command(flatten)]
     pub(crate) cases: CaseArgs,
     #[command(flatten)]

@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod duel;
+pub(crate) mod engine;
 pub(crate) mod gate;
 pub(crate) mod help;
 pub(crate) mod import_criterion;
@@ -89,6 +90,7 @@ pub(crate) enum Command {
     Model(model::Args),
     Doctor(doctor::Args),
     Duel(duel::Args),
+    Engine(engine::Args),
     Params(params::Args),
     Soak(soak::Args),
     Splice(splice::Args),
@@ -129,6 +131,7 @@ impl Command {
             | Command::Model(_)
             | Command::Doctor(_)
             | Command::Duel(_)
+            | Command::Engine(_)
             | Command::Soak(_)
             | Command::Splice(_)
             | Command::Completions(_)
@@ -157,6 +160,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Failure> {
         Command::Phases(args) => phases::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Duel(args) => duel::run(&args),
+        Command::Engine(args) => engine::run(&args),
         Command::ImportCriterion(args) => import_criterion::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Merge(args) => merge::run(&args),

@@ -12,6 +12,7 @@ mod build;
 pub mod builtin;
 mod cmd;
 mod cuda;
+mod engines;
 mod exit;
 mod failures;
 mod program;

@@ -4,11 +4,13 @@ use std::sync::OnceLock;
 
 use attn_bench::run::{Entry, Measured};
 use attn_core::Backend;
+use attn_engines::Engines;
 use attn_flash::{Flash, Variant};
 use attn_record::limits::DeviceLimits;
 use attn_report::scaling::Scores;
 
 use crate::cuda::Cuda;
+use crate::engines;
 
 /// The yardstick of every budget.
 pub static NAIVE: attn_naive::Naive = attn_naive::Naive;
@@ -120,6 +122,27 @@ pub fn faults() -> Vec<Entry> {
     faults.chain(cheats.map(|cheat| by_name(cheat, CHEATS_GFLOPS))).collect()
 }
 
+/// Every backend of every engine, installed or not.
+pub fn engines() -> Vec<Entry> {
+    let entry = |backend: attn_engines::EngineBackend| {
+        let gflops = backend.variant().gflops;
+        by_name(Box::new(backend), gflops)
+    };
+    engines::known().into_iter().flat_map(Engines::backends).map(entry).collect()
+}
+
+/// `named`, or without it all that is measured or, unless one is to `measure`, all; and every engine that is installed.
+pub(crate) fn with_engines(named: Option<String>, measure: bool) -> String {
+    let own = |entry: &Entry| !measure || entry.measured == Measured::Always;
+    let own = named.map_or_else(|| ids(entries().into_iter().filter(own)), |named| vec![named]);
+    let there = engines().into_iter().filter(|entry| entry.backend.probe().is_ok());
+    [own, ids(there)].concat().join(",")
+}
+
+fn ids(entries: impl Iterator<Item = Entry>) -> Vec<String> {
+    entries.map(|entry| entry.backend.id().to_string()).collect()
+}
+
 /// Those of [`entries_for`] that this program computes itself.
 pub fn in_process(filter: Option<&str>) -> Vec<Entry> {
     let mut entries = entries_for(filter);
@@ -127,9 +150,18 @@ pub fn in_process(filter: Option<&str>) -> Vec<Entry> {
     entries
 }
 
-/// All backends, and the mutants and faults if `filter` asks for them.
+/// All backends, and the engines, mutants and faults that `filter` asks for.
 pub fn entries_for(filter: Option<&str>) -> Vec<Entry> {
     let mut entries = entries();
+    let named = |entry: &Entry, filter: &str| {
+        let id = entry.backend.id();
+        let engine = id.as_str().split('/').next().unwrap_or_default();
+        let mut parts = filter.split(',').map(|part| part.trim().split('/').next());
+        parts.any(|part| part == Some(engine))
+    };
+    if let Some(filter) = filter {
+        entries.extend(engines().into_iter().filter(|entry| named(entry, filter)));
+    }
     if filter.is_some_and(|filter| filter.contains("mutant/")) {
         entries.extend(mutants());
     }

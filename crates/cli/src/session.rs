@@ -171,14 +171,18 @@ impl Executed {
 impl Session {
     pub(crate) fn new(args: &CellArgs, purpose: Purpose) -> Result<Self, Failure> {
         let suite = suite(&args.cases)?;
-        let entries = registry::entries_for(args.backends.backend.as_deref());
         let measure = purpose == Purpose::Measure;
+        let mut named = args.backends.clone();
+        if args.engines {
+            named.backend = Some(registry::with_engines(named.backend, measure));
+        }
+        let entries = registry::entries_for(named.backend.as_deref());
         let mut cases = select_cases(&suite, &args.cases)?;
         if measure && args.cases.case.is_none() {
             cases.retain(|&at| suite.cases()[at].tier != Tier::Check);
         }
-        let mut backends = select_backends(&entries, &args.backends)?;
-        if measure && args.backends.backend.is_none() {
+        let mut backends = select_backends(&entries, &named)?;
+        if measure && named.backend.is_none() {
             backends.retain(|&at| entries[at].measured == Measured::Always);
         }
         let threads = args.threads.threads.as_ref();

@@ -61,6 +61,12 @@ pub trait Backend: Send + Sync {
         exec: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError>;
 
+    /// Whether plans ask another process to compute: what goes to it and back is no part of the computation, so that calls of `run`
+    /// alone can be timed.
+    fn asks_a_process(&self) -> bool {
+        false
+    }
+
     /// The program whose `worker` computes this, if it is not the program that asks: a library that may be
     /// missing must not keep everything else from starting.
     fn runner(&self) -> Option<&Path> {
@@ -111,6 +117,11 @@ pub trait Plan {
     fn footprint(&self) -> Footprint {
         Footprint::default()
     }
+
+    /// What asking takes and has taken, where another process computes; `None` where this one does.
+    fn asked(&self) -> Option<Asked> {
+        None
+    }
 }
 
 /// Runs `backend` once on `inputs`: prepare, load, run, store.
@@ -134,6 +145,18 @@ pub fn run_once(
     let mut out = Output::poisoned(problem);
     plan.store(&mut out)?;
     Ok(out)
+}
+
+/// Requests to another process that computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Time of a request that asks for nothing, nanoseconds.
+    pub request_ns: u64,
+    /// Time of all requests to compute so far, by our clock.
+    pub asked_ns: u64,
+    /// The same calls by the clock of the process that computes.
+    pub told_ns: u64,
 }
 
 /// What a plan occupies.

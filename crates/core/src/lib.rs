@@ -24,7 +24,7 @@ mod verdict;
 mod work;
 
 pub use backend::{
-    Backend, BackendError, BackendId, ByRows, Exec, Feature, Footprint, PhaseTime, Plan,
+    Asked, Backend, BackendError, BackendId, ByRows, Exec, Feature, Footprint, PhaseTime, Plan,
     Unavailable, Unsupported, compute, run_once,
 };
 pub use backend_info::{

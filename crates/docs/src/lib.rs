@@ -22,6 +22,9 @@ pub mod formats {}
 #[doc = include_str!("../ATTACKS.md")]
 pub mod attacks {}
 
+#[doc = include_str!("../ENGINES.md")]
+pub mod engines {}
+
 #[doc = include_str!("../GLOSSARY.md")]
 pub mod glossary {}
 

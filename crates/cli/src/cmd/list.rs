@@ -57,7 +57,7 @@ struct CaseRow {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let suite = session::suite(&args.cases)?;
-    let entries = registry::entries();
+    let entries = registry::entries_for(args.backends.backend.as_deref());
     let backends = session::select_backends(&entries, &args.backends)?;
     let cases: Vec<_> = session::select_cases(&suite, &args.cases)?
         .into_iter()

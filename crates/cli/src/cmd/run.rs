@@ -32,7 +32,7 @@ pub(crate) struct Args {
     shard: Option<Shard>,
     /// Continue a run that was interrupted or killed; what any of its processes measured is not measured again
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "backend", "case", "dtype", "cases", "shapes", "threads", "preset", "budget", "timings", "timeout",
+        "backend", "engines", "case", "dtype", "cases", "shapes", "threads", "preset", "budget", "timings", "timeout",
         "memory", "shard", "out",
     ])]
     resume: Option<PathBuf>,
@@ -56,6 +56,7 @@ Examples:
   attn run -b 'candle/*,faer' -c sweep    three backends along the sweeps
   attn run --budget 10m                   what a budget of ten minutes allows
   attn run --shape 'H32/8 N1x4096 D128'   a problem of your own, as tables print it
+  attn run --engines                      and PyTorch, OpenVINO and others, once `attn engine install` was run
   attn run --shard 2/8                    the second of eight machines; see `attn merge`
   attn run --resume bench-results/runs/2026-01-31T12-00-00Z
 

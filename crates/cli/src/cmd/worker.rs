@@ -13,20 +13,34 @@ use crate::exit::{Exit, Failure};
 use crate::{registry, session};
 
 pub(super) fn run() -> Result<Exit, Failure> {
-    let host = Registry(registry::entries_for(Some("mutant/,fault/")));
+    let engines = registry::engines();
+    let host = Registry { entries: registry::entries_for(Some("mutant/,fault/")), engines };
     work(&host)?;
     Ok(Exit::Success)
 }
 
 /// What this program can compute.
-struct Registry(Vec<Entry>);
+struct Registry {
+    entries: Vec<Entry>,
+    engines: Vec<Entry>,
+}
+
+/// The one with this id.
+fn find<'e>(mut entries: impl Iterator<Item = &'e Entry>, id: &str) -> Option<&'e Entry> {
+    entries.find(|entry| entry.backend.id().as_str() == id)
+}
 
 type AnyError = Box<dyn std::error::Error>;
 
 impl Host for Registry {
     fn backend(&self, id: &str) -> Option<&dyn Backend> {
-        let entry = self.0.iter().find(|entry| entry.backend.id().as_str() == id);
+        let entry = find(self.entries.iter().chain(&self.engines), id);
         entry.map(|entry| entry.backend.as_ref())
+    }
+
+    /// Not where a backend of another crate has taken its name.
+    fn is_engine(&self, id: &str) -> bool {
+        find(self.entries.iter(), id).is_none() && find(self.engines.iter(), id).is_some()
     }
 
     fn cells(&self, choice: &Choice) -> Result<Vec<CellId>, AnyError> {

@@ -16,8 +16,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use attn_core::{
-    Backend, BackendError, BackendInfo, Exec, Footprint, Inputs, Output, PhaseTime, Plan, Problem,
-    Unavailable, Unsupported, Verdict,
+    Asked, Backend, BackendError, BackendInfo, Exec, Footprint, Inputs, Output, PhaseTime, Plan,
+    Problem, Unavailable, Unsupported, Verdict,
 };
 use attn_record::Memory;
 use attn_sys::usage;
@@ -51,6 +51,8 @@ pub struct Prepared<'b> {
     plan: Box<dyn Plan + 'b>,
     /// Whether a device computes, not this processor.
     on_device: bool,
+    /// Whether an engine computes, in a process of its own.
+    engine: bool,
     usage: attn_sys::alloc::Usage,
     /// Bytes by which the process's memory grew meanwhile.
     grown: Option<u64>,
@@ -72,7 +74,7 @@ impl<'b> Prepared<'b> {
         let prepare = || attn_sys::alloc::measure(|| backend.prepare(problem, exec));
         let ((plan, usage), grown) = usage::resident_growth(prepare);
         let (plan, problem, exec) = (plan?, problem.clone(), *exec);
-        let on_device = false;
+        let (on_device, engine) = (false, false);
         Ok(Prepared {
             backend,
             problem,
@@ -80,6 +82,7 @@ impl<'b> Prepared<'b> {
             info,
             plan,
             on_device,
+            engine,
             usage,
             grown,
             first_load_ns: None,
@@ -91,6 +94,13 @@ impl<'b> Prepared<'b> {
     #[must_use]
     pub fn on_device(mut self, on_device: bool) -> Self {
         self.on_device = on_device;
+        self
+    }
+
+    /// The same where an engine computes: what the plan says of its requests is believed only if the harness knows of the engine.
+    #[must_use]
+    pub fn engine(mut self, engine: bool) -> Self {
+        self.engine = engine;
         self
     }
 
@@ -107,6 +117,11 @@ impl<'b> Prepared<'b> {
     /// What the plan occupies.
     pub fn footprint(&self) -> Footprint {
         self.plan.footprint()
+    }
+
+    /// What asking takes, where another process computes.
+    pub fn asked(&self) -> Option<Asked> {
+        self.plan.asked().filter(|_| self.engine)
     }
 
     /// Loads `inputs`, computes once and judges the result.
@@ -175,7 +190,8 @@ impl<'b> Prepared<'b> {
 
     /// What preparing allocated and one more call allocates; `None` where nobody counts.
     pub fn memory(&mut self) -> Result<Option<Memory>, BackendError> {
-        if self.on_device { self.device_memory() } else { self.heap() }
+        let elsewhere = self.on_device || self.engine;
+        if elsewhere { self.device_memory() } else { self.heap() }
     }
 
     fn device_memory(&mut self) -> Result<Option<Memory>, BackendError> {

@@ -38,7 +38,7 @@ pub use serve::{Host, serve, work};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use attn_core::{BackendInfo, Footprint, PhaseTime, Variation, Work};
+use attn_core::{Asked, BackendInfo, Footprint, PhaseTime, Variation, Work};
 use attn_record::{Audit, Fresh, Memory, Outcome, Process, Timing};
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,21 @@ pub struct Timed {
     /// The processors over which the threads that the backend starts are spread, in turn; if empty, they are free to
     /// move.
     pub spread: Vec<u32>,
+}
+
+/// A sample is planned to last as long as so many requests to the process that computes, if one does: it lasts at least a quarter of
+/// that, so that one request is less than a hundredth of it.
+const REQUESTS: u64 = 400;
+
+impl Timed {
+    /// The same, with samples beside which the request for their calls does not count.
+    pub(crate) fn dwarfing(&self, asked: Option<Asked>) -> Self {
+        let mut timed = self.clone();
+        let least_us = asked.map_or(0, |asked| REQUESTS * asked.request_ns / 1000);
+        let times = &mut timed.sampling_times;
+        times.min_sample_us = times.min_sample_us.max(least_us);
+        timed
+    }
 }
 
 /// What a worker writes.

@@ -5,6 +5,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
+use attn_core::Asked;
 use serde::{Deserialize, Serialize};
 
 pub use doubt::{Doubt, Rule};
@@ -45,6 +46,9 @@ pub struct Audit {
     /// Whether a device computed, as the harness knows, whatever the backend says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_device: bool,
+    /// What asking the process that computes takes and has taken; absent where the process of the samples computes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// How often samples were thrown away because calls became faster meanwhile.
     pub restarts: u32,
 }

@@ -14,21 +14,22 @@ pub fn pin(cpu: u32) -> bool {
     sched_setaffinity(None, &set).is_ok()
 }
 
-/// Keeps every thread that this process has now, except its first, on one of `cpus`, in turn and in the order in
-/// which they began; returns whether they all are.
+/// Keeps every thread that this process, or the one that computes for it, has now, except its first, on one of `cpus`, in turn and in
+/// the order in which they began; returns whether they all are.
 ///
 /// The first thread stays free, because those that it starts later would have to share its processor.
 #[cfg(target_os = "linux")]
 pub fn spread(cpus: &[u32]) -> bool {
     use rustix::io::Errno;
-    use rustix::process::{Pid, getpid};
+    use rustix::process::Pid;
     use rustix::thread::{CpuSet, sched_setaffinity};
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
+    let process = crate::usage::computing_child().unwrap_or_else(std::process::id);
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else {
         return false;
     };
     let ids = tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok());
     let mut threads: Vec<Pid> = ids.filter_map(Pid::from_raw).collect();
-    threads.retain(|&thread| thread != getpid());
+    threads.retain(|thread| thread.as_raw_nonzero().get() as u32 != process);
     threads.sort_unstable_by_key(|thread| thread.as_raw_nonzero());
     let keep = |(&thread, &cpu): (&Pid, &u32)| {
         let mut set = CpuSet::new();

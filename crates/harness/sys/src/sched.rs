@@ -44,10 +44,12 @@ pub struct Disturbance {
 }
 
 impl Watch {
-    /// Over this process.
+    /// Over this process, and the one that computes for it.
     pub fn begin() -> Self {
         let open = || {
-            let tasks = fs::read_dir("/proc/self/task").ok()?.flatten();
+            let computes = usage::computing_child().map(|child| format!("/proc/{child}/task"));
+            let computes = computes.into_iter().flat_map(fs::read_dir).flatten();
+            let tasks = fs::read_dir("/proc/self/task").ok()?.chain(computes).flatten();
             let tasks = tasks.filter_map(|task| File::open(task.path().join("schedstat")).ok());
             let tasks: Vec<File> = tasks.collect();
             let processors = affinity::allowed().len().clamp(1, tasks.len().max(1)) as u64;
@@ -69,19 +71,22 @@ impl Watch {
     }
 }
 
-/// Looks at the calling thread alone.
+/// Looks at the calling thread alone, and at the first of the process that computes for this one: they take turns.
 #[derive(Debug)]
-pub struct Waits(Option<File>);
+pub struct Waits(Vec<File>);
 
 impl Waits {
     /// Of the calling thread.
     pub fn of_this_thread() -> Self {
-        Waits(File::open("/proc/thread-self/schedstat").ok())
+        let computes = usage::computing_child().map(|child| format!("/proc/{child}/schedstat"));
+        let files = ["/proc/thread-self/schedstat".to_string()].into_iter().chain(computes);
+        Waits(files.map_while(|file| File::open(file).ok()).collect())
     }
 
     /// How long it was ready to run and did not, so far; `None` where the system does not say.
     pub fn so_far(&self) -> Option<Duration> {
-        waited_ns(&line(self.0.as_ref()?)?).map(Duration::from_nanos)
+        let waited = self.0.iter().map(|file| waited_ns(&line(file)?));
+        waited.reduce(|one, other| Some(one? + other?))?.map(Duration::from_nanos)
     }
 }
 

@@ -1,24 +1,41 @@
 //! What a process has used: processor time, and memory.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+/// The child that computes for this process; 0 where it computes itself.
+static COMPUTES: AtomicU32 = AtomicU32::new(0);
+
+/// From now on, what the child with this id does is counted as done by this process, which only asks it to compute.
+pub fn count_as_own(child: u32) {
+    COMPUTES.store(child, Ordering::Relaxed);
+}
+
+/// The child that computes for this process, if one does.
+pub fn computing_child() -> Option<u32> {
+    Some(COMPUTES.load(Ordering::Relaxed)).filter(|&child| child != 0)
+}
 
 /// Processor time of this process so far, all threads together, by the kernel's accounts; `None` where it has none.
 #[cfg(target_os = "linux")]
 pub fn processor() -> Option<Duration> {
     use rustix::time::{ClockId, clock_gettime};
-    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()
+    let own = Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).ok()?;
+    Some(own + computing_child().and_then(linux::processor).unwrap_or_default())
 }
 
-/// That of its children, and of theirs, those that have ended included, in steps of ten milliseconds.
+/// That of its children, and of theirs, those that have ended included, in steps of ten milliseconds; not of the one that computes
+/// for it.
 #[cfg(target_os = "linux")]
 pub fn children() -> Duration {
     linux::children()
 }
 
-/// Whether it has children, those included that have ended and that nobody has waited for.
+/// Whether it has children apart from the one that computes for it, those included that have ended and that nobody has waited for.
 #[cfg(target_os = "linux")]
 pub fn has_children() -> bool {
-    !linux::children_of("self").is_empty()
+    let computes = computing_child().map(|child| child.to_string());
+    linux::children_of("self").iter().any(|child| Some(child) != computes.as_ref())
 }
 
 /// Nothing is known of this system.
@@ -43,7 +60,8 @@ pub fn children() -> Duration {
 #[cfg(target_os = "linux")]
 pub fn page_faults() -> u64 {
     use nix::sys::resource::{UsageWho, getrusage};
-    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.minor_page_faults() as u64)
+    let own = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.minor_page_faults() as u64);
+    own + computing_child().map_or(0, linux::page_faults)
 }
 
 /// Nothing is known of this system.
@@ -107,8 +125,25 @@ mod linux {
     pub(super) fn children() -> Duration {
         let own = fs::read_to_string("/proc/self/stat").ok();
         let ended = own.as_deref().and_then(|stat| ticks(stat, [15, 16])).unwrap_or(0);
-        let alive: u64 = children_of("self").iter().map(|child| of_family(child)).sum();
+        let computes = super::computing_child().map(|child| child.to_string());
+        let children =
+            children_of("self").into_iter().filter(|child| Some(child) != computes.as_ref());
+        let children = children.chain(computes.iter().flat_map(|child| children_of(child)));
+        let alive: u64 = children.map(|child| of_family(&child)).sum();
         Duration::from_millis((ended + alive) * 1000 / TICKS)
+    }
+
+    /// Processor time of another process.
+    pub(super) fn processor(process: u32) -> Option<Duration> {
+        let clock =
+            nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(process as i32)).ok()?;
+        Some(Duration::from(clock.now().ok()?))
+    }
+
+    /// How often another process was given a page of memory when it was touched.
+    pub(super) fn page_faults(process: u32) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok();
+        stat.as_deref().and_then(|stat| ticks(stat, [9])).unwrap_or(0)
     }
 
     /// Ticks of a process, of its children that have ended, and of those that live.
@@ -165,6 +200,24 @@ mod tests {
         assert!(has_children());
         assert!(child.wait().unwrap().success());
         assert!(children() > Duration::ZERO);
+    }
+
+    #[test]
+    fn what_the_child_that_computes_does_is_counted_as_own() {
+        let busy = "while :; do :; done";
+        let mut child = std::process::Command::new("sh").args(["-c", busy]).spawn().unwrap();
+        let (own, faults) = (processor().unwrap(), page_faults());
+        count_as_own(child.id());
+        let grew = || processor().unwrap() > own + Duration::from_millis(50);
+        let seen = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            grew()
+        });
+        assert!(seen && page_faults() > faults && computing_child() == Some(child.id()));
+        count_as_own(0);
+        assert_eq!(computing_child(), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl Prepared<'_> {
         timed: &Timed,
         inputs: &mut Inputs,
     ) -> Result<Measured, BackendError> {
+        let timed = &timed.dwarfing(self.asked());
         let mut measured = match timed.timing {
             Timing::Kernel => self.kernel(inputs, timed),
             Timing::KernelCold => self.kernel_cold(inputs, timed),
@@ -67,6 +68,7 @@ impl Prepared<'_> {
         }?;
         if let Some(audit) = &mut measured.process.audit {
             audit.on_device = self.on_device;
+            audit.asked = self.asked();
             if timed.timing.calls() {
                 audit.first_call_ns = self.first_call_ns;
                 audit.copy_ns = copy_ns(&self.problem, &measured.out);

@@ -275,8 +275,17 @@ impl Harness<'_> {
         if let Task::Skip(_, reason) = &cell.task {
             return Some(Said::ended(Outcome::Skipped, Some(reason.clone())));
         }
-        let reason = self.too_small_to_be_cold(cell).or_else(|| self.out_of_time())?;
+        let reason = self.timed_on_the_way(cell).or_else(|| self.too_small_to_be_cold(cell));
+        let reason = reason.or_else(|| self.out_of_time())?;
         Some(Said::ended(Outcome::Skipped, Some(reason)))
+    }
+
+    fn timed_on_the_way(&self, cell: &Cell<'_>) -> Option<String> {
+        let asks = self.entries[cell.backend].backend.asks_a_process();
+        let Task::Measure(timing) = cell.task else { return None };
+        (asks && timing != Timing::Kernel).then(|| {
+            format!("{timing} would time the way to the engine's process; its calls alone are the timing kernel")
+        })
     }
 
     fn too_small_to_be_cold(&self, cell: &Cell<'_>) -> Option<String> {

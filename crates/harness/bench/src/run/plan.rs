@@ -115,7 +115,9 @@ fn task(case: &Case, entry: &Entry, timing: Option<Timing>, preset: &Preset) -> 
 
 /// Until a worker computes: one that opens a device waits for its driver and its libraries.
 fn start(entry: &Entry) -> Duration {
-    Duration::from_millis(if entry.on_device() { 1000 } else { 15 })
+    // An engine starts an interpreter and loads its libraries.
+    let asks = entry.backend.asks_a_process();
+    Duration::from_millis(if entry.on_device() || asks { 1000 } else { 15 })
 }
 
 /// Seconds that a library's tanh takes, whatever the rate of its products is.

@@ -25,6 +25,11 @@ pub trait Host {
     /// The backend with this id.
     fn backend(&self, id: &str) -> Option<&dyn Backend>;
 
+    /// Whether the backend with this id is an engine, which computes in a process of its own.
+    fn is_engine(&self, _id: &str) -> bool {
+        false
+    }
+
     /// The cells that a choice means and that can run here.
     fn cells(&self, choice: &Choice) -> Result<Vec<CellId>, AnyError>;
 }
@@ -156,7 +161,8 @@ fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError>
         backend.ok_or_else(|| format!("the worker has no backend `{}`", setup.backend))?;
     let threads = NonZeroUsize::new(setup.threads).ok_or("a request for 0 threads")?;
     let AttnCase { problem, inputs, .. } = open(&setup.case)?;
-    let plan = Prepared::new(backend, &problem, &Exec { threads })?.on_device(setup.on_device);
+    let plan = Prepared::new(backend, &problem, &Exec { threads })?;
+    let plan = plan.on_device(setup.on_device).engine(host.is_engine(&setup.backend));
     let ready = Ready {
         info: plan.info().clone(),
         footprint: plan.footprint(),
@@ -338,6 +344,7 @@ impl Cell<'_> {
             store_ns,
             processor_ns: used.map_or(0, nanos),
             children_ns: nanos(children.saturating_sub(self.loaded.1)),
+            asked: self.plan.asked(),
             ..std::mem::take(&mut self.audit)
         };
         Ok(Answer::Finished { stored, audit })

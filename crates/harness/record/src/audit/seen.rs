@@ -1,5 +1,7 @@
 //! The rules that the time of a call is held against, by what its processes did beside their samples.
 
+use attn_core::Asked;
+
 use super::doubt::duration;
 use super::{Audit, Doubt, Fresh, Rule};
 use crate::stats;
@@ -45,6 +47,16 @@ const PAGED_COPIES: f64 = 4.0;
 const PAGED_NS: f64 = 500_000.0;
 /// and this share of a call.
 const SHARE: f64 = 0.1;
+/// Where another process computes, a call that is made alone has a request of its own, and waits to be told that it is done;
+const ALONE_REQUESTS: f64 = 2.0;
+/// operands and results go through a file, so that `load` and `store` may take so many times as long,
+const THROUGH_FILE: f64 = 3.0;
+/// and so many requests more: programs in an interpreted language take and give tensors;
+const FILE_REQUESTS: f64 = 20.0;
+/// a request is believed to take this long at most, nanoseconds;
+const REQUEST_NS: f64 = 200_000.0;
+/// and it may be no more than this share of a sample.
+const REQUEST: f64 = 0.01;
 /// Reading the kernel's accounts takes processor time itself: this much at most, nanoseconds.
 const LOOK_NS: f64 = 10_000.0;
 /// Threads may be exceeded by this much.
@@ -118,7 +130,10 @@ impl Seen<'_> {
     /// clock           the two clocks differ by <= 0.02 wall + 1 ms
     /// ```
     ///
-    /// The last two of the median process: nothing disturbs them. Of several threads, a call that is made alone may take 60 us
+    /// Where another process computes and a request takes r, up to 200 us: linearity and fresh call 2 r more; escaped work three times as
+    /// much and 20 r; r <= 0.01 of a sample (resolution); the engine's clock tells no more than ours (clock).
+    ///
+    /// Processor time and clock of the median process: nothing disturbs them. Of several threads, a call that is made alone may take 60 us
     /// instead of 5 us more. Where a device computes it may take 200 us, and escaped work, the first call and processor time say
     /// nothing.
     pub fn doubt(&self) -> Option<Doubt> {
@@ -191,6 +206,8 @@ struct Evidence<'a> {
     alone_ns: f64,
     /// What a first call may take of the usual time.
     first: f64,
+    /// What a request to the process that computes takes, 0 where there is none.
+    request_ns: f64,
 }
 
 impl<'a> Evidence<'a> {
@@ -199,6 +216,8 @@ impl<'a> Evidence<'a> {
         let fresh: Vec<&Fresh> = audits().flat_map(|audit| &audit.fresh).collect();
         let on_device = audits().any(|audit| audit.on_device);
         let fault_ns = least(audits().map(|audit| audit.fault_ns)) * DISPLACED;
+        let requests = middle(audits(), |audit| asked(audit).request_ns as f64);
+        let request_ns = requests.min(REQUEST_NS);
         let few = fresh.iter().all(|fresh| fresh.before_ns == 0) && fresh.len() < ENOUGH;
         Evidence {
             seen,
@@ -208,11 +227,13 @@ impl<'a> Evidence<'a> {
                 fault_ns: fault_ns.min(FAULT_NS),
             },
             copy_ns: middle(audits(), |audit| audit.copy_ns as f64),
-            alone_ns: match (on_device, seen.threads > 1) {
-                (true, _) => DEVICE_NS,
-                (false, true) => WAKE_NS,
-                (false, false) => CALL_NS,
-            },
+            alone_ns: ALONE_REQUESTS * request_ns
+                + match (on_device, seen.threads > 1) {
+                    (true, _) => DEVICE_NS,
+                    (false, true) => WAKE_NS,
+                    (false, false) => CALL_NS,
+                },
+            request_ns,
             first: if few { FEW } else { FRESH },
             fresh,
         }
@@ -234,7 +255,9 @@ impl<'a> Evidence<'a> {
     fn copies_ns(&self) -> f64 {
         let copies = COPIES * self.copy_ns + NEAR_COPIES * self.copied_beyond(NEAR_NS);
         let paged = PAGED_COPIES * self.copied_beyond(PAGED_NS);
-        copies + paged + SHARE * self.seen.call_ns + SHORT_NS
+        let here = copies + paged + SHARE * self.seen.call_ns + SHORT_NS;
+        let through_file = THROUGH_FILE * here + FILE_REQUESTS * self.request_ns;
+        if self.request_ns > 0.0 { through_file } else { here }
     }
 
     /// Of `fresh`, the least of the times that `of` reads; or, if that is less, what they take beyond `times` the calls just before
@@ -315,8 +338,8 @@ impl<'a> Evidence<'a> {
         ]
     }
 
-    /// Processor time, and the two clocks.
-    fn processes(&self) -> [Check; 4] {
+    /// Processor time, the clocks, and requests to another process.
+    fn processes(&self) -> [Check; 6] {
         let threads = self.reading.threads;
         let excess =
             |audit: &Audit| audit.processor_ns as f64 - (threads + THREADS) * audit.wall_ns as f64;
@@ -349,12 +372,38 @@ impl<'a> Evidence<'a> {
                 found: middle(self.audits(), apart),
                 most: CLOCKS * middle(self.audits(), |audit| audit.wall_ns as f64) + ACCOUNT_NS,
             },
+            Check {
+                rule: Rule::Clock,
+                what: "more than requests for them took, the engine's clock says of its calls:",
+                found: middle(self.audits(), |audit| {
+                    asked(audit).told_ns as f64 - asked(audit).asked_ns as f64
+                }),
+                most: 0.0,
+            },
+            Check {
+                rule: Rule::Resolution,
+                what: "a request for the calls of a sample takes",
+                found: middle(self.audits(), |audit| asked(audit).request_ns as f64),
+                most: REQUEST * self.sample_ns(),
+            },
         ]
+    }
+
+    /// What a sample lasts: the median process.
+    fn sample_ns(&self) -> f64 {
+        let samples = self.seen.processes.iter();
+        let samples: Vec<f64> = samples.map(|one| f64::from(one.reps) * one.call_ns).collect();
+        stats::median(&samples).unwrap_or(0.0)
     }
 
     fn audits(&self) -> impl Iterator<Item = &'a Audit> {
         self.seen.processes.iter().map(|process| process.audit)
     }
+}
+
+/// Requests to another process; none where this one computes.
+fn asked(audit: &Audit) -> Asked {
+    audit.asked.unwrap_or_default()
 }
 
 /// The least; of many the second, since what a kernel ventured once, or by chance, says nothing of the others.

@@ -1,6 +1,6 @@
 //! Each rule, broken and kept.
 
-use attn_core::{Bytes, DType, Flops, Work};
+use attn_core::{Asked, Bytes, DType, Flops, Work};
 
 use super::*;
 use crate::limits::{Ceilings, FmaPeak, Rate};
@@ -27,6 +27,7 @@ fn honest() -> Audit {
         processor_ns: 60_000_000,
         children_ns: 0,
         on_device: false,
+        asked: None,
         restarts: 0,
     }
 }
@@ -110,6 +111,27 @@ fn a_device_is_loaded_over_a_bus_and_waited_for() {
     assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
     audit.single_ns = 500_000;
     assert_eq!(doubt(&[audit], 4).unwrap().rule, Rule::Linearity);
+}
+
+#[test]
+fn an_engine_is_asked_and_operands_go_to_it_through_a_file() {
+    let asked = Some(Asked { request_ns: 2_000, asked_ns: 40_000_000, told_ns: 39_000_000 });
+    let mut audit = Audit { single_ns: 115_000, store_ns: 60_000, ..honest() };
+    audit.fresh.iter_mut().for_each(|fresh| (fresh.load_ns, fresh.processor_ns) = (30_000, None));
+    assert!(doubt(std::slice::from_ref(&audit), 4).is_some());
+    audit.asked = asked;
+    assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
+    let rule = |asked: Asked, reps| {
+        let audit = Audit { asked: Some(asked), ..audit.clone() };
+        doubt(&[audit], reps).map(|doubt| doubt.rule)
+    };
+    let request = |request_ns| Asked { request_ns, ..asked.unwrap() };
+    assert_eq!(rule(request(3_900), 4), None);
+    assert_eq!(rule(request(4_100), 4), Some(Rule::Resolution), "of samples of 400 us");
+    let ahead = Asked { told_ns: 40_000_001, ..asked.unwrap() };
+    assert_eq!(rule(ahead, 4), Some(Rule::Clock));
+    let late = Audit { single_ns: 140_000, asked, ..audit.clone() };
+    assert_eq!(doubt(&[late], 4).map(|doubt| doubt.rule), Some(Rule::Linearity));
 }
 
 #[test]
