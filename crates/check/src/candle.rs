@@ -1,7 +1,7 @@
 //! Kernels over candle's tensors, with the feature `candle`.
 //!
 //! ```
-//! use attn_check::{GROUPED_HEADS, Problem};
+//! use attn_check::Problem;
 //! use candle_core::{D, Device, Tensor};
 //!
 //! attn_check::candle::forward(&Device::Cpu, |p: &Problem, q: &Tensor, k: &Tensor, v: &Tensor| {
@@ -44,7 +44,7 @@ pub fn forward<'k, R: Returned<Tensor>>(
         })
     };
     let out_of_reach = Features::OF_INPUTS | crate::LSE;
-    Check::of(Kernel::returning(call, out_of_reach), DType::F64).dtypes([DType::F32])
+    Check::of(Kernel::returning::<f64, _>(call, out_of_reach), DType::F64).dtypes([DType::F32])
 }
 
 impl Returned<Tensor> for Tensor {
