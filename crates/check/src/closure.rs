@@ -92,8 +92,8 @@ impl<T: Element, F: Fn(&Problem, &[T], &[T], &[T], &mut [T]) + Send + Sync> Back
             return Ok(());
         }
         // The type comes first, and that is not it.
-        let of_problem = problem.features().into_iter().filter(|f| !matches!(f, Feature::DType(_)));
-        let feature = of_problem.last().unwrap_or(Feature::Size);
+        let mut of_problem = problem.features().into_iter().filter(|f| !matches!(f, Feature::DType(_)));
+        let feature = of_problem.next_back().unwrap_or(Feature::Size);
         refused(feature, "not among the features that it was said to support")
     }
 

@@ -46,7 +46,7 @@ const OWN: [Look; 5] = [
     (hex(0x8c_07_b9), hex(0xc5_8a_bc), Marker::Pentagon),
     (hex(0x1e_02_8e), hex(0x8c_55_72), Marker::HollowUp),
     (hex(0x39_8e_82), hex(0x33_dc_f5), Marker::HollowDown),
-    (hex(0x3f_42_00), hex(0xbb_e4_a1), Marker::HollowHexagon),
+    (hex(0xa4_58_bd), hex(0xbb_e4_a1), Marker::HollowHexagon),
 ];
 
 const LINE: f64 = 1.75;

@@ -72,7 +72,7 @@ impl Scale {
         };
         let every = (gap / decade).ceil().max(1.0) as i32;
         let small: &[u32] =
-            if decade >= 4.0 * gap.min(12.0) { &[1, 2, 3, 4, 5, 6, 7, 8, 9] } else { &[1] };
+            if decade >= 3.0 * gap.min(12.0) { &[1, 2, 3, 4, 5, 6, 7, 8, 9] } else { &[1] };
         let exponents = self.low.log10().floor() as i32..=self.high.log10().ceil() as i32;
         let ticks = exponents.flat_map(|exponent| {
             small.iter().filter_map(move |&digit| {
