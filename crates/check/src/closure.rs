@@ -92,7 +92,8 @@ impl<T: Element, F: Fn(&Problem, &[T], &[T], &[T], &mut [T]) + Send + Sync> Back
             return Ok(());
         }
         // The type comes first, and that is not it.
-        let mut of_problem = problem.features().into_iter().filter(|f| !matches!(f, Feature::DType(_)));
+        let mut of_problem =
+            problem.features().into_iter().filter(|f| !matches!(f, Feature::DType(_)));
         let feature = of_problem.next_back().unwrap_or(Feature::Size);
         refused(feature, "not among the features that it was said to support")
     }
@@ -180,7 +181,8 @@ mod tests {
         let mine = Closure::new("mine", plain).supports(CAUSAL | GROUPED_HEADS | SINKS);
         let report = crate::backend(&mine).cases(300).run();
         assert!(report.is_right() && report.skipped() > 0, "{report}");
-        let of = |text: &str| mine.supports(&Problem::new(text.parse().unwrap()).unwrap());
+        let of =
+            |text: &str| Backend::supports(&mine, &Problem::new(text.parse().unwrap()).unwrap());
         of("B2 H4/2 N8 D4 f32 causal:top-left").unwrap();
         assert_eq!(of("H1 N8 D4 bf16").unwrap_err().feature, Feature::DType(DType::BF16));
         let error = of("H1 N8 D4 f32 softcap=20").unwrap_err().to_string();

@@ -48,7 +48,8 @@ arithmetic = { scores = "at-least-f32", weights = "at-least-f32", sums = "at-lea
 fn checked(home: &Path, more: &[&str]) -> (String, String, String) {
     let args = ["check", "-b", "mine,naive", "--shape", "B1 H2 N8 D4 f32", "--json"];
     let output = attn(home, &[&args[..], more].concat());
-    let report: Value = serde_json::from_slice(&output.stdout).expect(&stderr(&output));
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
     let records = report["records"].as_array().unwrap();
     let of = |name: &str| records.iter().find(|record| record["backend"] == name).unwrap();
     let text = |name: &str, field: &str| of(name)[field].as_str().unwrap_or_default().to_string();

@@ -379,9 +379,9 @@ impl Engine {
             }
         };
         started.current_dir(folder);
-        UNSET.into_iter().for_each(|variable| {
+        for variable in UNSET {
             started.env_remove(variable);
-        });
+        }
         started.envs(thread_variables.iter().map(|variable| (variable, threads.to_string())));
         started.envs(environment);
         started

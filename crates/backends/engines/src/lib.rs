@@ -1,4 +1,4 @@
-//! Attention as other programs compute it: PyTorch, OpenVINO, ONNX Runtime, llama.cpp and others, each in a process of its own that
+//! Attention as other programs compute it: PyTorch, `OpenVINO`, ONNX Runtime, llama.cpp and others, each in a process of its own that
 //! speaks `attn-engine/1` on its standard streams. `crates/docs/ENGINES.md` has the protocol.
 //!
 //! An engine is a folder below `engines`: `engine.toml` says what it is, what it computes and whose kernel that is; a short program

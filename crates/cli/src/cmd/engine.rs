@@ -24,7 +24,7 @@ use crate::engines;
 use crate::exit::{Exit, Failure};
 use crate::registry::NAIVE;
 
-/// Install other programs that compute attention: PyTorch, OpenVINO, llama.cpp and others
+/// Install other programs that compute attention: PyTorch, `OpenVINO`, llama.cpp and others
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {

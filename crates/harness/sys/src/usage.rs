@@ -136,7 +136,8 @@ mod linux {
     /// Processor time of another process.
     pub(super) fn processor(process: u32) -> Option<Duration> {
         let clock =
-            nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(process.cast_signed())).ok()?;
+            nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(process.cast_signed()))
+                .ok()?;
         Some(Duration::from(clock.now().ok()?))
     }
 

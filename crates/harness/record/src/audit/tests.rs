@@ -115,22 +115,22 @@ fn a_device_is_loaded_over_a_bus_and_waited_for() {
 
 #[test]
 fn an_engine_is_asked_and_operands_go_to_it_through_a_file() {
-    let asked = Some(Asked { request_ns: 2_000, asked_ns: 40_000_000, told_ns: 39_000_000 });
+    let asked = Asked { request_ns: 2_000, asked_ns: 40_000_000, told_ns: 39_000_000 };
     let mut audit = Audit { single_ns: 115_000, store_ns: 60_000, ..honest() };
     audit.fresh.iter_mut().for_each(|fresh| (fresh.load_ns, fresh.processor_ns) = (30_000, None));
     assert!(doubt(std::slice::from_ref(&audit), 4).is_some());
-    audit.asked = asked;
+    audit.asked = Some(asked);
     assert_eq!(doubt(std::slice::from_ref(&audit), 4), None);
     let rule = |asked: Asked, reps| {
         let audit = Audit { asked: Some(asked), ..audit.clone() };
         doubt(&[audit], reps).map(|doubt| doubt.rule)
     };
-    let request = |request_ns| Asked { request_ns, ..asked.unwrap() };
+    let request = |request_ns| Asked { request_ns, ..asked };
     assert_eq!(rule(request(3_900), 4), None);
     assert_eq!(rule(request(4_100), 4), Some(Rule::Resolution), "of samples of 400 us");
-    let ahead = Asked { told_ns: 40_000_001, ..asked.unwrap() };
+    let ahead = Asked { told_ns: 40_000_001, ..asked };
     assert_eq!(rule(ahead, 4), Some(Rule::Clock));
-    let late = Audit { single_ns: 140_000, asked, ..audit.clone() };
+    let late = Audit { single_ns: 140_000, asked: Some(asked), ..audit.clone() };
     assert_eq!(doubt(&[late], 4).map(|doubt| doubt.rule), Some(Rule::Linearity));
 }
 

@@ -314,14 +314,13 @@ impl<'a> Painter<'a> {
             let start = if label.style.is_some() { x + RADIUS + 2.0 } else { x };
             let pen = leader(color, self.area.right - start);
             canvas.path(&[(start, height), (self.area.right, height), (left, y)], pen);
-            match label.style {
-                Some(style) => canvas.series(label.text, |canvas| {
+            if let Some(style) = label.style {
+                canvas.series(label.text, |canvas| {
                     Key::Line.entry(canvas, (left, y), label.text, style);
-                }),
-                None => {
-                    let kind = Type::plain(SMALL, MUTED);
-                    canvas.text((left + 4.0, y), label.text, kind, Align::Start);
-                }
+                });
+            } else {
+                let kind = Type::plain(SMALL, MUTED);
+                canvas.text((left + 4.0, y), label.text, kind, Align::Start);
             }
         }
     }

@@ -31,7 +31,7 @@ const KNOWN: [(&str, Look); 11] = [
     ("ndarray", (hex(0x25_75_4e), hex(0x93_c6_99), Marker::Square)),
     ("faer", (hex(0x6c_26_53), hex(0xb2_68_a7), Marker::Diamond)),
     ("candle/composed", (hex(0xd2_7e_19), hex(0xf5_a4_1c), Marker::Up)),
-    ("candle/fused", (hex(0xc1_32_08), hex(0xfc_50_16), Marker::Down)),
+    ("candle/fused", (hex(0xc1_32_08), hex(0x00fc_5016), Marker::Down)),
     ("candle/cuda", (hex(0x2c_06_10), hex(0xb6_3f_07), Marker::Hexagon)),
     ("flash/scalar", (hex(0x1b_4b_81), hex(0x6e_a6_fa), Marker::Ring)),
     ("flash/tiled", (hex(0x16_05_48), hex(0x87_7a_f8), Marker::Frame)),

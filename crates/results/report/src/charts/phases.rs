@@ -18,7 +18,7 @@ const TITLE: &str = "Where the time of a call goes";
 
 /// The cells of one picture.
 struct Bars<'a> {
-    bars: &'a [Breakdown],
+    cells: &'a [Breakdown],
     labels: Vec<String>,
     names: Vec<&'a str>,
     subtitle: String,
@@ -61,7 +61,7 @@ impl<'a> Bars<'a> {
             (false, n) => format!("{backend}, {n} threads together; right of each bar all of it"),
             (true, _) => "All threads together; right of each bar all of it".into(),
         };
-        Bars { bars, labels: bars.iter().map(label).collect(), names: names(bars), subtitle }
+        Bars { cells: bars, labels: bars.iter().map(label).collect(), names: names(bars), subtitle }
     }
 
     fn draw(&self, form: Form, theme: &Theme<'_>) -> Drawing {
@@ -85,7 +85,7 @@ impl<'a> Bars<'a> {
     }
 
     fn paint(&self, canvas: &mut Canvas, rows: &Rows, x: &Scale, palette: &Palette) {
-        for (at, (bar, label)) in self.bars.iter().zip(&self.labels).enumerate() {
+        for (at, (bar, label)) in self.cells.iter().zip(&self.labels).enumerate() {
             let y = rows.middle(at);
             rows.name(canvas, at, label);
             for (name, [from, to]) in parts(bar, &self.names) {
@@ -98,7 +98,7 @@ impl<'a> Bars<'a> {
     }
 
     fn spots(&self, rows: &Rows, x: &Scale) -> Vec<TooltipPoint> {
-        let spots = self.bars.iter().enumerate().flat_map(|(at, bar)| {
+        let spots = self.cells.iter().enumerate().flat_map(|(at, bar)| {
             parts(bar, &self.names).into_iter().map(move |(name, [from, to])| {
                 let ns = (to - from) * bar.total_ns() as f64;
                 let share = percent(to - from);
@@ -112,7 +112,7 @@ impl<'a> Bars<'a> {
     fn data(&self) -> Table {
         let names = [Column::id("case"), Column::backend("backend")].into_iter();
         let phases = self.names.iter().map(|name| Column::number(*name));
-        let rows = self.bars.iter().map(|bar| {
+        let rows = self.cells.iter().map(|bar| {
             let cells = [bar.case.as_str(), &bar.backend].map(Cell::from).into_iter();
             let shares = self.names.iter().map(|name| Cell::value(Some(bar.share(name)), percent));
             let total = Cell::value(Some(bar.total_ns() as f64), time);

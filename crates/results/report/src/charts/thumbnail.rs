@@ -36,11 +36,10 @@ pub fn thumbnail(map: &Map, largest: f64, name: &str) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"{name}\" \
          viewBox=\"0 0 {columns} {rows}\" shape-rendering=\"crispEdges\">\
-         <rect width=\"{columns}\" height=\"{rows}\" fill=\"{}\"/>",
-        WHITE
+         <rect width=\"{columns}\" height=\"{rows}\" fill=\"{WHITE}\"/>"
     );
     if !masked.is_empty() {
-        let _ = write!(svg, "<path fill=\"{}\" d=\"{masked}\"/>", HATCH_COLOR);
+        let _ = write!(svg, "<path fill=\"{HATCH_COLOR}\" d=\"{masked}\"/>");
     }
     for (shade, path) in shades.iter().enumerate().skip(1).filter(|(_, path)| !path.is_empty()) {
         let color = blues(shade as f64 / SHADES as f64);

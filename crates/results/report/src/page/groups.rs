@@ -10,7 +10,7 @@ use crate::compare::side_by_side_of;
 use crate::format::count;
 use crate::rows::grouped;
 use crate::source::MachineSection;
-use crate::table::side_by_side;
+use crate::table::{Table, side_by_side};
 
 /// The groups of cases that are layers of models.
 const MODELS: &str = "curated/models";
@@ -24,8 +24,7 @@ pub(super) fn models(run: &Run, machine: &MachineSection<'_>) -> Option<Section>
         .into_iter()
         .filter(|row| row.rivals.iter().any(|rival| rival.ns.is_some()))
         .partition(|row| row.timing == Timing::Kernel && row.threads == 1);
-    let tables =
-        |rows: &[_]| side_by_side(rows).iter().map(|table| table.html()).collect::<String>();
+    let tables = |rows: &[_]| side_by_side(rows).iter().map(Table::html).collect::<String>();
     let content = tables(&kernel)
         + &folded("more", "Other timings and numbers of threads", &tables(&others))
         + &analysis(run, MODELS);
@@ -44,10 +43,14 @@ pub(super) fn sweeps(run: &Run, machine: &MachineSection<'_>) -> Option<Section>
         if !figures.is_empty() {
             let (id, title) = (text(&machine.id(prefix)), text(prefix));
             let link = anchor(&id, &title);
-            content += &format!(
-                "<h3 id=\"{id}\">{title}{link}</h3>\n<div class=\"multiples\">\n{figures}</div>\n{}",
-                analysis(run, prefix)
-            );
+            let analysis = analysis(run, prefix);
+            content += &[
+                &format!("<h3 id=\"{id}\">{title}{link}</h3>\n<div class=\"multiples\">\n"),
+                figures.as_str(),
+                "</div>\n",
+                analysis.as_str(),
+            ]
+            .concat();
         }
     }
     (!content.is_empty()).then(|| Section::new("sweeps", "Sweeps", content))
@@ -73,7 +76,7 @@ fn grouped_by_prefix<'a>(
     run: &'a Run,
     machine: &MachineSection<'a>,
 ) -> Vec<(&'a str, Vec<&'a str>)> {
-    let groups = grouped(&machine.records, |r| r.group());
+    let groups = grouped(&machine.records, |r| Record::group(r));
     let of = |prefix: Option<&String>| -> Vec<&'a str> {
         let own =
             groups.iter().filter(|(_, records)| self::prefix(run, &records[0].case) == prefix);
