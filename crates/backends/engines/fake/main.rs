@@ -124,6 +124,8 @@ impl Engine for Fake {
 
 fn main() {
     let fault = std::env::args().nth(1).unwrap_or_default();
+    // For tests that end it.
+    let _ = std::fs::write("pid", std::process::id().to_string());
     let mut fake = Fake { fault: fault.clone(), input: Input::default(), o: vec![], lse: vec![] };
     match fault.as_str() {
         "no-start" => std::process::exit(3),

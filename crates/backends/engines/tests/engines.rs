@@ -57,6 +57,11 @@ fn inputs(problem: &Problem, seed: u64) -> Inputs {
     Inputs::generate(problem, InputDistribution::Normal, seed)
 }
 
+/// The id of the process that was started last.
+fn process(home: &Path) -> String {
+    fs::read_to_string(home.join("source").join("pid")).unwrap()
+}
+
 /// What goes wrong with a fault: the words of the error, wherever it comes.
 fn error(fault: &str) -> String {
     let home = tempfile::tempdir().unwrap();
@@ -118,14 +123,13 @@ fn calls_are_timed_by_the_harness_with_samples_that_dwarf_a_request() {
 #[test]
 fn every_fault_is_an_error_with_its_reason() {
     for (fault, words) in [
-        ("crashes", "signal: 6 (SIGABRT) (core dumped): kernel panic: not a real one"),
+        ("crashes", "): kernel panic: not a real one"),
         ("lies", "the engine's clock says 9000000000000 ns for calls that took"),
         ("prints", "expected an answer in attn-engine/1, found `Loading the best kernels..`"),
         ("refuses", "out of memory"),
     ] {
         let error = error(fault);
-        let found = error.replace(" (core dumped)", "");
-        assert!(found.contains(&words.replace(" (core dumped)", "")), "{fault}: {error}");
+        assert!(error.contains(words), "{fault}: {error}");
         assert!(error.starts_with("fake: ") && !error.contains('\n'), "{fault}: {error}");
     }
 }
@@ -169,8 +173,7 @@ fn a_killed_engine_is_an_error_and_the_next_plan_has_a_new_one() {
     let problem = problem();
     let mut plan = backend.prepare(&problem, &Exec::SINGLE).unwrap();
     plan.load(&inputs(&problem, 1)).unwrap();
-    let child = attn_sys::usage::computing_child().unwrap();
-    assert!(Command::new("kill").args(["-9", &child.to_string()]).status().unwrap().success());
+    assert!(Command::new("kill").args(["-9", &process(home.path())]).status().unwrap().success());
     let error = plan.run(NonZeroU32::MIN).unwrap_err().to_string();
     assert!(error.contains("signal: 9 (SIGKILL)"), "{error}");
     drop(plan);
@@ -197,10 +200,9 @@ fn a_hanging_engine_ends_with_its_worker() {
         let started = scope.spawn(|| {
             let backend = fake(&engines);
             let plan = backend.prepare(&problem(), &Exec::SINGLE).unwrap();
-            let child = attn_sys::usage::computing_child().unwrap();
             std::mem::forget(plan);
             std::mem::forget(backend);
-            child
+            process(home.path())
         });
         started.join().unwrap()
     });
