@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_result_that_turns_wrong_while_it_is_timed_is_wrong() {
-        let wrong = LiveError::Wrong { side: "HEAD", finding: "bad".into() };
+        let wrong = LiveError::Wrong { side: "HEAD".into(), finding: "bad".into() };
         let trial = trial(&[0.0], End::Failed(wrong));
         let result = timed(&Rule::default(), &cell(), &trial, 1, &[]).unwrap();
         assert_eq!(result.verdict, Verdict::Wrong);

@@ -1,4 +1,4 @@
-//! `attn-engine/1` for engines in Rust: `serve(library, isa, Engine)` answers until the stream ends. Needs serde_json.
+//! `attn-engine/1` for engines in Rust: `serve(library, isa, Engine)` answers until the stream ends. Needs `serde_json`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, Write};

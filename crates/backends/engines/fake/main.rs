@@ -130,8 +130,7 @@ fn main() {
     match fault.as_str() {
         "no-start" => std::process::exit(3),
         "old" => println!(
-            "{}",
-            r#"{"hello":{"protocol":"attn-engine/0","library":"fake 1.0","isa":"none"}}"#
+            r#"{{"hello":{{"protocol":"attn-engine/0","library":"fake 1.0","isa":"none"}}}}"#
         ),
         "lies" => {
             let mut problem = None;

@@ -76,7 +76,7 @@ fn grouped_by_prefix<'a>(
     run: &'a Run,
     machine: &MachineSection<'a>,
 ) -> Vec<(&'a str, Vec<&'a str>)> {
-    let groups = grouped(&machine.records, |r| Record::group(r));
+    let groups = grouped(&machine.records, Record::group);
     let of = |prefix: Option<&String>| -> Vec<&'a str> {
         let own =
             groups.iter().filter(|(_, records)| self::prefix(run, &records[0].case) == prefix);

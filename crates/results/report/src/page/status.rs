@@ -27,10 +27,8 @@ pub(super) fn strip(run: &Run, machine: &MachineSection<'_>) -> String {
     facts.push(fact("", format!("{}, {}", cpu.cpu, count(cpu.cores, "core"))));
     facts.push(fact("", build.to_string()));
     facts.push(fact("", run.started.clone()));
-    let items: String = facts
-        .iter()
-        .map(|fact| format!("<li class=\"{}\">{}</li>\n", fact.class, text(&fact.text)))
-        .collect();
+    let item = |fact: &Fact| format!("<li class=\"{}\">{}</li>\n", fact.class, text(&fact.text));
+    let items = facts.iter().map(item).collect::<Vec<_>>().concat();
     format!("<ul class=\"status\" aria-label=\"State of this run\">\n{items}</ul>\n")
 }
 
