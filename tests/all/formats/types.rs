@@ -7,7 +7,7 @@ use attn_bench::cell::sampling::SamplingTimes;
 use attn_bench::suite::Tier;
 use attn_bench::worker::{Answer, Ask, Counted, Opening, Ready, Reply, Setup, Slot, Stored, Timed};
 use attn_core::{
-    Arithmetic, BackendInfo, DType, Finding, Footprint, Format, InputDistribution, MaskKind,
+    Arithmetic, Asked, BackendInfo, DType, Finding, Footprint, Format, InputDistribution, MaskKind,
     MaskSpec, Metrics, PhaseTime, Precision, ProblemSpec, Score, Shape, Span, ThreadPolicy,
     Verdict, Window, Work, Worst,
 };
@@ -77,6 +77,7 @@ pub(super) const TYPES: &[(&str, Read)] = &[
     ("measurement", both!(Measurement)),
     ("process", both!(Process)),
     ("audit", both!(Audit)),
+    ("asked", both!(Asked)),
     ("first-call", both!(Fresh)),
     ("limits", both!(Limits)),
     ("probe", both!(Probe)),

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     cheats: bool,
     /// How wrong must a file be to be refused? Judge deliberately wrong and honest kernels as if their results came
     /// in files; exit 0 if all that can be told from rounding are refused and no honest one is
-    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "cases", "shapes", "mutants", "cheats"])]
+    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "suite", "shapes", "mutants", "cheats"])]
     limits: bool,
     /// With --limits, the longest sequence
     #[arg(long, value_name = "N", default_value_t = 8192, requires = "limits",
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     up_to: u64,
     /// How often do the intervals of times and ratios hold? Simulate cells and the rule that says when one has enough
     /// processes
-    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "cases", "shapes", "dtype", "mutants", "limits", "cheats"])]
+    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "suite", "shapes", "dtype", "mutants", "limits", "cheats"])]
     intervals: bool,
     #[command(flatten)]
     output: OutputArgs,

@@ -13,7 +13,7 @@ use crate::print::options;
 
 /// Commands by what they are for.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Start", &["run", "list", "support", "doctor", "init"]),
+    ("Start", &["run", "list", "support", "doctor", "init", "engine"]),
     ("Judge", &["check", "verify", "soak", "gate"]),
     (
         "Compare",

@@ -32,7 +32,7 @@ pub(crate) struct Args {
     shard: Option<Shard>,
     /// Continue a run that was interrupted or killed; what any of its processes measured is not measured again
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "backend", "engines", "case", "dtype", "cases", "shapes", "threads", "preset", "budget", "timings", "timeout",
+        "backend", "engines", "case", "dtype", "suite", "shapes", "threads", "preset", "budget", "timings", "timeout",
         "memory", "shard", "out",
     ])]
     resume: Option<PathBuf>,

@@ -1,10 +1,5 @@
 //! The process that started this one.
 
-#![cfg_attr(
-    target_os = "linux",
-    expect(unsafe_code, reason = "what runs between fork and exec is unsafe to give")
-)]
-
 /// Ends this process as soon as the thread that started it ends: a worker whose harness was killed would go on
 /// computing, perhaps for ever, beside whatever is measured next. Does nothing where the system has no such signal.
 ///
@@ -18,6 +13,7 @@ pub fn die_with_it() -> std::io::Result<()> {
 
 /// Makes the process that `command` starts end as soon as the thread that starts it ends.
 #[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "what runs between fork and exec is unsafe to give")]
 pub fn ends_with_this(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt as _;
     // SAFETY: between fork and exec a system call is made, and nothing else: no lock is taken, and no memory.
