@@ -64,7 +64,7 @@ Examples:
 Two fresh processes take turns in slots of about a millisecond, as the gate's do, so that what slows the machine
 down slows down both; pairs are added until the interval of the ratio is narrow. Exit code 4 if one stays wide.";
 
-/// Percents above 0 that make sense.
+/// Percents from 0 to 100.
 fn parse_percent(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use attn_record::disk::write_whole;
 
 use crate::exit::{Exit, Failure};
 
@@ -159,7 +160,7 @@ fn make_empty(folder: &Path) -> Result<(), Failure> {
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let written =
-        path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, content));
+    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+    let written = folder.and_then(|()| write_whole(path, content));
     Ok(written.with_context(|| path.display().to_string())?)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::OnceLock;
 
 use attn_bench::run::{Entry, Measured};
 use attn_bench::suite::Suite;
@@ -13,8 +14,9 @@ use crate::exit::{Exit, Failure};
 use crate::{registry, session};
 
 pub(super) fn run() -> Result<Exit, Failure> {
-    let engines = registry::engines();
-    let host = Registry { entries: registry::entries_for(Some("mutant/,fault/")), engines };
+    let entries = [registry::entries(), registry::mutants(), registry::faults()];
+    let host =
+        Registry { entries: entries.into_iter().flatten().collect(), engines: OnceLock::new() };
     work(&host)?;
     Ok(Exit::Success)
 }
@@ -22,25 +24,35 @@ pub(super) fn run() -> Result<Exit, Failure> {
 /// What this program can compute.
 struct Registry {
     entries: Vec<Entry>,
-    engines: Vec<Entry>,
+    /// Read from their folder when a backend is none of `entries`: most processes of a run need none.
+    engines: OnceLock<Vec<Entry>>,
+}
+
+impl Registry {
+    /// The engine with this id, unless a backend of this program, or of another crate, has its name.
+    fn engine(&self, id: &str) -> Option<&Entry> {
+        match find(&self.entries, id) {
+            None => find(self.engines.get_or_init(registry::engines), id),
+            Some(_) => None,
+        }
+    }
 }
 
 /// The one with this id.
-fn find<'e>(mut entries: impl Iterator<Item = &'e Entry>, id: &str) -> Option<&'e Entry> {
-    entries.find(|entry| entry.backend.id().as_str() == id)
+fn find<'e>(entries: &'e [Entry], id: &str) -> Option<&'e Entry> {
+    entries.iter().find(|entry| entry.backend.id().as_str() == id)
 }
 
 type AnyError = Box<dyn std::error::Error>;
 
 impl Host for Registry {
     fn backend(&self, id: &str) -> Option<&dyn Backend> {
-        let entry = find(self.entries.iter().chain(&self.engines), id);
+        let entry = find(&self.entries, id).or_else(|| self.engine(id));
         entry.map(|entry| entry.backend.as_ref())
     }
 
-    /// Not where a backend of another crate has taken its name.
     fn is_engine(&self, id: &str) -> bool {
-        find(self.entries.iter(), id).is_none() && find(self.engines.iter(), id).is_some()
+        self.engine(id).is_some()
     }
 
     fn cells(&self, choice: &Choice) -> Result<Vec<CellId>, AnyError> {

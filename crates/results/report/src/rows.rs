@@ -1,6 +1,6 @@
 //! Records in the order and with the ratios in which every table shows them.
 
-use attn_record::{Record, Timing};
+use attn_record::{Record, Timing, leaf_of};
 
 use crate::compare::{SideBySide, Standing, side_by_side_of};
 
@@ -84,7 +84,7 @@ pub(crate) fn shown_timing(records: &[&Record]) -> Option<Timing> {
 
 /// The last part of a case's path.
 pub(crate) fn leaf(record: &Record) -> &str {
-    record.case.rsplit('/').next().unwrap_or(&record.case)
+    leaf_of(&record.case)
 }
 
 /// The reason of a cell that did not end `ok`.

@@ -1,6 +1,6 @@
 //! Who leads where, and by how much.
 
-use attn_record::{Axis, Record};
+use attn_record::{Axis, Record, leaf_of};
 
 use super::side_by_side::{Rival, SideBySide, side_by_side_of};
 use crate::format::ratio;
@@ -72,7 +72,7 @@ fn of_group(group: &str, axis: Option<Axis>, records: &[&Record]) -> Vec<GroupWi
     let lead = |rows: Vec<&SideBySide>| GroupWinner {
         group: group.into(),
         leaders: leaders(rows[0]),
-        cases: rows.iter().map(|row| leaf(&row.case).into()).collect(),
+        cases: rows.iter().map(|row| leaf_of(&row.case).into()).collect(),
         neighbours,
         of: spans.iter().map(Vec::len).sum(),
         ahead: ahead(&rows),
@@ -116,10 +116,6 @@ fn ahead(rows: &[&SideBySide]) -> Option<(f64, f64)> {
     let nearest: Vec<f64> = nearest.collect::<Option<_>>()?;
     let low = nearest.iter().copied().reduce(f64::min)?;
     Some((low, nearest.iter().copied().fold(low, f64::max)))
-}
-
-fn leaf(case: &str) -> &str {
-    case.rsplit('/').next().unwrap_or(case)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Comparisons as tables.
 
-use attn_record::Outcome;
 use attn_record::stats::Interval;
+use attn_record::{Outcome, group_of, leaf_of};
 
 use super::{Cell, Column, Gauge, Table};
 use crate::certainty::{TOO_NOISY, is_too_wide};
@@ -17,7 +17,7 @@ const LISTED: usize = 8;
 pub fn side_by_side(rows: &[SideBySide]) -> Vec<Table> {
     let machines = by(rows, |row| row.place.clone()).len();
     let key = |row: &SideBySide| {
-        (row.place.clone(), group(&row.case).to_owned(), row.timing, row.threads)
+        (row.place.clone(), group_of(&row.case).to_owned(), row.timing, row.threads)
     };
     let mut tables = Vec::new();
     for ((place, group, timing, threads), rows) in by(rows, key) {
@@ -50,7 +50,7 @@ fn of_group(title: &str, rows: &[&SideBySide]) -> Table {
     if !ran.is_empty() {
         let line = |row: &&SideBySide| {
             let rivals = ran.iter().map(|(id, _)| versus(id, row));
-            [leaf(&row.case).into(), fastest(row)].into_iter().chain(rivals).collect()
+            [leaf_of(&row.case).into(), fastest(row)].into_iter().chain(rivals).collect()
         };
         table = table.rows(rows.iter().map(line));
     }
@@ -177,7 +177,7 @@ fn changes(machine: &Changes) -> Vec<Table> {
     };
     let steady = machine.at_equal_clock.cells > 0;
     let ratio = if steady { "new/old at equal clock" } else { "new/old" };
-    let key = |change: &Change| (group(&change.case).to_owned(), change.timing, change.threads);
+    let key = |change: &Change| (group_of(&change.case).to_owned(), change.timing, change.threads);
     let parts = by(&machine.changes, key).into_iter();
     let mut tables: Vec<Table> = parts
         .map(|((group, timing, threads), changes)| {
@@ -233,7 +233,7 @@ fn change(change: &Change) -> Vec<Cell> {
     let decisive = change.ratios.decisive();
     let shown = ratio(decisive.ratio) + &half_width(decisive.interval, decisive.ratio);
     vec![
-        leaf(&change.case).into(),
+        leaf_of(&change.case).into(),
         change.backend.clone().into(),
         Cell::value(Some(change.old_ns), time),
         Cell::value(Some(change.new_ns), time),
@@ -265,14 +265,6 @@ pub(super) fn some(names: &[&str]) -> String {
         0 => listed,
         more => format!("{listed} and {more} more"),
     }
-}
-
-pub(super) fn leaf(case: &str) -> &str {
-    case.rsplit('/').next().unwrap_or(case)
-}
-
-pub(super) fn group(case: &str) -> &str {
-    case.rsplit_once('/').map_or(case, |(group, _)| group)
 }
 
 #[cfg(test)]

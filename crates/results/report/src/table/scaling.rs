@@ -1,9 +1,9 @@
 //! How time and memory grow: exponents, slopes and speed-ups.
 
-use attn_record::Axis;
 use attn_record::stats::Interval;
+use attn_record::{Axis, group_of, leaf_of};
 
-use super::compare::{by, group, leaf};
+use super::compare::by;
 use super::{Cell, Column, Table, Tone};
 use crate::format::{percent, ratio, significant, two_decimals};
 use crate::place::Place;
@@ -113,7 +113,7 @@ fn slope(sweep: &Sweep, slope: Option<&Slope>) -> Cell {
 /// Speed-ups at one place, one table per group of cases and timing.
 fn speedups(threads: &[Threads], place: &Place) -> Vec<Table> {
     let threads: Vec<&Threads> = threads.iter().filter(|cell| cell.place == *place).collect();
-    let groups = by(&threads, |cell| (group(&cell.case).to_owned(), cell.timing)).into_iter();
+    let groups = by(&threads, |cell| (group_of(&cell.case).to_owned(), cell.timing)).into_iter();
     let tables = groups.map(|((group, timing), cells)| {
         let names = ["case", "backend"].map(Column::id).into_iter();
         let numbers = ["threads", "speed-up", "95 %", "efficiency"].map(Column::number);
@@ -126,7 +126,7 @@ fn speedups(threads: &[Threads], place: &Place) -> Vec<Table> {
 fn speedup(cell: &Threads) -> impl Iterator<Item = Vec<Cell>> {
     cell.speedups.iter().skip(1).map(move |s| {
         vec![
-            leaf(&cell.case).into(),
+            leaf_of(&cell.case).into(),
             cell.backend.clone().into(),
             Cell::count(Some(s.threads)),
             Cell::value(Some(s.speedup), ratio),
