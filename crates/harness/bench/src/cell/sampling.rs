@@ -47,8 +47,12 @@ impl<F: FnMut(NonZeroU32) -> Result<(), BackendError>> Call for F {
 
 /// Other inputs that a process is given, at most.
 const FRESH: u32 = 5;
-/// What they may take of the time for sampling, in parts of it.
+/// What they may take of the time for sampling, in parts of it,
 const FRESH_SHARE: f64 = 0.2;
+/// if each takes so many calls: some follow the first.
+const FRESH_CALLS: f64 = 2.0;
+/// Calls that are made alone between samples of many, at most.
+const BESIDE: u32 = 16;
 /// How often samples are taken anew because calls became faster meanwhile, or because samples are too short.
 const RESTARTS: u32 = 2;
 /// Other inputs, however often samples are taken.
@@ -125,8 +129,9 @@ fn attempt(
     let one_ns = (call_ns * f64::from(reps.get())).max(sample_ns / 2.0);
     let samples = sampling_times.sampling_ms as f64 * 1e6 / one_ns;
     let samples = (samples as u32).max(sampling_times.min_samples);
-    let fresh = (sampling_times.sampling_ms as f64 * 1e6 * FRESH_SHARE / call_ns) as u32;
-    let mut moments = secret.moments(fresh.clamp(1, FRESH), samples).into_iter().peekable();
+    let fresh_ns = sampling_times.sampling_ms as f64 * 1e6 * FRESH_SHARE;
+    let fresh = ((fresh_ns / (FRESH_CALLS * call_ns)) as u32).clamp(1, FRESH);
+    let mut moments = secret.moments(fresh, samples).into_iter().peekable();
     let mut audit =
         Audit { seed: secret.seed(), single_ns: warmup.fastest_ns as u64, ..Audit::default() };
     let used = (usage::processor(), usage::children());
@@ -139,6 +144,7 @@ fn attempt(
         Ok(false)
     })?;
     (audit.clock_ns, audit.wall_ns) = clocks.elapsed_ns();
+    audit.beside_ns = taken.beside.usual_ns();
     let processor = used.0.zip(usage::processor());
     audit.processor_ns = processor.map_or(0, |(before, now)| nanos(now.saturating_sub(before)));
     audit.children_ns = nanos(usage::children().saturating_sub(used.1));
@@ -161,6 +167,31 @@ struct Samples {
     ns: Vec<u64>,
     disturbed: Option<Vec<u32>>,
     pace_ns: Vec<u64>,
+    beside: Beside,
+}
+
+/// Calls that are made alone, each right after many at once: what slows the machine down slows down both.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    /// Of one of the many, nanoseconds.
+    many_ns: Vec<f64>,
+    /// Of the one alone, in units of that.
+    shares: Vec<f64>,
+}
+
+impl Beside {
+    /// Notes a call of `alone_ns` nanoseconds after calls of `many_ns` each.
+    pub(crate) fn note(&mut self, many_ns: f64, alone_ns: u64) {
+        let many_ns = many_ns.max(1.0);
+        self.many_ns.push(many_ns);
+        self.shares.push(alone_ns as f64 / many_ns);
+    }
+
+    /// What a call alone takes where one of many takes what is usual; `None` if there was none.
+    pub(crate) fn usual_ns(&self) -> Option<u64> {
+        let [many_ns, share] = [&self.many_ns, &self.shares].map(|of| stats::median(of));
+        Some((many_ns? * share?) as u64)
+    }
 }
 
 /// Takes `count` samples of `reps` calls each. Before each, `between` is told its number and what a call took in the sample before, 0
@@ -175,6 +206,8 @@ fn take<C: Call>(
     let mut disturbed = Vec::new();
     let mut pace_ns = Vec::with_capacity(count as usize + 1);
     pace_ns.push(attn_sys::clock::pace_ns());
+    let mut beside = Beside::default();
+    let every = count.div_ceil(BESIDE);
     let watch = Watch::begin();
     let mut before = watch.now();
     for at in 0..count {
@@ -183,7 +216,13 @@ fn take<C: Call>(
         }
         let start = Instant::now();
         call.call(reps)?;
-        ns.push(nanos(start.elapsed()));
+        let sample_ns = nanos(start.elapsed());
+        ns.push(sample_ns);
+        if reps > NonZeroU32::MIN && at % every == 0 {
+            let alone = Instant::now();
+            call.call(NonZeroU32::MIN)?;
+            beside.note(sample_ns as f64 / f64::from(reps.get()), nanos(alone.elapsed()));
+        }
         let after = watch.now();
         let both = before.as_ref().zip(after.as_ref());
         if both.is_some_and(|(before, after)| after.is_more_than(before)) {
@@ -192,7 +231,7 @@ fn take<C: Call>(
         before = after;
         pace_ns.push(attn_sys::clock::pace_ns());
     }
-    Ok(Samples { ns, disturbed: before.is_some().then_some(disturbed), pace_ns })
+    Ok(Samples { ns, disturbed: before.is_some().then_some(disturbed), pace_ns, beside })
 }
 
 /// Calls of a sample that lasts `sample_ns`, if calls take what the warm-up says or less; and what one of so many takes at most. One is

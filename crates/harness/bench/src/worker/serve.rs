@@ -16,7 +16,7 @@ use super::{
 };
 use crate::attn_case::{self, AttnCase};
 use crate::cell::measure::{FirstCall, Measured, copy_ns, fault_ns};
-use crate::cell::sampling::nanos;
+use crate::cell::sampling::{Beside, nanos};
 use crate::cell::secret::Secret;
 use crate::cell::{CellError, Prepared};
 
@@ -120,6 +120,7 @@ struct Cell<'h> {
     audit: Audit,
     /// Of a call when it was timed last, nanoseconds.
     last_ns: u64,
+    beside: Beside,
     /// Whether no call was made since the plan went back to what is timed.
     went_back: bool,
     /// Processor time at [`Ask::Load`].
@@ -183,6 +184,7 @@ fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError>
         secret,
         audit,
         last_ns: 0,
+        beside: Beside::default(),
         went_back: false,
         loaded: (None, Duration::ZERO),
     };
@@ -272,13 +274,18 @@ impl Cell<'_> {
     }
 
     fn slot(&mut self, calls: NonZeroU32, warm: u32) -> Result<Slot, AnyError> {
-        if let Some(warm) = NonZeroU32::new(warm) {
+        let warm = NonZeroU32::new(warm);
+        if let Some(warm) = warm {
             self.time(warm)?;
         }
         let watch = Watch::begin();
         let before = watch.now();
         let ns = nanos(self.time(calls)?);
         self.last_ns = ns / u64::from(calls.get());
+        if warm.is_some() {
+            let alone_ns = nanos(self.time(NonZeroU32::MIN)?);
+            self.beside.note(ns as f64 / f64::from(calls.get()), alone_ns);
+        }
         let disturbed = before.zip(watch.now()).map(|(before, now)| now.is_more_than(&before));
         Ok(Slot { ns, disturbed })
     }
@@ -338,6 +345,7 @@ impl Cell<'_> {
         let single_ns = Some(self.audit.single_ns).filter(|&ns| ns < u64::MAX).unwrap_or(0);
         let audit = Audit {
             single_ns,
+            beside_ns: self.beside.usual_ns(),
             first_call_ns: self.plan.first_call_ns(),
             copy_ns: copy_ns(&self.problem, &self.outs[0]),
             fault_ns: fault_ns(),

@@ -66,6 +66,8 @@ const FIRST: f64 = 20.0;
 
 /// What reading the clock and the kernel's accounts adds to one call, nanoseconds: the processor has forgotten which way branches go.
 const CALL_NS: f64 = 5_000.0;
+/// What reading the clock alone adds, where many calls were made just before.
+const BESIDE_NS: f64 = 2_000.0;
 /// What waiting for a device adds to a call that is made alone.
 const DEVICE_NS: f64 = 200_000.0;
 /// What waking threads adds to one that follows a pause.
@@ -115,7 +117,7 @@ impl Seen<'_> {
     /// d = min(c, 0.15 t) + min(4 max(0, c - 10 us), 0.35 t)
     ///
     /// linearity       a call alone, where samples are of many <= 1.07 t + d + 5 us, as it is to those of its process in the
-    ///                 median process
+    ///                 median process; one right after a sample of many <= 1.07 t + 2 us
     /// fresh call      the first call on other inputs <= 1.07 t + d + 5 us; t may be that of calls just before: then the
     ///                 median counts, over those with calls before of <= 1.1 t if there are any; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.7 t) + 5 us, 2 t in place of 1.4 t if there are
@@ -280,7 +282,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// Calls that are made alone, and the first on other inputs.
-    fn first_calls(&self) -> [Check; 3] {
+    fn first_calls(&self) -> [Check; 4] {
         let call_ns = self.seen.call_ns;
         let learned_ns = LEARNED_NS.min(LEARNED * call_ns) + CALL_NS;
         let rotated: Vec<&Fresh> =
@@ -290,8 +292,14 @@ impl<'a> Evidence<'a> {
             Check {
                 rule: Rule::Linearity,
                 what: "a call alone takes",
-                found: self.alone() * call_ns,
+                found: self.alone(|audit| Some(audit.single_ns)) * call_ns,
                 most: FRESH * call_ns + self.cold_ns() + self.alone_ns,
+            },
+            Check {
+                rule: Rule::Linearity,
+                what: "a call alone right after many takes",
+                found: self.alone(|audit| audit.beside_ns) * call_ns,
+                most: FRESH * call_ns + self.alone_ns - CALL_NS + BESIDE_NS,
             },
             Check {
                 rule: Rule::Fresh,
@@ -310,10 +318,10 @@ impl<'a> Evidence<'a> {
 
     /// What a call alone takes of one of many, where samples are of many, in the median process: each is compared with the calls of its own
     /// process, since the processor may be faster in the next. The lower one of two.
-    fn alone(&self) -> f64 {
+    fn alone(&self, of: impl Fn(&Audit) -> Option<u64>) -> f64 {
         let many = self.seen.processes.iter().filter(|process| process.reps > 1);
-        let mut shares: Vec<f64> =
-            many.map(|one| one.audit.single_ns as f64 / one.call_ns.max(1.0)).collect();
+        let share = |one: &SeenProcess<'_>| Some(of(one.audit)? as f64 / one.call_ns.max(1.0));
+        let mut shares: Vec<f64> = many.filter_map(share).collect();
         shares.sort_unstable_by(f64::total_cmp);
         shares.get(shares.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
     }
