@@ -65,7 +65,7 @@ const THREADS: f64 = 0.02;
 const FIRST: f64 = 20.0;
 
 /// What reading the clock and the kernel's accounts adds to one call, nanoseconds: the processor has forgotten which way branches go.
-const CALL_NS: f64 = 5_000.0;
+const CALL_NS: f64 = 4_000.0;
 /// What reading the clock alone adds, where many calls were made just before.
 const BESIDE_NS: f64 = 2_000.0;
 /// What waiting for a device adds to a call that is made alone.
@@ -75,7 +75,7 @@ const WAKE_NS: f64 = 60_000.0;
 /// What it adds where inputs are so few that it had learned which way every branch goes: exponentials branch.
 const LEARNED_NS: f64 = 60_000.0;
 /// It takes no more than this share of the call.
-const LEARNED: f64 = 0.7;
+const LEARNED: f64 = 0.5;
 /// What short calls of `load` and `store` take at most.
 const SHORT_NS: f64 = 10_000.0;
 /// The kernel's accounts of the processor time of a process are no finer than this;
@@ -116,11 +116,11 @@ impl Seen<'_> {
     /// ```text
     /// d = min(c, 0.15 t) + min(4 max(0, c - 10 us), 0.35 t)
     ///
-    /// linearity       a call alone, where samples are of many <= 1.07 t + d + 5 us, as it is to those of its process in the
+    /// linearity       a call alone, where samples are of many <= 1.07 t + d + 4 us, as it is to those of its process in the
     ///                 median process; one right after a sample of many <= 1.07 t + 2 us
-    /// fresh call      the first call on other inputs <= 1.07 t + d + 5 us; t may be that of calls just before: then the
+    /// fresh call      the first call on other inputs <= 1.07 t + d + 4 us; t may be that of calls just before: then the
     ///                 median counts, over those with calls before of <= 1.1 t if there are any; 1.3 t if there are fewer than 10 and nothing is known of calls before
-    ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.7 t) + 5 us, 2 t in place of 1.4 t if there are
+    ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.5 t) + 4 us, 2 t in place of 1.4 t if there are
     ///                 fewer than 3
     ///                 without what others had of the processor and what new pages take: 1.5 times what touching one takes, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result
@@ -136,7 +136,7 @@ impl Seen<'_> {
     /// much and 20 r; r <= 0.01 of a sample (resolution); the engine's clock tells no more than ours (clock).
     ///
     /// Processor time and clock of the median process: nothing disturbs them. Of several threads, a call that is made alone may take 60 us
-    /// instead of 5 us more. Where a device computes it may take 200 us, and escaped work, the first call and processor time say
+    /// instead of 4 us more. Where a device computes it may take 200 us, and escaped work, the first call and processor time say
     /// nothing.
     pub fn doubt(&self) -> Option<Doubt> {
         let evidence = Evidence::new(self);
