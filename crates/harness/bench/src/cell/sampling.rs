@@ -318,7 +318,7 @@ mod tests {
         let mut calls = 0;
         let mut call = |reps: NonZeroU32| {
             calls += reps.get();
-            let slow = calls <= 10;
+            let slow = calls <= 6;
             spin(Duration::from_micros(if slow { 2000 } else { 20 }) * reps.get());
             Ok(())
         };
@@ -355,6 +355,16 @@ mod tests {
     }
 
     #[test]
+    fn a_call_alone_is_compared_with_those_right_before_it() {
+        let mut beside = Beside::default();
+        assert_eq!(beside.usual_ns(), None);
+        for (many_ns, alone_ns) in [(100.0, 101), (200.0, 202), (100.0, 5000)] {
+            beside.note(many_ns, alone_ns);
+        }
+        assert_eq!(beside.usual_ns(), Some(101));
+    }
+
+    #[test]
     fn a_steady_call_is_sampled_once_and_its_processor_time_is_noted() {
         let mut call = |reps: NonZeroU32| {
             spin(Duration::from_micros(100) * reps.get());
@@ -363,6 +373,7 @@ mod tests {
         let process = sample(&TIMING, &[], &mut call).unwrap();
         let audit = process.audit.unwrap();
         assert!(audit.single_ns >= 100_000 && audit.fresh.is_empty());
+        assert!(audit.beside_ns >= Some(100_000));
         if cfg!(target_os = "linux") {
             assert!(audit.processor_ns > 0 && audit.wall_ns > 0);
             let [wall, clock] = [audit.wall_ns, audit.clock_ns].map(|ns| ns as f64);
