@@ -51,6 +51,8 @@ const FRESH: u32 = 5;
 const FRESH_SHARE: f64 = 0.2;
 /// if each takes so many calls: some follow the first.
 const FRESH_CALLS: f64 = 2.0;
+/// Those that have taken so many times as long are the last: operands are large.
+const FRESH_LATE: f64 = 2.0;
 /// Calls that are made alone between samples of many, at most.
 const BESIDE: u32 = 16;
 /// How often samples are taken anew because calls became faster meanwhile, or because samples are too short.
@@ -135,13 +137,16 @@ fn attempt(
     let mut audit =
         Audit { seed: secret.seed(), single_ns: warmup.fastest_ns as u64, ..Audit::default() };
     let used = (usage::processor(), usage::children());
+    let mut spent_ns = 0.0;
     let clocks = Clocks::start();
     let taken = take(samples, reps, call, |at, before_ns, call| {
-        if moments.next_if_eq(&at).is_some() {
-            audit.fresh.extend(call.fresh(secret)?.map(|fresh| Fresh { before_ns, ..fresh }));
-            return Ok(true);
+        if moments.next_if_eq(&at).is_none() || spent_ns > FRESH_LATE * fresh_ns {
+            return Ok(false);
         }
-        Ok(false)
+        let start = Instant::now();
+        audit.fresh.extend(call.fresh(secret)?.map(|fresh| Fresh { before_ns, ..fresh }));
+        spent_ns += nanos(start.elapsed()) as f64;
+        Ok(true)
     })?;
     (audit.clock_ns, audit.wall_ns) = clocks.elapsed_ns();
     audit.beside_ns = taken.beside.usual_ns();

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use attn_core::{Arithmetic, ByRows, Inputs, Output, Problem, Variation, Verdict, Work};
+use attn_core::{Arithmetic, ByRows, Inputs, Output, Problem, Variation, Varied, Verdict, Work};
 use attn_oracle::{Budget, Reference, Rows, judge_output};
 use attn_record::{Digests, Outcome};
 use tempfile::TempDir;
@@ -34,7 +35,8 @@ pub struct Fixture {
     problem: Problem,
     work: Work,
     expected: [Expected; 2],
-    inputs_b: Inputs,
+    /// Changed while others are judged, and as they were again after that: a copy of large ones takes longer.
+    inputs_b: Mutex<Inputs>,
     folder: TempDir,
 }
 
@@ -115,7 +117,7 @@ impl Fixture {
         let [on_a, on_b] = files;
         let [inputs_a, inputs_b] = inputs;
         write_case(problem, inputs_a, &on_a)?;
-        let inputs_b = write_case(problem, inputs_b, &on_b)?;
+        let inputs_b = Mutex::new(write_case(problem, inputs_b, &on_b)?);
         let (problem, digests) = (problem.clone(), Digests { a, b });
         Ok(Fixture { a: on_a, b: on_b, digests, problem, work, expected, inputs_b, folder })
     }
@@ -165,10 +167,9 @@ impl Fixture {
             first.get_or_insert(verdict);
         };
         let on_b = &self.expected[1];
+        let mut inputs = self.inputs_b.lock().expect("nobody panics who has them");
         let drawn = (!on_b.is_whole(&self.problem))
-            .then(|| {
-                on_b.on_rows(&self.problem, &self.inputs_b, draw(&self.problem, DRAWN_PRODUCTS))
-            })
+            .then(|| on_b.on_rows(&self.problem, &inputs, draw(&self.problem, DRAWN_PRODUCTS)))
             .transpose()
             .map_err(FixtureError::content)?;
         let (mut ones, mut changed) = (None, None);
@@ -190,11 +191,13 @@ impl Fixture {
                 Some(variation) => {
                     let one = match changed.take() {
                         Some(one @ Changed { variation: of, .. }) if of == *variation => one,
-                        _ => self.changed(stored.timed, *variation)?,
+                        _ => self.changed(&mut inputs, stored.timed, *variation)?,
                     };
                     note(one.judge(&self.problem, arithmetic, &out), one.when());
-                    let not_one =
-                        || Some(format!("{}{}", one.when(), one.not_one(&self.problem, &out)?));
+                    let not_one = || {
+                        let found = one.not_one(&self.problem, &inputs, &out)?;
+                        Some(format!("{}{found}", one.when()))
+                    };
                     ones = ones.or_else(not_one);
                     changed = Some(one);
                 }
@@ -208,20 +211,19 @@ impl Fixture {
         Ok(Found { verdict, wrong: wrong.or(ones).or(unwritten) })
     }
 
-    /// Inputs B, changed to those that were timed and then by `variation`.
+    /// What is right where inputs B are changed to those that were timed and then by `variation`.
     fn changed(
         &self,
+        inputs: &mut Inputs,
         timed: Option<Variation>,
         variation: Variation,
     ) -> Result<Changed, FixtureError> {
-        let mut inputs = self.inputs_b.clone();
-        for variation in timed.into_iter().chain([variation]) {
-            variation.apply(&self.problem, &mut inputs);
-        }
+        let both = timed.into_iter().chain([variation]);
+        let varied: Vec<Varied> = both.map(|one| one.apply(&self.problem, inputs)).collect();
         let rows = draw(&self.problem, CHANGED_PRODUCTS);
-        let reference = Reference::compute(&self.problem, &inputs, rows);
-        let reference = reference.map_err(FixtureError::content)?;
-        Ok(Changed { variation, inputs, reference })
+        let reference = Reference::compute(&self.problem, inputs, rows);
+        varied.into_iter().rev().for_each(|one| one.undo(&self.problem, inputs));
+        Ok(Changed { variation, reference: reference.map_err(FixtureError::content)? })
     }
 }
 
@@ -230,10 +232,9 @@ fn draw(problem: &Problem, products: u64) -> Rows {
     Rows::draw(problem, products, Secret::draw().seed())
 }
 
-/// Other inputs, and what is right in a few rows. Both results of a moment are judged on the same.
+/// What is right in a few rows where inputs were others. Both results of a moment are judged on the same.
 struct Changed {
     variation: Variation,
-    inputs: Inputs,
     reference: Reference,
 }
 
@@ -252,9 +253,9 @@ impl Changed {
     }
 
     /// An element of a row that admits a key where values of 1 do not average to 1; to at most 1 where a sink takes a share.
-    fn not_one(&self, problem: &Problem, out: &Output) -> Option<String> {
+    fn not_one(&self, problem: &Problem, inputs: &Inputs, out: &Output) -> Option<String> {
         let column = self.variation.column_of_ones(problem)?;
-        let (read, width) = (self.inputs.read_queries(problem), problem.shape().dim_v);
+        let (read, width) = (inputs.read_queries(problem), problem.shape().dim_v);
         let off = off_one(problem);
         let o = out.o().tensor();
         let sinks = problem.spec().sinks;
