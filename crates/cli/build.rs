@@ -7,22 +7,23 @@ use std::process::Command;
 use std::{env, fs};
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let root = root.canonicalize().expect("this crate is two folders below the workspace");
-    builtin(&root.join("tests"));
-    println!("cargo::rustc-env=ATTN_REVISION={}", stamp(&root));
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    builtin(here);
+    // What cargo packages has the manifest a second time, as it was written.
+    let published = here.join("Cargo.toml.orig").is_file();
+    let revision = if published { stamp_of_package(here) } else { stamp(&here.join("../..")) };
+    println!("cargo::rustc-env=ATTN_REVISION={revision}");
+    println!("cargo::rustc-env=ATTN_SOURCE={}", if published { "registry" } else { "folder" });
 }
 
-fn builtin(tests: &Path) {
+fn builtin(here: &Path) {
     let mut files = Vec::new();
-    for folder in ["cases", "golden/real"] {
-        println!("cargo::rerun-if-changed={}", tests.join(folder).display());
-        collect(&tests.join(folder), &mut files);
-    }
+    println!("cargo::rerun-if-changed={}", here.join("cases").display());
+    collect(&here.join("cases"), &mut files);
     files.sort();
     let mut code = String::from("[\n");
     for file in files {
-        let name = file.strip_prefix(tests).expect("found below tests");
+        let name = file.strip_prefix(here).expect("found below it");
         let name = name.to_str().expect("file names are ASCII").replace('\\', "/");
         let path = file.to_str().expect("the path of the workspace is UTF-8");
         writeln!(code, "    ({name:?}, include_bytes!({path:?}).as_slice()),").expect("memory");
@@ -45,7 +46,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// What a program is made from, below the workspace.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 8] = [
     "Cargo.toml",
     "Cargo.lock",
     ".cargo",
@@ -53,9 +54,7 @@ const SOURCES: [&str; 10] = [
     "crates/*/build.rs",
     "crates/*/src",
     "crates/*/assets",
-    "tests/cases",
-    "tests/golden/real",
-    "tests/golden/model/reference.json",
+    "crates/*/cases",
 ];
 
 /// The commit that is checked out at `root`, with dots behind it up to 64 characters, and `+` if [`SOURCES`] are others than
@@ -63,17 +62,29 @@ const SOURCES: [&str; 10] = [
 ///
 /// Neither can be stale: cargo runs this again whenever one of the sources, or what is checked out, changes.
 fn stamp(root: &Path) -> String {
+    let root = &root.canonicalize().expect("this crate is two folders below the workspace");
     let git = |args: &[&str]| git(root, args);
     // The workspace may be a folder, unpacked or exported, somewhere inside of another repository.
     let top = git(&["rev-parse", "--show-toplevel"]).and_then(|top| fs::canonicalize(top).ok());
-    let commit = git(&["rev-parse", "--verify", "HEAD"]).filter(|_| top.as_deref() == Some(root));
+    let commit = git(&["rev-parse", "--verify", "HEAD"]).filter(|_| top.as_ref() == Some(root));
     let Some(commit) = commit else {
-        return ".".repeat(65);
+        return padded("", false);
     };
     watch(root, git(&["rev-parse", "--git-path", "logs/HEAD"]));
     let status = [&["--no-optional-locks", "status", "--porcelain", "--"][..], &SOURCES].concat();
     let dirty = git(&status).is_none_or(|changed| !changed.is_empty());
+    padded(&commit, dirty)
+}
+
+fn padded(commit: &str, dirty: bool) -> String {
     format!("{commit:.<64}{}", if dirty { '+' } else { '.' })
+}
+
+/// The commit that a published package was made of, which cargo writes beside its manifest; the same form.
+fn stamp_of_package(here: &Path) -> String {
+    let vcs = fs::read_to_string(here.join(".cargo_vcs_info.json")).unwrap_or_default();
+    let commit = vcs.split_once("\"sha1\": \"").and_then(|(_, rest)| rest.split_once('"'));
+    padded(commit.map_or("", |(commit, _)| commit), vcs.contains("\"dirty\": true"))
 }
 
 /// Has cargo look at the [`SOURCES`] and at git's `log` of what was checked out, to which every commit adds a line.

@@ -3,6 +3,7 @@
 mod attacks;
 mod fetched;
 mod links;
+mod packages;
 mod size;
 mod source;
 

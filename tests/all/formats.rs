@@ -274,7 +274,8 @@ impl Files for Example {
 
     fn read(&self, path: &str) -> io::Result<Cow<'static, [u8]>> {
         assert_eq!(path, "tensors/layer-2.safetensors");
-        fs::read(root().join("tests/golden/real/fluffy-dog/layer-2.safetensors")).map(Cow::Owned)
+        fs::read(root().join("crates/cli/cases/real/fluffy-dog/layer-2.safetensors"))
+            .map(Cow::Owned)
     }
 }
 

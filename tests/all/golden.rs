@@ -120,7 +120,7 @@ fn keras_with_additive_general_and_dot_scores() {
 
 #[test]
 fn a_trained_model() {
-    let files = files("real");
+    let files = files("../../crates/cli/cases/real");
     assert_eq!(files.len(), 21);
     let results = assert_all_agree(&files, &[("additive", 21)]);
     assert_eq!(results, 0, "queries, keys and values alone: the oracle knows the result");

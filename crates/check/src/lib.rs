@@ -36,8 +36,8 @@
 //! The kernel is asked random problems of all that it [supports](Check::supports), in ten kinds of inputs, small ones and some of up to
 //! 300 keys. Each result is compared with an f64 oracle: every element must be within an error bound that follows from its type and its
 //! operands, and the errors of each row, head and column, taken together, within what rounding explains. There is no tolerance to
-//! choose. A kernel that panics, fails, returns too few elements or leaves some unwritten is told so, and asked the next problem. Inputs
-//! of closures hold zeros where no query reads.
+//! choose. A kernel that panics, fails, returns too few elements or leaves some unwritten is reported, and the next problem follows.
+//! Rows of q, k and v that no output depends on, such as keys behind a causal mask, are zeros in what closures are given.
 //!
 //! What is wrong is reported like this, here of a kernel whose causal mask is aligned with the first key:
 //!
@@ -81,7 +81,8 @@
 //!
 //! # What it takes
 //!
-//! In `Cargo.toml`; 200 problems take some four seconds where nothing is optimised, and fewer with the last two lines:
+//! In `Cargo.toml`, by version, or by path or address of a checkout; 200 problems take some four seconds where nothing is optimised,
+//! and fewer with the last two lines:
 //!
 //! ```toml
 //! [dev-dependencies]

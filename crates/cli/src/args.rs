@@ -10,7 +10,7 @@ use clap::Args;
 /// Which backends.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct BackendArgs {
-    /// Backends: names, groups or globs, separated by commas
+    /// Backends: names, groups or globs, separated by commas; `attn list` prints them
     #[arg(short, long, value_name = "GLOB,..")]
     pub(crate) backend: Option<String>,
 }
@@ -18,7 +18,7 @@ pub(crate) struct BackendArgs {
 /// Which cases.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct CaseArgs {
-    /// Cases: paths, beginnings of paths or globs, separated by commas
+    /// Cases: paths, beginnings of paths or globs, separated by commas; `attn list` prints them
     #[arg(short, long, value_name = "GLOB,..")]
     pub(crate) case: Option<String>,
     /// Only cases stored in this type
@@ -66,7 +66,7 @@ pub(crate) struct PresetArgs {
 pub(crate) struct CellArgs {
     #[command(flatten)]
     pub(crate) backends: BackendArgs,
-    /// And the engines that are installed: other programs, see `attn engine list`
+    /// Installed engines as well: other programs, see `attn engine list`
     #[arg(long)]
     pub(crate) engines: bool,
     #[command(flatten)]
@@ -95,7 +95,7 @@ pub(crate) fn parse_timing(name: &str) -> Result<Timing, String> {
     found.ok_or_else(|| format!("expected one of {}", Timing::ALL.map(Timing::name).join(", ")))
 }
 
-fn parse_problem(text: &str) -> Result<Problem, String> {
+pub(crate) fn parse_problem(text: &str) -> Result<Problem, String> {
     Problem::new(text.parse()?).map_err(|invalid| invalid.to_string())
 }
 

@@ -111,13 +111,13 @@ fn a_wrong_backend_changes_the_embedding_and_the_exit_code() {
 
 #[test]
 fn maps_are_drawn_from_files_and_from_texts() {
-    let file = golden("real/fluffy-dog/layer-2.safetensors");
-    let output = attn(&["map", &file, "--head", "8"]);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/cases/real/fluffy-dog/layer-2.safetensors");
+    let output = attn(&["map", file, "--head", "8"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let drawn = text(&output.stdout);
     assert!(drawn.contains("fluffy ") && drawn.contains("██"), "{drawn}");
     assert!(drawn.lines().skip(1).all(|line| line.chars().count() <= 80), "{drawn}");
-    assert_eq!(attn(&["map", &file, "--head", "12"]).status.code(), Some(2));
+    assert_eq!(attn(&["map", file, "--head", "12"]).status.code(), Some(2));
     assert_eq!(attn(&["map"]).status.code(), Some(2));
     assert_eq!(attn(&["map", "/nonexistent"]).status.code(), Some(3));
 

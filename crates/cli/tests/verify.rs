@@ -196,3 +196,37 @@ fn broken_files_are_named_in_one_line() {
     let missing = PathBuf::from("/nonexistent/x.safetensors");
     assert_eq!(verify(&[&missing]).status.code(), Some(3));
 }
+
+#[test]
+fn a_problem_without_a_file_is_computed_by_backends_and_saved_for_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let todo = folder.path().join("todo");
+    let attn = |args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_attn")).arg("verify").args(args).output().unwrap()
+    };
+    let (shape, backends) = (["--shape", "H2 N7 D5 causal"], ["-b", "naive,additive"]);
+    let output = attn(&[&backends[..], &shape, &["--save", todo.to_str().unwrap()]].concat());
+    let printed = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
+    assert!(
+        printed.contains("shape/B1-H2-N7-D5-f32-causal:top-left      -        ok   unsupp."),
+        "{printed}"
+    );
+    // What is right is added, as another program would, and the file is right.
+    let path = fs::read_dir(&todo).unwrap().next().unwrap().unwrap().path();
+    let mut case = AttnCase::parse(&fs::read(&path).unwrap()).unwrap();
+    let out = Some(attention(&case.problem, &case.inputs));
+    case.claim = Some(Claim { out, ..Claim::default() });
+    fs::write(&path, case.to_bytes()).unwrap();
+    assert_eq!(attn(&["--no-backends", path.to_str().unwrap()]).status.code(), Some(0));
+    for (args, says) in [
+        (&["--shape", "N7"][..], "expected at least N and D"),
+        (&["--no-backends", "--shape", "N7 D5"], "cannot be used with"),
+        (&["--save", "todo", "x.safetensors"], "--shape"),
+        (&[], "--shape"),
+    ] {
+        let output = attn(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(says), "{args:?}: {}", text(&output.stderr));
+    }
+}

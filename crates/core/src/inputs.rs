@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::distribution::{self, Draft};
-use crate::text::hex;
 use crate::{Data, Element, InputDistribution, Mask, Problem, ScoreWeights, Tensor, reads};
 
 /// Everything that [`Inputs`] are made of.
@@ -252,8 +249,10 @@ impl Inputs {
         }
     }
 
-    /// SHA-256 over names, storage types, dimensions and little-endian elements, in hexadecimal.
+    /// SHA-256 over names, storage types, dimensions and little-endian elements, in hexadecimal; with the feature `digest`.
+    #[cfg(any(test, feature = "digest"))]
     pub fn digest(&self) -> String {
+        use sha2::{Digest as _, Sha256};
         let mut hash = Sha256::new();
         let InputParts { q, k, v, weights, mask, slopes, sinks } = &self.parts;
         let mut tensors = vec![("q", q), ("k", k), ("v", v)];
@@ -276,7 +275,7 @@ impl Inputs {
                 hash.update(values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
             }
         }
-        hex(&hash.finalize())
+        crate::text::hex(&hash.finalize())
     }
 }
 

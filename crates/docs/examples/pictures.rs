@@ -14,7 +14,7 @@ type Error = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Error> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let file = here.join("../../tests/golden/real/fluffy-dog/layer-2.safetensors");
+    let file = here.join("../cli/cases/real/fluffy-dog/layer-2.safetensors");
     let case = AttnCase::parse(&fs::read(file)?)?;
     let pictures = [
         ("1-formula", head(&case, None)?),

@@ -30,7 +30,7 @@ pub use terminal::terminal;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attn_report::charts::{Band, Change, Figure, Tone, forest as draw_forest};
+use attn_report::charts::{Band, Estimate, Figure, Tone, forest as draw_forest};
 use attn_report::table::{self, Cell, Column, Table};
 
 use crate::result::{CaseResult, FolderError, Gate, Taken, Verdict};
@@ -73,15 +73,15 @@ pub fn write(folder: &Path, gate: &Gate, taken: &[Taken]) -> Result<Vec<PathBuf>
 pub fn forest(gate: &Gate) -> Option<Figure> {
     let change = |case: &CaseResult| {
         let time = case.time?;
-        Some(Change {
+        Some(Estimate {
             name: case.id.clone(),
-            percent: time.percent,
+            value: time.percent,
             interval: time.interval,
             verdict: case.verdict.name().into(),
             tone: tone(case.verdict),
         })
     };
-    let changes: Vec<Change> = gate.cases.iter().filter_map(change).collect();
+    let changes: Vec<Estimate> = gate.cases.iter().filter_map(change).collect();
     let band =
         Band { tolerate: round(gate.parameters.tolerate), detect: round(gate.parameters.detect) };
     let day = gate.started.split('T').next().unwrap_or_default();

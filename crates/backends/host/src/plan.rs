@@ -209,11 +209,22 @@ fn matrix<C>(tensor: &[C], head: usize, size: usize) -> &[C] {
 fn copy<T: Element>(tensor: &Tensor, mut last: Vec<T>) -> Result<Vec<T>, BackendError> {
     let slice = tensor.slice::<T>().ok_or(wrong_type::<T>(tensor.dtype()))?;
     if last.capacity() < slice.len() {
-        last = attn_sys::pages::with_capacity(slice.len());
+        last = with_capacity(slice.len());
     }
     last.clear();
     last.extend_from_slice(slice);
     Ok(last)
+}
+
+/// An empty vector with room for `capacity` elements, in large pages where it is large.
+#[cfg(feature = "pages")]
+fn with_capacity<T>(capacity: usize) -> Vec<T> {
+    attn_sys::pages::with_capacity(capacity)
+}
+
+#[cfg(not(feature = "pages"))]
+fn with_capacity<T>(capacity: usize) -> Vec<T> {
+    Vec::with_capacity(capacity)
 }
 
 fn write<T: Element>(out: &mut attn_core::Fenced, values: &[T]) -> Result<(), BackendError> {

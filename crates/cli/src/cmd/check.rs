@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// Check the checker: run deliberately wrong backends instead; exit 0 if all are caught
     #[arg(long, conflicts_with_all = ["backend", "threads"])]
     mutants: bool,
-    /// Check the clock: time backends that look faster than they are instead, in every model and before the gate; exit 0 if
+    /// Check the clock: time backends that look faster than they are instead, in every timing and before the gate; exit 0 if
     /// none gains by it
     #[arg(long, conflicts_with_all = ["mutants", "threads", "shapes"])]
     cheats: bool,
@@ -41,14 +41,17 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  attn check                         every backend on every case of the quick preset
-  attn check -b 'candle/*' -c real   candle's backends on real activations
-  attn check -c '*causal*' --json    records and summary as JSON
-  attn check --shape 'N77 D40 causal' --shape 'N1x99 D64'    problems of your own
-  attn check --mutants               which deliberately wrong backends are caught, and by what
-  attn check --cheats                which kernels that cheat the clock are caught, and by what
-  attn check --limits --up-to 256    how wrong a result in a file must be to be refused
-  attn check --intervals             how often the intervals of times and ratios hold";
+  attn check                          all backends on the quick preset's cases
+  attn check -b 'candle/*' -c real    candle's backends on real activations
+  attn check -c '*causal*' --json     records and summary as JSON
+  attn check --shape 'N77 D40 causal' --shape 'N1x99 D64'
+                                      problems of your own
+  attn check --mutants                wrong backends: which are caught, by what
+  attn check --cheats                 the same of kernels that cheat the clock
+  attn check --limits --up-to 256     how wrong must a file be to be refused?
+  attn check --intervals              how often do the intervals hold?
+
+Exit code 0 if every backend is right, 1 if one is wrong, 3 if one fails.";
 
 impl Args {
     /// Whether it only computes what it prints: every other check runs kernels.

@@ -111,7 +111,7 @@ fn parallel(entries: &[Entry]) -> Result<&dyn Backend, Failure> {
 /// Activations of a trained model on "The big, fluffy dog ...", which are built in.
 fn real_layers() -> Result<Vec<RealLayer>, Failure> {
     let layer = |layer: usize| -> Result<RealLayer, Failure> {
-        let path = format!("tests/golden/real/fluffy-dog/layer-{layer}.safetensors");
+        let path = format!("crates/cli/cases/real/fluffy-dog/layer-{layer}.safetensors");
         let bytes = Builtin.read(&path).with_context(|| path.clone())?;
         let case = AttnCase::parse(&bytes).with_context(|| path.clone())?;
         let tokens = case.tokens.with_context(|| format!("{path}: no tokens"))?;

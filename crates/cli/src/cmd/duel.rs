@@ -24,30 +24,30 @@ use crate::session::{self, INTERRUPTED};
 /// A replicate lasts about so many nanoseconds at most.
 const REPLICATE_NS: f64 = 0.4e9;
 
-/// Tell which of two backends is faster, and by how much, whatever else the machine does
+/// Tell which of two backends is faster, and by how much, on a busy machine too
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A backend
-    #[arg(value_name = "BACKEND")]
+    /// The one backend: a name that `attn list` prints
+    #[arg(value_name = "A")]
     first: String,
-    /// Another one, or the same again
-    #[arg(value_name = "BACKEND")]
+    /// The other backend, or the same again
+    #[arg(value_name = "B")]
     second: String,
     #[command(flatten)]
     cases: CaseArgs,
-    /// Threads of each
+    /// Threads of each backend
     #[arg(short, long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
-    /// How far the interval of the ratio may reach to either side; where the ratio is large, 3 % of its logarithm is
-    /// enough
+    /// Stop when the interval of the ratio reaches no further than this to either side; for large ratios 3 % of the
+    /// logarithm is enough, which is 7 % at 10x
     #[arg(long, value_name = "PERCENT", default_value_t = 1.5, value_parser = parse_percent)]
     precision: f64,
-    /// Slow the second down on purpose, by extra calls: shows whether that would be noticed
+    /// Slow B down on purpose, by extra calls: shows whether that would be noticed
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = parse_percent)]
     plant: f64,
-    /// Write the ratios with their intervals as a chart
+    /// Draw the ratios with their intervals
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     #[command(flatten)]
@@ -56,13 +56,18 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  attn duel flash faer                         on the layers of known models (-c curated)
-  attn duel faer ndarray -c gate --svg duel.svg
-  attn duel mine flash --shape 'H32/8 N1x4096 D128 bf16 causal:bottom-right'
-  attn duel faer faer --plant 3                would 3 % be noticed here?
+  attn duel flash faer                           on layers of known models
+  attn duel faer ndarray -c gate --svg duel.svg  on the cases of the gate
+  attn duel naive faer --shape 'N1x4096 D128'    on a problem of your own
+  attn duel faer faer --plant 3                  would 3 % be noticed here?
 
-Two fresh processes take turns in slots of about a millisecond, as the gate's do, so that what slows the machine
-down slows down both; pairs are added until the interval of the ratio is narrow. Exit code 4 if one stays wide.";
+Without -c, --suite or --shape the cases are those of -c curated. Both backends
+are checked against the oracle first. Then two fresh processes take turns in
+slots of about a millisecond, so that what slows the machine down slows down
+both. A case takes 5 to 32 such pairs, until the interval is narrow enough.
+
+Exit code 0 if every case has an answer, \"no difference\" included; 1 if a
+backend is wrong; 3 if one fails; 4 if an interval stays wide (inconclusive).";
 
 /// Percents from 0 to 100.
 fn parse_percent(text: &str) -> Result<f64, String> {
@@ -102,9 +107,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let cases = cases(&suite, &args.cases, pair)?;
     let duelled = duels(args, &suite, &cases, names)?;
     if let Some(path) = &args.svg {
-        let machine = machine::detect();
-        let on = format!("{}, {} threads", machine.cpu, args.threads);
-        if let Some(figure) = duel_plot(&duelled, names, args.precision, &on) {
+        let cpu = machine::detect().cpu;
+        if let Some(figure) = duel_plot(&duelled, names, usize::from(args.threads), &cpu) {
             attn_record::disk::write_whole(path, figure.svg.as_bytes())
                 .with_context(|| path.display().to_string())?;
         }

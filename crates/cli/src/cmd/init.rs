@@ -18,8 +18,8 @@ pub(crate) struct Args {
     /// The crate's name [default: the folder's]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Where attn's source is: a folder, or the address of a git repository [default: the folder that this
-    /// program was built in]
+    /// Where attn's source is: a folder, or the address of a git repository [default: the folder, or
+    /// the registry, that this program was built from]
     #[arg(long, value_name = "SOURCE")]
     attn: Option<String>,
 }
@@ -28,10 +28,22 @@ const EXAMPLES: &str = "\
 Examples:
   attn init my-attention
   cd my-attention
-  cargo test                                  is the kernel right?
-  cargo run --release -- run -b mine          check, measure, draw
-  cargo run --release -- duel mine flash      how far is it from ours?
-  attn init ~/kernels/mine --attn https://example.org/attn.git";
+  cargo test                                is the kernel right?
+  cargo run --release -- run -b mine        check, measure, draw
+  cargo run --release -- duel mine flash    how far is it from ours?
+  attn init ~/kernels/mine --attn https://example.org/attn.git
+
+The crate is a program with all commands of attn and one backend more, `mine`:
+
+  src/lib.rs                   a kernel in plain loops: put yours in its place
+  tests/right.rs               200 random problems, in cargo test
+  benches/mine.rs              its time beside others', in cargo bench
+  gate.toml, .github/          fails pull requests that make it slower or wrong
+  .cargo/config.toml           build flags, and why they matter
+  Cargo.toml, Cargo.lock       the versions that attn is tested with
+
+With --attn FOLDER, or the default, the crate depends on attn by its path, so
+that it builds on this machine alone: give an address before you push it.";
 
 /// Where this program was built.
 const BUILT_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -64,14 +76,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(lock) = source.lock() {
         write(&args.dir.join("Cargo.lock"), &lock)?;
     }
-    println!(
-        "{} has a kernel in plain loops, `attention` in src/lib.rs: put yours in its place. Next:\n",
-        args.dir.display()
-    );
+    println!("{} has a kernel in plain loops, `attention` in src/lib.rs:", args.dir.display());
+    println!("put yours in its place. Next (the first build takes some minutes):\n");
     println!("  cd {}", crate::program::quoted(&args.dir.to_string_lossy()));
-    println!(
-        "  cargo test                                is it right? The first build takes some minutes"
-    );
+    println!("  cargo test                                is it right?");
     println!("  cargo run --release -- run -b mine        check, measure, draw");
     println!("  cargo run --release -- duel mine flash    how far is it from ours?");
     Ok(Exit::Success)
@@ -95,6 +103,8 @@ fn name(args: &Args) -> Result<String, Failure> {
 enum Source {
     Folder(PathBuf),
     Git(String),
+    /// The registry that this program was installed from.
+    Registry,
 }
 
 impl Source {
@@ -102,6 +112,7 @@ impl Source {
         match named {
             Some(address) if address.contains("://") => Ok(Source::Git(address.into())),
             Some(folder) => Source::folder(Path::new(folder)).map_err(Failure::usage),
+            None if env!("ATTN_SOURCE") == "registry" => Ok(Source::Registry),
             None => Source::folder(Path::new(BUILT_IN)).map_err(|_| {
                 Failure::usage(anyhow!(
                     "the source that this program was built from is gone: say with --attn where attn's is, a folder or the address of a git \
@@ -134,6 +145,7 @@ impl Source {
                 format!("path = {}", quoted(&path.to_string_lossy()))
             }
             Source::Git(address) => format!("git = {}", quoted(address)),
+            Source::Registry => format!("version = {}", quoted(env!("CARGO_PKG_VERSION"))),
         }
     }
 
@@ -141,7 +153,7 @@ impl Source {
     fn lock(&self) -> Option<Vec<u8>> {
         match self {
             Source::Folder(folder) => fs::read(folder.join("Cargo.lock")).ok(),
-            Source::Git(_) => None,
+            Source::Git(_) | Source::Registry => None,
         }
     }
 }

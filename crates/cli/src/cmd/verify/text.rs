@@ -1,7 +1,6 @@
 //! What `attn verify` prints for people.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use attn_bench::verify::Judged;
 use attn_core::Backend;
@@ -10,8 +9,7 @@ use attn_record::Outcome;
 use super::Row;
 
 /// One line per file, then every result that is wrong, every reason for a refusal once, and the counts.
-pub(super) fn print(rows: &[Row], files: &[PathBuf], backends: &[&dyn Backend]) {
-    let names = labels(files);
+pub(super) fn print(rows: &[Row], names: &[String], backends: &[&dyn Backend]) {
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(4);
     print!("{:<width$}  {:>5}", "file", "out");
     for backend in backends {
@@ -19,7 +17,7 @@ pub(super) fn print(rows: &[Row], files: &[PathBuf], backends: &[&dyn Backend]) 
         print!(" {:>9}", id.as_str().rsplit('/').next().unwrap_or_default());
     }
     println!();
-    for (row, name) in rows.iter().zip(&names) {
+    for (row, name) in rows.iter().zip(names) {
         print!("{name:<width$}");
         match &row.verified {
             None => print!("  broken"),
@@ -32,30 +30,6 @@ pub(super) fn print(rows: &[Row], files: &[PathBuf], backends: &[&dyn Backend]) 
     }
     print_findings(rows);
     print_counts(rows);
-}
-
-/// The shortest ends of the paths that tell the files apart, without their extension.
-fn labels(files: &[PathBuf]) -> Vec<String> {
-    let end = |file: &Path, parts: usize| {
-        let file = if file.is_dir() { file.to_path_buf() } else { file.with_extension("") };
-        let all: Vec<_> =
-            file.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        all[all.len().saturating_sub(parts)..].join("/")
-    };
-    let most = files.iter().map(|file| file.components().count()).max().unwrap_or(1);
-    let mut labels: Vec<String> = files.iter().map(|file| end(file, 1)).collect();
-    for parts in 2..=most {
-        let mut count = BTreeMap::<String, usize>::new();
-        for label in &labels {
-            *count.entry(label.clone()).or_default() += 1;
-        }
-        for (label, file) in labels.iter_mut().zip(files) {
-            if count[label] > 1 {
-                *label = end(file, parts);
-            }
-        }
-    }
-    labels
 }
 
 fn short(judged: &Judged) -> &'static str {
@@ -155,18 +129,4 @@ fn print_counts(rows: &[Row]) {
         "\n{} files: {right} without a wrong result, {wrong} with one, {broken} broken",
         rows.len()
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_are_as_short_as_they_can_be_and_differ() {
-        let files = ["a/same.safetensors", "b/same.safetensors", "c/d/other.safetensors"];
-        let files: Vec<PathBuf> = files.map(PathBuf::from).into();
-        assert_eq!(labels(&files), ["a/same", "b/same", "other"]);
-        let twice = [PathBuf::from("x"), PathBuf::from("x")];
-        assert_eq!(labels(&twice), ["x", "x"]);
-    }
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::canvas::{Color, INK, MUTED, RULE, WHITE};
 use super::colors::{blues, dark_blues};
 use super::errors::LIMIT;
-use super::forest::{BAD, GOOD, GREY, OPEN};
+use super::estimates::{BAD, GOOD, GREY, OPEN};
 use super::map::{HATCH_COLOR, STEPS};
 use super::palette::schemes;
 
