@@ -49,7 +49,7 @@ pub(crate) struct Blocked<T, I> {
 /// The memory of a thread.
 struct Worker<T> {
     rows: Rows<T>,
-    /// A block of k and of v in the type that is computed in, where that is not how they are stored.
+    /// A block of k and of v in the type that is computed in, for tiles, where that is not how they are stored.
     wide: [Buffer<T>; 2],
     phases: Phases,
 }
@@ -92,9 +92,9 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
         let count = grid.tile.min(grid.unit_rows).div_ceil(width);
         let converts = S::as_compute(&[]).is_none();
         let streams = grid.unit_rows <= MOST_ROWS;
-        // What is converted is to stay in the cache until it is used.
-        let block = if streams && !converts { PASS.min(shape.len_k) } else { tiles.keys };
-        let wide = |columns| Buffer::zeros(if converts { block * columns } else { 0 });
+        // What is converted is to stay in the cache until it is used; in a stream that is in registers.
+        let block = if streams { PASS.min(shape.len_k) } else { tiles.keys };
+        let wide = |columns| Buffer::zeros(if converts && !streams { block * columns } else { 0 });
         let rows = || {
             if streams {
                 return Rows::Stream(Stream::new(grid.unit_rows, dims, block, I::LANES));
@@ -228,7 +228,7 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
     fn attend<C: Clock>(&self, job: &Job, worker: &mut Worker<S::Compute>, clock: &mut C) {
         match &mut worker.rows {
             Rows::Tiles(tiles, block) => self.tiles(job, tiles, block, &mut worker.wide, clock),
-            Rows::Stream(stream) => self.stream(job, stream, &mut worker.wide, clock),
+            Rows::Stream(stream) => self.stream(job, stream, clock),
         }
     }
 
@@ -294,19 +294,15 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
         }
     }
 
-    fn stream<C: Clock>(
-        &self,
-        job: &Job,
-        stream: &mut Stream<S::Compute>,
-        wide: &mut [Buffer<S::Compute>; 2],
-        clock: &mut C,
-    ) {
+    fn stream<C: Clock>(&self, job: &Job, stream: &mut Stream<S::Compute>, clock: &mut C) {
         let factor = S::Compute::from_f64(self.problem.scale());
         stream.begin(self.q(job, &job.rows), factor, |r| self.row(job, job.rows.start + r));
         clock.lap(Phase::Pack);
         let used = stream.used();
         for first in self.grid.part(&used, job.split).step_by(self.block) {
-            let keys = self.keys(job, first, &used, wide, clock);
+            // Widened in registers: what is read once is not written before it is used.
+            let (k, v) = self.stored(job, first, &used);
+            let keys = self.block_of(first, k, v);
             let mask = self
                 .operands
                 .mask
@@ -330,13 +326,24 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
         wide: &'w mut [Buffer<S::Compute>; 2],
         clock: &mut C,
     ) -> Keys<'w, S::Compute> {
+        let (k, v) = self.stored(job, first, used);
+        let [wide_k, wide_v] = wide;
+        let [k, v] = [in_compute(self.isa, k, wide_k), in_compute(self.isa, v, wide_v)];
+        clock.lap(Phase::Pack);
+        self.block_of(first, k, v)
+    }
+
+    /// The same keys and values as they are stored.
+    fn stored(&self, job: &Job, first: usize, used: &Range<usize>) -> (&[S], &[S]) {
         let shape = self.problem.shape();
         let end = self.grid.part(used, job.split).end.min(first + self.block);
-        let [wide_k, wide_v] = wide;
-        let start = job.unit * shape.len_k;
-        let k = rows(self.isa, self.operands.k, start, &(first..end), shape.dim, wide_k);
-        let v = rows(self.isa, self.operands.v, start, &(first..end), shape.dim_v, wide_v);
-        clock.lap(Phase::Pack);
+        let [first, end] = [first, end].map(|key| job.unit * shape.len_k + key);
+        let Operands { k, v, .. } = self.operands;
+        (&k[first * shape.dim..end * shape.dim], &v[first * shape.dim_v..end * shape.dim_v])
+    }
+
+    fn block_of<'k, E>(&self, first: usize, k: &'k [E], v: &'k [E]) -> Keys<'k, S::Compute, E> {
+        let shape = self.problem.shape();
         let softcap = self.problem.softcap().map(S::Compute::from_f64);
         Keys { first, k, v, dims: [shape.dim, shape.dim_v], softcap }
     }
@@ -366,16 +373,12 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
     }
 }
 
-/// Rows `keys` of the matrix that begins at row `start`, in the type that is computed in.
-fn rows<'a, S: Storage<Compute: Num>, I: Isa>(
+/// What is stored in the type that is computed in: itself, or `wide`.
+fn in_compute<'a, S: Storage<Compute: Num>, I: Isa>(
     isa: I,
     stored: &'a [S],
-    start: usize,
-    keys: &Range<usize>,
-    columns: usize,
     wide: &'a mut [S::Compute],
 ) -> &'a [S::Compute] {
-    let stored = &stored[(start + keys.start) * columns..(start + keys.end) * columns];
     S::as_compute(stored).unwrap_or_else(|| {
         let wide = &mut wide[..stored.len()];
         widen(isa, stored, wide);

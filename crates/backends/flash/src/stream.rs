@@ -88,10 +88,10 @@ impl<T: Num> Stream<T> {
     }
 
     /// Adds a block of keys. `mask` gives each row's mask.
-    pub(crate) fn add<'m, I: Simd<T>, C: Clock>(
+    pub(crate) fn add<'m, S: Storage<Compute = T>, I: Simd<T>, C: Clock>(
         &mut self,
         isa: I,
-        keys: Keys<'_, T>,
+        keys: Keys<'_, T, S>,
         mask: Option<&impl Fn(usize) -> MaskRow<'m>>,
         clock: &mut C,
     ) {
@@ -105,7 +105,7 @@ impl<T: Num> Stream<T> {
         for (r, row) in self.rows.iter().enumerate() {
             let s = &mut self.s[r * self.keys..][..used];
             s[count..].fill(T::NEG_INFINITY);
-            modify(&mut s[..count], &keys, row, mask.map(|mask| mask(r)));
+            modify(&mut s[..count], (keys.first, keys.softcap), row, mask.map(|mask| mask(r)));
             let m = largest(isa, s).larger(self.m[r]);
             scales[r] = if self.m[r] == m { T::ONE } else { T::rescale(self.m[r], m) };
             self.l[r] *= scales[r];
@@ -148,22 +148,27 @@ impl<T: Num> Stream<T> {
     }
 }
 
-/// Softcap, ALiBi, mask and admission of one row of scores.
-fn modify<T: Num>(s: &mut [T], keys: &Keys<'_, T>, row: &Row<T>, mask: Option<MaskRow<'_>>) {
-    if let Some(c) = keys.softcap {
+/// Softcap, ALiBi, mask and admission of one row of scores, of key `first` and on.
+fn modify<T: Num>(
+    s: &mut [T],
+    (first, softcap): (usize, Option<T>),
+    row: &Row<T>,
+    mask: Option<MaskRow<'_>>,
+) {
+    if let Some(c) = softcap {
         for s in s.iter_mut() {
             *s = c * (*s / c).tanh();
         }
     }
     if let Some(slope) = row.slope {
-        for (j, s) in (keys.first as i64..).zip(&mut *s) {
+        for (j, s) in (first as i64..).zip(&mut *s) {
             let distance = (row.diagonal as f64 - j as f64).abs();
             *s = *s - slope * T::from_f64(distance);
         }
     }
     if let Some(mask) = mask {
         let mut s = s.iter_mut();
-        mask.biases(keys.first..keys.first + s.len(), |bias| {
+        mask.biases(first..first + s.len(), |bias| {
             if let Some(s) = s.next() {
                 *s = if bias == f64::NEG_INFINITY {
                     T::NEG_INFINITY
@@ -173,9 +178,8 @@ fn modify<T: Num>(s: &mut [T], keys: &Keys<'_, T>, row: &Row<T>, mask: Option<Ma
             }
         });
     }
-    let end = keys.first + s.len();
-    let [from, to] =
-        [row.keys.start, row.keys.end].map(|at| at.clamp(keys.first, end) - keys.first);
+    let end = first + s.len();
+    let [from, to] = [row.keys.start, row.keys.end].map(|at| at.clamp(first, end) - first);
     s[..from].fill(T::NEG_INFINITY);
     s[to.max(from)..].fill(T::NEG_INFINITY);
 }

@@ -88,15 +88,15 @@ impl<T: Num> Block<T> {
     }
 }
 
-/// A block of keys with their values, and what modifies its scores.
+/// A block of keys with their values, stored as `E`, and what modifies its scores.
 #[derive(Clone, Copy)]
-pub(crate) struct Keys<'a, T> {
+pub(crate) struct Keys<'a, T, E = T> {
     /// The first one.
     pub(crate) first: usize,
     /// `[keys, D]`.
-    pub(crate) k: &'a [T],
+    pub(crate) k: &'a [E],
     /// `[keys, Dv]`.
-    pub(crate) v: &'a [T],
+    pub(crate) v: &'a [E],
     pub(crate) dims: [usize; 2],
     pub(crate) softcap: Option<T>,
 }

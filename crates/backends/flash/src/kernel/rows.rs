@@ -14,6 +14,9 @@
     reason = "pointers into checked slices: a check per vector would cost as much as the vector"
 )]
 
+use attn_core::Element as _;
+use attn_host::Storage;
+
 use super::exp::exp2;
 use super::softmax::base;
 use crate::num::Num;
@@ -32,11 +35,11 @@ const RUN: usize = 16;
 
 /// Writes the products of the rows of `q` (`[R, width]`, 0 from column `dim` on) and `k`
 /// (`[keys, dim]`) to `s`, whose rows begin `stride` elements apart.
-pub(crate) fn dots<T: Num, I: Simd<T>>(
+pub(crate) fn dots<S: Storage<Compute: Num>, I: Simd<S::Compute>>(
     isa: I,
-    q: &[T],
-    (k, dim): (&[T], usize),
-    (s, stride): (&mut [T], usize),
+    q: &[S::Compute],
+    (k, dim): (&[S], usize),
+    (s, stride): (&mut [S::Compute], usize),
 ) {
     let width = dim.next_multiple_of(I::LANES);
     let (rows, keys) = (q.len() / width, k.len() / dim);
@@ -44,40 +47,42 @@ pub(crate) fn dots<T: Num, I: Simd<T>>(
     assert!(keys <= stride && s.len() == rows * stride);
     let block = Dots { isa, q, k, dim, s, stride };
     match (rows, I::LANES) {
-        (1, _) => isa.call(DotsKernel::<T, I, 1, 1>(block)),
-        (2, _) => isa.call(DotsKernel::<T, I, 2, 4>(block)),
-        (4, MOST_LANES) => isa.call(DotsKernel::<T, I, 4, 4>(block)),
-        (4, _) => isa.call(DotsKernel::<T, I, 4, 2>(block)),
-        (8, MOST_LANES) => isa.call(DotsKernel::<T, I, 8, 2>(block)),
-        (8, _) => isa.call(DotsKernel::<T, I, 8, 1>(block)),
+        (1, _) => isa.call(DotsKernel::<S, I, 1, 1>(block)),
+        (2, _) => isa.call(DotsKernel::<S, I, 2, 4>(block)),
+        (4, MOST_LANES) => isa.call(DotsKernel::<S, I, 4, 4>(block)),
+        (4, _) => isa.call(DotsKernel::<S, I, 4, 2>(block)),
+        (8, MOST_LANES) => isa.call(DotsKernel::<S, I, 8, 2>(block)),
+        (8, _) => isa.call(DotsKernel::<S, I, 8, 1>(block)),
         (rows, _) => unreachable!("no kernel for {rows} rows"),
     }
 }
 
-struct Dots<'a, T, I> {
+struct Dots<'a, S: Storage, I> {
     isa: I,
-    q: &'a [T],
-    k: &'a [T],
+    q: &'a [S::Compute],
+    k: &'a [S],
     dim: usize,
-    s: &'a mut [T],
+    s: &'a mut [S::Compute],
     stride: usize,
 }
 
 /// `R` rows of q against `NK` keys at a time.
-struct DotsKernel<'a, T, I, const R: usize, const NK: usize>(Dots<'a, T, I>);
+struct DotsKernel<'a, S: Storage, I, const R: usize, const NK: usize>(Dots<'a, S, I>);
 
-impl<T: Num, I: Simd<T>, const R: usize, const NK: usize> Kernel for DotsKernel<'_, T, I, R, NK> {
+impl<S: Storage<Compute: Num>, I: Simd<S::Compute>, const R: usize, const NK: usize> Kernel
+    for DotsKernel<'_, S, I, R, NK>
+{
     #[inline(always)]
     fn run(self) {
         let mut block = self.0;
         let keys = block.k.len() / block.dim;
         let mut first = 0;
         while first + NK <= keys {
-            dots_tile::<T, I, R, NK>(&mut block, first);
+            dots_tile::<S, I, R, NK>(&mut block, first);
             first += NK;
         }
         while first < keys {
-            dots_tile::<T, I, R, 1>(&mut block, first);
+            dots_tile::<S, I, R, 1>(&mut block, first);
             first += 1;
         }
     }
@@ -85,13 +90,13 @@ impl<T: Num, I: Simd<T>, const R: usize, const NK: usize> Kernel for DotsKernel<
 
 /// Keys `first..first + NK`.
 #[inline(always)]
-fn dots_tile<T: Num, I: Simd<T>, const R: usize, const NK: usize>(
-    block: &mut Dots<'_, T, I>,
+fn dots_tile<S: Storage<Compute: Num>, I: Simd<S::Compute>, const R: usize, const NK: usize>(
+    block: &mut Dots<'_, S, I>,
     first: usize,
 ) {
     let Dots { isa, q, k, dim, ref mut s, stride } = *block;
     let whole = dim / I::LANES * I::LANES;
-    let mut acc = [[isa.splat(T::ZERO); NK]; R];
+    let mut acc = [[isa.splat(S::Compute::ZERO); NK]; R];
     // One key after another, though each reads all of q again: the processor's prefetchers follow one stream
     // of lines at the bandwidth of the memory, but not rows that take turns, and a prefetch by instruction
     // occupies the few buffers of the first-level cache, at half that rate.
@@ -100,26 +105,26 @@ fn dots_tile<T: Num, I: Simd<T>, const R: usize, const NK: usize>(
         let row = unsafe { k.as_ptr().add((first + j) * dim) };
         for d in (0..whole).step_by(I::LANES) {
             // SAFETY: `d + LANES` elements are no more than the row has.
-            let key = unsafe { isa.load(row.add(d)) };
-            multiply::<T, I, R, NK>(isa, (q, dim), [d, j], key, &mut acc);
+            let key = unsafe { isa.load_stored(row.add(d)) };
+            multiply::<S::Compute, I, R, NK>(isa, (q, dim), [d, j], key, &mut acc);
         }
         if whole < dim {
             // SAFETY: this reads the last of the row's `dim` elements.
-            let key = unsafe { isa.load_first(row.add(whole), dim - whole) };
-            multiply::<T, I, R, NK>(isa, (q, dim), [whole, j], key, &mut acc);
+            let key = unsafe { isa.load_stored_first(row.add(whole), dim - whole) };
+            multiply::<S::Compute, I, R, NK>(isa, (q, dim), [whole, j], key, &mut acc);
         }
     }
-    let mut sums = [[T::ZERO; NK]; R];
+    let mut sums = [[S::Compute::ZERO; NK]; R];
     if R * NK == I::LANES {
         // As many sums as lanes: transposed, they are one vector.
-        let mut square = [isa.splat(T::ZERO); MOST_LANES];
+        let mut square = [isa.splat(S::Compute::ZERO); MOST_LANES];
         for r in 0..R {
             for j in 0..NK {
                 square[r * NK + j] = acc[r][j];
             }
         }
         isa.transpose(&mut square);
-        let mut sum = isa.splat(T::ZERO);
+        let mut sum = isa.splat(S::Compute::ZERO);
         for i in 0..I::LANES {
             sum = isa.add(sum, square[i]);
         }
@@ -161,11 +166,11 @@ fn multiply<T: Num, I: Simd<T>, const R: usize, const NK: usize>(
 
 /// Adds to `o` (`[R, width]`, `width` being `columns` up to whole vectors) the rows of `v`
 /// (`[keys, columns]`) weighted by `p`, whose rows of at least as many keys begin `stride` elements apart.
-pub(crate) fn combine<T: Num, I: Simd<T>>(
+pub(crate) fn combine<S: Storage<Compute: Num>, I: Simd<S::Compute>>(
     isa: I,
-    (p, stride): (&[T], usize),
-    (v, columns): (&[T], usize),
-    o: &mut [T],
+    (p, stride): (&[S::Compute], usize),
+    (v, columns): (&[S], usize),
+    o: &mut [S::Compute],
 ) {
     let width = columns.next_multiple_of(I::LANES);
     let (rows, keys) = (o.len() / width, v.len() / columns);
@@ -173,27 +178,27 @@ pub(crate) fn combine<T: Num, I: Simd<T>>(
     assert!(keys <= stride && p.len() >= (rows - 1) * stride + keys);
     let block = Combine { isa, p, stride, v, columns, o };
     match (rows, I::ACCUMULATORS) {
-        (1 | 2 | 4 | 8, 1..16) | (1, _) => isa.call(CombineKernel::<T, I, 1, 8>(block)),
-        (2 | 4 | 8, _) => isa.call(CombineKernel::<T, I, 2, 8>(block)),
+        (1 | 2 | 4 | 8, 1..16) | (1, _) => isa.call(CombineKernel::<S, I, 1, 8>(block)),
+        (2 | 4 | 8, _) => isa.call(CombineKernel::<S, I, 2, 8>(block)),
         (rows, _) => unreachable!("no kernel for {rows} rows"),
     }
 }
 
-struct Combine<'a, T, I> {
+struct Combine<'a, S: Storage, I> {
     isa: I,
-    p: &'a [T],
+    p: &'a [S::Compute],
     stride: usize,
-    v: &'a [T],
+    v: &'a [S],
     columns: usize,
-    o: &'a mut [T],
+    o: &'a mut [S::Compute],
 }
 
 /// `R` rows of O, `NV` vectors of columns at a time. A run of keys comes from memory for the first `R` rows,
 /// in the order in which it lies there, and from the nearest cache for the others.
-struct CombineKernel<'a, T, I, const R: usize, const NV: usize>(Combine<'a, T, I>);
+struct CombineKernel<'a, S: Storage, I, const R: usize, const NV: usize>(Combine<'a, S, I>);
 
-impl<T: Num, I: Simd<T>, const R: usize, const NV: usize> Kernel
-    for CombineKernel<'_, T, I, R, NV>
+impl<S: Storage<Compute: Num>, I: Simd<S::Compute>, const R: usize, const NV: usize> Kernel
+    for CombineKernel<'_, S, I, R, NV>
 {
     #[inline(always)]
     fn run(self) {
@@ -205,15 +210,15 @@ impl<T: Num, I: Simd<T>, const R: usize, const NV: usize> Kernel
             for row in (0..rows).step_by(R) {
                 let mut at = 0;
                 while at + NV <= whole {
-                    combine_columns::<T, I, R, NV>(&mut block, row, [first, last, at]);
+                    combine_columns::<S, I, R, NV>(&mut block, row, [first, last, at]);
                     at += NV;
                 }
                 while at < whole {
-                    combine_columns::<T, I, R, 1>(&mut block, row, [first, last, at]);
+                    combine_columns::<S, I, R, 1>(&mut block, row, [first, last, at]);
                     at += 1;
                 }
                 if whole * I::LANES < block.columns {
-                    combine_rest::<T, I, R>(&mut block, row, [first, last]);
+                    combine_rest::<S, I, R>(&mut block, row, [first, last]);
                 }
             }
         }
@@ -222,14 +227,19 @@ impl<T: Num, I: Simd<T>, const R: usize, const NV: usize> Kernel
 
 /// `NV` whole vectors of columns, from vector `at` on, of keys `first..last`, for `R` rows from `row` on.
 #[inline(always)]
-fn combine_columns<T: Num, I: Simd<T>, const R: usize, const NV: usize>(
-    block: &mut Combine<'_, T, I>,
+fn combine_columns<
+    S: Storage<Compute: Num>,
+    I: Simd<S::Compute>,
+    const R: usize,
+    const NV: usize,
+>(
+    block: &mut Combine<'_, S, I>,
     row: usize,
     [first, last, at]: [usize; 3],
 ) {
     let Combine { isa, p, stride, v, columns, ref mut o } = *block;
     let (c, width) = (at * I::LANES, columns.next_multiple_of(I::LANES));
-    let mut acc = [[isa.splat(T::ZERO); NV]; R];
+    let mut acc = [[isa.splat(S::Compute::ZERO); NV]; R];
     // SAFETY: `combine` asserted that v has `columns` elements for each key, of which these are a part,
     // p a weight for each row and key, and o `width` elements for each row; `R` divides the rows.
     unsafe {
@@ -240,12 +250,12 @@ fn combine_columns<T: Num, I: Simd<T>, const R: usize, const NV: usize>(
         }
         for j in first..last {
             let values = v.as_ptr().add(j * columns + c);
-            let mut weights = [isa.splat(T::ZERO); R];
+            let mut weights = [isa.splat(S::Compute::ZERO); R];
             for r in 0..R {
                 weights[r] = isa.splat(*p.as_ptr().add((row + r) * stride + j));
             }
             for i in 0..NV {
-                let v = isa.load(values.add(i * I::LANES));
+                let v = isa.load_stored(values.add(i * I::LANES));
                 for r in 0..R {
                     acc[r][i] = isa.fma(v, weights[r], acc[r][i]);
                 }
@@ -261,8 +271,8 @@ fn combine_columns<T: Num, I: Simd<T>, const R: usize, const NV: usize>(
 
 /// The columns that fill no vector, of keys `first..last`, for `R` rows from `row` on.
 #[inline(always)]
-fn combine_rest<T: Num, I: Simd<T>, const R: usize>(
-    block: &mut Combine<'_, T, I>,
+fn combine_rest<S: Storage<Compute: Num>, I: Simd<S::Compute>, const R: usize>(
+    block: &mut Combine<'_, S, I>,
     row: usize,
     [first, last]: [usize; 2],
 ) {
@@ -275,7 +285,7 @@ fn combine_rest<T: Num, I: Simd<T>, const R: usize>(
             let to = o.as_mut_ptr().add((row + r) * width + c);
             let mut acc = isa.load(to);
             for j in first..last {
-                let v = isa.load_first(v.as_ptr().add(j * columns + c), columns - c);
+                let v = isa.load_stored_first(v.as_ptr().add(j * columns + c), columns - c);
                 acc = isa.fma(v, isa.splat(*p.as_ptr().add((row + r) * stride + j)), acc);
             }
             isa.store(to, acc);

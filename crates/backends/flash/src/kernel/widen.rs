@@ -74,7 +74,34 @@ mod tests {
     use half::bf16;
 
     use super::*;
-    use crate::simd::each_isa;
+    use crate::simd::{MOST_LANES, Simd, each_isa};
+
+    /// What `load_stored` makes of `from`, and `load_stored_first` of all but its last element.
+    fn loaded<S: Storage<Compute = f32>, I: Simd<f32>>(
+        isa: I,
+        from: &[S],
+    ) -> [[f32; MOST_LANES]; 2] {
+        assert_eq!(from.len(), I::LANES);
+        let mut loaded = [[7.0; MOST_LANES]; 2];
+        // SAFETY: there are `LANES` elements to read, and room for as many.
+        unsafe {
+            isa.store(loaded[0].as_mut_ptr(), isa.load_stored(from.as_ptr()));
+            let first = isa.load_stored_first(from.as_ptr(), I::LANES - 1);
+            isa.store(loaded[1].as_mut_ptr(), first);
+        }
+        loaded
+    }
+
+    fn is_loaded<S: Storage<Compute = f32>, I: Simd<f32>>(isa: I, stored: &[S], wide: &[f32]) {
+        for (stored, wide) in stored.chunks(I::LANES).zip(wide.chunks(I::LANES)) {
+            let [all, first] = loaded(isa, stored);
+            let last = wide.len() - 1;
+            let same = |a: &[f32], b: &[f32]| {
+                a.iter().zip(b).all(|(a, b)| a == b || (a.is_nan() && b.is_nan()))
+            };
+            assert!(same(&all, wide) && same(&first, &wide[..last]) && first[last] == 0.0);
+        }
+    }
 
     #[test]
     fn every_number_is_widened_exactly() {
@@ -86,7 +113,9 @@ mod tests {
                 let want = bf16::from_bits(bits).to_f32();
                 assert!(wide == want || (wide.is_nan() && want.is_nan()), "bf16 {bits:#x}");
             }
+            is_loaded(isa, &all().map(bf16::from_bits).collect::<Vec<_>>(), &wide);
             widen(isa, &all().map(f16::from_bits).collect::<Vec<_>>(), &mut wide);
+            is_loaded(isa, &all().map(f16::from_bits).collect::<Vec<_>>(), &wide);
             for (bits, &wide) in all().zip(&wide) {
                 let want = f16::from_bits(bits).to_f32();
                 assert!(wide == want || (wide.is_nan() && want.is_nan()), "f16 {bits:#x}");

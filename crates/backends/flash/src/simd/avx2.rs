@@ -6,10 +6,10 @@ use std::arch::x86_64::{
     __m256, __m256d, __m256i, _CMP_LT_OQ, _mm_loadu_si128, _mm256_add_pd, _mm256_add_ps,
     _mm256_blendv_pd, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castpd_si256, _mm256_castps_pd,
     _mm256_castps_si256, _mm256_castsi256_pd, _mm256_castsi256_ps, _mm256_cmp_pd, _mm256_cmp_ps,
-    _mm256_cvtph_ps, _mm256_div_pd, _mm256_div_ps, _mm256_fmadd_pd, _mm256_fmadd_ps,
-    _mm256_loadu_pd, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_pd, _mm256_maskload_ps,
-    _mm256_max_pd, _mm256_max_ps, _mm256_min_pd, _mm256_min_ps, _mm256_movemask_pd,
-    _mm256_movemask_ps, _mm256_mul_pd, _mm256_mul_ps, _mm256_permute2f128_pd,
+    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_div_pd, _mm256_div_ps, _mm256_fmadd_pd,
+    _mm256_fmadd_ps, _mm256_loadu_pd, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_maskload_pd,
+    _mm256_maskload_ps, _mm256_max_pd, _mm256_max_ps, _mm256_min_pd, _mm256_min_ps,
+    _mm256_movemask_pd, _mm256_movemask_ps, _mm256_mul_pd, _mm256_mul_ps, _mm256_permute2f128_pd,
     _mm256_permute2f128_ps, _mm256_set1_pd, _mm256_set1_ps, _mm256_slli_epi32, _mm256_slli_epi64,
     _mm256_storeu_pd, _mm256_storeu_ps, _mm256_sub_pd, _mm256_sub_ps, _mm256_unpackhi_pd,
     _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
@@ -62,7 +62,7 @@ macro_rules! vectors {
     ($float:ty, $v:ty, $lanes:literal, $masks:ident, $maskload:ident, $bits:literal, $set1:ident, $load:ident,
      $store:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident,
      $max:ident, $min:ident, $to_bits:ident, $shift:ident, $from_bits:ident, $cmp:ident,
-     $blend:ident, $movemask:ident, $transpose:ident) => {
+     $blend:ident, $movemask:ident, $transpose:ident, $load_bf16:ident, $load_f16:ident) => {
         impl Simd<$float> for Avx2 {
             type V = $v;
             const LANES: usize = $lanes;
@@ -96,6 +96,18 @@ macro_rules! vectors {
                     let mask: __m256i = _mm256_loadu_si256(masks.as_ptr().cast());
                     $maskload(from, mask)
                 }
+            }
+
+            #[inline(always)]
+            unsafe fn load_bf16(self, from: *const u16) -> $v {
+                // SAFETY: as above; the caller vouches for the memory.
+                unsafe { $load_bf16(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_f16(self, from: *const u16) -> $v {
+                // SAFETY: as above; the caller vouches for the memory.
+                unsafe { $load_f16(from) }
             }
 
             #[inline(always)]
@@ -205,7 +217,9 @@ vectors!(
     _mm256_cmp_ps,
     _mm256_blendv_ps,
     _mm256_movemask_ps,
-    transpose_f32
+    transpose_f32,
+    bf16_to_f32,
+    f16_to_f32
 );
 vectors!(
     f64,
@@ -230,8 +244,31 @@ vectors!(
     _mm256_cmp_pd,
     _mm256_blendv_pd,
     _mm256_movemask_pd,
-    transpose_f64
+    transpose_f64,
+    half_to_f64,
+    half_to_f64
 );
+
+/// A bf16 is the upper half of an f32.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn bf16_to_f32(from: *const u16) -> __m256 {
+    // SAFETY: the caller vouches for eight readable elements.
+    let bits = unsafe { _mm_loadu_si128(from.cast()) };
+    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+unsafe fn f16_to_f32(from: *const u16) -> __m256 {
+    // SAFETY: the caller vouches for eight readable elements.
+    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(from.cast()) })
+}
+
+#[inline]
+unsafe fn half_to_f64(_: *const u16) -> __m256d {
+    unreachable!("half types are computed in f32")
+}
 
 /// Pairs of rows, then pairs of pairs, within 128 bits; then the halves.
 #[inline]

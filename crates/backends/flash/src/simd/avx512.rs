@@ -3,16 +3,17 @@
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::{
-    __m512, __m512d, _CMP_LT_OQ, _mm_loadu_si128, _mm256_cvtph_ps, _mm256_storeu_ps, _mm512_add_pd,
-    _mm512_add_ps, _mm512_castpd_ps, _mm512_castpd_si512, _mm512_castps_pd, _mm512_castps_si512,
-    _mm512_castsi512_pd, _mm512_castsi512_ps, _mm512_cmp_pd_mask, _mm512_cmp_ps_mask,
-    _mm512_div_pd, _mm512_div_ps, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_loadu_pd,
-    _mm512_loadu_ps, _mm512_mask_blend_pd, _mm512_mask_blend_ps, _mm512_maskz_loadu_pd,
-    _mm512_maskz_loadu_ps, _mm512_max_pd, _mm512_max_ps, _mm512_min_pd, _mm512_min_ps,
-    _mm512_mul_pd, _mm512_mul_ps, _mm512_reduce_add_pd, _mm512_reduce_add_ps, _mm512_set1_pd,
-    _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_shuffle_f64x2, _mm512_slli_epi32,
-    _mm512_slli_epi64, _mm512_storeu_pd, _mm512_storeu_ps, _mm512_sub_pd, _mm512_sub_ps,
-    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, __m512d, _CMP_LT_OQ, _mm_loadu_si128, _mm256_cvtph_ps, _mm256_loadu_si256,
+    _mm256_storeu_ps, _mm512_add_pd, _mm512_add_ps, _mm512_castpd_ps, _mm512_castpd_si512,
+    _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi512_pd, _mm512_castsi512_ps,
+    _mm512_cmp_pd_mask, _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_div_pd,
+    _mm512_div_ps, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_loadu_pd, _mm512_loadu_ps,
+    _mm512_mask_blend_pd, _mm512_mask_blend_ps, _mm512_maskz_loadu_pd, _mm512_maskz_loadu_ps,
+    _mm512_max_pd, _mm512_max_ps, _mm512_min_pd, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps,
+    _mm512_reduce_add_pd, _mm512_reduce_add_ps, _mm512_set1_pd, _mm512_set1_ps,
+    _mm512_shuffle_f32x4, _mm512_shuffle_f64x2, _mm512_slli_epi32, _mm512_slli_epi64,
+    _mm512_storeu_pd, _mm512_storeu_ps, _mm512_sub_pd, _mm512_sub_ps, _mm512_unpackhi_pd,
+    _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use super::{Isa, Kernel, MOST_LANES, Simd};
@@ -58,7 +59,8 @@ impl Isa for Avx512 {
 macro_rules! vectors {
     ($float:ty, $v:ty, $lanes:literal, $mask:ty, $maskz_load:ident, $sum:ident, $bits:literal, $set1:ident, $load:ident, $store:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $max:ident,
-     $min:ident, $to_bits:ident, $shift:ident, $from_bits:ident, $less:ident, $blend:ident, $transpose:ident) => {
+     $min:ident, $to_bits:ident, $shift:ident, $from_bits:ident, $less:ident, $blend:ident, $transpose:ident,
+     $load_bf16:ident, $load_f16:ident) => {
         impl Simd<$float> for Avx512 {
             type V = $v;
             const LANES: usize = $lanes;
@@ -88,6 +90,18 @@ macro_rules! vectors {
                 let mask = ((1u32 << n) - 1) as $mask;
                 // SAFETY: as above; the caller vouches for the memory that the mask lets through.
                 unsafe { $maskz_load(mask, from) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_bf16(self, from: *const u16) -> $v {
+                // SAFETY: as above; the caller vouches for the memory.
+                unsafe { $load_bf16(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_f16(self, from: *const u16) -> $v {
+                // SAFETY: as above; the caller vouches for the memory.
+                unsafe { $load_f16(from) }
             }
 
             #[inline(always)]
@@ -188,7 +202,9 @@ vectors!(
     _mm512_castsi512_ps,
     _mm512_cmp_ps_mask,
     _mm512_mask_blend_ps,
-    transpose_f32
+    transpose_f32,
+    bf16_to_f32,
+    f16_to_f32
 );
 vectors!(
     f64,
@@ -213,8 +229,31 @@ vectors!(
     _mm512_castsi512_pd,
     _mm512_cmp_pd_mask,
     _mm512_mask_blend_pd,
-    transpose_f64
+    transpose_f64,
+    half_to_f64,
+    half_to_f64
 );
+
+/// A bf16 is the upper half of an f32.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn bf16_to_f32(from: *const u16) -> __m512 {
+    // SAFETY: the caller vouches for sixteen readable elements.
+    let bits = unsafe { _mm256_loadu_si256(from.cast()) };
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn f16_to_f32(from: *const u16) -> __m512 {
+    // SAFETY: the caller vouches for sixteen readable elements.
+    _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(from.cast()) })
+}
+
+#[inline]
+unsafe fn half_to_f64(_: *const u16) -> __m512d {
+    unreachable!("half types are computed in f32")
+}
 
 /// Pairs of rows, then pairs of pairs, within 128 bits; then the 128-bit parts.
 #[inline]

@@ -13,6 +13,9 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod portable;
 
+use attn_core::DType;
+use attn_host::Storage;
+
 use crate::num::Num;
 
 /// A computation that [`Isa::call`] compiles for an instruction set. `run` and all that it calls must
@@ -61,6 +64,52 @@ pub(crate) trait Simd<T: Num>: Isa {
     /// # Safety
     /// They must be readable.
     unsafe fn load_first(self, from: *const T, n: usize) -> Self::V;
+    /// Reads `LANES` bf16, given by their bits, widened to f32. Vectors of f64 are never read from half types.
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn load_bf16(self, from: *const u16) -> Self::V;
+    /// Reads `LANES` f16 likewise.
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn load_f16(self, from: *const u16) -> Self::V;
+    /// Reads `LANES` elements as they are stored, widened.
+    ///
+    /// # Safety
+    /// They must be readable.
+    #[inline(always)]
+    unsafe fn load_stored<S: Storage<Compute = T>>(self, from: *const S) -> Self::V {
+        // SAFETY: `Element` is a sealed set of types with a tag each: what is computed in `T` is stored as `T`, or as a half type,
+        // which is a transparent wrapper of its bits. The caller vouches for the memory.
+        unsafe {
+            match S::DTYPE {
+                DType::BF16 => self.load_bf16(from.cast()),
+                DType::F16 => self.load_f16(from.cast()),
+                DType::F32 | DType::F64 => self.load(from.cast()),
+            }
+        }
+    }
+    /// Reads `n < LANES` of them, no more; the other lanes are 0.
+    ///
+    /// # Safety
+    /// They must be readable.
+    #[inline(always)]
+    unsafe fn load_stored_first<S: Storage<Compute = T>>(
+        self,
+        from: *const S,
+        n: usize,
+    ) -> Self::V {
+        let mut whole = [S::narrow(T::ZERO); MOST_LANES];
+        // SAFETY: as above; the array has as many elements as the widest vector, more than `n`.
+        unsafe {
+            if matches!(S::DTYPE, DType::F32 | DType::F64) {
+                return self.load_first(from.cast(), n);
+            }
+            whole.as_mut_ptr().copy_from_nonoverlapping(from, n);
+            self.load_stored(whole.as_ptr())
+        }
+    }
     /// Transposes the first `LANES` vectors as a square.
     fn transpose(self, square: &mut [Self::V; MOST_LANES]);
     /// `a + b`.

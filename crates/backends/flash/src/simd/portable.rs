@@ -76,6 +76,20 @@ impl<T: Num> Simd<T> for Portable {
     }
 
     #[inline(always)]
+    unsafe fn load_bf16(self, from: *const u16) -> [T; LANES] {
+        // SAFETY: the caller vouches for `LANES` readable elements.
+        let bits = unsafe { from.cast::<[u16; LANES]>().read() };
+        bits.map(|bits| T::from_f32(half::bf16::from_bits(bits).to_f32()))
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(self, from: *const u16) -> [T; LANES] {
+        // SAFETY: the caller vouches for `LANES` readable elements.
+        let bits = unsafe { from.cast::<[u16; LANES]>().read() };
+        bits.map(|bits| T::from_f32(half::f16::from_bits(bits).to_f32()))
+    }
+
+    #[inline(always)]
     fn transpose(self, square: &mut [[T; LANES]; MOST_LANES]) {
         for i in 0..LANES {
             for j in 0..i {
