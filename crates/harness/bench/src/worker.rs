@@ -83,7 +83,8 @@ pub enum Ask {
     Run {
         /// Calls that are timed, together.
         calls: NonZeroU32,
-        /// Calls before them that are not: they bring the operands back into the caches.
+        /// Calls before them that are not: they bring the operands back into the caches. If there are any, two more are made alone
+        /// after them, to compare.
         warm: u32,
     },
     /// Compute once on other inputs, then go back to those that are timed.

@@ -26,10 +26,9 @@ pub struct Audit {
     pub first_call_ns: Option<u64>,
     /// Of the fastest call of the warm-up, each timed alone, nanoseconds.
     pub single_ns: u64,
-    /// Of a call alone right after a sample of many: its share of one of these, times what one takes, both in the median, nanoseconds;
-    /// absent where samples are single calls.
+    /// A call alone right after many at once, in thousandths of one of these: the median; absent where none was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub beside_ns: Option<u64>,
+    pub beside_permille: Option<u64>,
     /// Of copying all operands and the result once, nanoseconds.
     pub copy_ns: u64,
     /// Of a page of memory that is touched for the first time, nanoseconds; 0 where it is not known.

@@ -71,7 +71,6 @@ impl Prepared<'_> {
             audit.asked = self.asked();
             if timed.timing.calls() {
                 audit.first_call_ns = self.first_call_ns;
-                audit.copy_ns = copy_ns(&self.problem, &measured.out);
                 audit.fault_ns = fault_ns();
             }
         }
@@ -100,8 +99,8 @@ impl Prepared<'_> {
         let results = Results::new(&self.problem);
         let mut call = Kernel { cell: self, inputs, results };
         let process = sample(&timed.sampling_times, &timed.spread, &mut call)?;
-        let varied = call.results.kept;
-        self.measured(process, varied)
+        let results = call.results;
+        self.measured(process, results)
     }
 
     fn kernel_cold(
@@ -122,7 +121,7 @@ impl Prepared<'_> {
         let process = sample(&timed.sampling_times, &timed.spread, &mut call)?;
         let Cold { mut plans, next, results, .. } = call;
         self.plan = plans.swap_remove((next + count - 1) % count);
-        self.measured(process, results.kept)
+        self.measured(process, results)
     }
 
     fn end_to_end(&mut self, inputs: &mut Inputs, timed: &Timed) -> Result<Measured, BackendError> {
@@ -141,7 +140,10 @@ impl Prepared<'_> {
             variation,
             results: Results::new(&problem),
         };
-        let process = sample(&timed.sampling_times, &timed.spread, &mut call)?;
+        let mut process = sample(&timed.sampling_times, &timed.spread, &mut call)?;
+        if let Some(audit) = &mut process.audit {
+            audit.copy_ns = call.results.copy_ns;
+        }
         // The results of both sets, however many calls there were.
         call.call(NonZeroU32::MIN)?;
         call.call(NonZeroU32::MIN)?;
@@ -172,14 +174,14 @@ impl Prepared<'_> {
     fn measured(
         &mut self,
         mut process: Process,
-        varied: Vec<(Variation, Output)>,
+        results: Results,
     ) -> Result<Measured, BackendError> {
         let mut out = Output::poisoned(&self.problem);
         let store_ns = self.time_store(&mut out)?;
         if let Some(audit) = &mut process.audit {
-            audit.store_ns = store_ns;
+            (audit.store_ns, audit.copy_ns) = (store_ns, results.copy_ns);
         }
-        Ok(Measured { process, out, varied, unwritten: 0 })
+        Ok(Measured { process, out, varied: results.kept, unwritten: 0 })
     }
 }
 
@@ -194,16 +196,27 @@ struct Results {
     /// How many there were of rotated inputs, and how many of others.
     seen: [u64; 2],
     spare: Vec<Output>,
+    /// Of copying all operands and a result once.
+    copy_ns: u64,
 }
+
+/// Changing operands, undoing that, and four loads take about so many copies of them.
+const AROUND_COPIES: f64 = 6.0;
 
 impl Results {
     fn new(problem: &Problem) -> Self {
-        let bytes = Output::poisoned(problem).bytes().max(1);
+        let out = Output::poisoned(problem);
+        let bytes = out.bytes().max(1);
         // One of each kind is always kept, and two are written to.
         let count = (KEPT_BYTES / bytes).clamp(4, 2 * MOST_FRESH);
         let spare = (0..count).map(|_| Output::poisoned(problem)).collect();
         let kept = Vec::with_capacity(count);
-        Results { problem: problem.clone(), kept, bytes: 0, seen: [0; 2], spare }
+        let copy_ns = copy_ns(problem, &out);
+        Results { problem: problem.clone(), kept, bytes: 0, seen: [0; 2], spare, copy_ns }
+    }
+
+    fn around_ns(&self) -> f64 {
+        AROUND_COPIES * self.copy_ns as f64
     }
 
     /// Makes a first call on other inputs, which writes its results to the buffers that it is given.
@@ -263,6 +276,10 @@ impl Call for Kernel<'_, '_, '_> {
     fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
         self.results.of(|outs| self.cell.fresh(self.inputs, secret, outs))
     }
+
+    fn around_fresh_ns(&self) -> f64 {
+        self.results.around_ns()
+    }
 }
 
 /// [`Timing::KernelCold`].
@@ -286,6 +303,10 @@ impl Call for Cold<'_, '_> {
     fn fresh(&mut self, secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
         let plan = &mut *self.plans[self.next];
         self.results.of(|outs| fresh(self.problem, plan, self.inputs, secret, outs))
+    }
+
+    fn around_fresh_ns(&self) -> f64 {
+        self.results.around_ns()
     }
 }
 

@@ -37,6 +37,11 @@ pub trait Call {
     fn fresh(&mut self, _secret: &mut Secret) -> Result<Option<Fresh>, BackendError> {
         Ok(None)
     }
+
+    /// What that takes beside its calls, nanoseconds.
+    fn around_fresh_ns(&self) -> f64 {
+        0.0
+    }
 }
 
 impl<F: FnMut(NonZeroU32) -> Result<(), BackendError>> Call for F {
@@ -49,11 +54,9 @@ impl<F: FnMut(NonZeroU32) -> Result<(), BackendError>> Call for F {
 const FRESH: u32 = 5;
 /// What they may take of the time for sampling, in parts of it,
 const FRESH_SHARE: f64 = 0.2;
-/// if each takes so many calls: some follow the first.
+/// if each takes so many calls, since some follow the first, and what is around them. Two if their first calls alone take no more.
 const FRESH_CALLS: f64 = 2.0;
-/// Those that have taken so many times as long are the last: operands are large.
-const FRESH_LATE: f64 = 2.0;
-/// Calls that are made alone between samples of many, at most.
+/// Samples of many that calls are made alone after, at most.
 const BESIDE: u32 = 16;
 /// How often samples are taken anew because calls became faster meanwhile, or because samples are too short.
 const RESTARTS: u32 = 2;
@@ -72,17 +75,20 @@ pub fn sample(
     call: &mut impl Call,
 ) -> Result<Process, BackendError> {
     let mut secret = Secret::draw();
-    let mut restarts = 0;
+    let (mut restarts, mut fresh) = (0, Vec::new());
     loop {
         let mut process = attempt(sampling_times, cpus, call, &mut secret)?;
         if restarts < RESTARTS
             && (became_faster(&process) || is_too_short(sampling_times, &process))
         {
             restarts += 1;
+            // A kernel that does not like what it was given could have all forgotten.
+            fresh.extend(process.audit.into_iter().flat_map(|audit| audit.fresh));
             continue;
         }
         if let Some(audit) = &mut process.audit {
             audit.restarts = restarts;
+            audit.fresh.splice(..0, fresh);
         }
         return Ok(process);
     }
@@ -132,24 +138,23 @@ fn attempt(
     let samples = sampling_times.sampling_ms as f64 * 1e6 / one_ns;
     let samples = (samples as u32).max(sampling_times.min_samples);
     let fresh_ns = sampling_times.sampling_ms as f64 * 1e6 * FRESH_SHARE;
-    let fresh = ((fresh_ns / (FRESH_CALLS * call_ns)) as u32).clamp(1, FRESH);
-    let mut moments = secret.moments(fresh, samples).into_iter().peekable();
+    let least = if fresh_ns >= 2.0 * call_ns { 2 } else { 1 };
+    let fresh = (fresh_ns / (FRESH_CALLS * call_ns + call.around_fresh_ns())) as u32;
+    let mut moments = secret.moments(fresh.clamp(least, FRESH), samples).into_iter().peekable();
+    let alone = if reps > NonZeroU32::MIN { secret.numbers(BESIDE, samples) } else { Vec::new() };
     let mut audit =
         Audit { seed: secret.seed(), single_ns: warmup.fastest_ns as u64, ..Audit::default() };
     let used = (usage::processor(), usage::children());
-    let mut spent_ns = 0.0;
     let clocks = Clocks::start();
-    let taken = take(samples, reps, call, |at, before_ns, call| {
-        if moments.next_if_eq(&at).is_none() || spent_ns > FRESH_LATE * fresh_ns {
-            return Ok(false);
+    let taken = take((samples, &alone), reps, call, |at, before_ns, call| {
+        if moments.next_if_eq(&at).is_some() {
+            audit.fresh.extend(call.fresh(secret)?.map(|fresh| Fresh { before_ns, ..fresh }));
+            return Ok(true);
         }
-        let start = Instant::now();
-        audit.fresh.extend(call.fresh(secret)?.map(|fresh| Fresh { before_ns, ..fresh }));
-        spent_ns += nanos(start.elapsed()) as f64;
-        Ok(true)
+        Ok(false)
     })?;
     (audit.clock_ns, audit.wall_ns) = clocks.elapsed_ns();
-    audit.beside_ns = taken.beside.usual_ns();
+    audit.beside_permille = taken.beside.permille();
     let processor = used.0.zip(usage::processor());
     audit.processor_ns = processor.map_or(0, |(before, now)| nanos(now.saturating_sub(before)));
     audit.children_ns = nanos(usage::children().saturating_sub(used.1));
@@ -175,34 +180,35 @@ struct Samples {
     beside: Beside,
 }
 
-/// Calls that are made alone, each right after many at once: what slows the machine down slows down both.
+/// Calls that are made alone, two after each other right after many at once, each in units of one of the many: what slows the machine
+/// down slows down both, and a backend that has two places in turn has had both.
 #[derive(Debug, Default)]
-pub(crate) struct Beside {
-    /// Of one of the many, nanoseconds.
-    many_ns: Vec<f64>,
-    /// Of the one alone, in units of that.
-    shares: Vec<f64>,
-}
+pub(crate) struct Beside(Vec<f64>);
 
 impl Beside {
-    /// Notes a call of `alone_ns` nanoseconds after calls of `many_ns` each.
-    pub(crate) fn note(&mut self, many_ns: f64, alone_ns: u64) {
-        let many_ns = many_ns.max(1.0);
-        self.many_ns.push(many_ns);
-        self.shares.push(alone_ns as f64 / many_ns);
+    /// Makes them with `call`, after calls that took `many_ns` each.
+    pub(crate) fn time(
+        &mut self,
+        many_ns: f64,
+        mut call: impl FnMut() -> Result<(), BackendError>,
+    ) -> Result<(), BackendError> {
+        let start = Instant::now();
+        call()?;
+        call()?;
+        self.0.push(nanos(start.elapsed()) as f64 / 2.0 / many_ns.max(1.0));
+        Ok(())
     }
 
-    /// What a call alone takes where one of many takes what is usual; `None` if there was none.
-    pub(crate) fn usual_ns(&self) -> Option<u64> {
-        let [many_ns, share] = [&self.many_ns, &self.shares].map(|of| stats::median(of));
-        Some((many_ns? * share?) as u64)
+    /// In thousandths, the median; `None` if there was none.
+    pub(crate) fn permille(&self) -> Option<u64> {
+        stats::median(&self.0).map(|share| (1e3 * share) as u64)
     }
 }
 
-/// Takes `count` samples of `reps` calls each. Before each, `between` is told its number and what a call took in the sample before, 0
+/// Takes so many samples of `reps` calls each, with calls alone after those that are named. Before each, `between` is told its number and what a call took in the sample before, 0
 /// for the first; it says whether it called.
 fn take<C: Call>(
-    count: u32,
+    (count, alone): (u32, &[u32]),
     reps: NonZeroU32,
     call: &mut C,
     mut between: impl FnMut(u32, u64, &mut C) -> Result<bool, BackendError>,
@@ -212,7 +218,6 @@ fn take<C: Call>(
     let mut pace_ns = Vec::with_capacity(count as usize + 1);
     pace_ns.push(attn_sys::clock::pace_ns());
     let mut beside = Beside::default();
-    let every = count.div_ceil(BESIDE);
     let watch = Watch::begin();
     let mut before = watch.now();
     for at in 0..count {
@@ -223,10 +228,9 @@ fn take<C: Call>(
         call.call(reps)?;
         let sample_ns = nanos(start.elapsed());
         ns.push(sample_ns);
-        if reps > NonZeroU32::MIN && at % every == 0 {
-            let alone = Instant::now();
-            call.call(NonZeroU32::MIN)?;
-            beside.note(sample_ns as f64 / f64::from(reps.get()), nanos(alone.elapsed()));
+        if alone.binary_search(&at).is_ok() {
+            let many_ns = sample_ns as f64 / f64::from(reps.get());
+            beside.time(many_ns, || call.call(NonZeroU32::MIN))?;
         }
         let after = watch.now();
         let both = before.as_ref().zip(after.as_ref());
@@ -360,13 +364,13 @@ mod tests {
     }
 
     #[test]
-    fn a_call_alone_is_compared_with_those_right_before_it() {
+    fn calls_alone_are_told_in_units_of_those_right_before_them() {
         let mut beside = Beside::default();
-        assert_eq!(beside.usual_ns(), None);
-        for (many_ns, alone_ns) in [(100.0, 101), (200.0, 202), (100.0, 5000)] {
-            beside.note(many_ns, alone_ns);
+        assert_eq!(beside.permille(), None);
+        for many_ns in [1e6, 2e6, 1e6] {
+            beside.time(many_ns, || Ok(spin(Duration::from_nanos(many_ns as u64)))).unwrap();
         }
-        assert_eq!(beside.usual_ns(), Some(101));
+        assert!(beside.permille() >= Some(1000), "{beside:?}");
     }
 
     #[test]
@@ -378,7 +382,7 @@ mod tests {
         let process = sample(&TIMING, &[], &mut call).unwrap();
         let audit = process.audit.unwrap();
         assert!(audit.single_ns >= 100_000 && audit.fresh.is_empty());
-        let beside = audit.beside_ns.map(|ns| ns > 50_000);
+        let beside = audit.beside_permille.map(|share| share > 500);
         assert_eq!(beside, (process.reps > 1).then_some(true));
         if cfg!(target_os = "linux") {
             assert!(audit.processor_ns > 0 && audit.wall_ns > 0);

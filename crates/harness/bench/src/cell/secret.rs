@@ -34,17 +34,23 @@ impl Secret {
         self.seed
     }
 
-    /// `count` different numbers below `of`, ascending; all where there are fewer. One of the variations that are drawn
-    /// after this, as many as there are numbers, is a rotation; of a single one, every second.
-    pub fn moments(&mut self, count: u32, of: u32) -> Vec<u32> {
+    /// `count` different numbers below `of`, ascending; all where there are fewer.
+    pub fn numbers(&mut self, count: u32, of: u32) -> Vec<u32> {
         let count = count.min(of);
-        let mut moments = BTreeSet::new();
-        while moments.len() < count as usize {
-            moments.insert(self.below(of));
+        let mut numbers = BTreeSet::new();
+        while numbers.len() < count as usize {
+            numbers.insert(self.below(of));
         }
+        numbers.into_iter().collect()
+    }
+
+    /// The same, as moments for other inputs: one of the variations that are drawn after this, as many as there are numbers, is a
+    /// rotation; of a single one, every second.
+    pub fn moments(&mut self, count: u32, of: u32) -> Vec<u32> {
+        let moments = self.numbers(count, of);
         // A single one may be either.
-        self.rotate_one_of(count.max(2));
-        moments.into_iter().collect()
+        self.rotate_one_of((moments.len() as u32).max(2));
+        moments
     }
 
     /// One of the next `count` variations is a rotation.

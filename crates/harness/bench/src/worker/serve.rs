@@ -121,6 +121,8 @@ struct Cell<'h> {
     /// Of a call when it was timed last, nanoseconds.
     last_ns: u64,
     beside: Beside,
+    /// Calls of the slots that it is about.
+    beside_of: NonZeroU32,
     /// Whether no call was made since the plan went back to what is timed.
     went_back: bool,
     /// Processor time at [`Ask::Load`].
@@ -185,6 +187,7 @@ fn prepare(host: &dyn Host, setup: Setup) -> Result<(Ready, Cell<'_>), AnyError>
         audit,
         last_ns: 0,
         beside: Beside::default(),
+        beside_of: NonZeroU32::MIN,
         went_back: false,
         loaded: (None, Duration::ZERO),
     };
@@ -282,9 +285,13 @@ impl Cell<'_> {
         let before = watch.now();
         let ns = nanos(self.time(calls)?);
         self.last_ns = ns / u64::from(calls.get());
-        if warm.is_some() {
-            let alone_ns = nanos(self.time(NonZeroU32::MIN)?);
-            self.beside.note(ns as f64 / f64::from(calls.get()), alone_ns);
+        if warm.is_some() && calls > NonZeroU32::MIN {
+            // Trials of other numbers of calls came before the machine had settled.
+            if std::mem::replace(&mut self.beside_of, calls) != calls {
+                self.beside = Beside::default();
+            }
+            let plan = &mut self.plan;
+            self.beside.time(self.last_ns as f64, || plan.run(NonZeroU32::MIN))?;
         }
         let disturbed = before.zip(watch.now()).map(|(before, now)| now.is_more_than(&before));
         Ok(Slot { ns, disturbed })
@@ -345,7 +352,7 @@ impl Cell<'_> {
         let single_ns = Some(self.audit.single_ns).filter(|&ns| ns < u64::MAX).unwrap_or(0);
         let audit = Audit {
             single_ns,
-            beside_ns: self.beside.usual_ns(),
+            beside_permille: self.beside.permille(),
             first_call_ns: self.plan.first_call_ns(),
             copy_ns: copy_ns(&self.problem, &self.outs[0]),
             fault_ns: fault_ns(),

@@ -213,7 +213,7 @@ fn a_dialogue_from_hello_to_the_verdict() {
     };
     assert_eq!((ready.work.pairs, ready.work), (36, files.work()));
     assert!(slot.ns > 0 && audit.single_ns > 0 && audit.fresh.len() == 1);
-    assert!(audit.beside_ns > Some(0));
+    assert!(audit.beside_permille > Some(0));
     let arithmetic = &ready.info.arithmetic;
     assert!(files.judge_first(results.path(), first, arithmetic).unwrap().agrees());
     let both = [&stored.results[..], &fresh.results[..]].concat();

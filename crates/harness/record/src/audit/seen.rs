@@ -292,13 +292,13 @@ impl<'a> Evidence<'a> {
             Check {
                 rule: Rule::Linearity,
                 what: "a call alone takes",
-                found: self.alone(|audit| Some(audit.single_ns)) * call_ns,
+                found: self.alone() * call_ns,
                 most: FRESH * call_ns + self.cold_ns() + self.alone_ns,
             },
             Check {
                 rule: Rule::Linearity,
                 what: "a call alone right after many takes",
-                found: self.alone(|audit| audit.beside_ns) * call_ns,
+                found: self.beside() * call_ns,
                 most: FRESH * call_ns + self.alone_ns - CALL_NS + BESIDE_NS,
             },
             Check {
@@ -318,12 +318,14 @@ impl<'a> Evidence<'a> {
 
     /// What a call alone takes of one of many, where samples are of many, in the median process: each is compared with the calls of its own
     /// process, since the processor may be faster in the next. The lower one of two.
-    fn alone(&self, of: impl Fn(&Audit) -> Option<u64>) -> f64 {
+    fn alone(&self) -> f64 {
         let many = self.seen.processes.iter().filter(|process| process.reps > 1);
-        let share = |one: &SeenProcess<'_>| Some(of(one.audit)? as f64 / one.call_ns.max(1.0));
-        let mut shares: Vec<f64> = many.filter_map(share).collect();
-        shares.sort_unstable_by(f64::total_cmp);
-        shares.get(shares.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
+        lower_middle(many.map(|one| one.audit.single_ns as f64 / one.call_ns.max(1.0)))
+    }
+
+    /// What a call alone right after many takes of one of these, in the median process; one that made none does not accuse.
+    fn beside(&self) -> f64 {
+        lower_middle(self.audits().map(|audit| audit.beside_permille.unwrap_or(0) as f64 / 1e3))
     }
 
     /// `load` and `store`, alone and together with the call between them.
@@ -420,6 +422,13 @@ fn low(times: impl Iterator<Item = f64>) -> f64 {
     times.sort_unstable_by(f64::total_cmp);
     let at = usize::from(times.len() >= MANY);
     times.get(at).copied().unwrap_or(0.0)
+}
+
+/// The median; the lower one of two.
+fn lower_middle(shares: impl Iterator<Item = f64>) -> f64 {
+    let mut shares: Vec<f64> = shares.collect();
+    shares.sort_unstable_by(f64::total_cmp);
+    shares.get(shares.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
 }
 
 /// Of the median process.

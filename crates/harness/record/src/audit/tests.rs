@@ -18,7 +18,7 @@ fn honest() -> Audit {
         signs: Some(2),
         first_call_ns: Some(2_000_000),
         single_ns: 99_000,
-        beside_ns: Some(100_000),
+        beside_permille: Some(1000),
         copy_ns: 3_000,
         fault_ns: 500,
         fresh: vec![fresh, fresh, rotated, fresh],
@@ -48,7 +48,7 @@ fn an_honest_process_is_not_doubted_and_every_rule_can_be_broken() {
     assert_eq!(doubt(&three(), 4), None);
     let changes: [(Rule, Change); 10] = [
         (Rule::Linearity, |audit| audit.single_ns = 116_000),
-        (Rule::Linearity, |audit| audit.beside_ns = Some(110_000)),
+        (Rule::Linearity, |audit| audit.beside_permille = Some(1100)),
         (Rule::Fresh, |audit| audit.fresh.iter_mut().for_each(|f| f.call_ns = 116_000)),
         (Rule::Fresh, |audit| audit.fresh[2].call_ns = 264_000),
         (Rule::Escaped, |audit| audit.fresh.iter_mut().for_each(|f| f.load_ns = 32_000)),
