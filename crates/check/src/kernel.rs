@@ -92,7 +92,10 @@ impl<X, R: Returned<X>, E: Display> Returned<X> for Result<R, E> {
     fn returned(self) -> Reply<X> {
         match self {
             Ok(value) => value.returned(),
-            Err(error) => Reply::Failed(error.to_string()),
+            // What follows may be a backtrace, as in candle's errors.
+            Err(error) => {
+                Reply::Failed(error.to_string().lines().next().unwrap_or_default().into())
+            }
         }
     }
 }

@@ -223,7 +223,7 @@ fn a_problem_without_a_file_is_computed_by_backends_and_saved_for_others() {
         (&["--shape", "N7"][..], "expected at least N and D"),
         (&["--no-backends", "--shape", "N7 D5"], "cannot be used with"),
         (&["--save", "todo", "x.safetensors"], "--shape"),
-        (&[], "--shape"),
+        (&[], "FILE|DIR"),
     ] {
         let output = attn(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");

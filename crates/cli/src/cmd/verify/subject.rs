@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use attn_bench::attn_case::{self, AttnCase};
-use attn_bench::suite::Suite;
+use attn_bench::suite::{Case, Suite};
 use attn_core::Problem;
 use attn_record::disk::write_whole;
 
@@ -97,7 +97,7 @@ fn expand(path: &Path) -> Vec<PathBuf> {
 /// Problems with the inputs that `attn check` gives them first; written to `save`, if that is said.
 pub(super) fn stated(problems: &[Problem], save: Option<&Path>) -> anyhow::Result<Vec<Subject>> {
     let suite = Suite::of(problems.to_vec());
-    let subject = |case: &attn_bench::suite::Case| {
+    let subject = |case: &Case| -> anyhow::Result<Subject> {
         let [inputs, _] = suite.inputs(case).map_err(|error| anyhow!("{}: {error}", case.id))?;
         let problem = case.problem.clone();
         let file = AttnCase { problem, inputs, claim: None, tokens: None, source: None };
