@@ -111,7 +111,7 @@ impl<'a> Painter<'a> {
             heading.paint(canvas);
             let corner = (scale.at(self.band.tolerate), area.bottom);
             canvas.rect((scale.at(-self.band.tolerate), area.top), corner, GREY);
-            x_axis(canvas, area, &scale, &ticks(self.reach), "change of the time, percent");
+            x_axis(canvas, area, &scale, &ticks(self.reach), "Change of the time, percent");
             for (x, color) in [(0.0, MUTED), (self.band.detect, BAD)] {
                 let x = scale.at(x);
                 canvas.line((x, area.top), (x, area.bottom), Pen::solid(color, 1.0));

@@ -28,6 +28,7 @@ mod threads;
 mod thumbnail;
 mod tooltip;
 
+pub(crate) use claims::claim_data;
 pub use claims::of_claim;
 pub use forest::{Band, Change, Tone, forest};
 pub use map::attention_map;
