@@ -195,12 +195,16 @@ struct Report<'a> {
 }
 
 /// Prints the table of `records`, or summary and records as JSON.
-fn print_records(records: &[Record], output: OutputArgs) -> Result<(), Failure> {
-    if output.json {
+fn print_records(records: &[Record], form: FormArgs) -> Result<(), Failure> {
+    if form.json {
         let scaling = Scaling::of(records, &registry::SCORES);
         return print_json(&Report { summary: Summary::of(records), scaling, records });
     }
-    print!("{}", table::render(records, options()));
+    if form.is_text() {
+        print!("{}", table::render(records, options()));
+    } else {
+        form.print(&table::cells(records));
+    }
     Ok(())
 }
 
@@ -243,6 +247,11 @@ impl FormArgs {
     /// Whether nothing but text for people is asked for.
     const fn is_text(self) -> bool {
         !self.json && !self.csv && !self.markdown
+    }
+
+    /// For what has no other form.
+    const fn output(self) -> OutputArgs {
+        OutputArgs { json: self.json }
     }
 
     /// Prints tables.

@@ -1,8 +1,9 @@
 //! Problems that somebody got wrong, as files that `verify` judges again.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use attn_bench::attn_case::AttnCase;
 use attn_bench::suite::Suite;
@@ -22,38 +23,72 @@ enum Side {
     B,
 }
 
-/// Writes every problem that somebody got wrong as an attn-case file, and says on stderr how to judge it again.
+/// What one backend got wrong.
+struct Failures<'a> {
+    backend: &'a str,
+    /// Files of problems, each once whatever was timed of it.
+    files: BTreeSet<PathBuf>,
+    first: Option<PathBuf>,
+}
+
+/// Writes every problem that somebody got wrong as an attn-case file, and says on stderr how to judge the first of each backend
+/// again.
 pub(crate) fn write_failures(suite: &Suite, records: &[Record]) -> Result<(), Failure> {
+    let mut failures: Vec<Failures<'_>> = Vec::new();
     for record in records.iter().filter(|record| record.outcome == Outcome::Disagrees) {
-        let Record { case: id, backend, .. } = record;
-        let case = suite.cases().iter().find(|case| case.id == *id);
-        let case = case.expect("records are of the suite's cases");
+        let backend = record.backend.as_str();
+        let at = failures.iter().position(|known| known.backend == backend);
+        let at = at.unwrap_or_else(|| {
+            failures.push(Failures { backend, files: BTreeSet::new(), first: None });
+            failures.len() - 1
+        });
+        let own = &mut failures[at];
         let side = if record.recheck.is_some() { Side::B } else { Side::A };
-        let [a, b] = suite.inputs(case)?;
-        let file = AttnCase {
-            problem: case.problem.clone(),
-            inputs: match side {
-                Side::A => a,
-                Side::B => b,
-            },
-            claim: None,
-            tokens: None,
-            source: Some(format!("case {id}, {}", record.inputs)),
-        };
-        let path = Path::new(FAILURES).join(file_name(id, backend, side));
-        let reason = record.reason.as_deref().unwrap_or_default();
-        eprintln!("attn: {backend} on {id}: {reason}");
-        // The verdict stands without the file.
-        let written = fs::create_dir_all(FAILURES);
-        let written = written.and_then(|()| write_whole(&path, &file.to_bytes()));
-        if let Err(error) = written {
-            eprintln!("attn: {}: {error}: this failure has no file", path.display());
+        let path = Path::new(FAILURES).join(file_name(&record.case, backend, side));
+        if !own.files.insert(path.clone()) {
             continue;
         }
-        let path = quoted(&path.to_string_lossy());
-        eprintln!("  {} verify -b {} {path}", program(), quoted(backend));
+        match write(suite, record, side, &path)? {
+            Ok(()) => {
+                own.first.get_or_insert(path);
+            }
+            // The verdict stands without the file.
+            Err(error) => eprintln!("attn: {}: {error}: this failure has no file", path.display()),
+        }
+    }
+    for Failures { backend, files, first } in &failures {
+        let Some(first) = first else { continue };
+        let (count, backend) = (files.len(), quoted(backend));
+        let problems = if count == 1 { "problem is" } else { "problems are" };
+        let first = quoted(&first.to_string_lossy());
+        eprintln!("attn: {backend}: {count} {problems} kept in {FAILURES}; judge the first again:");
+        eprintln!("  {} verify -b {backend} {first}", program());
     }
     Ok(())
+}
+
+/// The problem of a record with the inputs that were got wrong, as a file.
+fn write(
+    suite: &Suite,
+    record: &Record,
+    side: Side,
+    path: &Path,
+) -> Result<io::Result<()>, Failure> {
+    let case = suite.cases().iter().find(|case| case.id == record.case);
+    let case = case.expect("records are of the suite's cases");
+    let [a, b] = suite.inputs(case)?;
+    let file = AttnCase {
+        problem: case.problem.clone(),
+        inputs: match side {
+            Side::A => a,
+            Side::B => b,
+        },
+        claim: None,
+        tokens: None,
+        source: Some(format!("case {}, {}", record.case, record.inputs)),
+    };
+    let written = fs::create_dir_all(FAILURES);
+    Ok(written.and_then(|()| write_whole(path, &file.to_bytes())))
 }
 
 /// `semantics.mha.normal@flash.avx2@inputs-a.safetensors`: other cases, backends or inputs have other files.

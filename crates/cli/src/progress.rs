@@ -26,6 +26,8 @@ pub(crate) struct Progress<'a> {
     /// Of it, what an interrupted run had done.
     known: Duration,
     started: Instant,
+    /// When it is over whatever is left.
+    budget: Option<Duration>,
     group: String,
     /// When the last line was written.
     said_at: Option<Instant>,
@@ -42,7 +44,8 @@ impl<'a> Progress<'a> {
         folder: Option<&'a mut Folder>,
     ) -> Self {
         let all = cells.iter().map(|cell| cell.predicted(entries, preset)).sum();
-        let style = "{bar:24} {percent}% {msg}";
+        // As wide as there is room, and no wider: a line that wraps is not rewritten.
+        let style = "{bar:24} {percent}% {wide_msg}";
         let bar = shows_bars().then(|| {
             let style = ProgressStyle::with_template(style).expect("a constant template");
             ProgressBar::new(millis(all)).with_style(style.progress_chars("=> "))
@@ -58,9 +61,15 @@ impl<'a> Progress<'a> {
             predicted: [Duration::ZERO, all],
             known: Duration::ZERO,
             started: Instant::now(),
+            budget: None,
             group: String::new(),
             said_at: None,
         }
+    }
+
+    /// With a `budget` of time from now on.
+    pub(crate) fn within(self, budget: Option<Duration>) -> Self {
+        Progress { budget, ..self }
     }
 
     /// Counts what is `known` of the cells from an interrupted run.
@@ -105,12 +114,15 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// The predicted rest, scaled by how the prediction did so far; nothing where more than was predicted is done.
+    /// The predicted rest, scaled by how the prediction did so far, or that of the budget; nothing where more than was predicted
+    /// is done.
     fn left(&self) -> String {
         let [done, all] = self.predicted.map(|time| time.as_secs_f64());
         let here = done - self.known.as_secs_f64();
         let pace = if here > 1.0 { self.started.elapsed().as_secs_f64() / here } else { 1.0 };
-        let seconds = ((all - done) * pace).ceil() as u64;
+        let rest = self.budget.map(|budget| budget.saturating_sub(self.started.elapsed()));
+        let rest = rest.map_or(f64::INFINITY, |rest| rest.as_secs_f64());
+        let seconds = ((all - done) * pace).min(rest).ceil() as u64;
         if seconds > 0 { format!("{seconds} s left, ") } else { String::new() }
     }
 
@@ -141,7 +153,8 @@ pub(crate) struct Steps {
 
 impl Steps {
     pub(crate) fn new(what: &'static str) -> Self {
-        let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant template");
+        let style =
+            ProgressStyle::with_template("{spinner} {wide_msg}").expect("a constant template");
         let bar = shows_bars().then(|| ProgressBar::new_spinner().with_style(style));
         if bar.is_none() {
             note!("attn: {what}");
@@ -151,7 +164,8 @@ impl Steps {
 
     /// Of what is mostly over at once: without a terminal, nothing in the first seconds, then a line now and then.
     pub(crate) fn patient(what: &'static str) -> Self {
-        let style = ProgressStyle::with_template("{spinner} {msg}").expect("a constant template");
+        let style =
+            ProgressStyle::with_template("{spinner} {wide_msg}").expect("a constant template");
         let bar = shows_bars().then(|| ProgressBar::new_spinner().with_style(style));
         Steps { what, bar, line: Some(Instant::now()) }
     }

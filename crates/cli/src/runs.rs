@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use attn_record::is_finished;
+use attn_record::{is_finished, read_run};
 
 use crate::exit::Failure;
 use crate::program::program;
@@ -56,13 +56,20 @@ pub(crate) fn finished(folder: &Path) -> Vec<PathBuf> {
     all(folder).into_iter().filter(|path| is_finished(path)).collect()
 }
 
-/// The runs in `folder`, oldest first: a run is named after the time of its start.
+/// The runs in `folder`, oldest first.
 fn all(folder: &Path) -> Vec<PathBuf> {
     let entries = folder.read_dir().into_iter().flatten();
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let mut runs: Vec<PathBuf> = paths.filter(|path| path.join("run.json").is_file()).collect();
-    runs.sort_unstable();
+    runs.sort_by_cached_key(|path| (started(path), path.clone()));
     runs
+}
+
+/// When the run was started, as folders are named: a folder may have got another name since. Of a run that cannot be read,
+/// its name.
+fn started(path: &Path) -> String {
+    let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    read_run(path).map_or_else(|_| name(), |run| run.started).replace(':', "-")
 }
 
 #[cfg(test)]
@@ -92,6 +99,21 @@ mod tests {
         assert_eq!(finished(folder.path()), names.map(|name| folder.path().join(name)));
         assert!(finished(&folder.path().join("none")).is_empty());
         assert_eq!(all(folder.path()).pop().unwrap(), partial);
+    }
+
+    #[test]
+    fn the_latest_run_is_the_one_that_was_started_last_whatever_its_name_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-results/reference");
+        let run = read_run(Path::new(reference)).unwrap();
+        let names = ["zzz", "2026-01-31T12-00-00Z", "aaa"].map(|name| folder.path().join(name));
+        for (path, started) in names.iter().zip(["2026-01-01", "2026-01-31", "2026-02-01"]) {
+            fs::create_dir(path).unwrap();
+            let started = format!("{started}T12:00:00Z");
+            let text = serde_json::to_string(&attn_record::Run { started, ..run.clone() }).unwrap();
+            fs::write(path.join("run.json"), text).unwrap();
+        }
+        assert_eq!(finished(folder.path()), names);
     }
 
     #[test]

@@ -153,7 +153,7 @@ pub(crate) struct Executed {
     pub(crate) interrupted: bool,
     /// Whether every cell is: a resumed run has nothing to do.
     pub(crate) finished: bool,
-    /// How long it took.
+    /// How long it took: of a resumed run, with what its cells had taken before.
     pub(crate) took: Duration,
 }
 
@@ -196,8 +196,9 @@ impl Session {
         let machine = machine::detect();
         let most = selection.threads.iter().flatten().max();
         if let Some(most) = most.filter(|&&most| most > machine.cores) {
+            let cores = if machine.cores == 1 { "core" } else { "cores" };
             eprintln!(
-                "attn: {most} threads on {} cores take turns: their times say little",
+                "attn: {most} threads on {} {cores} take turns: their times say little",
                 machine.cores
             );
         }
@@ -299,7 +300,8 @@ impl Session {
             None => env::temp_dir(),
         };
         let known = folder.as_ref().map(|folder| read_limits(folder.path())).transpose()?.flatten();
-        let mut progress = Progress::new(&cells, &self.entries, &self.preset, folder);
+        let progress = Progress::new(&cells, &self.entries, &self.preset, folder);
+        let mut progress = progress.within(self.budget);
         progress.resume(&cells, &self.partial);
         let ceilings = self.ceilings(known, &cells);
         let harness = Harness {
@@ -329,7 +331,8 @@ impl Session {
             let why = first.reason.as_ref().map_or(String::new(), |reason| format!(", {reason}"));
             eprintln!("attn: {} cells could not be tried: {}{why}", open.len(), first.case);
         }
-        let (finished, took) = (!interrupted && open.is_empty(), started.elapsed());
+        let finished = !interrupted && open.is_empty();
+        let took = self.took_before() + started.elapsed();
         Ok(Executed { records, interrupted, finished, took })
     }
 
@@ -374,6 +377,12 @@ impl Session {
         let selected = self.selection.backends.iter().map(|&at| &*self.entries[at].backend);
         let found = registry::device_limits(selected)?;
         found.inspect_err(|unknown| eprintln!("attn: {unknown}")).ok()
+    }
+
+    /// What cells and processes of an interrupted run had taken.
+    fn took_before(&self) -> Duration {
+        let known = self.done.iter().chain(&self.partial).map(|record| &record.volatile);
+        known.map(|cell| Duration::from_nanos(cell.wall_ns + cell.oracle_ns.unwrap_or(0))).sum()
     }
 
     /// Cells of the whole run, those that are done included.

@@ -119,6 +119,8 @@ fn filters_and_budgets_of_nothing_are_usage_errors_and_too_many_threads_are_warn
         (&["check", "-c", ","][..], "the filter is empty"),
         (&["list", "-c", "zzzz"], "no case matches `zzzz`: `"),
         (&["run", "--budget", "0s"], "nothing can be done in no time"),
+        (&["report", "--url", "example.org"], "expected an address with its scheme"),
+        (&["check", "--mutants", "--csv"], "cannot be used with"),
     ] {
         let output = attn(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
@@ -127,7 +129,7 @@ fn filters_and_budgets_of_nothing_are_usage_errors_and_too_many_threads_are_warn
     let cores = std::thread::available_parallelism().unwrap().get();
     let more = (cores + 1).to_string();
     let many = attn(&["check", "-b", "naive", "-c", "edge/shapes/len", "-t", &more]);
-    let said = format!("attn: {more} threads on {cores} cores take turns");
+    let said = format!("attn: {more} threads on {cores} core");
     assert!(text(&many.stderr).contains(&said), "{}", text(&many.stderr));
 }
 
@@ -218,6 +220,11 @@ fn list_check_and_measure_print_json_on_stdout_alone() {
     let records = json(&check)["records"].as_array().unwrap().clone();
     assert_eq!(records.len(), 6);
     assert!(records.iter().all(|r| r["outcome"] == "ok" && r["model"].is_null()));
+
+    let check = attn(&["check", "--csv", "-c", "real/purr", "-b", "naive"]);
+    let csv = text(&check.stdout);
+    assert!(csv.starts_with("case,backend,timing,threads,outcome,error,"), "{csv}");
+    assert!(csv.contains("\nreal/purr/layer-0,naive,,1,ok,0."), "{csv}");
 
     let measure = attn(&["measure", "--json", "-c", "sweep/seq-len/full/n=64", "-b", "naive"]);
     assert_eq!(measure.status.code(), Some(0));

@@ -85,8 +85,14 @@ pub fn forest(gate: &Gate) -> Option<Figure> {
     let band =
         Band { tolerate: round(gate.parameters.tolerate), detect: round(gate.parameters.detect) };
     let day = gate.started.split('T').next().unwrap_or_default();
-    let origin = format!("{}, {} cores; {day}", gate.machine.cpu, gate.machine.cores);
+    let origin = format!("{}; {day}", machine(gate));
     draw_forest(&format!("attn gate: {}", gate.summary()), &versus(gate), &changes, band, &origin)
+}
+
+/// `AMD EPYC, 2 cores`.
+fn machine(gate: &Gate) -> String {
+    let cores = gate.machine.cores;
+    format!("{}, {cores} {}", gate.machine.cpu, if cores == 1 { "core" } else { "cores" })
 }
 
 /// Percent as they were configured: the logarithm in between leaves a trace.
@@ -154,7 +160,9 @@ fn alpha(probability: f64) -> String {
 }
 
 fn signed(percent: f64) -> String {
-    format!("{percent:+.1} %")
+    // What rounds to nothing has no sign of its own.
+    let shown = (10.0 * percent).round() / 10.0 + 0.0;
+    format!("{shown:+.1} %")
 }
 
 /// The cases, those that matter most first.

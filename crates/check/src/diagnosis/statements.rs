@@ -52,7 +52,7 @@ fn alignments(spec: &ProblemSpec) -> Statements {
     let named = [
         (Some(Alignment::TopLeft), "\"top-left\""),
         (Some(Alignment::BottomRight), "\"bottom-right\""),
-        (None, "null"),
+        (None, "none"),
     ];
     let statement = |(causal, name): (Option<Alignment>, &str)| {
         (aligned(spec, causal), format!("agrees if causal = {name}{FORGOTTEN}"))
@@ -179,7 +179,7 @@ pub(super) fn parts(inputs: &Inputs, problem: &Problem) -> InputParts {
 /// A log-sum-exp in the other base, or without the sink.
 fn of_lse<'a>(case: &'a AttnCase, claim: &'a Claim) -> Vec<Make<'a>> {
     let base_two = !claim.lse_base_two;
-    let base = if base_two { "2" } else { "null (natural logarithms)" };
+    let base = if base_two { "2" } else { "none (natural logarithms)" };
     let mut all: Vec<Make<'a>> = vec![Box::new(move || Hypothesis {
         claim: Claim { lse_base_two: base_two, ..claim.clone() },
         ..Hypothesis::new(case, claim, format!("agrees if lse_base = {base}{FORGOTTEN}"))

@@ -85,7 +85,7 @@ fn statements_that_the_file_forgot() {
         (base(), causal(bottom), format!("agrees if causal = \"bottom-right\"{forgot}")),
         (causal(bottom), causal(top), format!("agrees if causal = \"top-left\"{forgot}")),
         (causal(top), causal(bottom), format!("agrees if causal = \"bottom-right\"{forgot}")),
-        (causal(bottom), base(), format!("agrees if causal = null{forgot}")),
+        (causal(bottom), base(), format!("agrees if causal = none{forgot}")),
         (
             causal(bottom),
             causal(Alignment::Offset(31)),
@@ -184,7 +184,7 @@ fn a_log_sum_exp_in_another_base() {
     let mut case = case(ProblemSpec { lse: true, ..base() }, 1);
     let claim = case.claim.as_mut().unwrap();
     claim.lse_base_two = true;
-    assert!(hint(&case).starts_with("agrees if lse_base = null"), "{}", hint(&case));
+    assert!(hint(&case).starts_with("agrees if lse_base = none"), "{}", hint(&case));
 }
 
 /// Every mistake of a step, as the oracle computes it: hints are tried in order, and none before it takes its place.

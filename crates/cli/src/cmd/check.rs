@@ -1,8 +1,8 @@
 //! `attn check`: is every backend right?
 
 use super::limits::Extent;
-use super::{cheats, intervals, limits, mutants, print_records};
-use crate::args::{CellArgs, OutputArgs};
+use super::{FormArgs, cheats, intervals, limits, mutants, print_records};
+use crate::args::CellArgs;
 use crate::exit::{Exit, Failure};
 use crate::session::{Purpose, Session};
 
@@ -17,15 +17,15 @@ pub(crate) struct Args {
     #[command(flatten)]
     cells: CellArgs,
     /// Check the checker: run deliberately wrong backends instead; exit 0 if all are caught
-    #[arg(long, conflicts_with_all = ["backend", "threads"])]
+    #[arg(long, conflicts_with_all = ["backend", "threads", "csv", "markdown"])]
     mutants: bool,
     /// Check the clock: time backends that look faster than they are instead, in every timing and before the gate; exit 0 if
     /// none gains by it
-    #[arg(long, conflicts_with_all = ["mutants", "threads", "shapes"])]
+    #[arg(long, conflicts_with_all = ["mutants", "threads", "shapes", "csv", "markdown"])]
     cheats: bool,
     /// How wrong must a file be to be refused? Judge deliberately wrong and honest kernels as if their results came
     /// in files; exit 0 if all that can be told from rounding are refused and no honest one is
-    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "suite", "shapes", "mutants", "cheats"])]
+    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "suite", "shapes", "mutants", "cheats", "csv", "markdown"])]
     limits: bool,
     /// With --limits, the longest sequence
     #[arg(long, value_name = "N", default_value_t = 8192, requires = "limits",
@@ -33,10 +33,10 @@ pub(crate) struct Args {
     up_to: u64,
     /// How often do the intervals of times and ratios hold? Simulate cells and the rule that says when one has enough
     /// processes
-    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "suite", "shapes", "dtype", "mutants", "limits", "cheats"])]
+    #[arg(long, conflicts_with_all = ["backend", "threads", "case", "suite", "shapes", "dtype", "mutants", "limits", "cheats", "csv", "markdown"])]
     intervals: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    form: FormArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -44,6 +44,7 @@ Examples:
   attn check                          all backends on the quick preset's cases
   attn check -b 'candle/*' -c real    candle's backends on real activations
   attn check -c '*causal*' --json     records and summary as JSON
+  attn check -c real --csv            a line for each cell, for a spreadsheet
   attn check --shape 'N77 D40 causal' --shape 'N1x99 D64'
                                       problems of your own
   attn check --mutants                wrong backends: which are caught, by what
@@ -62,20 +63,20 @@ impl Args {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if args.mutants {
-        return mutants::run(&args.cells.cases, args.output);
+        return mutants::run(&args.cells.cases, args.form.output());
     }
     if args.cheats {
-        return cheats::run(&args.cells, args.output);
+        return cheats::run(&args.cells, args.form.output());
     }
     if args.limits {
         let up_to = usize::try_from(args.up_to).unwrap_or(usize::MAX);
-        return limits::run(&Extent { up_to, dtype: args.cells.cases.dtype }, args.output);
+        return limits::run(&Extent { up_to, dtype: args.cells.cases.dtype }, args.form.output());
     }
     if args.intervals {
-        return intervals::run(args.output);
+        return intervals::run(args.form.output());
     }
     let session = Session::new(&args.cells, Purpose::Check)?;
     let executed = session.execute(None)?;
-    print_records(&executed.records, args.output)?;
+    print_records(&executed.records, args.form)?;
     Ok(executed.exit())
 }

@@ -13,7 +13,7 @@ use attn_core::DType;
 use attn_record::{Measurement, Outcome, Record, Run, Timing};
 use attn_report::summary::Summary;
 use attn_report::table;
-use attn_report::write::write_report;
+use attn_report::write::{Extras, write_report};
 use serde::Serialize;
 
 use super::print_json;
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let with_samples = |record: &Record| with_samples(record, &saved).doubted(Some(&ceilings));
     let records: Vec<Record> = executed.records.iter().map(with_samples).collect();
     let folder = write(&args.out, &session, &records)?;
-    let files = write_report(folder.path(), &registry::SCORES, false)?;
+    let files = write_report(folder.path(), &registry::SCORES, Extras::default())?;
     if args.output.json {
         let summary = Summary::of(&records);
         print_json(&Report { run: folder.path(), files: &files, summary, records: &records })?;

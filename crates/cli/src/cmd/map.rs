@@ -20,6 +20,7 @@ use super::print_json;
 use crate::args::OutputArgs;
 use crate::build::build;
 use crate::exit::{Exit, Failure};
+use crate::print::options;
 use crate::{registry, threads};
 
 /// Draw attention weights, tokens on both axes: in the terminal, as SVG and PNG, as a page
@@ -93,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         print_json(&source.rows())?;
         return Ok(Exit::Success);
     }
-    print!("{}, head {}\n{}", large.case, large.head, table::map(&large, 80));
+    print!("{}, head {}\n{}", large.case, large.head, table::map(&large, options().width));
     if let Some(folder) = &args.out {
         println!("\n{}", folder.join("map.html").display());
     }
@@ -111,8 +112,10 @@ fn from_file(path: &Path) -> Result<Source, Failure> {
         Some(tokens) => [tokens.q, tokens.k],
         None => [numbers(shape.len_q), numbers(shape.len_k)],
     };
-    let layer = Layer { name: name.clone(), problem: case.problem, inputs: case.inputs };
-    Ok(Source { what: case.source.unwrap_or(name), tokens, layers: vec![layer] })
+    let what = case.source.unwrap_or(name);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let layer = Layer { name, problem: case.problem, inputs: case.inputs };
+    Ok(Source { what, tokens, layers: vec![layer] })
 }
 
 /// Every layer of the model.

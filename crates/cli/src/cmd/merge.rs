@@ -9,7 +9,7 @@ use attn_record::{
     Limits, Run, Shard, UNFINISHED, is_finished, read_limits, read_map, read_records, read_run,
 };
 use attn_report::summary::Summary;
-use attn_report::write::write_report;
+use attn_report::write::{Extras, write_report};
 use serde::Serialize;
 
 use super::print_json;
@@ -84,7 +84,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     folder.append(&records, &[])?;
     folder.remove_scratch(missing.is_empty())?;
-    let files = write_report(folder.path(), &registry::SCORES, args.png)?;
+    let files =
+        write_report(folder.path(), &registry::SCORES, Extras { png: args.png, url: None })?;
     if args.output.json {
         let summary = Summary::of(&records);
         print_json(&Report { run: folder.path(), files: &files, missing: &missing, summary })?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use attn_record::read_records;
 use attn_report::scaling::Scaling;
 use attn_report::summary::Summary;
-use attn_report::write::{write_markdown, write_report};
+use attn_report::write::{Extras, write_markdown, write_report};
 use serde::Serialize;
 
 use super::print_json;
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Write report.md too: tables, rankings and scaling
     #[arg(long)]
     markdown: bool,
+    /// Where the run folder will be on the web: other sites then show a link to the page with its picture
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
+    url: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -34,7 +37,8 @@ const EXAMPLES: &str = "\
 Examples:
   attn report bench-results/runs/2026-01-31T12-00-00Z
   attn report --markdown bench-results/runs/2026-01-31T12-00-00Z
-  attn report --png bench-results/runs/2026-01-31T12-00-00Z";
+  attn report --png bench-results/runs/2026-01-31T12-00-00Z
+  attn report --url https://example.org/attn/ bench-results/runs/2026-01-31T12-00-00Z";
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -44,9 +48,19 @@ struct Report {
     scaling: Scaling,
 }
 
+/// An address that other sites can follow.
+fn parse_url(text: &str) -> Result<String, String> {
+    if text.starts_with("https://") || text.starts_with("http://") {
+        Ok(text.into())
+    } else {
+        Err("expected an address with its scheme, such as https://example.org/attn/".into())
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let run = runs::named(args.run.as_deref())?;
-    let mut files = write_report(&run, &registry::SCORES, args.png)?;
+    let mut files =
+        write_report(&run, &registry::SCORES, Extras { png: args.png, url: args.url.as_deref() })?;
     if args.markdown {
         files.push(write_markdown(&run, &registry::SCORES)?);
     }

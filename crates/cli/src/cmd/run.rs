@@ -1,14 +1,19 @@
 //! `attn run`: check, measure and draw in one go.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::anyhow;
-use attn_bench::run::Folder;
-use attn_record::{Limits, Record, Run, Shard, UNFINISHED, is_finished, read_limits, read_records};
+use attn_bench::run::{Folder, Preset};
+use attn_record::{
+    Limits, Outcome, Record, Run, Shard, UNFINISHED, is_finished, read_limits, read_records,
+    read_run,
+};
+use attn_report::disturbance::Disturbance;
 use attn_report::overhead::Overhead;
 use attn_report::overview::{self, Facts};
-use attn_report::{scaling::Scaling, summary::Summary, table, write::write_report};
+use attn_report::write::{Extras, write_report};
+use attn_report::{scaling::Scaling, summary::Summary, table};
 use clap::Parser as _;
 use serde::Serialize;
 
@@ -90,7 +95,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let executed = execute(&session, &mut folder)?;
     let records = &executed.records;
     let overhead = Overhead::of(records);
-    let files = write_report(folder.path(), &registry::SCORES, args.png)?;
+    let files =
+        write_report(folder.path(), &registry::SCORES, Extras { png: args.png, url: None })?;
     if args.output.json {
         let (summary, scaling) = (Summary::of(records), Scaling::of(records, &registry::SCORES));
         let (run, files) = (folder.path(), &files[..]);
@@ -102,7 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
                 println!("{}\n", overhead.lines().join("\n"));
             }
         }
-        let facts = facts(&session, &folder, executed.took);
+        let facts = facts(&session, &folder, &executed);
         print!("{}", overview::overview(records, &facts, options()));
     }
     Ok(executed.exit())
@@ -117,35 +123,57 @@ fn over_already(folder: &mut Folder) -> Result<Exit, Failure> {
 }
 
 /// What an overview says beside what is in the records.
-fn facts<'a>(session: &'a Session, folder: &Folder, took: Duration) -> Facts<'a> {
-    let (attn, path) = (program(), folder.path());
+fn facts(session: &Session, folder: &Folder, executed: &Executed) -> Facts {
+    let path = folder.path();
+    Facts {
+        preset: session.preset.label(),
+        took: executed.took,
+        own: registry::more().iter().map(|entry| entry.backend.id().to_string()).collect(),
+        page: path.join("index.html").display().to_string(),
+        next: next(session, path, &executed.records),
+    }
+}
+
+/// What to do after the run in `path`: what its records ask for, three commands at most.
+fn next(session: &Session, path: &Path, records: &[Record]) -> Vec<(String, &'static str)> {
+    let attn = program();
     let others = path.parent().map(runs::finished).unwrap_or_default();
     // The commands take the latest runs of the usual folder by themselves.
     let is_latest = others.last().is_some_and(|run| run == path);
     let usual = is_latest && path.parent() == Some(Path::new(RUNS));
-    let before = others.into_iter().rfind(|run| run.as_path() < path);
     let of = |path: &Path| {
         if usual { String::new() } else { format!(" {}", quoted(&path.to_string_lossy())) }
     };
     let run = of(path);
-    let third = match before {
-        Some(old) => (format!("{attn} diff{}{run}", of(&old)), "what changed since the run before"),
-        None if session.preset.name == "quick" => {
-            (format!("{attn} run --preset full"), "longer sequences, half an hour")
-        }
-        None => (format!("{attn} rank{run}"), "who is fastest overall"),
+    let before = others.iter().take_while(|run| *run != path).last();
+    let alike = |old: &&PathBuf| {
+        let arguments = |run: &Path| read_run(run).ok().map(|run| run.arguments);
+        arguments(old) == arguments(path)
     };
-    Facts {
-        preset: session.preset.name,
-        took,
-        own: registry::more().iter().map(|entry| entry.backend.id().to_string()).collect(),
-        page: path.join("index.html").display().to_string(),
-        next: vec![
-            (format!("{attn} cmp{run}"), "every case side by side"),
-            (format!("{attn} scaling{run}"), "how time and memory grow"),
-            third,
-        ],
+    let wrong = records.iter().find(|record| record.outcome == Outcome::Disagrees);
+    let noisy = Disturbance::of(records).is_some_and(|found| found.warning.is_some());
+    let grows = !Scaling::of(records, &registry::SCORES).sweeps.is_empty();
+    let mut next = Vec::new();
+    if let Some(wrong) = wrong {
+        next.push((format!("{attn} check -b {}", quoted(&wrong.backend)), "all that is wrong"));
     }
+    next.push((format!("{attn} cmp{run}"), "every case side by side"));
+    if noisy {
+        next.push((format!("{attn} doctor"), "what this machine can do, and how noisy it is"));
+    }
+    if grows {
+        next.push((format!("{attn} scaling{run}"), "how time and memory grow"));
+    }
+    if let Some(old) = before.filter(alike) {
+        let command = format!("{attn} diff{}{run}", of(old));
+        next.push((command, "what changed since the run before"));
+    }
+    if session.preset.name == Preset::QUICK.name {
+        next.push((format!("{attn} run --preset full"), "longer sequences, half an hour"));
+    }
+    next.push((format!("{attn} rank{run}"), "who is fastest overall"));
+    next.truncate(3);
+    next
 }
 
 /// Executes the cells, and measures before and after them what the machine can do. Whatever ends this early leaves a run that can

@@ -4,7 +4,7 @@ use attn_report::charts::Figure;
 use attn_report::escape as xml;
 use attn_report::page::plain;
 
-use super::{alpha, remarks, table, versus, worst_first};
+use super::{alpha, machine, remarks, table, versus, worst_first};
 use crate::result::Gate;
 
 /// Summary, forest plot and table.
@@ -25,14 +25,13 @@ pub fn html(gate: &Gate, forest: Option<&Figure>) -> String {
     let parameters = gate.parameters;
     let body = format!(
         "<p>{versus}</p>\n\
-         <p class=\"muted\">{started}, {seconds:.0} s, {cpu}, {cores} cores. A slowdown of {detect:.1} % is \
+         <p class=\"muted\">{started}, {seconds:.0} s, {machine}. A slowdown of {detect:.1} % is \
          found with 95 %; a suite without a slowdown beyond {tolerate:.2} % fails with {alpha} % at \
          most.</p>\n<ul>\n{remarks}</ul>\n{figure}{table}",
         versus = xml(&versus(gate)),
         started = xml(&gate.started),
         seconds = gate.seconds,
-        cpu = xml(&gate.machine.cpu),
-        cores = gate.machine.cores,
+        machine = xml(&machine(gate)),
         detect = parameters.detect,
         tolerate = parameters.tolerate,
         alpha = alpha(parameters.alpha),

@@ -14,12 +14,22 @@ use crate::{ReportError, Source, compare, page, png};
 /// Pixels per unit of a chart, for screens with a high resolution.
 const PNG_SCALE: f32 = 2.0;
 
-/// Reads the run folder `run_dir`, writes `charts/*.svg` and `index.html` into it, every chart as PNG too
-/// if `png`, and returns the paths. The chart that stands for the run is always there as PNG, and in dark colours.
+/// What a report has beside what every report has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// Every chart as PNG too.
+    pub png: bool,
+    /// Where the run folder will be on the web: other sites show a link to the page with its picture only if that has an
+    /// address of its own.
+    pub url: Option<&'a str>,
+}
+
+/// Reads the run folder `run_dir`, writes `charts/*.svg` and `index.html` into it, with `extras`, and returns the paths. The
+/// chart that stands for the run is always there as PNG, and in dark colours.
 pub fn write_report(
     run_dir: &Path,
     known: &Known<'_>,
-    png: bool,
+    Extras { png, url }: Extras<'_>,
 ) -> Result<Vec<PathBuf>, ReportError> {
     let source = Source::read(run_dir, known)?;
     let machines = MachineSection::all(&source);
@@ -37,7 +47,7 @@ pub fn write_report(
         }
     }
     let index = run_dir.join("index.html");
-    replace(&index, page::render(&source, &machines, map.as_ref()).as_bytes())?;
+    replace(&index, page::render(&source, &machines, map.as_ref(), url).as_bytes())?;
     written.push(index);
     Ok(written)
 }
@@ -120,7 +130,8 @@ mod tests {
     fn writes_charts_and_page_and_nothing_else() {
         let folder = run_folder();
         for _ in 0..2 {
-            let written = write_report(folder.path(), &[], true).unwrap();
+            let written =
+                write_report(folder.path(), &[], Extras { png: true, url: None }).unwrap();
             let names = written.iter().map(|p| p.strip_prefix(folder.path()).unwrap());
             let names: Vec<_> = names.map(|p| p.to_str().unwrap()).collect();
             let expected = [
@@ -155,7 +166,8 @@ mod tests {
     fn the_same_records_make_the_same_files() {
         let folders = [run_folder(), run_folder()];
         let [a, b] = folders.each_ref().map(|folder| {
-            let written = write_report(folder.path(), &[], true).unwrap();
+            let written =
+                write_report(folder.path(), &[], Extras { png: true, url: None }).unwrap();
             let content = written.iter().map(|path| fs::read(path).unwrap());
             content.collect::<Vec<_>>()
         });
@@ -166,7 +178,7 @@ mod tests {
     fn what_is_wrong_names_the_file() {
         let folder = run_folder();
         fs::remove_file(folder.path().join("run.json")).unwrap();
-        let error = write_report(folder.path(), &[], false).unwrap_err().to_string();
+        let error = write_report(folder.path(), &[], Extras::default()).unwrap_err().to_string();
         assert!(error.contains("run.json"), "{error}");
     }
 
@@ -179,7 +191,7 @@ mod tests {
         let broken = rest.replacen("\"reps\":1,", "\"reps\":0,", 1);
         assert_ne!(broken, rest);
         fs::write(&path, format!("{first}\n{broken}")).unwrap();
-        let error = write_report(folder.path(), &[], false).unwrap_err().to_string();
+        let error = write_report(folder.path(), &[], Extras::default()).unwrap_err().to_string();
         assert!(error.contains("records.jsonl:2: `reps` is 0"), "{error}");
     }
 }

@@ -97,9 +97,9 @@ fn timings(case: &Case, selection: &Selection) -> Vec<Option<Timing>> {
 }
 
 fn task(case: &Case, entry: &Entry, timing: Option<Timing>, preset: &Preset) -> Task {
-    let name = preset.name;
+    let label = preset.label();
     if case.tier == Tier::Full && preset.tier == Tier::Quick {
-        return Task::Skip(timing, format!("preset {name} leaves out {} cases", case.tier.name()));
+        return Task::Skip(timing, format!("{label} leaves out {} cases", case.tier.name()));
     }
     let call = predicted_call(case, entry);
     let limit = if timing.is_some() { preset.max_call } else { preset.max_check };
@@ -107,7 +107,7 @@ fn task(case: &Case, entry: &Entry, timing: Option<Timing>, preset: &Preset) -> 
         let (call, limit) = (call.as_secs_f64(), limit.as_secs_f64());
         return Task::Skip(
             timing,
-            format!("preset {name}: {call:.2} s a call predicted, limit {limit} s"),
+            format!("{label}: {call:.2} s a call predicted, limit {limit} s"),
         );
     }
     timing.map_or(Task::Check, Task::Measure)

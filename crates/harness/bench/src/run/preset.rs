@@ -117,12 +117,24 @@ impl Preset {
         sizes.into_iter().find(fits).unwrap_or(smallest)
     }
 
+    /// As in sentences: `preset quick`, `this budget`.
+    pub fn label(&self) -> String {
+        if self.name == Self::BUDGET {
+            "this budget".into()
+        } else {
+            format!("preset {}", self.name)
+        }
+    }
+
+    /// What [`within`](Self::within) a budget is called.
+    const BUDGET: &str = "budget";
+
     /// [`Preset::FULL`], times `size`, over at `time`.
     fn sized(size: f64, time: Duration) -> Preset {
         let ms = |full: u64| ((full as f64 * size) as u64).max(5);
         let SamplingTimes { warmup_ms, sampling_ms, .. } = Preset::FULL.sampling_times;
         Preset {
-            name: "budget",
+            name: Self::BUDGET,
             tier: if size < 0.25 { Tier::Quick } else { Tier::Full },
             max_call: Preset::FULL.max_call.mul_f64(size),
             max_check: Preset::FULL.max_check.mul_f64(size),

@@ -1,6 +1,6 @@
 //! The pictures of claims: curves over a size, and matrices.
 
-use attn_record::claims::{Curves, Picture, Unit};
+use attn_record::claims::{Curves, Picture, Series, Unit};
 
 use super::curves::{Curve, Mark, Plot, Vertical};
 use super::frame::{Form, Tick};
@@ -10,9 +10,10 @@ use super::palette::Palette;
 use super::scale::{Scale, round_steps};
 use super::sweeps::{at_least_a_decade, times};
 use crate::format::significant;
+use crate::table::{Cell, Column, Table};
 
-/// The picture as SVG; `None` if there is nothing in it.
-/// In the forms for a page and for a telephone, with `origin` below.
+/// The picture as SVG, in the forms for a page and for a telephone, with `origin` below; `None` if there is nothing in it, or of
+/// curves one size alone.
 pub fn of_claim(drawn: &Picture, origin: &str) -> Option<[String; 2]> {
     let draw = |form| match drawn {
         Picture::Curves(curves) => of_curves(curves, form, origin),
@@ -38,6 +39,9 @@ fn of_curves(drawn: &Curves, form: Form, origin: &str) -> Option<String> {
         drawn.series.iter().flat_map(|series| series.points.iter().map(|p| p.0)).collect();
     at.sort_unstable();
     at.dedup();
+    if at.len() < 2 {
+        return None;
+    }
     let palette = Palette::parts(drawn.series.iter().map(|series| series.name.as_str()));
     let plot = Plot {
         what: drawn.title.clone(),
@@ -55,6 +59,29 @@ fn of_curves(drawn: &Curves, form: Form, origin: &str) -> Option<String> {
         origin,
     };
     (!plot.is_empty()).then(|| plot.draw(form).svg)
+}
+
+/// What curves show, as figures: a row for each size, a column for each curve.
+pub(crate) fn claim_data(drawn: &Picture) -> Option<Table> {
+    let Picture::Curves(drawn) = drawn else { return None };
+    let mut sizes: Vec<usize> =
+        drawn.series.iter().flat_map(|series| series.points.iter().map(|p| p.0)).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let rows = sizes.into_iter().map(|size| {
+        let of = |series: &Series| series.points.iter().find(|p| p.0 == size).map(|p| p.1);
+        let values = drawn.series.iter().map(|series| Cell::value(of(series), significant));
+        std::iter::once(Cell::count(Some(size))).chain(values).collect()
+    });
+    let names = std::iter::once(drawn.x.as_str());
+    let names = names.chain(drawn.series.iter().map(|series| series.name.as_str()));
+    let unit = match drawn.unit {
+        Unit::Nanoseconds => ", nanoseconds",
+        Unit::Bytes => ", bytes",
+        Unit::Number | Unit::Share => "",
+    };
+    let title = format!("{}{unit}", drawn.y);
+    Some(Table::new(title, names.map(Column::number).collect::<Vec<_>>()).rows(rows))
 }
 
 fn vertical(unit: Unit) -> Vertical {
@@ -85,8 +112,6 @@ fn shares((_, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
 
 #[cfg(test)]
 mod tests {
-    use attn_record::claims::Series;
-
     use super::*;
     use crate::png::parse;
 
@@ -100,12 +125,18 @@ mod tests {
     #[test]
     fn every_unit_is_drawn_over_any_range() {
         for unit in [Unit::Number, Unit::Share, Unit::Nanoseconds, Unit::Bytes] {
-            for points in [&[(1, 1.0)][..], &[(2, 0.5), (256, 1e-40)], &[(1, 3e3), (2, 4e9)]] {
+            for points in [&[(2, 0.5), (256, 1e-40)], &[(1, 3e3), (2, 4e9)]] {
                 let svg = of_claim(&curves(unit, points), "").unwrap();
                 assert!(svg.iter().all(|svg| parse(svg).is_ok()), "{unit:?} {points:?}");
             }
         }
-        assert!(of_claim(&curves(Unit::Number, &[]), "").is_none());
+        for nothing in [&[][..], &[(1, 1.0)]] {
+            assert!(of_claim(&curves(Unit::Number, nothing), "").is_none(), "{nothing:?}");
+        }
+        let [svg, _] = of_claim(&curves(Unit::Number, &[(1, 1.0), (2, 3.0)]), "").unwrap();
+        assert!(svg.contains(">title<"), "a title without a colon: {svg}");
+        let data = claim_data(&curves(Unit::Bytes, &[(1, 1.0), (2, 3.0)])).unwrap();
+        assert_eq!((data.title.as_str(), data.rows.len(), data.columns.len()), ("y, bytes", 2, 3));
     }
 
     #[test]

@@ -124,8 +124,14 @@ impl Plot<'_> {
                 value(point.high),
             ]
         });
-        let title = [&*self.what, &*self.of].join(": ");
-        Table::new(title, columns.into_iter().chain([number("from"), number("to")])).rows(rows)
+        Table::new(self.title(), columns.into_iter().chain([number("from"), number("to")]))
+            .rows(rows)
+    }
+
+    /// `Time per call: full attention, H = 1`.
+    fn title(&self) -> String {
+        let parts = [&*self.what, &*self.of].into_iter().filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(": ")
     }
 
     /// The picture and its points; nothing without a point.
@@ -133,7 +139,7 @@ impl Plot<'_> {
         let Some(ends) = self.ends() else {
             return Drawing { svg: String::new(), spots: Vec::new() };
         };
-        let title = [&*self.what, &*self.of].join(": ");
+        let title = self.title();
         let heading = match form {
             Form::Wide => Heading::of(form.width(), &title, &[&self.how]),
             Form::Small => Heading::of(form.width(), &self.what, &[&self.of]),

@@ -29,8 +29,9 @@ pub(super) struct Dots<'a> {
     pub(super) perfect: f64,
 }
 
-/// Height of a row.
+/// Height of a row, at least, and of each backend's part of it.
 const STRIP: f64 = 24.0;
+const PART: f64 = 10.0;
 
 impl<'a> Dots<'a> {
     fn backends(&self) -> Vec<&'a str> {
@@ -44,12 +45,13 @@ impl<'a> Dots<'a> {
         let legend = Legend::of(form.width(), Key::Point, styles);
         let names: Vec<String> = self.rows.iter().map(|row| row.name.clone()).collect();
         let top = heading.bottom + legend.height + 8.0;
-        let rows = Rows::of(form, &names, top, STRIP, MARGIN + 8.0);
+        let strip = STRIP.max(PART * (backends.len() + 1) as f64);
+        let rows = Rows::of(form, &names, top, strip, MARGIN + 8.0);
         let high = self.rows.iter().flat_map(|row| &row.dots).map(|dot| dot.ends.1);
         let high = high.fold(self.perfect, f64::max).min(2.0 * self.perfect);
         let x = Scale::linear(1.04 * high, rows.area.left, rows.area.right);
         let size = (form.width(), rows.area.bottom + BELOW + 10.0);
-        let painter = Painter { dots: self, backends, rows, x };
+        let painter = Painter { dots: self, backends, rows, strip, x };
         let svg = Sheet { size, title: &self.title, origin: &theme.origin }.draw(|canvas| {
             heading.paint(canvas);
             legend.paint(canvas, heading.bottom);
@@ -63,6 +65,8 @@ struct Painter<'a> {
     dots: &'a Dots<'a>,
     backends: Vec<&'a str>,
     rows: Rows,
+    /// Height of a row.
+    strip: f64,
     x: Scale,
 }
 
@@ -98,7 +102,7 @@ impl Painter<'_> {
     fn place(&self, at: usize, dot: &Dot<'_>) -> Point {
         let order = self.backends.iter().position(|name| *name == dot.backend).unwrap_or(0);
         let shift = (order as f64 + 0.5) / self.backends.len() as f64 - 0.5;
-        (self.x.clamped(dot.value), self.rows.middle(at) + 0.7 * STRIP * shift)
+        (self.x.clamped(dot.value), self.rows.middle(at) + 0.8 * self.strip * shift)
     }
 
     fn spots(&self) -> Vec<TooltipPoint> {

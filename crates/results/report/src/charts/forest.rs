@@ -25,7 +25,7 @@ pub fn forest(
 ) -> Option<Figure> {
     let reach = reach(changes, band);
     let axis = Axis {
-        name: "change of the time, percent",
+        name: "Change of the time, percent",
         scale: &|[from, to]| Scale::linear_between(-reach, reach, from, to),
         ticks: &|_| ticks(reach),
         band: Some([-band.tolerate, band.tolerate]),

@@ -30,6 +30,7 @@ mod threads;
 mod thumbnail;
 mod tooltip;
 
+pub(crate) use claims::claim_data;
 pub use claims::of_claim;
 pub use estimates::{Estimate, Tone};
 pub use forest::{Band, forest};

@@ -49,6 +49,19 @@ const OWN: [Look; 5] = [
     (hex(0xa4_58_bd), hex(0xbb_e4_a1), Marker::HollowHexagon),
 ];
 
+/// For the parts of a whole, and for what a chart compares beside backends: no backend has one of these colours, and
+/// neighbours lie far apart.
+const PARTS: [Look; 8] = [
+    (hex(0x56_63_b4), hex(0x8a_8e_e7), Marker::Right),
+    (hex(0xb4_87_58), hex(0xee_d7_8a), Marker::Down),
+    (hex(0x62_16_1c), hex(0xa3_5b_43), Marker::Up),
+    (hex(0x80_8f_b7), hex(0xbb_b7_e8), Marker::Kite),
+    (hex(0x89_3e_00), hex(0xe9_9b_72), Marker::Square),
+    (hex(0x42_22_5d), hex(0x4d_64_b4), Marker::Diamond),
+    (hex(0x0088_6664), hex(0xc7_ea_fe), Marker::Ring),
+    (hex(0x5e_4a_6b), hex(0xb2_80_92), Marker::Left),
+];
+
 const LINE: f64 = 1.75;
 const BOLD: f64 = 3.25;
 
@@ -80,13 +93,9 @@ impl Palette {
 
     /// Of the parts of a whole, or of what a chart compares beside backends, in their order.
     pub(super) fn parts<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        // Neighbours in this order lie far apart in hue and lightness.
-        const ORDER: [usize; 8] = [8, 4, 3, 9, 1, 2, 6, 10];
         let names = distinct(names.into_iter()).into_iter().enumerate();
-        let style = |(at, name): (usize, &str)| {
-            let (_, look) = KNOWN[ORDER[at % ORDER.len()]];
-            (name.to_owned(), plain(look, LINE))
-        };
+        let style =
+            |(at, name): (usize, &str)| (name.to_owned(), plain(PARTS[at % PARTS.len()], LINE));
         Palette { styles: names.map(style).collect() }
     }
 
@@ -114,7 +123,7 @@ fn own(at: usize) -> Style {
 /// Every colour on white with its counterpart on a dark page.
 pub(super) fn schemes() -> impl Iterator<Item = (Color, Color)> {
     let known = KNOWN.iter().map(|(_, look)| look);
-    known.chain(&OWN).map(|&(light, dark, _)| (light, dark))
+    known.chain(&OWN).chain(&PARTS).map(|&(light, dark, _)| (light, dark))
 }
 
 #[cfg(test)]
@@ -177,20 +186,33 @@ mod tests {
         a.max(b) / a.min(b)
     }
 
+    /// How far apart the colours of two looks are to who sees them so: on white and on a dark page, whichever is less.
+    fn apart(a: Look, b: Look, vision: &[Vector; 3]) -> f64 {
+        let distance = |a, b| {
+            let (p, q) = (seen(a, vision), seen(b, vision));
+            p.iter().zip(q).map(|(p, q)| (p - q).powi(2)).sum::<f64>().sqrt()
+        };
+        distance(a.0, b.0).min(distance(a.1, b.1))
+    }
+
     #[test]
     fn no_two_styles_look_alike_to_anybody() {
-        let looks: Vec<&Look> = KNOWN.iter().map(|(_, look)| look).chain(&OWN).collect();
-        for (at, a) in looks.iter().enumerate() {
-            for b in &looks[..at] {
-                assert_ne!(a.2, b.2, "{a:?} {b:?}");
-                for (vision, (a_color, b_color)) in
-                    VISIONS.iter().flat_map(|v| [(v, (a.0, b.0)), (v, (a.1, b.1))])
-                {
-                    let (p, q) = (seen(a_color, vision), seen(b_color, vision));
-                    let apart = p.iter().zip(q).map(|(p, q)| (p - q).powi(2)).sum::<f64>().sqrt();
-                    assert!(apart > 0.08, "{a:?} {b:?}: {apart}");
+        let backends: Vec<&Look> = KNOWN.iter().map(|(_, look)| look).chain(&OWN).collect();
+        for looks in [backends.clone(), PARTS.iter().collect()] {
+            for (at, a) in looks.iter().enumerate() {
+                for b in &looks[..at] {
+                    assert_ne!(a.2, b.2, "{a:?} {b:?}");
+                    for vision in &VISIONS {
+                        let apart = apart(**a, **b, vision);
+                        assert!(apart > 0.08, "{a:?} {b:?}: {apart}");
+                    }
                 }
             }
+        }
+        for (part, backend) in PARTS.iter().flat_map(|part| backends.iter().map(move |b| (part, b)))
+        {
+            let apart = apart(*part, **backend, &VISIONS[0]);
+            assert!(apart > 0.05, "{part:?} {backend:?}: {apart}");
         }
     }
 

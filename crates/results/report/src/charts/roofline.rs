@@ -160,7 +160,8 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// The flat roof, and slanted ones up to it, each named above the point where they meet.
+    /// The flat roof, and slanted ones up to it, each named above the point where they meet: those on the right lower, so
+    /// that no line to a name crosses another.
     fn roofs(&self, canvas: &mut Canvas) {
         let (low, high) = self.x.ends();
         let (bottom, _) = self.y.ends();
@@ -171,22 +172,22 @@ impl<'a> Painter<'a> {
         let name = format!("peak, {}: {} GFLOP/s", self.peak.isa, significant(self.peak.gflops));
         let at = (self.area.right - 4.0, self.area.top - 8.0);
         canvas.text(at, &name, Type::plain(SMALL, INK), Align::End);
-        let mut line = 1.0;
-        for roof in &self.roofs {
-            let (from, to) = (low.max(bottom / roof.rate), high.min(self.peak.gflops / roof.rate));
-            if from >= to {
-                continue;
-            }
+        let ends =
+            |roof: &Roof<'_>| (low.max(bottom / roof.rate), high.min(self.peak.gflops / roof.rate));
+        let mut shown: Vec<&Roof<'_>> =
+            self.roofs.iter().filter(|roof| ends(roof).0 < ends(roof).1).collect();
+        shown.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        for (line, roof) in (1..).zip(shown) {
+            let (from, to) = ends(roof);
             let at = |x: f64| (self.x.at(x), self.y.at(x * roof.rate));
             let (start, end) = (at(from), at(to));
             canvas.line(start, end, Pen::solid(MUTED, 1.0));
-            let y = self.area.top - 8.0 - STEP * line;
+            let y = self.area.top - 8.0 - STEP * f64::from(line);
             let dotted = Pen { dash: Some((1.0, 2.0)), ..Pen::solid(MUTED, 0.75) };
             canvas.line(end, (end.0, y + 6.0), dotted);
             let name = format!("{}: {} GB/s", roof.level, significant(roof.rate));
             let x = end.0.min(self.area.right - width(&name, SMALL));
             canvas.text((x, y), &name, Type::plain(SMALL, MUTED), Align::Start);
-            line += 1.0;
         }
     }
 

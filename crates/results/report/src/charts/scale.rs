@@ -59,17 +59,12 @@ impl Scale {
         (self.low, self.high)
     }
 
-    /// Ticks at round values, named by `name` where their names are `gap` pixels apart: 1, 2 and 5 of each decade, or
+    /// Ticks at round values, named by `name` where their names are about `gap` pixels apart: 1, 2 and 5 of each decade, or
     /// 1 of each, or of every second and so on. The ticks between them have no name.
     pub(super) fn round_ticks(&self, gap: f64, name: impl Fn(f64) -> String) -> Vec<Tick> {
         let decade = (self.to - self.from).abs() / (self.high / self.low).log10();
-        let named: &[u32] = if decade * 2f64.log10() >= gap {
-            &[1, 2, 5]
-        } else if decade * 3f64.log10() >= gap {
-            &[1, 3]
-        } else {
-            &[1]
-        };
+        // A third of a decade on average: the names of 1 and 2 may be a little nearer to each other.
+        let named: &[u32] = if decade * 2f64.log10() >= 0.7 * gap { &[1, 2, 5] } else { &[1] };
         let every = (gap / decade).ceil().max(1.0) as i32;
         let small: &[u32] =
             if decade >= 3.0 * gap.min(12.0) { &[1, 2, 3, 4, 5, 6, 7, 8, 9] } else { &[1] };
@@ -120,7 +115,7 @@ mod tests {
             names.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(ticks((0.3, 12.0), 300.0), "0.5 1 2 5 10");
-        assert_eq!(ticks((1.0, 2e3), 150.0), "1 3 10 30 100 300 1000");
+        assert_eq!(ticks((1.0, 2e3), 160.0), "1 2 5 10 20 50 100 200 500 1000 2000");
         assert_eq!(ticks((1.0, 2e3), 100.0), "1 10 100 1000");
         assert_eq!(
             ticks((1.0, 1e12), 120.0),

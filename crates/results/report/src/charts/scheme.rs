@@ -19,7 +19,7 @@ pub(crate) fn dark(pictures: &[&str]) -> String {
         for property in ["fill", "stroke"] {
             let attribute = format!("{property}=\"{light}\"");
             if pictures.iter().any(|svg| svg.contains(&attribute)) {
-                let _ = writeln!(rules, "svg [{attribute}] {{ {property}: {dark}; }}");
+                let _ = writeln!(rules, "[{attribute}] {{ {property}: {dark}; }}");
             }
         }
     }
@@ -88,7 +88,7 @@ mod tests {
                 let attribute = format!("{property}=\"#");
                 let colors = svg.split(&attribute).skip(1).map(|part| &part[..6]);
                 for color in colors {
-                    let rule = format!("svg [{property}=\"#{color}\"]");
+                    let rule = format!("[{property}=\"#{color}\"]");
                     assert!(rules.contains(&rule), "{} in {}", rule, chart.name);
                 }
             }

@@ -63,6 +63,11 @@ pub enum Standing {
 }
 
 impl SideBySide {
+    /// Whether at least two backends were measured.
+    pub(crate) fn is_contest(&self) -> bool {
+        self.rivals.iter().filter(|rival| rival.ns.is_some()).count() > 1
+    }
+
     /// How `backend` stands.
     pub fn standing(&self, backend: &str) -> Standing {
         if self.winner.as_deref() == Some(backend) {

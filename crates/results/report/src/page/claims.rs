@@ -3,9 +3,9 @@
 use attn_record::claims::{Claim, ClaimVerdict, Claims};
 
 use super::facts::program_facts;
-use super::html::{anchor, code, definitions, paragraph, text};
+use super::html::{anchor, code, definitions, folded, paragraph, text};
 use super::plain;
-use crate::charts::of_claim;
+use crate::charts::{claim_data, of_claim};
 use crate::place::Place;
 
 /// One self-contained page: all verdicts in a list, then each claim with its picture.
@@ -13,7 +13,7 @@ pub fn render(claims: &Claims) -> String {
     let title = "What is said about attention, measured";
     let body = [
         paragraph(&text(INTRODUCTION)),
-        paragraph(&tally(claims)),
+        tally(claims),
         overview(claims),
         parts(claims),
         origin(claims),
@@ -41,9 +41,9 @@ fn tally(claims: &Claims) -> String {
     ];
     let counted = kinds.into_iter().filter_map(|verdict| {
         let count = claims.claims.iter().filter(|claim| claim.verdict == verdict).count();
-        (count > 0).then(|| format!("{count} {}", badge(verdict)))
+        (count > 0).then(|| format!("<li>{count} {}</li>\n", badge(verdict)))
     });
-    counted.collect::<Vec<_>>().join(" ")
+    format!("<ul class=\"tally\">\n{}</ul>\n", counted.collect::<String>())
 }
 
 /// The verdict, in its colour and in words.
@@ -84,11 +84,13 @@ fn parts(claims: &Claims) -> String {
 
 fn article(claim: &Claim, stamp: &str) -> String {
     let figure = claim.picture.as_ref().and_then(|picture| of_claim(picture, stamp));
+    let data = claim.picture.as_ref().and_then(claim_data);
+    let data = data.map_or_else(String::new, |data| folded("data", "Figures", &data.html()));
     let figure = figure.map(|[wide, small]| {
         let name = text(&claim.id);
         format!(
             "<figure data-name=\"{name}\"><div class=\"card\"><div class=\"wide\">{wide}</div>\
-             <div class=\"narrow\">{small}</div></div>\n<div class=\"tools\"></div></figure>\n"
+             <div class=\"narrow\">{small}</div></div>\n<div class=\"tools\"></div>\n{data}</figure>\n"
         )
     });
     let facts = [
@@ -177,6 +179,6 @@ mod tests {
         assert!(page.contains("1 <span class=\"badge holds\">holds</span>"));
         assert!(page.contains("1 <span class=\"badge fails\">does not hold as stated</span>"));
         assert!(!page.contains("badge condition"));
-        assert!(page.contains("<svg"));
+        assert!(page.contains("<svg") && page.contains("<div class=\"scroll\""), "figures, too");
     }
 }

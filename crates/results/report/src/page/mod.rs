@@ -53,11 +53,12 @@ struct Part {
     head: String,
 }
 
-/// The page of a run, whose `machines` are drawn already.
+/// The page of a run, whose `machines` are drawn already, and which will be at `url`.
 pub(crate) fn render(
     source: &Source<'_>,
     machines: &[MachineSection<'_>],
     map: Option<&Chart>,
+    url: Option<&str>,
 ) -> String {
     let parts: Vec<Part> = machines
         .iter()
@@ -84,7 +85,11 @@ pub(crate) fn render(
     let head = Head {
         title: &title,
         description: &description(machines),
-        picture: picture.map(|chart| format!("charts/{}.png", chart.name)),
+        address: url.map(|url| Address {
+            page: url,
+            picture: picture
+                .map(|chart| format!("{}/charts/{}.png", url.trim_end_matches('/'), chart.name)),
+        }),
     };
     head.document(&body.concat())
 }
@@ -149,21 +154,36 @@ struct Head<'a> {
     title: &'a str,
     /// In one sentence.
     description: &'a str,
-    /// The path of a picture beside the page.
+    /// Where the page will be, if that is known.
+    address: Option<Address<'a>>,
+}
+
+/// Where a page is on the web. Other sites take no relative paths.
+struct Address<'a> {
+    page: &'a str,
     picture: Option<String>,
+}
+
+impl Address<'_> {
+    /// What other sites show a link with.
+    fn tags(&self) -> String {
+        let page = format!("<meta property=\"og:url\" content=\"{}\">\n", text(self.page));
+        let picture = self.picture.as_deref().map_or_else(String::new, |picture| {
+            format!(
+                "<meta property=\"og:image\" content=\"{}\">\n\
+                 <meta name=\"twitter:card\" content=\"summary_large_image\">\n",
+                text(picture)
+            )
+        });
+        page + &picture
+    }
 }
 
 impl Head<'_> {
     /// The page, with the dark colours of the pictures in it.
     fn document(&self, body: &str) -> String {
         let [title, description] = [self.title, self.description].map(text);
-        let picture = self.picture.as_deref().map_or_else(String::new, |path| {
-            format!(
-                "<meta property=\"og:image\" content=\"{}\">\n\
-                 <meta name=\"twitter:card\" content=\"summary_large_image\">\n",
-                text(path)
-            )
-        });
+        let address = self.address.as_ref().map_or_else(String::new, Address::tags);
         let dark = charts::dark(&[body]);
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -172,7 +192,7 @@ impl Head<'_> {
              <meta name=\"description\" content=\"{description}\">\n\
              <meta property=\"og:title\" content=\"{title}\">\n\
              <meta property=\"og:description\" content=\"{description}\">\n\
-             <meta property=\"og:type\" content=\"article\">\n{picture}\
+             <meta property=\"og:type\" content=\"article\">\n{address}\
              <style>\n{STYLE}@media screen and (prefers-color-scheme: dark) {{\n{dark}}}\n</style>\n\
              </head>\n<body>\n<a class=\"skip\" href=\"#main\">To the content</a>\n{body}\
              <script>\n{SCRIPT}</script>\n</body>\n</html>\n"
@@ -186,7 +206,7 @@ pub fn plain(title: &str, description: &str, body: &str) -> String {
     let body = format!(
         "<header class=\"top\">\n<h1>{title_html}</h1>\n</header>\n<main id=\"main\">\n{body}</main>\n"
     );
-    Head { title, description, picture: None }.document(&body)
+    Head { title, description, address: None }.document(&body)
 }
 
 fn contents(parts: &[Part], common: &[Section]) -> String {

@@ -11,7 +11,7 @@ const GROUP: &str = "sweep/seq-len/full";
 fn render(run: Run, records: Vec<Record>, map: Option<Map>) -> String {
     let source = Source { run, records, finished: true, map, limits: None, known: &[] };
     let map = source.map.as_ref().and_then(|map| attention_map(map, ""));
-    super::render(&source, &MachineSection::all(&source), map.as_ref())
+    super::render(&source, &MachineSection::all(&source), map.as_ref(), None)
 }
 
 /// The page without its own style and script.
@@ -85,12 +85,24 @@ fn the_page_begins_with_state_chart_and_ranking() {
     ] {
         assert!(first.contains(part), "{part} in {first}");
     }
-    assert!(page.contains("<meta property=\"og:image\" content=\"charts/time-seq-len-full.png\">"));
     for part in [
         "The largest error uses <strong>3.0%</strong> of its budget",
         "Time grows as N<sup>2.00</sup> (naive) to N<sup>2.00</sup> (faer)",
     ] {
         assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_link_has_a_picture_where_the_address_is_known() {
+    let records = sweep(GROUP, &["naive", "faer"], &[64, 128]);
+    let (run, map, limits) = (fixture::run(), None, None);
+    let source = Source { run, records, finished: true, map, limits, known: &[] };
+    let page = |url| super::render(&source, &MachineSection::all(&source), None, url);
+    assert!(!page(None).contains("og:image") && page(None).contains("og:title"));
+    let tag = "<meta property=\"og:image\" content=\"https://example.org/attn/charts/time-seq-len-full.png\">";
+    for url in ["https://example.org/attn", "https://example.org/attn/"] {
+        assert!(page(Some(url)).contains(tag));
     }
 }
 

@@ -25,9 +25,11 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Every case and backend among `records` that was measured with several numbers of threads.
+    /// Every case and backend among `records` that was measured with several numbers of threads. What is prepared once is no
+    /// work that threads share.
     pub(crate) fn of(records: &[&Record]) -> Vec<Self> {
         let measured = records.iter().filter(|r| r.median_ns().is_some());
+        let measured = measured.filter(|r| r.timing != Some(Timing::Prepare));
         let measured: Vec<&Record> = measured.copied().collect();
         let key = |r| (Place::of(r), r.case.as_str(), r.backend.as_str(), r.timing);
         let cells = grouped(&measured, key).into_iter();

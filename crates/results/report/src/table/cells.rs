@@ -112,6 +112,33 @@ pub(crate) fn table(records: &[&Record], peak_rates: &PeakRates) -> Table {
     ending(records, peak_rates, |record| format!("{}: {}", record.outcome, reason(record)))
 }
 
+/// A row for every cell of `records`, one table for each place: what is not there is a dash, so that every row has every column.
+pub fn plain(records: &[Record]) -> Vec<Table> {
+    let all: Vec<&Record> = records.iter().collect();
+    let places = places(&all);
+    let several = places.len() > 1;
+    let tables = places.into_iter().map(|(place, records)| {
+        let peak_rates = PeakRates::default();
+        let figures = figures(&records, &peak_rates);
+        let names = ["case", "backend", "timing"].map(Column::id).into_iter();
+        let names = names.chain([Column::number("threads"), Column::words("outcome")]);
+        let columns = names.chain(figures.iter().map(|shown| shown.column.clone()));
+        let rows = rows(&records).into_iter().map(|row| {
+            let record = row.record;
+            let timing = Cell::or_dash(record.timing.map(|timing| timing.name().into()));
+            let names = [record.case.as_str().into(), record.backend.as_str().into(), timing];
+            let rest = [Cell::count(Some(record.threads)), record.outcome.name().into()];
+            let figures = figures.iter().map(|shown| (shown.cell)(&row));
+            let why = Cell::or_dash(record.reason.clone());
+            names.into_iter().chain(rest).chain(figures).chain([why]).collect()
+        });
+        let title = if several { place.title() } else { String::new() };
+        Table::new(title, columns.chain([Column::prose("reason")]).collect::<Vec<_>>())
+            .rows(rows.collect::<Vec<_>>())
+    });
+    tables.collect()
+}
+
 /// All `records`; one that did not end `ok` has what `ended` says of it in place of numbers.
 fn ending(records: &[&Record], peak_rates: &PeakRates, ended: impl Fn(&Record) -> String) -> Table {
     let (names, figures) = (names(records), figures(records, peak_rates));
@@ -306,6 +333,21 @@ curated
 ";
         let text = render(&records);
         assert!(text.replace("3.0%", "3.1%").starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn as_values_every_cell_has_a_row_and_every_row_all_columns() {
+        let mut wrong = with_outcome(ok("g/b", "y", 1.0), Outcome::Disagrees);
+        wrong.reason = Some("worse, by far".into());
+        let records = [sure("g/a", "x", 12_345.0), wrong];
+        let csv = crate::table::csv(&plain(&records));
+        let lines: Vec<&str> = csv.lines().collect();
+        let head = "case,backend,timing,threads,outcome,time,±,disturbed,GFLOP/s,ratio,error,";
+        assert_eq!(lines[0], [head, "problem,reason"].concat());
+        assert!(lines[1].starts_with("g/a,x,kernel,1,ok,12345,0,"), "{csv}");
+        assert!(lines[2].starts_with("g/b,y,kernel,1,disagrees,,,,,,"), "{csv}");
+        assert!(lines[2].ends_with("\"worse, by far\""), "{csv}");
+        assert_eq!(plain(&[records[0].clone(), elsewhere(ok("g/a", "x", 1.0))]).len(), 2);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use attn_record::stats::Interval;
 use attn_record::{Outcome, group_of, leaf_of};
 
-use super::{Cell, Column, Gauge, Table};
+use super::{Cell, Column, Gauge, Table, Tone};
 use crate::certainty::{TOO_NOISY, is_too_wide};
 use crate::compare::{
     Agreement, Change, Changes, Diff, Kind, Ranking, Rival, SideBySide, Standing, Verdict,
@@ -13,59 +13,108 @@ use crate::format::{count, percent, ratio, time};
 /// Names listed before the rest is only counted.
 const LISTED: usize = 8;
 
-/// Cases down and backends across, one table per machine, group, timing and number of threads.
+/// Cases down and backends across, one table per machine, group, timing and number of threads; below the last what was not
+/// run, and what the signs mean.
 pub fn side_by_side(rows: &[SideBySide]) -> Vec<Table> {
     let machines = by(rows, |row| row.place.clone()).len();
     let key = |row: &SideBySide| {
         (row.place.clone(), group_of(&row.case).to_owned(), row.timing, row.threads)
     };
-    let mut tables = Vec::new();
+    let (mut tables, mut idle) = (Vec::new(), Idle::default());
     for ((place, group, timing, threads), rows) in by(rows, key) {
         let mut title = format!("{group}, {timing}, {}", count(threads, "thread"));
         if machines > 1 {
             title = [title, place.title()].join("; ");
         }
-        tables.push(of_group(&title, &rows));
+        tables.extend(of_group(&title, &group, &rows, &mut idle));
+    }
+    if tables.is_empty() {
+        return Vec::from([Table::new("Nothing was timed", []).notes(idle.notes())]);
     }
     if let Some(last) = tables.last_mut() {
         let legend = "Time of the fastest, and each backend's ratio to it with the half width of its \
                       interval (95 %). *: certainly the fastest, since the interval of every other ratio \
                       lies above 1; ~: perhaps as fast; too noisy: an interval wider than half the ratio.";
+        last.notes.extend(idle.notes());
         last.notes.push(legend.into());
     }
     tables
 }
 
-/// A column for each backend; below the table, the backends that were run in no case.
-fn of_group(title: &str, rows: &[&SideBySide]) -> Table {
-    let rivals: Vec<&Rival> = rows.iter().flat_map(|row| &row.rivals).collect();
-    let runs = |rival: &&&Rival| rival.outcome == Outcome::Ok || rival.outcome.is_failure();
-    let (ran, idle): (Vec<_>, Vec<_>) = by(&rivals, |rival| rival.backend.as_str())
+/// What was run nowhere: said once, below all tables.
+#[derive(Default)]
+struct Idle {
+    /// Groups of cases that no backend was run on, with how that ended.
+    groups: Vec<(String, String)>,
+    /// Backends, with how that ended, and the groups of cases that they were not run on.
+    backends: Vec<((String, String), Vec<String>)>,
+}
+
+impl Idle {
+    /// Notes that `backend` was run in no case of a group where others were.
+    fn backend(&mut self, backend: &str, outcomes: String, group: &str) {
+        let key = (backend.to_owned(), outcomes);
+        match self.backends.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, groups)) if groups.iter().any(|known| known == group) => {}
+            Some((_, groups)) => groups.push(group.into()),
+            None => self.backends.push((key, vec![group.into()])),
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let backends = self.backends.iter().map(|((backend, outcomes), groups)| {
+            let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+            format!("{backend} ({outcomes}) in {}", some(&groups))
+        });
+        let backends: Vec<String> = backends.collect();
+        let groups: Vec<String> =
+            self.groups.iter().map(|(group, outcomes)| format!("{group} ({outcomes})")).collect();
+        [("Not run: ", backends), ("Run on no backend: ", groups)]
+            .into_iter()
+            .filter(|(_, what)| !what.is_empty())
+            .map(|(label, what)| format!("{label}{}.", what.join("; ")))
+            .collect()
+    }
+}
+
+/// A column for each backend and a row for each case that was run; `None` where none was. `idle` takes what was not.
+fn of_group(title: &str, group: &str, rows: &[&SideBySide], idle: &mut Idle) -> Option<Table> {
+    let runs = |rival: &Rival| rival.outcome == Outcome::Ok || rival.outcome.is_failure();
+    let (shown, left): (Vec<&SideBySide>, Vec<&SideBySide>) =
+        rows.iter().copied().partition(|row| row.rivals.iter().any(runs));
+    let rivals_of =
+        |rows: &[&'_ SideBySide]| rows.iter().flat_map(|row| row.rivals.clone()).collect();
+    if shown.is_empty() {
+        let rivals: Vec<Rival> = rivals_of(rows);
+        idle.groups.push((group.into(), outcomes(&rivals)));
+        return None;
+    }
+    let rivals: Vec<Rival> = rivals_of(&shown);
+    let (ran, others): (Vec<_>, Vec<_>) = by(&rivals, |rival| rival.backend.as_str())
         .into_iter()
-        .partition(|(_, cells)| cells.iter().any(runs));
+        .partition(|(_, cells)| cells.iter().any(|cell| runs(cell)));
+    for (backend, cells) in others {
+        idle.backend(backend, outcomes(cells), group);
+    }
     let columns = [Column::id("case"), Column::number("fastest")].into_iter();
     let mut table =
         Table::new(title, columns.chain(ran.iter().map(|(id, _)| Column::of_backend(*id))));
     table.repeated = 2;
-    if !ran.is_empty() {
-        let line = |row: &&SideBySide| {
-            let rivals = ran.iter().map(|(id, _)| versus(id, row));
-            [leaf_of(&row.case).into(), fastest(row)].into_iter().chain(rivals).collect()
-        };
-        table = table.rows(rows.iter().map(line));
-    }
-    let idle: Vec<String> =
-        idle.iter().map(|(id, cells)| format!("{id} ({})", outcomes(cells))).collect();
-    if !idle.is_empty() {
-        table.notes.push(format!("In no case: {}.", idle.join(", ")));
-    }
-    table
+    let line = |row: &&SideBySide| {
+        let rivals = ran.iter().map(|(id, _)| versus(id, row));
+        [leaf_of(&row.case).into(), fastest(row)].into_iter().chain(rivals).collect()
+    };
+    let table = table.rows(shown.iter().map(line));
+    let names: Vec<&str> = left.iter().map(|row| leaf_of(&row.case)).collect();
+    let rivals: Vec<Rival> = rivals_of(&left);
+    let left = (!left.is_empty())
+        .then(|| format!("On no backend: {} ({}).", some(&names), outcomes(&rivals)));
+    Some(table.notes(left))
 }
 
 /// `unsupported, skipped`.
-fn outcomes(cells: &[&&Rival]) -> String {
-    let different = by(cells, |cell| cell.outcome.name());
-    different.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+fn outcomes<'a>(cells: impl IntoIterator<Item = &'a Rival>) -> String {
+    crate::rows::distinct(cells.into_iter().map(|cell| cell.outcome.name())).join(", ")
 }
 
 fn fastest(row: &SideBySide) -> Cell {
@@ -175,15 +224,14 @@ fn changes(machine: &Changes) -> Vec<Table> {
     } else {
         format!("{} -> {}", machine.old.cpu, machine.new.cpu)
     };
-    let steady = machine.at_equal_clock.cells > 0;
-    let ratio = if steady { "new/old at equal clock" } else { "new/old" };
+    let clock = if machine.at_equal_clock.cells > 0 { ", at equal clock" } else { "" };
     let key = |change: &Change| (group_of(&change.case).to_owned(), change.timing, change.threads);
     let parts = by(&machine.changes, key).into_iter();
     let mut tables: Vec<Table> = parts
         .map(|((group, timing, threads), changes)| {
-            let title = format!("{group}, {timing}, {}", count(threads, "thread"));
+            let title = format!("{group}, {timing}, {}{clock}", count(threads, "thread"));
             let names = [Column::id("case"), Column::backend("backend")].into_iter();
-            let numbers = ["old", "new", ratio, "verdict"].map(Column::number);
+            let numbers = ["old", "new", "new/old", "verdict"].map(Column::number);
             Table::new(title, names.chain(numbers)).rows(changes.into_iter().map(change))
         })
         .collect();
@@ -231,14 +279,21 @@ fn allowed(machine: &Changes) -> String {
 
 fn change(change: &Change) -> Vec<Cell> {
     let decisive = change.ratios.decisive();
+    let wide = decisive.interval.is_some_and(|interval| is_too_wide(interval, decisive.ratio));
     let shown = ratio(decisive.ratio) + &half_width(decisive.interval, decisive.ratio);
+    let shown = if wide { TOO_NOISY.into() } else { shown };
+    let tone = match change.verdict {
+        Verdict::Faster => Tone::Good,
+        Verdict::Slower => Tone::Bad,
+        _ => Tone::Plain,
+    };
     vec![
         leaf_of(&change.case).into(),
         change.backend.clone().into(),
         Cell::value(Some(change.old_ns), time),
         Cell::value(Some(change.new_ns), time),
         Cell::from(shown).sorted_by(decisive.ratio),
-        change.verdict.name().into(),
+        Cell::from(change.verdict.name()).tone(tone),
     ]
 }
 
@@ -314,14 +369,34 @@ g, kernel, 1 thread
 g, kernel, 1 thread
   case  fastest      a      c
   n=1    200 ns  1.00x  error
-  In no case: b (unsupported), d (skipped).
+  Not run: b (unsupported) in g; d (skipped) in g.
 ";
         let text_of = |records: &[Record]| text(&side_by_side(&compare::side_by_side(records)));
         let text = text_of(&records);
         assert!(text.starts_with(expected), "{text}");
-        let nothing_ran = text_of(&records[1..2]);
-        let expected = "g, kernel, 1 thread\n  In no case: b (unsupported).\n";
-        assert!(nothing_ran.starts_with(expected), "{nothing_ran}");
+        let expected = "Nothing was timed\n  Run on no backend: g (unsupported).\n";
+        assert_eq!(text_of(&records[1..2]), expected);
+    }
+
+    #[test]
+    fn a_case_that_no_backend_was_run_on_has_no_row() {
+        let skipped = |case, id| with_outcome(cell(case, id, 1.0), Outcome::Skipped);
+        let records = [
+            cell("g/n=1", "a", 200.0),
+            cell("g/n=1", "b", 100.0),
+            skipped("g/n=2", "a"),
+            skipped("g/n=2", "b"),
+            skipped("h/n=1", "a"),
+        ];
+        let text = text(&side_by_side(&compare::side_by_side(&records)));
+        let expected = "\
+g, kernel, 1 thread
+  case  fastest          a       b
+  n=1    100 ns  2.00x ±0%  1.00x*
+  On no backend: n=2 (skipped).
+  Run on no backend: h (skipped).
+";
+        assert!(text.starts_with(expected), "{text}");
     }
 
     #[test]

@@ -9,10 +9,12 @@ use crate::format::escape;
 impl Table {
     /// As HTML: the title as a heading, the table, then the notes, all of them text.
     pub fn html(&self) -> String {
+        let shown = self.distinct();
         let element = |name: &str, text: &str| format!("<{name}>{}</{name}>\n", escape(text));
-        let title = if self.title.is_empty() { String::new() } else { element("h3", &self.title) };
-        let notes = self.notes.iter().map(|note| element("p", note));
-        title + &self.html_rows() + &notes.collect::<String>()
+        let title =
+            if shown.title.is_empty() { String::new() } else { element("h3", &shown.title) };
+        let notes = shown.notes.iter().map(|note| element("p", note));
+        title + &shown.html_rows() + &notes.collect::<String>()
     }
 
     /// A table that sorts by its columns, and that scrolls by itself where it is wider than the page; nothing without

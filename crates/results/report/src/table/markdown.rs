@@ -7,9 +7,10 @@ use super::{Cell, Look, Table, Tone};
 impl Table {
     /// As Markdown: the title, the whole table in columns that line up, then the notes.
     pub fn markdown(&self) -> String {
-        let title = (!self.title.is_empty()).then(|| paragraph(&self.title) + ":\n");
-        let table = (!self.rows.is_empty()).then(|| self.markdown_rows());
-        let notes = self.notes.iter().map(|note| paragraph(note) + "\n");
+        let shown = self.distinct();
+        let title = (!shown.title.is_empty()).then(|| paragraph(&shown.title) + ":\n");
+        let table = (!shown.rows.is_empty()).then(|| shown.markdown_rows());
+        let notes = shown.notes.iter().map(|note| paragraph(note) + "\n");
         title.into_iter().chain(table).chain(notes).collect::<Vec<_>>().join("\n")
     }
 

@@ -20,13 +20,14 @@ mod markdown;
 mod model;
 mod phases;
 mod scaling;
+mod shape;
 mod shares;
 mod sweeps;
 mod terminal;
 mod text;
 
-pub use cells::render;
 pub(crate) use cells::{not_ok, table as cells_table};
+pub use cells::{plain as cells, render};
 pub(crate) use compare::to_fastest;
 pub use compare::{diff, rankings, side_by_side};
 pub use csv::csv;

@@ -66,11 +66,13 @@ pub struct Column {
     pub detail: bool,
     /// Whether its name is that of a backend.
     pub of_backend: bool,
+    /// Whether people are told in the title what all its cells say, if they all say the same.
+    pub if_several: bool,
 }
 
 impl Column {
     fn new(name: impl Into<String>, look: Look) -> Self {
-        Column { name: name.into(), look, detail: false, of_backend: false }
+        Column { name: name.into(), look, detail: false, of_backend: false, if_several: false }
     }
 
     /// A column of names that commands take.
@@ -107,6 +109,12 @@ impl Column {
     #[must_use]
     pub fn detail(self) -> Self {
         Column { detail: true, ..self }
+    }
+
+    /// The column, part of the title where all its cells say the same.
+    #[must_use]
+    pub fn if_several(self) -> Self {
+        Column { if_several: true, ..self }
     }
 }
 

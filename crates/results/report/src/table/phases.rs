@@ -22,8 +22,9 @@ pub fn phases(breakdowns: &[Breakdown]) -> Vec<Table> {
                 .chain(shares)
                 .collect()
         });
-        let first = [Column::id("case"), Column::backend("backend")].into_iter();
-        let columns = first.chain(["threads", "total"].map(Column::number));
+        let first = [Column::id("case"), Column::backend("backend").if_several()].into_iter();
+        let columns =
+            first.chain([Column::number("threads").if_several(), Column::number("total")]);
         let phases = names.iter().map(|name| Column::number(*name));
         let table = Table::new(title, columns.chain(phases)).rows(rows).notes([NOTE]);
         Table { repeated: 4, ..table }
@@ -49,10 +50,10 @@ mod tests {
         ];
         let tables = phases(&compare::phases(&records));
         let expected = "\
-where the time of a call goes
-  case  backend  threads    total  pack  scores
-  g/a   x              1  40.0 µs   25%     75%
-  g/b   x              1  2.00 ms    0%    100%
+where the time of a call goes, backend x, threads 1
+  case    total  pack  scores
+  g/a   40.0 µs   25%     75%
+  g/b   2.00 ms    0%    100%
   Of the fastest of three calls that were not timed otherwise, all threads
     together.
 ";

@@ -44,7 +44,7 @@ fn exponents(sweep: &Sweep) -> Table {
     let memory = sweep.backends.iter().any(|line| line.memory.best().is_some());
     let mut columns = vec![Column::backend("backend")];
     columns.extend([format!("time ~ {symbol}^"), "95 %".into()].map(Column::number));
-    columns.push(Column::number("sizes").detail());
+    columns.push(Column::number("sizes").detail().if_several());
     if memory {
         columns.extend([format!("peak memory ~ {symbol}^"), "95 %".into()].map(Column::number));
         columns.push(Column::number("expected").detail());
@@ -59,14 +59,29 @@ fn exponents(sweep: &Sweep) -> Table {
         }
         cells
     };
-    Table::new(sweep.title() + &expected, columns).rows(sweep.backends.iter().map(row))
+    let rows: Vec<Vec<Cell>> = sweep.backends.iter().map(row).collect();
+    let unclear = rows.iter().flatten().any(|cell| cell.text == "unclear");
+    Table::new(sweep.title() + &expected, columns)
+        .rows(rows)
+        .notes(unclear.then_some(UNCLEAR_NOTE))
+        .without_empty()
 }
 
+/// The exponent and its interval, if that says something.
 fn exponent(exponent: &Exponent) -> [Cell; 2] {
     let fit = exponent.best();
     let interval = fit.and_then(|fit| fit.interval);
-    [Cell::value(fit.map(|fit| fit.slope), two_decimals), ends(interval, two_decimals)]
+    let slope = Cell::value(fit.map(|fit| fit.slope), two_decimals);
+    if interval.is_some_and(|interval| interval.high - interval.low > UNCLEAR) {
+        return [Cell { text: "unclear".into(), ..slope }, Cell::or_dash(None)];
+    }
+    [slope, ends(interval, two_decimals)]
 }
+
+/// An interval of an exponent that is wider does not even tell linear from quadratic growth.
+const UNCLEAR: f64 = 1.0;
+const UNCLEAR_NOTE: &str =
+    "Unclear: an interval wider than 1, since the sizes are few or not on a line on log-log axes.";
 
 /// `1.93 to 2.03`.
 fn ends(interval: Option<Interval>, show: fn(f64) -> String) -> Cell {
@@ -101,7 +116,8 @@ fn slopes(sweep: &Sweep) -> Option<Table> {
     let numbers = sizes.iter().map(|size| Column::number(size.to_string()));
     let table = Table::new("", std::iter::once(first).chain(numbers));
     let table = table.rows(sweep.backends.iter().map(row));
-    (!sizes.is_empty()).then_some(Table { repeated: 1, ..table })
+    // Of two sizes, the slope is the exponent.
+    (sizes.len() > 1).then_some(Table { repeated: 1, ..table })
 }
 
 fn slope(sweep: &Sweep, slope: Option<&Slope>) -> Cell {
@@ -117,6 +133,8 @@ fn speedups(threads: &[Threads], place: &Place) -> Vec<Table> {
     let tables = groups.map(|((group, timing), cells)| {
         let names = ["case", "backend"].map(Column::id).into_iter();
         let numbers = ["threads", "speed-up", "95 %", "efficiency"].map(Column::number);
+        let numbers = numbers
+            .map(|column| if column.name == "threads" { column.if_several() } else { column });
         Table::new(format!("speed-up by threads: {group}, {timing}"), names.chain(numbers))
             .rows(cells.into_iter().flat_map(|cell| speedup(cell)))
     });
@@ -159,10 +177,10 @@ mod tests {
         }
         let found = Scaling::of(&records, &[]);
         let expected = "\
-sweep/seq-len/full, f32, kernel, 1 thread: expected N^2
-  backend  time ~ N^          95 %           sizes
-  a             1.00  1.00 to 1.00  3, from 512 on
-  b             1.00  1.00 to 1.00  3, from 512 on
+sweep/seq-len/full, f32, kernel, 1 thread: expected N^2, sizes 3, from 512 on
+  backend  time ~ N^          95 %
+  a             1.00  1.00 to 1.00
+  b             1.00  1.00 to 1.00
   slope up to N =  1024  2048
   a                1.00  1.00
   b                1.00  1.00

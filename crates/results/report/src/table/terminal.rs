@@ -9,6 +9,8 @@ use crate::format::{shorten, shorten_middle};
 const INDENT: &str = "  ";
 /// Between columns.
 const GAP: &str = "  ";
+/// Characters of a name that are left at least.
+const NARROWEST: usize = 4;
 
 /// How a table is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +60,23 @@ const fn style(tone: Tone) -> Style {
 }
 
 impl Table {
-    /// For a terminal. Columns of details are shown as far as there is room; a name that is the one above it is left
-    /// out.
+    /// For a terminal. Columns of details are shown as far as there is room, paths by group where there is none for them;
+    /// a name that is the one above it is left out.
     pub fn terminal(&self, options: Options) -> String {
+        let table = self.distinct();
+        let by_group = table.by_group();
+        let (wide, narrow) = (table.needed(), by_group.needed());
+        let room = options.columns() - INDENT.len();
+        if wide > room && narrow < wide { by_group.lines(options) } else { table.lines(options) }
+    }
+
+    /// Characters of a line with everything that is no detail.
+    fn needed(&self) -> usize {
+        let shown = (0..self.columns.len()).filter(|&at| !self.columns[at].detail);
+        shown.map(|at| self.width(at) + GAP.len()).sum::<usize>().saturating_sub(GAP.len())
+    }
+
+    fn lines(&self, options: Options) -> String {
         let width = options.columns();
         let mut text = String::new();
         if !self.title.is_empty() {
@@ -98,19 +114,25 @@ impl Table {
         }
         let part = |shown: Vec<usize>| {
             let over = needed(&shown).saturating_sub(width);
-            let narrowed = |(place, &at): (usize, &usize)| {
-                let width =
-                    if place == 0 { widths[at].saturating_sub(over).max(4) } else { widths[at] };
-                Place { at, width, marked: self.is_marked(at) }
-            };
-            Part {
-                table: self,
-                shown: shown.iter().enumerate().map(narrowed).collect(),
-                options,
-                width,
-            }
+            let place = |&at: &usize| Place { at, width: widths[at], marked: self.is_marked(at) };
+            let mut shown: Vec<Place> = shown.iter().map(place).collect();
+            self.narrow(&mut shown, over);
+            Part { table: self, shown, options, width }
         };
         parts.into_iter().map(part).collect()
+    }
+
+    /// Takes `over` characters from the widest columns of words: figures are whole or nothing.
+    fn narrow(&self, shown: &mut [Place], over: usize) {
+        for _ in 0..over {
+            let words = shown.iter_mut().filter(|place| {
+                self.columns[place.at].look != Look::Number && place.width > NARROWEST
+            });
+            match words.max_by_key(|place| place.width) {
+                Some(widest) => widest.width -= 1,
+                None => break,
+            }
+        }
     }
 
     /// Characters of the widest cell of a column.
