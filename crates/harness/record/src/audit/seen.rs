@@ -24,6 +24,8 @@ const ROTATED_FEW: f64 = 2.0;
 const MANY: usize = 8;
 /// Calls before a first one say what it may take if they take this much of the usual time at most.
 const SIMILAR: f64 = 1.1;
+/// So many of them are enough to say so alone.
+const PAIRS: usize = 4;
 /// New pages may take this share of `load` or of a first call, at most,
 const PAGED: f64 = 0.3;
 /// and each of them so many nanoseconds,
@@ -118,8 +120,9 @@ impl Seen<'_> {
     ///
     /// linearity       a call alone, where samples are of many <= 1.07 t + d + 4 us, as it is to those of its process in the
     ///                 median process; one right after a sample of many <= 1.07 t + 2 us
-    /// fresh call      the first call on other inputs <= 1.07 t + d + 4 us; t may be that of calls just before: then the
-    ///                 median counts, over those with calls before of <= 1.1 t if there are any; 1.3 t if there are fewer than 10 and nothing is known of calls before
+    /// fresh call      the first call on other inputs <= 1.07 t + d + 4 us; where before four and more of them calls took at most
+    ///                 1.1 t, t is that of these calls, and three quarters must exceed it; else t may be either, and the median
+    ///                 counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.5 t) + 4 us, 2 t in place of 1.4 t if there are
     ///                 fewer than 3
     ///                 without what others had of the processor and what new pages take: 1.5 times what touching one takes, up to 5 us each and 0.3 of the call
@@ -262,22 +265,29 @@ impl<'a> Evidence<'a> {
         if self.request_ns > 0.0 { through_file } else { here }
     }
 
-    /// Of `fresh`, the least of the times that `of` reads; or, if that is less, what they take beyond `times` the calls just before
-    /// them, of those before which calls took no longer than usual if there are any: what slows the machine down for a while slows down
-    /// both.
+    /// Of `fresh`, what the times that `of` reads are said to be: what slows the machine down for a while slows down the calls just
+    /// before, too, so where enough of these took no longer than usual, the time of a call and the lower quartile of what first
+    /// calls take beyond `times` the calls before them. Else the least of the times, or, if that is less, the same with the median.
     fn shortest(&self, times: f64, fresh: &[&Fresh], of: impl Fn([f64; 3]) -> f64) -> f64 {
         let read = |fresh: &Fresh| of(self.reading.times(fresh));
         // Nor do calls that are much slower than what is shown: a kernel may compute around first calls, and else not.
-        let before = |most: f64| {
+        let before = |most: f64| -> Vec<f64> {
             let seen = move |fresh: &&&Fresh| {
                 fresh.before_ns > 0 && fresh.before_ns as f64 <= most * self.seen.call_ns
             };
             let beyond = fresh.iter().filter(seen);
-            let beyond = beyond.map(|fresh| read(fresh) - times * fresh.before_ns as f64);
-            stats::median(&beyond.collect::<Vec<_>>())
+            let mut beyond: Vec<f64> =
+                beyond.map(|fresh| read(fresh) - times * fresh.before_ns as f64).collect();
+            beyond.sort_unstable_by(f64::total_cmp);
+            beyond
         };
-        let beyond = before(SIMILAR).or_else(|| before(f64::INFINITY));
-        let beside = beyond.map(|beyond| times * self.seen.call_ns + beyond);
+        let usual = times * self.seen.call_ns;
+        let similar = before(SIMILAR);
+        if similar.len() >= PAIRS {
+            return usual + similar[(similar.len() - 1) / 4];
+        }
+        let beyond = if similar.is_empty() { before(f64::INFINITY) } else { similar };
+        let beside = stats::median(&beyond).map(|beyond| usual + beyond);
         beside.into_iter().fold(low(fresh.iter().map(|fresh| read(fresh))), f64::min)
     }
 

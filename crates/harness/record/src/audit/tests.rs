@@ -168,6 +168,17 @@ fn calls_just_before_say_what_a_first_call_may_take() {
 }
 
 #[test]
+fn a_machine_of_two_speeds_excuses_nobody_and_accuses_nobody() {
+    let with = |slower: u64| {
+        let both = |before_ns| Fresh { call_ns: before_ns * slower, before_ns, ..Fresh::default() };
+        let fresh = [vec![both(50_000); 4], vec![both(100_000); 4]].concat();
+        doubt(&[Audit { fresh, ..honest() }], 4).map(|doubt| doubt.rule)
+    };
+    // The first call of the fast moments takes as long as is shown.
+    assert_eq!([with(1), with(2)], [None, Some(Rule::Fresh)]);
+}
+
+#[test]
 fn calls_before_that_are_not_what_is_shown_excuse_nothing() {
     // It computes for a while after each load, and else only now and then: most of the calls before were honest ones.
     let mut audit = honest();
