@@ -1,6 +1,7 @@
 //! What would be published is complete: `cargo package --workspace --no-verify` makes it, and `cargo publish --workspace` sends it.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, Package};
@@ -71,7 +72,8 @@ fn packages_hold_what_they_are_built_from_and_nothing_of_the_tests() {
         let sizes = files.iter().filter_map(|path| folder.join(path).metadata().ok());
         let bytes: u64 = sizes.map(|metadata| metadata.len()).sum();
         assert!(bytes <= LARGEST, "{name}: {bytes} bytes");
-        for path in files.iter().filter(|path| path.ends_with(".rs")) {
+        let is_code = |path: &&String| Path::new(path).extension().is_some_and(|end| end == "rs");
+        for path in files.iter().filter(is_code) {
             for included in included(&read(folder.join(path))) {
                 let path = below(path, &included);
                 assert!(files.contains(&path), "{name}: {path} is built in but not packaged");
