@@ -169,7 +169,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let problem =
             Problem::new("N7x9 D5 causal:bottom-right scale:0.5".parse().unwrap()).unwrap();
-        let subjects = stated(&[problem.clone()], Some(folder.path())).unwrap();
+        let subjects = stated(std::slice::from_ref(&problem), Some(folder.path())).unwrap();
         let case = subjects[0].case().unwrap();
         assert!(case.problem == problem && case.claim.is_none() && !subjects[0].is_large());
         let written = files(&[folder.path().into()]);
