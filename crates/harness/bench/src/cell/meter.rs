@@ -101,7 +101,7 @@ impl Meter {
             ns,
             processor_ns: since(self.last.processor, now.processor),
             waited_ns: since(self.last.waited, now.waited),
-            faults: now.faults - self.last.faults,
+            faults: now.faults.saturating_sub(self.last.faults),
         };
         self.last = now;
         done.map(|()| step)
