@@ -120,8 +120,8 @@ impl Seen<'_> {
     ///
     /// linearity       a call alone, where samples are of many <= 1.07 t + d + 4 us, as it is to those of its process in the
     ///                 median process; one right after a sample of many <= 1.07 t + 2 us
-    /// fresh call      the first call on other inputs <= 1.07 t + d + 4 us; where before four and more of them calls took at most
-    ///                 1.1 t, t is that of these calls, and three quarters must exceed it; else t may be either, and the median
+    /// fresh call      the first call on other inputs <= 1.07 t + d + 4 us; where before four and more of them, and more than half,
+    ///                 calls took at most 1.1 t, t is that of these calls, and three quarters must exceed it; else t may be either, and the median
     ///                 counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.5 t) + 4 us, 2 t in place of 1.4 t if there are
     ///                 fewer than 3
@@ -266,7 +266,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// Of `fresh`, what the times that `of` reads are said to be: what slows the machine down for a while slows down the calls just
-    /// before, too, so where enough of these took no longer than usual, the time of a call and the lower quartile of what first
+    /// before, too, so where most of these took no longer than usual, the time of a call and the lower quartile of what first
     /// calls take beyond `times` the calls before them. Else the least of the times, or, if that is less, the same with the median.
     fn shortest(&self, times: f64, fresh: &[&Fresh], of: impl Fn([f64; 3]) -> f64) -> f64 {
         let read = |fresh: &Fresh| of(self.reading.times(fresh));
@@ -282,11 +282,12 @@ impl<'a> Evidence<'a> {
             beyond
         };
         let usual = times * self.seen.call_ns;
-        let similar = before(SIMILAR);
-        if similar.len() >= PAIRS {
+        let (similar, all) = (before(SIMILAR), before(f64::INFINITY));
+        // A few of many are those that happened to be fast.
+        if similar.len() >= PAIRS && 2 * similar.len() > all.len() {
             return usual + similar[(similar.len() - 1) / 4];
         }
-        let beyond = if similar.is_empty() { before(f64::INFINITY) } else { similar };
+        let beyond = if similar.is_empty() { all } else { similar };
         let beside = stats::median(&beyond).map(|beyond| usual + beyond);
         beside.into_iter().fold(low(fresh.iter().map(|fresh| read(fresh))), f64::min)
     }

@@ -176,6 +176,11 @@ fn a_machine_of_two_speeds_excuses_nobody_and_accuses_nobody() {
     };
     // The first call of the fast moments takes as long as is shown.
     assert_eq!([with(1), with(2)], [None, Some(Rule::Fresh)]);
+    // Calls before some happened to be fast.
+    let both = |before_ns| Fresh { call_ns: 130_000, before_ns, ..Fresh::default() };
+    let mut fresh = [vec![both(100_000); 4], vec![both(130_000); 4]].concat();
+    fresh.extend([both(130_000); 2].map(|first| Fresh { call_ns: 105_000, ..first }));
+    assert_eq!(doubt(&[Audit { fresh, ..honest() }], 4), None);
 }
 
 #[test]
