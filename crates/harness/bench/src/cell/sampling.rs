@@ -205,8 +205,8 @@ impl Beside {
     }
 }
 
-/// Takes so many samples of `reps` calls each, with calls alone after those that are named. Before each, `between` is told its number and what a call took in the sample before, 0
-/// for the first; it says whether it called.
+/// Takes `count` samples of `reps` calls each, with calls alone after those of the numbers `alone`. Before each, `between` is told its
+/// number and what a call took in the sample before, 0 for the first; it says whether it called.
 fn take<C: Call>(
     (count, alone): (u32, &[u32]),
     reps: NonZeroU32,
