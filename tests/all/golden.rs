@@ -81,7 +81,8 @@ fn assert_all_agree(files: &[PathBuf], refused: &[(&str, usize)]) -> usize {
 }
 
 /// Backends whose scores are products refuse the rest.
-const FLASH: [&str; 4] = ["flash/scalar", "flash/tiled", "flash/avx2", "flash/avx512"];
+const FLASH: [&str; 5] =
+    ["flash/scalar", "flash/tiled", "flash/avx2", "flash/avx512", "flash/avx512bf16"];
 
 #[test]
 fn all_93_onnx_cases() {

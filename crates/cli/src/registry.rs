@@ -26,7 +26,7 @@ pub fn aliases() -> [(&'static str, &'static str); 2] {
 }
 
 /// Where backends keep the scores of a head: what their memory is expected to grow like.
-pub const SCORES: [(&str, Scores); 11] = [
+pub const SCORES: [(&str, Scores); 12] = [
     ("naive", Scores::Part),
     ("ndarray", Scores::Matrix),
     ("faer", Scores::Matrix),
@@ -37,6 +37,7 @@ pub const SCORES: [(&str, Scores); 11] = [
     ("flash/tiled", Scores::Part),
     ("flash/avx2", Scores::Part),
     ("flash/avx512", Scores::Part),
+    ("flash/avx512bf16", Scores::Part),
     ("additive", Scores::Part),
 ];
 
@@ -81,6 +82,7 @@ fn own() -> Vec<Entry> {
         variant(Variant::Tiled, 30.0),
         variant(Variant::Avx2, 70.0),
         variant(Variant::Avx512, 80.0),
+        variant(Variant::Avx512Bf16, 80.0),
         entry(Box::new(attn_additive::Additive), 10.0),
     ]
 }

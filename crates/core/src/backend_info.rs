@@ -95,6 +95,8 @@ pub enum Precision {
     F32,
     /// As stored, but binary32 for the half types.
     AtLeastF32,
+    /// As stored, but binary32 for binary16: of a kernel that multiplies bf16 and no other half type.
+    StoredBf16,
 }
 
 impl Precision {
@@ -104,6 +106,10 @@ impl Precision {
             Precision::Storage => storage,
             Precision::F32 => DType::F32,
             Precision::AtLeastF32 => lse_dtype(storage),
+            Precision::StoredBf16 => match storage {
+                DType::BF16 => DType::BF16,
+                other => lse_dtype(other),
+            },
         }
     }
 }

@@ -12,6 +12,15 @@ use attn_core::Element;
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
+/// What memory can be handed out as.
+///
+/// # Safety
+/// Every bit pattern is a value, and a cache line is aligned enough for it.
+pub(crate) unsafe trait Plain: Copy + Send + Sync + 'static {}
+
+// SAFETY: `Element` is a sealed set of floats.
+unsafe impl<T: Element> Plain for T {}
+
 /// A slice that begins at a cache line.
 pub(crate) struct Buffer<T> {
     lines: Vec<Line>,
@@ -19,7 +28,7 @@ pub(crate) struct Buffer<T> {
     element: PhantomData<T>,
 }
 
-impl<T: Element> Buffer<T> {
+impl<T: Plain> Buffer<T> {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
         let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
@@ -34,17 +43,17 @@ impl<T: Element> Buffer<T> {
     }
 }
 
-impl<T: Element> Deref for Buffer<T> {
+impl<T: Plain> Deref for Buffer<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: the lines hold at least `len` elements, are aligned to more than an element needs,
-        // and are initialised; every bit pattern is a value of an `Element`, a sealed set of floats.
+        // SAFETY: the lines hold at least `len` elements, are aligned as `T: Plain` needs,
+        // and are initialised; `T: Plain` says that every bit pattern is a value.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }
 
-impl<T: Element> DerefMut for Buffer<T> {
+impl<T: Plain> DerefMut for Buffer<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`; `self` is borrowed mutably for as long as the slice lives.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }

@@ -9,18 +9,20 @@ use std::sync::{Mutex, PoisonError};
 use attn_core::{BackendError, Element as _, Mask, Problem};
 use attn_host::Storage;
 
-use crate::buffer::{Buffer, Parts};
+use crate::buffer::{Buffer, Parts, Plain};
 use crate::grid::{Grid, Job};
+use crate::kernel::convert::narrow;
 use crate::kernel::rows::MOST_ROWS;
-use crate::kernel::widen::widen;
 use crate::num::Num;
 use crate::operands::{Admission, MaskRow, Operands, Results};
 use crate::phases::{Clock, NoClock, Phase, Phases, Stopwatch};
-use crate::simd::{Isa, Simd};
+use crate::positions::{Row, hull};
+use crate::products::Products;
 use crate::stream::{PASS, Stream};
 use crate::team::Team;
-use crate::tile::{Block, Keys, Partial, Row, Tile, hull};
+use crate::tile::{Block, Keys, Partial, Scaling, Tile};
 use crate::tiles::Tiles;
+use crate::wide::Wide;
 
 /// A computation that slices can be handed to.
 pub(crate) trait Engine<S: Storage>: Send {
@@ -33,7 +35,7 @@ pub(crate) trait Engine<S: Storage>: Send {
 }
 
 /// Blocked kernels of one instruction set.
-pub(crate) struct Blocked<T, I> {
+pub(crate) struct Blocked<T, P, I> {
     isa: I,
     problem: Problem,
     admission: Admission,
@@ -41,35 +43,35 @@ pub(crate) struct Blocked<T, I> {
     /// Keys of a block.
     block: usize,
     team: Team,
-    workers: Vec<Mutex<Worker<T>>>,
+    workers: Vec<Mutex<Worker<T, P>>>,
     /// Where the keys of a row are split: what is known of each row after each part.
     partials: Partials<T>,
 }
 
 /// The memory of a thread.
-struct Worker<T> {
-    rows: Rows<T>,
-    /// A block of k and of v in the type that is computed in, for tiles, where that is not how they are stored.
-    wide: [Buffer<T>; 2],
+struct Worker<T, P> {
+    rows: Rows<T, P>,
+    /// K and V as products take them, for tiles, where that is not how they are stored.
+    wide: Wide<P>,
     phases: Phases,
 }
 
 /// The rows of a job, by how many there are.
-enum Rows<T> {
+enum Rows<T, P> {
     /// Queries in lanes, limited by arithmetic: prefill.
-    Tiles(Vec<Tile<T>>, Block<T>),
+    Tiles(Vec<Tile<T, P>>, Block<T>),
     /// A few that share a stream of keys, limited by memory: decoding.
     Stream(Stream<T>),
 }
 
-/// Unfinished rows: `[splits, rows, Dv]`, and `[splits, rows]` each of m and l.
+/// Rows of O for a part of the keys each: `[splits, rows, Dv]`, and `[splits, rows]` each of m and l.
 struct Partials<T> {
     o: Buffer<T>,
     m: Buffer<T>,
     l: Buffer<T>,
 }
 
-impl<T: Num, I: Simd<T>> Blocked<T, I> {
+impl<T: Num, I: Products<T>> Blocked<T, I::Packed, I> {
     pub(crate) fn new<S: Storage<Compute = T>>(
         isa: I,
         problem: &Problem,
@@ -79,7 +81,8 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
         let shape = problem.shape();
         let admission = Admission::new(problem);
         let width = I::LANES * I::VECTORS;
-        let tiles = tiles.unwrap_or_else(|| Tiles::choose(shape, size_of::<T>(), width));
+        let size = size_of::<I::Packed>() / I::PACK;
+        let tiles = tiles.unwrap_or_else(|| Tiles::choose(shape, size, width));
         let grid = |tiles| Grid::new(shape, width * tiles, admission.is_uniform(), threads);
         // Sharing keys must not leave a thread without work.
         let shared = Some(grid(tiles.tiles_per_job)).filter(|grid| grid.jobs() >= 4 * threads);
@@ -90,19 +93,23 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
         })?;
         let dims = [shape.dim, shape.dim_v];
         let count = grid.tile.min(grid.unit_rows).div_ceil(width);
-        let converts = S::as_compute(&[]).is_none();
         let streams = grid.unit_rows <= MOST_ROWS;
-        // What is converted is to stay in the cache until it is used; in a stream that is in registers.
+        // In a stream keys are converted in registers.
         let block = if streams { PASS.min(shape.len_k) } else { tiles.keys };
-        let wide = |columns| Buffer::zeros(if converts && !streams { block * columns } else { 0 });
+        // Where all tiles of a head are to find its keys in the cache, they are converted once for all.
+        let whole = tiles.tiles_per_job == 1;
+        let kept = (if whole { shape.len_k } else { block.min(shape.len_k) }, whole);
+        let wide = || if streams { Wide::nothing() } else { Wide::new::<T, S, I>(kept, dims) };
+        let (scaling, lse) = (Scaling::new::<I>(problem), problem.spec().lse);
         let rows = || {
             if streams {
                 return Rows::Stream(Stream::new(grid.unit_rows, dims, block, I::LANES));
             }
             let block = Block::new(block, width, problem.spec().mask.is_some());
-            Rows::Tiles((0..count).map(|_| Tile::new(width, dims)).collect(), block)
+            let tiles = (0..count).map(|_| Tile::new::<I>(width, dims, (scaling, lse)));
+            Rows::Tiles(tiles.collect(), block)
         };
-        let worker = || Worker { rows: rows(), wide: dims.map(wide), phases: Phases::default() };
+        let worker = || Worker { rows: rows(), wide: wide(), phases: Phases::default() };
         let kept = if grid.splits > 1 { shape.batch * shape.heads_q * shape.len_q } else { 0 };
         let lanes = || Buffer::zeros(grid.splits * kept);
         Ok(Blocked {
@@ -144,6 +151,7 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
         team.run(&|number| {
             // A worker that panicked left nothing that the next call would read before writing it.
             let mut worker = workers[number].lock().unwrap_or_else(PoisonError::into_inner);
+            worker.wide.forget();
             let mut clock = clock();
             loop {
                 let job = next.fetch_add(1, Relaxed);
@@ -173,7 +181,7 @@ impl<T: Num, I: Simd<T>> Blocked<T, I> {
     }
 }
 
-impl<S: Storage<Compute = T>, T: Num, I: Simd<T>> Engine<S> for Blocked<T, I> {
+impl<S: Storage<Compute = T>, T: Num, I: Products<T>> Engine<S> for Blocked<T, I::Packed, I> {
     fn run(&mut self, operands: &Operands<'_, S>, results: Results<'_, S>) {
         self.call(operands, results, || NoClock, |_| Phases::default());
     }
@@ -196,7 +204,7 @@ impl<S: Storage<Compute = T>, T: Num, I: Simd<T>> Engine<S> for Blocked<T, I> {
                 }
                 Rows::Stream(stream) => stream.bytes(),
             };
-            rows + worker.wide.iter().map(Buffer::bytes).sum::<usize>()
+            rows + worker.wide.bytes()
         });
         let Partials { o, m, l } = &self.partials;
         workers.sum::<usize>() + o.bytes() + m.bytes() + l.bytes()
@@ -223,9 +231,14 @@ struct Context<'a, S: Storage, I> {
     operands: &'a Operands<'a, S>,
 }
 
-impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
+impl<S: Storage<Compute: Num>, I: Products<S::Compute>> Context<'_, S, I> {
     /// Leaves the rows of `job` in the worker's memory, unfinished.
-    fn attend<C: Clock>(&self, job: &Job, worker: &mut Worker<S::Compute>, clock: &mut C) {
+    fn attend<C: Clock>(
+        &self,
+        job: &Job,
+        worker: &mut Worker<S::Compute, I::Packed>,
+        clock: &mut C,
+    ) {
         match &mut worker.rows {
             Rows::Tiles(tiles, block) => self.tiles(job, tiles, block, &mut worker.wide, clock),
             Rows::Stream(stream) => self.stream(job, stream, clock),
@@ -239,7 +252,7 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
     unsafe fn finish(
         &self,
         job: &Job,
-        worker: &mut Worker<S::Compute>,
+        worker: &mut Worker<S::Compute, I::Packed>,
         places: &Places<'_, '_, S>,
     ) {
         let shape = self.problem.shape();
@@ -268,23 +281,25 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
     fn tiles<C: Clock>(
         &self,
         job: &Job,
-        tiles: &mut [Tile<S::Compute>],
+        tiles: &mut [Tile<S::Compute, I::Packed>],
         block: &mut Block<S::Compute>,
-        wide: &mut [Buffer<S::Compute>; 2],
+        wide: &mut Wide<I::Packed>,
         clock: &mut C,
     ) {
         let width = I::LANES * I::VECTORS;
         let tiles = &mut tiles[..job.rows.len().div_ceil(width)];
-        let factor = S::Compute::from_f64(self.problem.scale());
         for (at, tile) in tiles.iter_mut().enumerate() {
             let first = job.rows.start + at * width;
             let rows = first..job.rows.end.min(first + width);
-            tile.begin(self.isa, self.q(job, &rows), factor, |lane| self.row(job, first + lane));
+            let q = (self.q(job, &rows), self.problem.shape().dim);
+            tile.begin(self.isa, q, self.rows(job, first));
         }
         clock.lap(Phase::Pack);
         let used = tiles.iter().fold(0..0, |used, tile| hull(&[used, tile.used()]));
-        for first in self.grid.part(&used, job.split).step_by(self.block) {
-            let keys = self.keys(job, first, &used, wide, clock);
+        let part = self.grid.part(&(used.start / I::PACK * I::PACK..used.end), job.split, I::PACK);
+        for first in part.clone().step_by(self.block) {
+            let keys = self.packed(job, first..part.end.min(first + self.block), wide);
+            clock.lap(Phase::Pack);
             for (at, tile) in tiles.iter_mut().enumerate() {
                 let mask = self.operands.mask.map(|mask| {
                     move |lane| self.mask_row(mask, job, job.rows.start + at * width + lane)
@@ -296,13 +311,15 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
 
     fn stream<C: Clock>(&self, job: &Job, stream: &mut Stream<S::Compute>, clock: &mut C) {
         let factor = S::Compute::from_f64(self.problem.scale());
-        stream.begin(self.q(job, &job.rows), factor, |r| self.row(job, job.rows.start + r));
+        stream.begin(self.q(job, &job.rows), factor, self.rows(job, job.rows.start));
         clock.lap(Phase::Pack);
         let used = stream.used();
-        for first in self.grid.part(&used, job.split).step_by(self.block) {
+        let part = self.grid.part(&used, job.split, 1);
+        for first in part.clone().step_by(self.block) {
             // Widened in registers: what is read once is not written before it is used.
-            let (k, v) = self.stored(job, first, &used);
-            let keys = self.block_of(first, k, v);
+            let range = first..part.end.min(first + self.block);
+            let (k, v) = self.stored(job, &range);
+            let keys = self.block_of(&range, k, v);
             let mask = self
                 .operands
                 .mask
@@ -317,35 +334,39 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
         &self.operands.q[(first + rows.start) * dim..(first + rows.end) * dim]
     }
 
-    /// The block of keys from `first` on, of the part of `used` that is the job's.
-    fn keys<'w, C: Clock>(
+    /// Some keys, from the first of a pack on, as products take them.
+    fn packed<'w>(
         &'w self,
         job: &Job,
-        first: usize,
-        used: &Range<usize>,
-        wide: &'w mut [Buffer<S::Compute>; 2],
-        clock: &mut C,
-    ) -> Keys<'w, S::Compute> {
-        let (k, v) = self.stored(job, first, used);
-        let [wide_k, wide_v] = wide;
-        let [k, v] = [in_compute(self.isa, k, wide_k), in_compute(self.isa, v, wide_v)];
-        clock.lap(Phase::Pack);
-        self.block_of(first, k, v)
+        keys: Range<usize>,
+        wide: &'w mut Wide<I::Packed>,
+    ) -> Keys<'w, S::Compute, I::Packed> {
+        let shape = self.problem.shape();
+        // A pack is converted whole.
+        let whole = keys.start..keys.end.next_multiple_of(I::PACK).min(shape.len_k);
+        let stored = self.stored(job, &whole);
+        let (k, v) = wide.packed(self.isa, job.unit, &whole, stored);
+        self.block_of(&keys, k, v)
     }
 
-    /// The same keys and values as they are stored.
-    fn stored(&self, job: &Job, first: usize, used: &Range<usize>) -> (&[S], &[S]) {
+    /// Some keys and values as they are stored.
+    fn stored(&self, job: &Job, keys: &Range<usize>) -> (&[S], &[S]) {
         let shape = self.problem.shape();
-        let end = self.grid.part(used, job.split).end.min(first + self.block);
-        let [first, end] = [first, end].map(|key| job.unit * shape.len_k + key);
+        let [first, end] = [keys.start, keys.end].map(|key| job.unit * shape.len_k + key);
         let Operands { k, v, .. } = self.operands;
         (&k[first * shape.dim..end * shape.dim], &v[first * shape.dim_v..end * shape.dim_v])
     }
 
-    fn block_of<'k, E>(&self, first: usize, k: &'k [E], v: &'k [E]) -> Keys<'k, S::Compute, E> {
+    fn block_of<'k, E>(
+        &self,
+        keys: &Range<usize>,
+        k: &'k [E],
+        v: &'k [E],
+    ) -> Keys<'k, S::Compute, E> {
         let shape = self.problem.shape();
         let softcap = self.problem.softcap().map(S::Compute::from_f64);
-        Keys { first, k, v, dims: [shape.dim, shape.dim_v], softcap }
+        let dims = [shape.dim, shape.dim_v];
+        Keys { first: keys.start, count: keys.len(), k, v, dims, softcap }
     }
 
     /// The query head and the row in it of row `row` of a unit.
@@ -360,35 +381,31 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>> Context<'_, S, I> {
         MaskRow::new(mask, [job.b, h, i])
     }
 
-    fn row(&self, job: &Job, row: usize) -> Row<S::Compute> {
-        let (h, i) = self.head_and_row(job, row);
-        let of_head = |x: Option<&[f32]>| x.map(|x| S::Compute::from_f32(x[h]));
-        Row {
-            keys: self.admission.keys(job.b, i),
-            diagonal: self.admission.diagonal(job.b, i),
-            slope: of_head(self.operands.slopes),
-            // It takes part once.
-            sink: of_head(self.operands.sinks).filter(|_| job.split == 0),
-        }
+    /// The rows of the job's unit from `first` on, without end.
+    fn rows(&self, job: &Job, first: usize) -> impl Iterator<Item = Row<S::Compute>> {
+        let (b, first_split) = (job.b, job.split == 0);
+        let (mut h, mut i) = self.head_and_row(job, first);
+        std::iter::from_fn(move || {
+            if i == self.problem.shape().len_q {
+                (h, i) = (h + 1, 0);
+            }
+            let of_head = |x: Option<&[f32]>| x.map(|x| S::Compute::from_f32(x[h]));
+            let row = Row {
+                keys: self.admission.keys(b, i),
+                diagonal: self.admission.diagonal(b, i),
+                slope: of_head(self.operands.slopes),
+                // It takes part once.
+                sink: of_head(self.operands.sinks).filter(|_| first_split),
+            };
+            i += 1;
+            Some(row)
+        })
     }
 }
 
-/// What is stored in the type that is computed in: itself, or `wide`.
-fn in_compute<'a, S: Storage<Compute: Num>, I: Isa>(
-    isa: I,
-    stored: &'a [S],
-    wide: &'a mut [S::Compute],
-) -> &'a [S::Compute] {
-    S::as_compute(stored).unwrap_or_else(|| {
-        let wide = &mut wide[..stored.len()];
-        widen(isa, stored, wide);
-        wide
-    })
-}
-
-impl<T: Num> Worker<T> {
+impl<T: Num, P: Plain> Worker<T, P> {
     /// Divides by l and rounds.
-    fn finish<S: Storage<Compute = T>, I: Simd<T>>(
+    fn finish<S: Storage<Compute = T>, I: Products<T, Packed = P>>(
         &mut self,
         isa: I,
         columns: usize,
@@ -396,7 +413,7 @@ impl<T: Num> Worker<T> {
         lse: &mut [T],
     ) {
         let mut finish = |o: &mut [S], at: usize, done: Partial<'_, T>| {
-            o.iter_mut().zip(done.o).for_each(|(o, &x)| *o = S::narrow(x));
+            narrow(isa, done.o, o);
             let sums = done.m.iter().zip(done.l);
             lse.iter_mut().skip(at).zip(sums).for_each(|(lse, (&m, &l))| *lse = log_sum_exp(m, l));
         };
@@ -414,20 +431,27 @@ impl<T: Num> Worker<T> {
     }
 
     /// Keeps what is known so far.
-    fn keep<I: Simd<T>>(&mut self, isa: I, columns: usize, o: &mut [T], m: &mut [T], l: &mut [T]) {
+    fn keep<I: Products<T, Packed = P>>(
+        &mut self,
+        isa: I,
+        columns: usize,
+        o: &mut [T],
+        m: &mut [T],
+        l: &mut [T],
+    ) {
         let mut keep = |o: &mut [T], at: usize, part: Partial<'_, T>| {
             o.copy_from_slice(part.o);
             m[at..at + part.m.len()].copy_from_slice(part.m);
             l[at..at + part.l.len()].copy_from_slice(part.l);
         };
         match &mut self.rows {
-            Rows::Stream(stream) => keep(o, 0, stream.partial()),
+            Rows::Stream(stream) => keep(o, 0, stream.finished()),
             Rows::Tiles(tiles, _) => {
                 let width = I::LANES * I::VECTORS;
                 for (at, (tile, o)) in
                     tiles.iter_mut().zip(o.chunks_mut(width * columns)).enumerate()
                 {
-                    keep(o, at * width, tile.partial(isa, columns));
+                    keep(o, at * width, tile.finished(isa, columns));
                 }
             }
         }
@@ -438,7 +462,7 @@ impl<T: Num> Partials<T> {
     /// Merges the parts of every row (Dao et al. 2023, flash-decoding; Rabe and Staats 2021, section 2):
     ///
     /// ```text
-    /// m = max_s m_s,   w_s = exp(m_s - m),   o = sum_s w_s o_s / sum_s w_s l_s
+    /// m = max_s m_s,   w_s = exp(m_s - m) l_s,   o = sum_s w_s o_s / sum_s w_s
     /// ```
     fn merge<S: Storage<Compute = T>>(
         &self,
@@ -451,8 +475,8 @@ impl<T: Num> Partials<T> {
         for (row, o) in o.chunks_exact_mut(columns).enumerate() {
             let places = (0..splits).map(|split| split * rows + row);
             let m = places.clone().fold(T::NEG_INFINITY, |m, at| self.m[at].larger(m));
-            let weight = |at: usize| T::rescale(self.m[at], m);
-            let l = places.clone().fold(T::ZERO, |l, at| l + weight(at) * self.l[at]);
+            let weight = |at: usize| T::rescale(self.m[at], m) * self.l[at];
+            let l = places.clone().fold(T::ZERO, |l, at| l + weight(at));
             let factor = reciprocal(l);
             for (c, o) in o.iter_mut().enumerate() {
                 let sum = places

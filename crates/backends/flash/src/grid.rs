@@ -76,10 +76,12 @@ impl Grid {
         Job { b: unit / self.heads_kv, unit, rows: start..end, split }
     }
 
-    /// Part `split` of `keys`.
-    pub(crate) const fn part(&self, keys: &Range<usize>, split: usize) -> Range<usize> {
-        let len = keys.end - keys.start;
-        keys.start + len * split / self.splits..keys.start + len * (split + 1) / self.splits
+    /// Part `split` of `keys`; each but the last consists of whole packs of keys.
+    pub(crate) fn part(&self, keys: &Range<usize>, split: usize, pack: usize) -> Range<usize> {
+        let at = |split: usize| {
+            (keys.len() * split / self.splits).next_multiple_of(pack).min(keys.len())
+        };
+        keys.start + at(split)..keys.start + at(split + 1)
     }
 }
 
@@ -93,7 +95,7 @@ mod tests {
         #[test]
         fn every_row_and_key_belongs_to_exactly_one_job(
             batch in 1usize..3, heads_kv in 1usize..4, group in 1usize..5, len_q in 1usize..200,
-            len_k in 1usize..700, tile in 1usize..80, mixed in any::<bool>(), threads in 1usize..9,
+            len_k in 1usize..700, tile in 1usize..80, mixed in any::<bool>(), threads in 1usize..9, pack in 1usize..3,
         ) {
             let heads_q = heads_kv * group;
             let shape = Shape { batch, heads_q, heads_kv, len_q, len_k, ..Shape::square(1, 1, 1) };
@@ -103,7 +105,7 @@ mod tests {
                 let job = grid.job(number);
                 prop_assert_eq!(job.b, job.unit / heads_kv);
                 prop_assert!(job.rows.len() <= tile && !job.rows.is_empty());
-                let keys = grid.part(&(0..len_k), job.split);
+                let keys = grid.part(&(0..len_k), job.split, pack);
                 for row in job.rows {
                     for key in keys.clone() {
                         seen[(job.unit * grid.unit_rows + row) * len_k + key] += 1;

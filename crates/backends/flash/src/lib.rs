@@ -85,6 +85,8 @@ mod num;
 mod operands;
 mod phases;
 mod plan;
+mod positions;
+mod products;
 mod scalar;
 mod simd;
 mod stream;
@@ -92,6 +94,7 @@ mod team;
 mod tile;
 mod tiles;
 mod variant;
+mod wide;
 
 pub use operands::{Operands, Results};
 pub use phases::{Phase, Phases};

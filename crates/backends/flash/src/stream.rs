@@ -9,8 +9,9 @@ use crate::kernel::rows::{combine, dots, join, largest, padded_rows, weigh_row};
 use crate::num::Num;
 use crate::operands::MaskRow;
 use crate::phases::{Clock, Phase};
+use crate::positions::{Row, hull};
 use crate::simd::Simd;
-use crate::tile::{Keys, Partial, Row, hull};
+use crate::tile::{Keys, Partial};
 use crate::tiles::KEYS;
 
 /// Keys whose scores are computed before the first of their values is read. K and V lie in different places,
@@ -63,19 +64,18 @@ impl<T: Num> Stream<T> {
             + self.rows.capacity() * size_of::<Row<T>>()
     }
 
-    /// Begins with the rows of `q` (`[rows, D]`), of which `row` tells the rest.
+    /// Begins with the rows of `q` (`[rows, D]`), of which `rows` tell the rest.
     pub(crate) fn begin<S: Storage<Compute = T>>(
         &mut self,
         q: &[S],
         factor: T,
-        row: impl Fn(usize) -> Row<T>,
+        rows: impl Iterator<Item = Row<T>>,
     ) {
         self.rows.clear();
         self.o.fill(T::ZERO);
-        for (r, q) in q.chunks_exact(self.dims[0]).enumerate() {
+        for ((r, q), row) in q.chunks_exact(self.dims[0]).enumerate().zip(rows) {
             let to = &mut self.q[r * self.widths[0]..][..self.dims[0]];
             to.iter_mut().zip(q).for_each(|(to, &q)| *to = q.widen() * factor);
-            let row = row(r);
             self.m[r] = row.sink.unwrap_or(T::NEG_INFINITY);
             self.l[r] = if row.sink.is_some() { T::ONE } else { T::ZERO };
             self.rows.push(row);
@@ -127,20 +127,12 @@ impl<T: Num> Stream<T> {
         clock.lap(Phase::Values);
     }
 
-    /// What is known of the rows so far, unfinished.
-    pub(crate) fn partial(&mut self) -> Partial<'_, T> {
-        self.flatten(|_| T::ONE)
-    }
-
-    /// The same, with O divided by l: rows without keys are 0.
+    /// What is known of the rows: those without keys are 0.
     pub(crate) fn finished(&mut self) -> Partial<'_, T> {
-        self.flatten(|l| if l > T::ZERO { T::ONE / l } else { T::ZERO })
-    }
-
-    fn flatten(&mut self, factor: impl Fn(T) -> T) -> Partial<'_, T> {
         let rows = self.rows.len();
         for (r, to) in self.flat.chunks_exact_mut(self.dims[1]).enumerate().take(rows) {
-            let factor = factor(self.l[r]);
+            let l = self.l[r];
+            let factor = if l > T::ZERO { T::ONE / l } else { T::ZERO };
             let from = &self.o[r * self.widths[1]..];
             to.iter_mut().zip(from).for_each(|(to, &o)| *to = o * factor);
         }

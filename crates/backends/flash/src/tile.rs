@@ -2,97 +2,107 @@
 
 use std::ops::Range;
 
+use attn_core::Problem;
 use attn_host::Storage;
 
-use crate::buffer::Buffer;
-use crate::kernel::Lanes;
-use crate::kernel::softmax::{self, Modify, Stats};
+use crate::buffer::{Buffer, Plain};
+use crate::kernel::softmax::{self, Exceeded, Modify, Stats};
 use crate::kernel::transpose::{Extent, Factor, transpose};
-use crate::kernel::{scores::scores, values::values, widen::widen};
+use crate::kernel::{Lanes, fused, scores::scores, values::values};
 use crate::num::Num;
 use crate::operands::MaskRow;
 use crate::phases::{Clock, Phase};
+use crate::positions::{Modifiers, Positions, Row};
+use crate::products::{Products, packed};
 use crate::simd::Simd;
 
-/// Vectors of queries in the widest tile of any instruction set.
-const MOST_VECTORS: usize = 4;
+/// Keys whose exact maximum is the first that weights are relative to.
+const FIRST_KEYS: usize = 16;
 
-/// A query, as a tile has to know it.
-pub(crate) struct Row<T> {
-    /// Keys that it admits by position.
-    pub(crate) keys: Range<usize>,
-    pub(crate) diagonal: i64,
-    pub(crate) slope: Option<T>,
-    pub(crate) sink: Option<T>,
+/// Where the scale of the scores is applied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scaling<T> {
+    /// What queries are multiplied by as they are packed.
+    queries: T,
+    /// What products are multiplied by before anything else is done to them.
+    scores: Option<T>,
+    /// Weights are `2^((s - m) exponent)`.
+    exponent: T,
+    /// What s and m are multiplied by to be scores.
+    unit: T,
 }
 
-/// Keys for which the same vectors of queries are computed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Segment {
-    keys: Range<usize>,
-    vectors: Range<usize>,
-    /// Whether some query of these vectors does not admit some of these keys by position.
-    cut: bool,
+impl<T: Num> Scaling<T> {
+    /// With the queries where products allow it; else in the exponent, unless scores are modified before.
+    pub(crate) fn new<I: Products<T>>(problem: &Problem) -> Self {
+        /// Scales beyond this could take m out of range.
+        const MOST: f64 = 1e6;
+        let (scale, spec) = (problem.scale(), problem.spec());
+        let plain = Scaling { queries: T::ONE, scores: None, exponent: T::LOG2_E, unit: T::ONE };
+        let modified = spec.softcap.is_some() || spec.alibi || spec.mask.is_some();
+        let factor = T::from_f64(scale);
+        if I::SCALES {
+            Scaling { queries: factor, ..plain }
+        } else if modified || !(1.0 / MOST..MOST).contains(&scale) {
+            Scaling { scores: Some(factor), ..plain }
+        } else {
+            Scaling { exponent: factor * T::LOG2_E, unit: factor, ..plain }
+        }
+    }
 }
 
-/// `W` queries in lanes; where there are fewer, the last ones compute nothing that is used.
-pub(crate) struct Tile<T> {
-    width: usize,
-    rows: usize,
-    /// `[D, W]`, times the scale.
-    qt: Buffer<T>,
+/// `W` queries in lanes.
+pub(crate) struct Tile<T, P> {
+    positions: Positions<T>,
+    softmax: Softmax<T, P>,
     /// `[Dv, W]`.
     ot: Buffer<T>,
+    /// Whether nothing is in it yet but what another tile left there.
+    empty: bool,
     /// Rows of q or O on their way: `[W, D]` or `[W, Dv]`.
     flat: Buffer<T>,
+}
+
+/// What becomes weights, and what these are relative to.
+struct Softmax<T, P> {
+    width: usize,
+    rows: usize,
+    scaling: Scaling<T>,
+    /// `[D, W]`, packed along D.
+    qt: Buffer<P>,
     m: Buffer<T>,
     l: Buffer<T>,
+    /// l of weights that were not rounded, where the problem asks for its logarithm and weights are rounded; else empty.
+    exact: Buffer<T>,
     top: Buffer<T>,
     scale: Buffer<T>,
-    slopes: Buffer<T>,
-    keys: Vec<Range<usize>>,
-    diagonals: Vec<i64>,
-    /// Of each vector the keys that some query admits, and those that all admit.
-    some: [Range<usize>; MOST_VECTORS],
-    all: [Range<usize>; MOST_VECTORS],
+    /// Sums of weights that may have to be rescaled.
+    sums: Buffer<T>,
 }
 
 /// What tiles of one thread share: one block of scores, and what belongs to the block.
 pub(crate) struct Block<T> {
     /// `[keys, W]`.
     s: Buffer<T>,
-    /// `[keys, W]` where there is a mask.
-    bias: Buffer<T>,
-    from: Buffer<T>,
-    to: Buffer<T>,
-    diagonals: Buffer<T>,
-    /// A maximum that nobody wants.
-    spare: Buffer<T>,
+    modifiers: Modifiers<T>,
 }
 
 impl<T: Num> Block<T> {
     pub(crate) fn new(keys: usize, width: usize, masked: bool) -> Self {
-        let lanes = || Buffer::zeros(width);
-        Block {
-            s: Buffer::zeros(keys * width),
-            bias: Buffer::zeros(if masked { keys * width } else { 0 }),
-            from: lanes(),
-            to: lanes(),
-            diagonals: lanes(),
-            spare: lanes(),
-        }
+        Block { s: Buffer::zeros(keys * width), modifiers: Modifiers::new(keys, width, masked) }
     }
 
     pub(crate) const fn bytes(&self) -> usize {
-        self.s.bytes() + self.bias.bytes() + 4 * self.spare.bytes()
+        self.s.bytes() + self.modifiers.bytes()
     }
 }
 
-/// A block of keys with their values, stored as `E`, and what modifies its scores.
+/// A block of keys with their values, given as `E`, and what modifies its scores.
 #[derive(Clone, Copy)]
-pub(crate) struct Keys<'a, T, E = T> {
+pub(crate) struct Keys<'a, T, E> {
     /// The first one.
     pub(crate) first: usize,
+    pub(crate) count: usize,
     /// `[keys, D]`.
     pub(crate) k: &'a [E],
     /// `[keys, Dv]`.
@@ -101,261 +111,249 @@ pub(crate) struct Keys<'a, T, E = T> {
     pub(crate) softcap: Option<T>,
 }
 
-impl<T: Num> Tile<T> {
-    pub(crate) fn new(width: usize, [dim, dim_v]: [usize; 2]) -> Self {
+impl<T: Num, P: Plain> Tile<T, P> {
+    pub(crate) fn new<I: Products<T, Packed = P>>(
+        width: usize,
+        [dim, dim_v]: [usize; 2],
+        (scaling, lse): (Scaling<T>, bool),
+    ) -> Self {
         let lanes = || Buffer::zeros(width);
         Tile {
-            width,
-            rows: 0,
-            qt: Buffer::zeros(dim * width),
+            positions: Positions::new(I::LANES, width),
+            softmax: Softmax {
+                width,
+                rows: 0,
+                scaling,
+                qt: Buffer::zeros(dim.div_ceil(I::PACK) * width),
+                m: lanes(),
+                l: lanes(),
+                exact: Buffer::zeros(if lse && I::PACK > 1 { width } else { 0 }),
+                top: lanes(),
+                scale: lanes(),
+                sums: lanes(),
+            },
             ot: Buffer::zeros(dim_v * width),
+            empty: true,
             flat: Buffer::zeros(dim.max(dim_v) * width),
-            m: lanes(),
-            l: lanes(),
-            top: lanes(),
-            scale: lanes(),
-            slopes: lanes(),
-            keys: vec![0..0; width],
-            diagonals: vec![0; width],
-            some: [const { 0..0 }; MOST_VECTORS],
-            all: [const { 0..0 }; MOST_VECTORS],
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let lanes = self.width * (size_of::<Range<usize>>() + size_of::<i64>());
-        self.qt.bytes() + self.ot.bytes() + self.flat.bytes() + 5 * self.m.bytes() + lanes
+        let Softmax { qt, m, .. } = &self.softmax;
+        let lanes = 6 * m.bytes() + self.positions.bytes();
+        qt.bytes() + self.ot.bytes() + self.flat.bytes() + lanes
     }
 
-    /// Begins with the rows of `q` (`[rows, D]`), of which `row` tells the rest.
-    pub(crate) fn begin<S: Storage<Compute = T>, I: Simd<T>>(
+    /// Begins with the rows of `q` (`[rows, D]`), of which `rows` tell the rest.
+    pub(crate) fn begin<S: Storage<Compute = T>, I: Products<T, Packed = P>>(
         &mut self,
         isa: I,
-        q: &[S],
-        factor: T,
-        row: impl Fn(usize) -> Row<T>,
+        (q, dim): (&[S], usize),
+        rows: impl Iterator<Item = Row<T>>,
     ) {
-        let dim = self.qt.len() / self.width;
-        self.rows = q.len() / dim;
-        self.ot.fill(T::ZERO);
-        self.top.fill(T::NEG_INFINITY);
-        let wide = &mut self.flat[..q.len()];
-        let q = S::as_compute(q).unwrap_or_else(|| {
-            widen(isa, q, wide);
-            wide
-        });
-        let extent = Extent { rows: self.rows, columns: dim, stride: dim };
-        transpose(isa, q, extent, &mut self.qt, self.width, Factor::All(factor));
-        if self.rows < self.width {
-            self.qt.chunks_exact_mut(self.width).for_each(|row| row[self.rows..].fill(T::ZERO));
+        let Softmax { width, rows: count, scaling, qt, m, l, exact, top, .. } = &mut self.softmax;
+        *count = q.len() / dim;
+        self.empty = true;
+        top.fill(T::NEG_INFINITY);
+        // Lanes that no query fills compute with what another tile left there, and nobody looks.
+        isa.pack_queries((q, dim), scaling.queries, &mut self.flat, (qt, *width));
+        m[*count..].fill(T::ZERO);
+        l[*count..].fill(T::ZERO);
+        self.positions.begin(*count);
+        for (lane, row) in rows.take(*count).enumerate() {
+            m[lane] = row.sink.map_or(T::NEG_INFINITY, |sink| sink / scaling.unit);
+            l[lane] = if row.sink.is_some() { T::ONE } else { T::ZERO };
+            self.positions.set(lane, row);
         }
-        for lane in 0..self.width {
-            if lane >= self.rows {
-                // Like the last row, so that whole blocks stay whole.
-                self.keys[lane] = self.keys[self.rows - 1].clone();
-                self.diagonals[lane] = self.diagonals[self.rows - 1];
-                (self.m[lane], self.l[lane], self.slopes[lane]) =
-                    (T::NEG_INFINITY, T::ZERO, T::ZERO);
-                continue;
-            }
-            let row = row(lane);
-            self.keys[lane] = row.keys;
-            self.diagonals[lane] = row.diagonal;
-            self.slopes[lane] = row.slope.unwrap_or(T::ZERO);
-            self.m[lane] = row.sink.unwrap_or(T::NEG_INFINITY);
-            self.l[lane] = if row.sink.is_some() { T::ONE } else { T::ZERO };
-        }
-        for (v, keys) in self.keys.chunks(I::LANES).enumerate() {
-            let used = v * I::LANES < self.rows;
-            self.some[v] = if used { hull(keys) } else { 0..0 };
-            self.all[v] = intersection(keys);
+        self.positions.complete();
+        if !exact.is_empty() {
+            exact.copy_from_slice(l);
         }
     }
 
     /// The keys that some query admits.
     pub(crate) fn used(&self) -> Range<usize> {
-        hull(&self.some)
+        self.positions.used()
     }
 
-    /// Adds a block of keys. `mask` gives each row's mask.
-    pub(crate) fn add<'m, I: Simd<T>, C: Clock>(
+    /// Adds a block of keys, the first of which is the first of a pack. `mask` gives each row's mask.
+    pub(crate) fn add<'m, I: Products<T, Packed = P>, C: Clock>(
         &mut self,
         isa: I,
         block: &mut Block<T>,
-        keys: Keys<'_, T>,
+        keys: Keys<'_, T, P>,
         mask: Option<&impl Fn(usize) -> MaskRow<'m>>,
         clock: &mut C,
     ) {
-        let end = keys.first + keys.k.len() / keys.dims[0];
-        let mut segments = [const { None }; 2 * MOST_VECTORS];
-        let mut all: Option<Range<usize>> = None;
-        self.segments(keys.first..end, |at, segment: Segment| {
-            let vectors = all.take().unwrap_or(segment.vectors.clone());
-            all = Some(
-                vectors.start.min(segment.vectors.start)..vectors.end.max(segment.vectors.end),
-            );
-            segments[at] = Some(segment);
-        });
-        let Some(all) = all else { return };
+        let Tile { positions, softmax, ot, empty, .. } = self;
+        let (width, depth) = (softmax.width, softmax.qt.len() / softmax.width);
+        let segments = positions.segments(keys.first..keys.first + keys.count, I::PACK);
         for segment in segments.iter().flatten() {
-            self.score(isa, segment, block, keys, mask, clock);
-        }
-        self.renew(isa, self.lanes::<I>(&all));
-        clock.lap(Phase::Softmax);
-        for segment in segments.into_iter().flatten() {
-            let lanes = self.lanes::<I>(&segment.vectors);
             let places = segment.keys.start - keys.first..segment.keys.end - keys.first;
-            let s = &mut block.s[places.start * self.width..places.end * self.width];
-            softmax::weigh(isa, s, &self.m, &mut self.l, lanes);
-            clock.lap(Phase::Softmax);
-            let [_, dim_v] = keys.dims;
-            let v = &keys.v[places.start * dim_v..places.end * dim_v];
-            values(isa, s, v, &mut self.ot, lanes);
+            let modifiers = (softmax.scaling.scores, keys.softcap);
+            let how = positions.modify(segment, &mut block.modifiers, modifiers, mask);
+            let lanes = positions.lanes(segment);
+            let mut part = Part {
+                k: &keys.k[places.start * depth..places.end * depth],
+                s: &mut block.s[places.start * width..places.end * width],
+                how,
+                lanes,
+            };
+            if *empty && lanes.vectors * I::LANES < width {
+                // Not all of it would be written.
+                ot.fill(T::ZERO);
+                *empty = false;
+            }
+            let rescale = |scale: &[T]| softmax::rescale(isa, ot, scale, lanes);
+            softmax.weigh(isa, &mut part, rescale, clock);
+            let packs = places.start / I::PACK..places.end.div_ceil(I::PACK);
+            let p = &packed::<T, I>(part.s)[..packs.len() * width];
+            let v = &keys.v[packs.start * keys.dims[1]..packs.end * keys.dims[1]];
+            values(isa, p, v, (ot, *empty), lanes);
+            *empty = false;
             clock.lap(Phase::Values);
         }
     }
 
-    /// The scores of a segment, with all that modifies them, and their maxima.
-    fn score<'m, I: Simd<T>, C: Clock>(
-        &mut self,
-        isa: I,
-        segment: &Segment,
-        block: &mut Block<T>,
-        keys: Keys<'_, T>,
-        mask: Option<&impl Fn(usize) -> MaskRow<'m>>,
-        clock: &mut C,
-    ) {
-        let [dim, _] = keys.dims;
-        let lanes = self.lanes::<I>(&segment.vectors);
-        let places = segment.keys.start - keys.first..segment.keys.end - keys.first;
-        let span = places.start * self.width..places.end * self.width;
-        if segment.cut {
-            self.relative_ranges(&segment.keys, block);
-        }
-        if let Some(mask) = mask {
-            let lanes = lanes.first..self.rows.min(lanes.first + lanes.vectors * I::LANES);
-            for lane in lanes {
-                let mut at = span.start + lane;
-                mask(lane).biases(segment.keys.clone(), |bias| {
-                    block.bias[at] = T::from_f64(bias);
-                    at += self.width;
-                });
-            }
-        }
-        let alibi = self.slopes.iter().any(|&x| x != T::ZERO);
-        if alibi {
-            for (relative, &diagonal) in block.diagonals.iter_mut().zip(&self.diagonals) {
-                *relative = T::from_f64(diagonal.saturating_sub(segment.keys.start as i64) as f64);
-            }
-        }
-        let how = Modify {
-            softcap: keys.softcap,
-            alibi: alibi.then_some([&*self.slopes, &*block.diagonals]),
-            bias: mask.is_some().then(|| &block.bias[span.clone()]),
-            range: segment.cut.then_some([&*block.from, &*block.to]),
-        };
-        let (k, s) = (&keys.k[places.start * dim..places.end * dim], &mut block.s[span]);
-        if how.is_nothing() {
-            scores(isa, &self.qt, k, s, &mut self.top, lanes);
-            clock.lap(Phase::Scores);
-        } else {
-            scores(isa, &self.qt, k, s, &mut block.spare, lanes);
-            clock.lap(Phase::Scores);
-            softmax::modify(isa, s, &mut self.top, how, lanes);
-        }
-    }
-
-    /// Takes the block's maxima into account.
-    fn renew<I: Simd<T>>(&mut self, isa: I, lanes: Lanes) {
-        let mut stats =
-            Stats { m: &mut self.m, l: &mut self.l, top: &mut self.top, scale: &mut self.scale };
-        if softmax::renew(isa, &mut stats, lanes) {
-            softmax::rescale(isa, &mut self.ot, &self.scale, lanes);
-        }
-    }
-
-    const fn lanes<I: Simd<T>>(&self, vectors: &Range<usize>) -> Lanes {
-        Lanes {
-            width: self.width,
-            first: vectors.start * I::LANES,
-            vectors: vectors.end - vectors.start,
-        }
-    }
-
-    /// Where admission begins and ends, per lane, counted from the first of `keys`.
-    fn relative_ranges(&self, keys: &Range<usize>, block: &mut Block<T>) {
-        let relative =
-            |at: usize| T::from_f64((at.clamp(keys.start, keys.end) - keys.start) as f64);
-        for (lane, admitted) in self.keys.iter().enumerate() {
-            block.from[lane] = relative(admitted.start);
-            block.to[lane] = relative(admitted.end);
-        }
-    }
-
-    /// The parts of `block` that differ in which vectors of queries admit something.
-    fn segments(&self, block: Range<usize>, mut found: impl FnMut(usize, Segment)) {
-        let mut cuts = [block.start; 2 * MOST_VECTORS + 1];
-        for (cuts, some) in cuts.chunks_exact_mut(2).zip(&self.some) {
-            if !some.is_empty() {
-                cuts[0] = some.start.clamp(block.start, block.end);
-                cuts[1] = some.end.clamp(block.start, block.end);
-            }
-        }
-        cuts.sort_unstable();
-        let mut number = 0;
-        for pair in cuts.windows(2).filter(|pair| pair[0] < pair[1]) {
-            let keys = pair[0]..pair[1];
-            let active =
-                |v: &usize| self.some[*v].start <= keys.start && keys.end <= self.some[*v].end;
-            let Some(start) = (0..MOST_VECTORS).find(active) else { continue };
-            let end = (0..MOST_VECTORS).rfind(active).map_or(start, |last| last + 1);
-            let whole = |all: &Range<usize>| all.start <= keys.start && keys.end <= all.end;
-            let cut = !self.all[start..end].iter().all(whole);
-            found(number, Segment { keys, vectors: start..end, cut });
-            number += 1;
-        }
-    }
-
-    /// What is known of the rows so far, unfinished.
-    pub(crate) fn partial<I: Simd<T>>(&mut self, isa: I, columns: usize) -> Partial<'_, T> {
-        self.scale.fill(T::ONE);
-        self.rows_of_o(isa, columns);
-        let Tile { flat, m, l, rows, .. } = self;
-        Partial { o: &flat[..*rows * columns], m: &m[..*rows], l: &l[..*rows] }
-    }
-
-    /// The same, with O divided by l: rows without keys are 0.
+    /// What is known of the rows: those without keys are 0.
     pub(crate) fn finished<I: Simd<T>>(&mut self, isa: I, columns: usize) -> Partial<'_, T> {
-        for (scale, &l) in self.scale.iter_mut().zip(&*self.l) {
+        let Softmax { width, rows, scaling, m, l, exact, scale, .. } = &mut self.softmax;
+        for (scale, &l) in scale.iter_mut().zip(&**l) {
             *scale = if l > T::ZERO { T::ONE / l } else { T::ZERO };
         }
-        self.rows_of_o(isa, columns);
-        let Tile { flat, m, l, rows, .. } = self;
-        Partial { o: &flat[..*rows * columns], m: &m[..*rows], l: &l[..*rows] }
-    }
-
-    /// Transposes O, times `scale`.
-    fn rows_of_o<I: Simd<T>>(&mut self, isa: I, columns: usize) {
-        let extent = Extent { rows: columns, columns: self.width, stride: self.width };
-        let factor = Factor::Columns(&self.scale);
-        transpose(isa, &self.ot, extent, &mut self.flat, columns, factor);
+        if self.empty {
+            self.ot.fill(T::ZERO);
+        }
+        let extent = Extent { rows: columns, columns: *width, stride: *width };
+        transpose(isa, &self.ot, extent, &mut self.flat, columns, Factor::Columns(scale));
+        // References become scores.
+        m.iter_mut().for_each(|m| *m *= scaling.unit);
+        let l = if exact.is_empty() { l } else { exact };
+        Partial { o: &self.flat[..*rows * columns], m: &m[..*rows], l: &l[..*rows] }
     }
 }
 
-/// Rows of O, with the maximum and the sum of the weights of each.
+/// Some keys whose scores are to become weights.
+struct Part<'a, T, P> {
+    /// `[keys, D]`.
+    k: &'a [P],
+    /// `[keys, W]`, where weights take the place of scores from the first row on.
+    s: &'a mut [T],
+    how: Modify<'a, T>,
+    lanes: Lanes,
+}
+
+impl<T: Num, P: Plain> Softmax<T, P> {
+    /// Leaves the weights in the place of the scores. `rescale` multiplies what is known of O.
+    fn weigh<I: Products<T, Packed = P>, C: Clock>(
+        &mut self,
+        isa: I,
+        part: &mut Part<'_, T, P>,
+        mut rescale: impl FnMut(&[T]),
+        clock: &mut C,
+    ) {
+        let keys = part.s.len() / self.width;
+        // Where nothing modifies them, all but the first scores become weights at once.
+        let first = if !I::FUSES || !part.how.is_nothing() || !self.exact.is_empty() {
+            keys
+        } else if self.has_references(part.lanes, I::LANES) {
+            0
+        } else {
+            FIRST_KEYS.min(keys)
+        };
+        if first > 0 {
+            self.in_two_steps(isa, part, 0..first, &mut rescale, clock);
+        }
+        if first < keys && !self.at_once(isa, part, first..keys, &mut rescale, clock) {
+            self.in_two_steps(isa, part, first..keys, &mut rescale, clock);
+        }
+    }
+
+    /// Scores, all that modifies them, and their maxima; then weights relative to these.
+    fn in_two_steps<I: Products<T, Packed = P>, C: Clock>(
+        &mut self,
+        isa: I,
+        part: &mut Part<'_, T, P>,
+        keys: Range<usize>,
+        rescale: &mut impl FnMut(&[T]),
+        clock: &mut C,
+    ) {
+        let (depth, lanes) = (self.qt.len() / self.width, part.lanes);
+        let k = &part.k[keys.start * depth..keys.end * depth];
+        let s = &mut part.s[keys.start * self.width..keys.end * self.width];
+        let plain = part.how.is_nothing();
+        // Maxima before scores are modified are of no use.
+        let top = if plain { &mut self.top } else { &mut self.scale };
+        scores(isa, &self.qt, k, s, top, lanes);
+        clock.lap(Phase::Scores);
+        if !plain {
+            softmax::modify(isa, s, &mut self.top, part.how, lanes);
+        }
+        if self.renew(isa, false, lanes) != Exceeded::No {
+            let before = packed::<T, I>(part.s).split_at_mut(keys.start / I::PACK * self.width).0;
+            softmax::rescale_weights(isa, before, &self.scale, lanes);
+            softmax::rescale(isa, &mut self.exact, &self.scale, lanes);
+            rescale(&self.scale);
+        }
+        let exact = Some(&mut *self.exact).filter(|exact| !exact.is_empty());
+        let reference = (&*self.m, self.scaling.exponent);
+        softmax::weigh(isa, (part.s, keys), reference, (&mut self.l, exact), lanes);
+        clock.lap(Phase::Softmax);
+    }
+
+    /// Weights as soon as there are scores, relative to the maxima of before; false if these were exceeded by too much.
+    fn at_once<I: Products<T, Packed = P>, C: Clock>(
+        &mut self,
+        isa: I,
+        part: &mut Part<'_, T, P>,
+        keys: Range<usize>,
+        rescale: &mut impl FnMut(&[T]),
+        clock: &mut C,
+    ) -> bool {
+        let lanes = part.lanes;
+        self.sums.fill(T::ZERO);
+        let p = packed::<T, I>(part.s);
+        let rows = fused::Rows {
+            m: &self.m,
+            factor: self.scaling.exponent,
+            top: &mut self.top,
+            sums: &mut self.sums,
+        };
+        fused::weights(isa, &self.qt, (part.k, keys.clone()), p, rows, lanes);
+        clock.lap(Phase::Scores);
+        let exceeded = self.renew(isa, true, lanes);
+        if exceeded == Exceeded::Overflow {
+            self.top.fill(T::NEG_INFINITY);
+            return false;
+        }
+        if exceeded == Exceeded::Yes {
+            let packs = 0..keys.end.div_ceil(I::PACK);
+            softmax::rescale_weights(isa, &mut p[..packs.end * self.width], &self.scale, lanes);
+            softmax::rescale(isa, &mut self.sums, &self.scale, lanes);
+            rescale(&self.scale);
+        }
+        self.l.iter_mut().zip(&*self.sums).for_each(|(l, &sum)| *l += sum);
+        clock.lap(Phase::Softmax);
+        true
+    }
+
+    /// Whether there is something in all of these lanes that weights can be relative to.
+    fn has_references(&self, lanes: Lanes, vector: usize) -> bool {
+        let m = &self.m[lanes.first..lanes.first + lanes.vectors * vector];
+        !m.contains(&T::NEG_INFINITY)
+    }
+
+    /// Takes the maxima of some keys into account, whose weights may exist already.
+    fn renew<I: Simd<T>>(&mut self, isa: I, exist: bool, lanes: Lanes) -> Exceeded {
+        let Softmax { m, l, top, scale, .. } = self;
+        softmax::renew(isa, &mut Stats { m, l, top, scale }, (self.scaling.exponent, exist), lanes)
+    }
+}
+
+/// Rows of O for some keys, with what weights are relative to and their sum.
 pub(crate) struct Partial<'a, T> {
+    /// Divided by l.
     pub(crate) o: &'a [T],
     pub(crate) m: &'a [T],
     pub(crate) l: &'a [T],
-}
-
-/// The smallest range that holds all that are not empty.
-pub(crate) fn hull<'a>(ranges: impl IntoIterator<Item = &'a Range<usize>>) -> Range<usize> {
-    let used = ranges.into_iter().filter(|range| !range.is_empty()).cloned();
-    used.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
-}
-
-/// What all have in common.
-fn intersection(ranges: &[Range<usize>]) -> Range<usize> {
-    ranges.iter().cloned().reduce(|a, b| a.start.max(b.start)..a.end.min(b.end)).unwrap_or(0..0)
 }

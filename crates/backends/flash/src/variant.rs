@@ -1,10 +1,15 @@
 //! The variants of the kernel as backends.
 
+use std::hint::black_box;
+use std::sync::OnceLock;
+use std::time::Instant;
+
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Exec, Feature, Plan, Problem,
-    Score, SumOrder, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Exec, Feature, Plan,
+    Precision, Problem, Score, SumOrder, Unavailable, Unsupported, target_features,
 };
 use attn_host::{HostPlan, Storage};
+use attn_sys::fma::{Element, Loop, Step};
 use half::{bf16, f16};
 
 use crate::engine::{Blocked, Engine};
@@ -12,10 +17,11 @@ use crate::num::Num;
 use crate::operands::{Operands, Results};
 use crate::phases::Phases;
 use crate::plan::FlashPlan;
+use crate::products::Products;
 use crate::scalar::Scalar;
 use crate::simd::{Simd, portable::Portable};
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{avx2::Avx2, avx512::Avx512};
+use crate::simd::{avx2::Avx2, avx512::Avx512, avx512bf16::Avx512Bf16};
 use crate::tiles::{KEYS, Tiles};
 
 /// A variant of the kernel, slowest first.
@@ -29,11 +35,14 @@ pub enum Variant {
     Avx2,
     /// The same tiles in AVX-512 registers.
     Avx512,
+    /// For bf16, products of pairs in AVX-512 registers, with weights rounded to bf16; else the same as the one before.
+    Avx512Bf16,
 }
 
 impl Variant {
     /// All of them, slowest first.
-    pub const ALL: [Variant; 4] = [Variant::Scalar, Variant::Tiled, Variant::Avx2, Variant::Avx512];
+    pub const ALL: [Variant; 5] =
+        [Variant::Scalar, Variant::Tiled, Variant::Avx2, Variant::Avx512, Variant::Avx512Bf16];
 
     /// Path of the backend.
     pub const fn id(self) -> &'static str {
@@ -42,6 +51,7 @@ impl Variant {
             Variant::Tiled => "flash/tiled",
             Variant::Avx2 => "flash/avx2",
             Variant::Avx512 => "flash/avx512",
+            Variant::Avx512Bf16 => "flash/avx512bf16",
         }
     }
 
@@ -56,30 +66,60 @@ impl Variant {
             #[cfg(target_arch = "x86_64")]
             Variant::Avx2 => Some(of::<Avx2>()),
             #[cfg(target_arch = "x86_64")]
-            Variant::Avx512 => Some(of::<Avx512>()),
+            Variant::Avx512 | Variant::Avx512Bf16 => Some(of::<Avx512>()),
             #[cfg(not(target_arch = "x86_64"))]
-            Variant::Avx2 | Variant::Avx512 => None,
+            Variant::Avx2 | Variant::Avx512 | Variant::Avx512Bf16 => None,
         }
     }
 
-    /// The fastest that this processor has.
+    /// The fastest that this processor has. Some processors multiply pairs of bf16 at half the rate of others: where they are not
+    /// clearly faster than numbers in f32, a kernel of the latter is.
     pub fn best() -> Self {
-        let available = |variant: &Variant| variant.missing().is_none();
-        Self::ALL.into_iter().rfind(available).unwrap_or(Variant::Scalar)
+        let worthwhile = |variant: &Variant| {
+            variant.missing().is_none() && (*variant != Variant::Avx512Bf16 || pairs_are_faster())
+        };
+        Self::ALL.into_iter().rfind(worthwhile).unwrap_or(Variant::Scalar)
     }
 
     /// What the processor lacks.
     fn missing(self) -> Option<&'static str> {
         #[cfg(target_arch = "x86_64")]
-        let (avx2, avx512) = (Avx2::detect().is_some(), Avx512::detect().is_some());
+        let [avx2, avx512, bf16] =
+            [Avx2::detect().is_some(), Avx512::detect().is_some(), Avx512Bf16::detect().is_some()];
         #[cfg(not(target_arch = "x86_64"))]
-        let (avx2, avx512) = (false, false);
+        let [avx2, avx512, bf16] = [false; 3];
         match self {
             Variant::Avx2 if !avx2 => Some("AVX2, FMA and F16C"),
             Variant::Avx512 if !avx512 => Some("AVX-512F, AVX2, FMA and F16C"),
+            Variant::Avx512Bf16 if !bf16 => Some("AVX512-BF16, AVX-512BW, AVX2, FMA and F16C"),
             _ => None,
         }
     }
+}
+
+/// Whether this processor adds clearly more products of bf16 than of f32 to sums in a second, measured once, in a millisecond.
+fn pairs_are_faster() -> bool {
+    /// Between one and two, where pairs are as fast as numbers, or twice as fast.
+    const CLEARLY: f64 = 1.4;
+    static FASTER: OnceLock<bool> = OnceLock::new();
+    *FASTER.get_or_init(|| {
+        let rate = |element| {
+            let loops = Loop::available().into_iter().filter(|of| of.element() == element);
+            loops.map(products_per_second).fold(0.0, f64::max)
+        };
+        rate(Element::BF16) > CLEARLY * rate(Element::F32)
+    })
+}
+
+/// The best of a few short runs.
+fn products_per_second(of: Loop) -> f64 {
+    const ROUNDS: u64 = 4000;
+    let run = || {
+        let start = Instant::now();
+        black_box(of.run(Step::CALM, ROUNDS));
+        (ROUNDS * of.fmas_per_round()) as f64 / start.elapsed().as_secs_f64()
+    };
+    (0..5).map(|_| run()).fold(0.0, f64::max)
 }
 
 /// A variant as a backend. Supports every problem with scaled-dot scores.
@@ -102,10 +142,16 @@ impl Backend for Flash {
                 Variant::Scalar | Variant::Tiled => format!("{} (compile time)", target_features()),
                 Variant::Avx2 => "avx2+fma+f16c (run time)".into(),
                 Variant::Avx512 => "avx512f (run time)".into(),
+                Variant::Avx512Bf16 => "avx512f, avx512bf16 for bf16 (run time)".into(),
             },
             arithmetic: Arithmetic {
                 order: if scalar { SumOrder::Sequential } else { SumOrder::Blocked(KEYS as u32) },
                 online: true,
+                weights: if self.0 == Variant::Avx512Bf16 {
+                    Precision::StoredBf16
+                } else {
+                    Precision::AtLeastF32
+                },
                 ..Arithmetic::PLAIN
             },
             ..BackendInfo::on_cpu(concat!("attn-flash ", env!("CARGO_PKG_VERSION")))
@@ -168,7 +214,7 @@ trait AllSimd: Num {
 }
 
 macro_rules! all_simd {
-    ($float:ty) => {
+    ($float:ty $(, $pairs:ident)?) => {
         impl AllSimd for $float {
             fn blocked<S: Storage<Compute = $float>>(
                 variant: Variant,
@@ -177,10 +223,22 @@ macro_rules! all_simd {
                 threads: usize,
             ) -> Result<Box<dyn Engine<S>>, BackendError> {
                 #[cfg(target_arch = "x86_64")]
-                match (variant, Avx2::detect(), Avx512::detect()) {
-                    (Variant::Avx2, Some(isa), _) => return boxed(isa, problem, tiles, threads),
-                    (Variant::Avx512, _, Some(isa)) => return boxed(isa, problem, tiles, threads),
-                    _ => {}
+                {
+                    $(if variant == Variant::Avx512Bf16
+                        && S::DTYPE == DType::BF16
+                        && let Some(isa) = $pairs::detect()
+                    {
+                        return boxed(isa, problem, tiles, threads);
+                    })?
+                    match (variant, Avx2::detect(), Avx512::detect()) {
+                        (Variant::Avx2, Some(isa), _) => {
+                            return boxed(isa, problem, tiles, threads);
+                        }
+                        (Variant::Avx512 | Variant::Avx512Bf16, _, Some(isa)) => {
+                            return boxed(isa, problem, tiles, threads);
+                        }
+                        _ => {}
+                    }
                 }
                 match variant {
                     Variant::Tiled => boxed(Portable, problem, tiles, threads),
@@ -194,16 +252,17 @@ macro_rules! all_simd {
     };
 }
 
-all_simd!(f32);
+all_simd!(f32, Avx512Bf16);
 all_simd!(f64);
 
-fn boxed<S: Storage<Compute: Num>, I: Simd<S::Compute>>(
+fn boxed<S: Storage<Compute: Num>, I: Products<S::Compute>>(
     isa: I,
     problem: &Problem,
     tiles: Option<Tiles>,
     threads: usize,
 ) -> Result<Box<dyn Engine<S>>, BackendError> {
-    Ok(Box::new(Blocked::<S::Compute, I>::new::<S>(isa, problem, tiles, threads)?))
+    let packed = Blocked::<S::Compute, I::Packed, I>::new::<S>(isa, problem, tiles, threads)?;
+    Ok(Box::new(packed))
 }
 
 /// A computation on slices that the caller owns: without the copy of [`Plan::load`].

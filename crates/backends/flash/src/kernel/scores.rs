@@ -1,8 +1,9 @@
 //! `S^T = K Q^T`: scores of some keys against the queries of a tile.
 //!
 //! Queries lie in lanes: `Q^T` is `[D, W]`, one row per component, so that a vector holds the same
-//! component of neighbouring queries. K is read as it is stored, one number at a time, each multiplied
-//! with all queries: it needs no packing, and every sum stays in its own lane.
+//! component of neighbouring queries. K is read as it is stored, one number at a time (or one pair of bf16, where
+//! [products](crate::products) take pairs), each multiplied with all queries: it needs no packing, and every sum stays in its
+//! own lane.
 //!
 //! ```text
 //! registers: NK keys x NV vectors of sums + NV vectors of Q^T + 1 number of K
@@ -16,14 +17,15 @@
 
 use super::Lanes;
 use crate::num::Num;
-use crate::simd::{Kernel, Simd};
+use crate::products::Products;
+use crate::simd::Kernel;
 
-/// Writes the scores of all keys in `k` (`[keys, D]`) to `s` (`[keys, W]`), and raises `top` (`[W]`) to
+/// `depth` numbers, or pairs, of each row: writes the scores of all keys in `k` (`[keys, depth]`) to `s` (`[keys, W]`), and raises `top` (`[W]`) to
 /// their maximum, in the lanes `lanes`.
-pub(crate) fn scores<T: Num, I: Simd<T>>(
+pub(crate) fn scores<T: Num, I: Products<T>>(
     isa: I,
-    qt: &[T],
-    k: &[T],
+    qt: &[I::Packed],
+    k: &[I::Packed],
     s: &mut [T],
     top: &mut [T],
     lanes: Lanes,
@@ -35,8 +37,7 @@ pub(crate) fn scores<T: Num, I: Simd<T>>(
     assert!(top.len() == width && first + vectors * I::LANES <= width);
     let mut done = 0;
     while done < keys {
-        let step = lanes.step::<T, I>(keys - done);
-        let count = if step == lanes.full_step::<T, I>() { (keys - done) / step } else { 1 };
+        let (step, count) = lanes.steps(I::ACCUMULATORS, keys - done);
         let block = Block {
             isa,
             qt: qt[first..].as_ptr(),
@@ -54,10 +55,10 @@ pub(crate) fn scores<T: Num, I: Simd<T>>(
 
 /// Operands of a register tile; see [`scores`] for what the pointers point into.
 #[derive(Clone, Copy)]
-struct Block<T, I> {
+struct Block<T, P, I> {
     isa: I,
-    qt: *const T,
-    k: *const T,
+    qt: *const P,
+    k: *const P,
     s: *mut T,
     top: *mut T,
     depth: usize,
@@ -67,35 +68,27 @@ struct Block<T, I> {
 }
 
 /// `NV` vectors of queries against `NK` keys.
-struct Tile<T, I, const NV: usize, const NK: usize>(Block<T, I>);
+struct Tile<T, P, I, const NV: usize, const NK: usize>(Block<T, P, I>);
 
-impl<T: Num, I: Simd<T>> Block<T, I> {
+impl<T: Num, I: Products<T>> Block<T, I::Packed, I> {
     #[inline(always)]
     fn tile<const NV: usize, const NK: usize>(self) -> impl Kernel {
-        Tile::<T, I, NV, NK>(self)
+        Tile::<T, I::Packed, I, NV, NK>(self)
     }
 }
 
-impl<T: Num, I: Simd<T>, const NV: usize, const NK: usize> Kernel for Tile<T, I, NV, NK> {
+impl<T: Num, I: Products<T>, const NV: usize, const NK: usize> Kernel
+    for Tile<T, I::Packed, I, NV, NK>
+{
     #[inline(always)]
     fn run(self) {
         let Block { isa, qt, mut k, mut s, top, depth, width, count } = self.0;
         for _ in 0..count {
             let mut acc = [[isa.splat(T::ZERO); NV]; NK];
             for d in 0..depth {
-                let mut q = [isa.splat(T::ZERO); NV];
-                for v in 0..NV {
-                    // SAFETY: row d of Q^T; lanes `first + v LANES` up to `LANES` more lie below `width`.
-                    q[v] = unsafe { isa.load(qt.add(d * width + v * I::LANES)) };
-                }
-                for j in 0..NK {
-                    // SAFETY: `scores` asserted that k has `depth` elements for each of the
-                    // `count NK` keys from here on.
-                    let k = isa.splat(unsafe { *k.add(j * depth + d) });
-                    for v in 0..NV {
-                        acc[j][v] = isa.fma(k, q[v], acc[j][v]);
-                    }
-                }
+                // SAFETY: `scores` asserted that there are `depth` rows of `width` lanes, and that k has `depth` elements for each
+                // of the `count NK` keys from here on.
+                unsafe { step::<T, I, NV, NK>(isa, qt, k, [d, depth, width], &mut acc) };
             }
             for v in 0..NV {
                 // SAFETY: `top` and every row of `s` have `width` elements, of which these lanes are a
@@ -113,6 +106,33 @@ impl<T: Num, I: Simd<T>, const NV: usize, const NK: usize> Kernel for Tile<T, I,
             // lane `first`: hence `wrapping_add`.
             k = k.wrapping_add(NK * depth);
             s = s.wrapping_add(NK * width);
+        }
+    }
+}
+
+/// Adds the products of element `d` of `NV` vectors of queries and of `NK` keys to their sums.
+///
+/// # Safety
+/// `qt` has `depth` rows of `width` lanes, of which `NV` vectors can be read, and `k` has `NK` rows of `depth` elements.
+#[inline(always)]
+pub(super) unsafe fn step<T: Num, I: Products<T>, const NV: usize, const NK: usize>(
+    isa: I,
+    qt: *const I::Packed,
+    k: *const I::Packed,
+    [d, depth, width]: [usize; 3],
+    acc: &mut [[I::V; NV]; NK],
+) {
+    // SAFETY: row d of Q^T, as the caller vouches.
+    let mut q = [unsafe { isa.load_packed(qt.add(d * width)) }; NV];
+    for v in 1..NV {
+        // SAFETY: as above.
+        q[v] = unsafe { isa.load_packed(qt.add(d * width + v * I::LANES)) };
+    }
+    for j in 0..NK {
+        // SAFETY: element d of row j of k, as the caller vouches.
+        let k = isa.splat_packed(unsafe { *k.add(j * depth + d) });
+        for v in 0..NV {
+            acc[j][v] = isa.dot(k, q[v], acc[j][v]);
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::simd::{Kernel, MOST_LANES, Simd};
 /// What elements are multiplied by on their way.
 #[derive(Clone, Copy)]
 pub(crate) enum Factor<'a, T> {
+    /// Nothing: bits are moved as they are.
+    None,
     /// All by the same.
     All(T),
     /// Each column of the source by its own.
@@ -63,6 +65,7 @@ impl<T: Num, I: Simd<T>> Kernel for TransposeKernel<'_, T, I> {
         let [whole_rows, whole_columns] = [rows, columns].map(|n| n / I::LANES * I::LANES);
         for c in (0..whole_columns).step_by(I::LANES) {
             let scale = match factor {
+                Factor::None => isa.splat(T::ONE),
                 Factor::All(factor) => isa.splat(factor),
                 // SAFETY: `transpose` asserted that there is a factor for each column.
                 Factor::Columns(factors) => unsafe { isa.load(factors.as_ptr().add(c)) },
@@ -73,7 +76,8 @@ impl<T: Num, I: Simd<T>> Kernel for TransposeKernel<'_, T, I> {
                     // SAFETY: `transpose` asserted that `rows` rows of `columns` elements lie within
                     // `from`, and `columns` rows of `rows` elements within `to`.
                     let row = unsafe { isa.load(from.as_ptr().add((r + i) * pitch + c)) };
-                    square[i] = isa.mul(row, scale);
+                    square[i] =
+                        if matches!(factor, Factor::None) { row } else { isa.mul(row, scale) };
                 }
                 isa.transpose(&mut square);
                 for i in 0..I::LANES {
@@ -85,11 +89,12 @@ impl<T: Num, I: Simd<T>> Kernel for TransposeKernel<'_, T, I> {
         for r in 0..rows {
             let done = if r < whole_rows { whole_columns } else { 0 };
             for c in done..columns {
-                let scale = match factor {
-                    Factor::All(factor) => factor,
-                    Factor::Columns(factors) => factors[c],
+                let x = from[r * pitch + c];
+                to[c * stride + r] = match factor {
+                    Factor::None => x,
+                    Factor::All(factor) => x * factor,
+                    Factor::Columns(factors) => x * factors[c],
                 };
-                to[c * stride + r] = from[r * pitch + c] * scale;
             }
         }
     }
@@ -100,19 +105,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::simd::each_isa;
+    #[cfg(target_arch = "x86_64")]
+    use crate::simd::{avx2::Avx2, avx512::Avx512};
+    use crate::simd::{each_isa, portable::Portable};
 
     fn agrees<T: Num>(isa: impl Simd<T>, rows: usize, columns: usize, gap: usize) {
         let (pitch, stride) = (columns + gap, rows + gap);
         let from: Vec<_> = (0..rows * pitch).map(|x| T::from_f64(x as f64)).collect();
         let factors: Vec<_> = (0..columns).map(|x| T::from_f64(1.0 + x as f64)).collect();
-        for factor in [Factor::All(T::from_f64(3.0)), Factor::Columns(&factors)] {
+        for factor in [Factor::None, Factor::All(T::from_f64(3.0)), Factor::Columns(&factors)] {
             let mut to = vec![T::from_f64(-1.0); columns * stride];
             let extent = Extent { rows, columns, stride: pitch };
             transpose(isa, &from, extent, &mut to, stride, factor);
             for (at, &got) in to.iter().enumerate() {
                 let (c, r) = (at / stride, at % stride);
                 let scale = match factor {
+                    Factor::None => T::ONE,
                     Factor::All(factor) => factor,
                     Factor::Columns(factors) => factors[c],
                 };
@@ -125,10 +133,17 @@ mod tests {
     proptest! {
         #[test]
         fn every_element_gets_to_its_place(rows in 1usize..40, columns in 1usize..40, gap in 0usize..5) {
-            each_isa!(isa => {
-                agrees::<f32>(isa, rows, columns, gap);
-                agrees::<f64>(isa, rows, columns, gap);
-            });
+            each_isa!(isa => agrees::<f32>(isa, rows, columns, gap));
+            agrees::<f64>(Portable, rows, columns, gap);
+            #[cfg(target_arch = "x86_64")]
+            {
+                for isa in Avx2::detect() {
+                    agrees::<f64>(isa, rows, columns, gap);
+                }
+                for isa in Avx512::detect() {
+                    agrees::<f64>(isa, rows, columns, gap);
+                }
+            }
         }
     }
 }

@@ -11,10 +11,18 @@
 
 use super::Lanes;
 use crate::num::Num;
-use crate::simd::{Kernel, Simd};
+use crate::products::Products;
+use crate::simd::Kernel;
 
-/// Adds to `ot` (`[Dv, W]`) the rows of `v` (`[keys, Dv]`) weighted by `p` (`[keys, W]`), in `lanes`.
-pub(crate) fn values<T: Num, I: Simd<T>>(isa: I, p: &[T], v: &[T], ot: &mut [T], lanes: Lanes) {
+/// Adds to `ot` (`[Dv, W]`), or writes to it if nothing is there yet, the rows of `v` (`[keys, Dv]`) weighted by `p` (`[keys, W]`), in `lanes`; a key is a pair of
+/// keys where products take pairs.
+pub(crate) fn values<T: Num, I: Products<T>>(
+    isa: I,
+    p: &[I::Packed],
+    v: &[I::Packed],
+    (ot, empty): (&mut [T], bool),
+    lanes: Lanes,
+) {
     let Lanes { width, first, vectors } = lanes;
     let columns = ot.len() / width;
     let keys = p.len() / width;
@@ -25,13 +33,13 @@ pub(crate) fn values<T: Num, I: Simd<T>>(isa: I, p: &[T], v: &[T], ot: &mut [T],
     }
     let mut done = 0;
     while done < columns {
-        let step = lanes.step::<T, I>(columns - done);
-        let count = if step == lanes.full_step::<T, I>() { (columns - done) / step } else { 1 };
+        let (step, count) = lanes.steps(I::ACCUMULATORS, columns - done);
         let block = Block {
             isa,
             p: p[first..].as_ptr(),
             v: v[done..].as_ptr(),
             ot: ot[done * width + first..].as_mut_ptr(),
+            empty,
             keys,
             columns,
             width,
@@ -44,11 +52,12 @@ pub(crate) fn values<T: Num, I: Simd<T>>(isa: I, p: &[T], v: &[T], ot: &mut [T],
 
 /// Operands of a register tile; see [`values`] for what the pointers point into.
 #[derive(Clone, Copy)]
-struct Block<T, I> {
+struct Block<T, P, I> {
     isa: I,
-    p: *const T,
-    v: *const T,
+    p: *const P,
+    v: *const P,
     ot: *mut T,
+    empty: bool,
     keys: usize,
     columns: usize,
     width: usize,
@@ -57,33 +66,36 @@ struct Block<T, I> {
 }
 
 /// `NV` vectors of queries and `NC` columns of V.
-struct Tile<T, I, const NV: usize, const NC: usize>(Block<T, I>);
+struct Tile<T, P, I, const NV: usize, const NC: usize>(Block<T, P, I>);
 
-impl<T: Num, I: Simd<T>> Block<T, I> {
+impl<T: Num, I: Products<T>> Block<T, I::Packed, I> {
     #[inline(always)]
     fn tile<const NV: usize, const NC: usize>(self) -> impl Kernel {
-        Tile::<T, I, NV, NC>(self)
+        Tile::<T, I::Packed, I, NV, NC>(self)
     }
 }
 
-impl<T: Num, I: Simd<T>, const NV: usize, const NC: usize> Kernel for Tile<T, I, NV, NC> {
+impl<T: Num, I: Products<T>, const NV: usize, const NC: usize> Kernel
+    for Tile<T, I::Packed, I, NV, NC>
+{
     #[inline(always)]
     fn run(self) {
-        let Block { isa, p, mut v, mut ot, keys, columns, width, count } = self.0;
+        let Block { isa, p, mut v, mut ot, empty, keys, columns, width, count } = self.0;
         for _ in 0..count {
             let mut acc = [[isa.splat(T::ZERO); NV]; NC];
             for j in 0..keys {
-                let mut weights = [isa.splat(T::ZERO); NV];
-                for (i, weights) in weights.iter_mut().enumerate() {
-                    // SAFETY: row j of p; lanes `first + i LANES` up to `LANES` more lie below `width`.
-                    *weights = unsafe { isa.load(p.add(j * width + i * I::LANES)) };
+                // SAFETY: row j of p; lanes `first + i LANES` up to `LANES` more lie below `width`.
+                let mut weights = [unsafe { isa.load_packed(p.add(j * width)) }; NV];
+                for i in 1..NV {
+                    // SAFETY: as above.
+                    weights[i] = unsafe { isa.load_packed(p.add(j * width + i * I::LANES)) };
                 }
                 for c in 0..NC {
                     // SAFETY: row j of v, which has `columns` elements; `values` takes no more tiles
                     // than there are columns.
-                    let v = isa.splat(unsafe { *v.add(j * columns + c) });
+                    let v = isa.splat_packed(unsafe { *v.add(j * columns + c) });
                     for i in 0..NV {
-                        acc[c][i] = isa.fma(v, weights[i], acc[c][i]);
+                        acc[c][i] = isa.dot(v, weights[i], acc[c][i]);
                     }
                 }
             }
@@ -93,7 +105,7 @@ impl<T: Num, I: Simd<T>, const NV: usize, const NC: usize> Kernel for Tile<T, I,
                     // mutably by `values`.
                     unsafe {
                         let o = ot.add(c * width + i * I::LANES);
-                        isa.store(o, isa.add(isa.load(o), acc));
+                        isa.store(o, if empty { acc } else { isa.add(isa.load(o), acc) });
                     }
                 }
             }

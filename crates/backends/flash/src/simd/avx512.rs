@@ -3,19 +3,20 @@
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::{
-    __m512, __m512d, _CMP_LT_OQ, _mm_loadu_si128, _mm256_cvtph_ps, _mm256_loadu_si256,
-    _mm256_storeu_ps, _mm512_add_pd, _mm512_add_ps, _mm512_castpd_ps, _mm512_castpd_si512,
-    _mm512_castps_pd, _mm512_castps_si512, _mm512_castsi512_pd, _mm512_castsi512_ps,
-    _mm512_cmp_pd_mask, _mm512_cmp_ps_mask, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_div_pd,
-    _mm512_div_ps, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_loadu_pd, _mm512_loadu_ps,
-    _mm512_mask_blend_pd, _mm512_mask_blend_ps, _mm512_maskz_loadu_pd, _mm512_maskz_loadu_ps,
-    _mm512_max_pd, _mm512_max_ps, _mm512_min_pd, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps,
-    _mm512_reduce_add_pd, _mm512_reduce_add_ps, _mm512_set1_pd, _mm512_set1_ps,
-    _mm512_shuffle_f32x4, _mm512_shuffle_f64x2, _mm512_slli_epi32, _mm512_slli_epi64,
-    _mm512_storeu_pd, _mm512_storeu_ps, _mm512_sub_pd, _mm512_sub_ps, _mm512_unpackhi_pd,
-    _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, __m512d, _CMP_LT_OQ, _mm_loadu_si128, _mm_storeu_si128, _mm256_cvtph_ps,
+    _mm256_cvtps_ph, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_storeu_ps, _mm512_add_pd,
+    _mm512_add_ps, _mm512_castpd_ps, _mm512_castpd_si512, _mm512_castps_pd, _mm512_castps_si512,
+    _mm512_castsi512_pd, _mm512_castsi512_ps, _mm512_cmp_pd_mask, _mm512_cmp_ps_mask,
+    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_div_pd, _mm512_div_ps, _mm512_fmadd_pd,
+    _mm512_fmadd_ps, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_mask_blend_pd, _mm512_mask_blend_ps,
+    _mm512_maskz_loadu_pd, _mm512_maskz_loadu_ps, _mm512_max_pd, _mm512_max_ps, _mm512_min_pd,
+    _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps, _mm512_reduce_add_pd, _mm512_reduce_add_ps,
+    _mm512_set1_pd, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_shuffle_f64x2, _mm512_slli_epi32,
+    _mm512_slli_epi64, _mm512_storeu_pd, _mm512_storeu_ps, _mm512_sub_pd, _mm512_sub_ps,
+    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
+use super::avx512bf16::Avx512Bf16;
 use super::{Isa, Kernel, MOST_LANES, Simd};
 
 /// The proof that this processor has AVX-512F, AVX2, FMA and F16C.
@@ -54,14 +55,23 @@ impl Isa for Avx512 {
             _mm256_storeu_ps(to.as_mut_ptr(), _mm256_cvtph_ps(halves));
         }
     }
+
+    #[inline(always)]
+    fn narrow_f16(self, from: &[f32; 8], to: &mut [u16; 8]) {
+        // SAFETY: as in `widen_f16`; 0 is to nearest, ties to even.
+        unsafe {
+            let halves = _mm256_cvtps_ph::<0>(_mm256_loadu_ps(from.as_ptr()));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), halves);
+        }
+    }
 }
 
 macro_rules! vectors {
-    ($float:ty, $v:ty, $lanes:literal, $mask:ty, $maskz_load:ident, $sum:ident, $bits:literal, $set1:ident, $load:ident, $store:ident,
+    ($isa:ty: $float:ty, $v:ty, $lanes:literal, $mask:ty, $maskz_load:ident, $sum:ident, $bits:literal, $set1:ident, $load:ident, $store:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $max:ident,
      $min:ident, $to_bits:ident, $shift:ident, $from_bits:ident, $less:ident, $blend:ident, $transpose:ident,
      $load_bf16:ident, $load_f16:ident) => {
-        impl Simd<$float> for Avx512 {
+        impl Simd<$float> for $isa {
             type V = $v;
             const LANES: usize = $lanes;
             const VECTORS: usize = 4;
@@ -179,60 +189,9 @@ macro_rules! vectors {
     };
 }
 
-vectors!(
-    f32,
-    __m512,
-    16,
-    u16,
-    _mm512_maskz_loadu_ps,
-    _mm512_reduce_add_ps,
-    23,
-    _mm512_set1_ps,
-    _mm512_loadu_ps,
-    _mm512_storeu_ps,
-    _mm512_add_ps,
-    _mm512_sub_ps,
-    _mm512_mul_ps,
-    _mm512_div_ps,
-    _mm512_fmadd_ps,
-    _mm512_max_ps,
-    _mm512_min_ps,
-    _mm512_castps_si512,
-    _mm512_slli_epi32,
-    _mm512_castsi512_ps,
-    _mm512_cmp_ps_mask,
-    _mm512_mask_blend_ps,
-    transpose_f32,
-    bf16_to_f32,
-    f16_to_f32
-);
-vectors!(
-    f64,
-    __m512d,
-    8,
-    u8,
-    _mm512_maskz_loadu_pd,
-    _mm512_reduce_add_pd,
-    52,
-    _mm512_set1_pd,
-    _mm512_loadu_pd,
-    _mm512_storeu_pd,
-    _mm512_add_pd,
-    _mm512_sub_pd,
-    _mm512_mul_pd,
-    _mm512_div_pd,
-    _mm512_fmadd_pd,
-    _mm512_max_pd,
-    _mm512_min_pd,
-    _mm512_castpd_si512,
-    _mm512_slli_epi64,
-    _mm512_castsi512_pd,
-    _mm512_cmp_pd_mask,
-    _mm512_mask_blend_pd,
-    transpose_f64,
-    half_to_f64,
-    half_to_f64
-);
+vectors!(Avx512: f32, __m512, 16, u16, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, 23, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_max_ps, _mm512_min_ps, _mm512_castps_si512, _mm512_slli_epi32, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, transpose_f32, bf16_to_f32, f16_to_f32);
+vectors!(Avx512Bf16: f32, __m512, 16, u16, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, 23, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_max_ps, _mm512_min_ps, _mm512_castps_si512, _mm512_slli_epi32, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, transpose_f32, bf16_to_f32, f16_to_f32);
+vectors!(Avx512: f64, __m512d, 8, u8, _mm512_maskz_loadu_pd, _mm512_reduce_add_pd, 52, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_max_pd, _mm512_min_pd, _mm512_castpd_si512, _mm512_slli_epi64, _mm512_castsi512_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, transpose_f64, half_to_f64, half_to_f64);
 
 /// A bf16 is the upper half of an f32.
 #[inline]

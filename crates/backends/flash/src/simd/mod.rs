@@ -11,6 +11,8 @@
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512bf16;
 pub(crate) mod portable;
 
 use attn_core::DType;
@@ -34,6 +36,8 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     fn call<K: Kernel>(self, kernel: K);
     /// The f32 of eight f16, given by their bits. To be called within a [`Kernel`].
     fn widen_f16(self, from: &[u16; 8], to: &mut [f32; 8]);
+    /// The bits of eight f32 rounded to f16. To be called within a [`Kernel`].
+    fn narrow_f16(self, from: &[f32; 8], to: &mut [u16; 8]);
 }
 
 /// Vectors of `T`.
@@ -146,6 +150,9 @@ macro_rules! each_isa {
                 $body;
             }
             if let Some($isa) = crate::simd::avx512::Avx512::detect() {
+                $body;
+            }
+            if let Some($isa) = crate::simd::avx512bf16::Avx512Bf16::detect() {
                 $body;
             }
         }

@@ -25,6 +25,13 @@ impl Isa for Portable {
             *to = half::f16::from_bits(bits).to_f32();
         }
     }
+
+    #[inline(always)]
+    fn narrow_f16(self, from: &[f32; 8], to: &mut [u16; 8]) {
+        for (to, &x) in to.iter_mut().zip(from) {
+            *to = half::f16::from_f32(x).to_bits();
+        }
+    }
 }
 
 const LANES: usize = 8;

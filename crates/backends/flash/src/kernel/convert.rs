@@ -1,4 +1,4 @@
-//! Half types become f32, exactly.
+//! Half types become f32, exactly, and f32 half types, rounded to nearest.
 
 #![expect(unsafe_code, reason = "a slice of a type that is known by its tag")]
 
@@ -19,11 +19,35 @@ pub(crate) fn widen<S: Storage<Compute: Num>, I: Isa>(isa: I, from: &[S], to: &m
     }
 }
 
+/// Writes `from` to `to`, each element rounded to nearest, ties to even.
+pub(crate) fn narrow<S: Storage<Compute: Num>, I: Isa>(isa: I, from: &[S::Compute], to: &mut [S]) {
+    assert_eq!(from.len(), to.len());
+    match S::DTYPE {
+        DType::BF16 => isa.call(ToBf16 { from: as_floats(from), to: bits_mut(to) }),
+        DType::F16 => isa.call(ToF16 { isa, from: as_floats(from), to: bits_mut(to) }),
+        DType::F32 | DType::F64 => to.iter_mut().zip(from).for_each(|(to, &x)| *to = S::narrow(x)),
+    }
+}
+
 /// The bits of elements of a half type.
 fn bits<S: Storage>(x: &[S]) -> &[u16] {
     assert!(matches!(S::DTYPE, DType::BF16 | DType::F16));
     // SAFETY: `Element` is a sealed set of types, each with a tag of its own, and the two half types
     // are transparent wrappers of their bits.
+    unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) }
+}
+
+/// The same, to be written.
+fn bits_mut<S: Storage>(x: &mut [S]) -> &mut [u16] {
+    assert!(matches!(S::DTYPE, DType::BF16 | DType::F16));
+    // SAFETY: as in `bits`.
+    unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) }
+}
+
+/// What half types are computed in, to be read.
+fn as_floats<T: Num>(x: &[T]) -> &[f32] {
+    assert!(T::DTYPE == DType::F32);
+    // SAFETY: as in `floats`.
     unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) }
 }
 
@@ -69,6 +93,45 @@ impl<I: Isa> Kernel for F16<'_, I> {
     }
 }
 
+/// An upper half is rounded by adding what carries into it: half of its last place, or one less where that is even.
+struct ToBf16<'a> {
+    from: &'a [f32],
+    to: &'a mut [u16],
+}
+
+impl Kernel for ToBf16<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (to, x) in self.to.iter_mut().zip(self.from) {
+            let bits = x.to_bits();
+            let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+            // What is not a number stays so.
+            let nan = bits >> 16 | 0x40;
+            *to = if x.is_nan() { nan } else { rounded } as u16;
+        }
+    }
+}
+
+struct ToF16<'a, I> {
+    isa: I,
+    from: &'a [f32],
+    to: &'a mut [u16],
+}
+
+impl<I: Isa> Kernel for ToF16<'_, I> {
+    #[inline(always)]
+    fn run(self) {
+        let (from, rest) = self.from.as_chunks::<8>();
+        let (to, rest_to) = self.to.as_chunks_mut::<8>();
+        for (to, from) in to.iter_mut().zip(from) {
+            self.isa.narrow_f16(from, to);
+        }
+        for (to, &x) in rest_to.iter_mut().zip(rest) {
+            *to = f16::from_f32(x).to_bits();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use half::bf16;
@@ -101,6 +164,34 @@ mod tests {
             };
             assert!(same(&all, wide) && same(&first, &wide[..last]) && first[last] == 0.0);
         }
+    }
+
+    /// Numbers of every exponent and sign, on both sides of all ties of both types, and what is not a number.
+    fn to_be_rounded() -> Vec<f32> {
+        let ends = [0, 1, 0xfff, 0x1000, 0x1001, 0x7fff, 0x8000, 0x8001, 0x2fff, 0x3000, 0x3001];
+        let upper = (0..=u16::MAX).step_by(7).chain([0x7f80, 0x7fc0, 0xff80, 0xffff]);
+        upper
+            .flat_map(|upper| ends.map(|end| f32::from_bits(u32::from(upper) << 16 | end)))
+            .collect()
+    }
+
+    fn narrows_alike<S: Storage<Compute = f32>>(isa: impl Isa, from: &[f32]) {
+        let mut to = vec![S::narrow(0.0); from.len()];
+        narrow(isa, from, &mut to);
+        for (&from, to) in from.iter().zip(to) {
+            let (got, want) = (to.widen(), S::narrow(from).widen());
+            assert!(got.to_bits() == want.to_bits() || (got.is_nan() && want.is_nan()), "{from:e}");
+        }
+    }
+
+    #[test]
+    fn every_number_is_rounded_to_nearest() {
+        let from = to_be_rounded();
+        each_isa!(isa => {
+            narrows_alike::<bf16>(isa, &from);
+            narrows_alike::<f16>(isa, &from);
+            narrows_alike::<f32>(isa, &from);
+        });
     }
 
     #[test]
