@@ -9,12 +9,13 @@ use std::sync::{Mutex, PoisonError};
 use attn_core::{BackendError, Element as _, Mask, Problem};
 use attn_host::Storage;
 
-use crate::buffer::{Buffer, Parts, Plain};
+use crate::buffer::{Parts, Plain};
 use crate::grid::{Grid, Job};
 use crate::kernel::convert::narrow;
 use crate::kernel::rows::MOST_ROWS;
 use crate::num::Num;
 use crate::operands::{Admission, MaskRow, Operands, Results};
+use crate::partials::{Partials, log_sum_exp};
 use crate::phases::{Clock, NoClock, Phase, Phases, Stopwatch};
 use crate::positions::{Row, hull};
 use crate::products::Products;
@@ -64,13 +65,6 @@ enum Rows<T, P> {
     Stream(Stream<T>),
 }
 
-/// Rows of O for a part of the keys each: `[splits, rows, Dv]`, and `[splits, rows]` each of m and l.
-struct Partials<T> {
-    o: Buffer<T>,
-    m: Buffer<T>,
-    l: Buffer<T>,
-}
-
 impl<T: Num, I: Products<T>> Blocked<T, I::Packed, I> {
     pub(crate) fn new<S: Storage<Compute = T>>(
         isa: I,
@@ -111,7 +105,6 @@ impl<T: Num, I: Products<T>> Blocked<T, I::Packed, I> {
         };
         let worker = || Worker { rows: rows(), wide: wide(), phases: Phases::default() };
         let kept = if grid.splits > 1 { shape.batch * shape.heads_q * shape.len_q } else { 0 };
-        let lanes = || Buffer::zeros(grid.splits * kept);
         Ok(Blocked {
             isa,
             problem: problem.clone(),
@@ -120,11 +113,7 @@ impl<T: Num, I: Products<T>> Blocked<T, I::Packed, I> {
             block,
             workers: (0..team.threads()).map(|_| Mutex::new(worker())).collect(),
             team,
-            partials: Partials {
-                o: Buffer::zeros(grid.splits * kept * shape.dim_v),
-                m: lanes(),
-                l: lanes(),
-            },
+            partials: Partials::new(grid.splits, kept, shape.dim_v),
         })
     }
 
@@ -206,8 +195,7 @@ impl<S: Storage<Compute = T>, T: Num, I: Products<T>> Engine<S> for Blocked<T, I
             };
             rows + worker.wide.bytes()
         });
-        let Partials { o, m, l } = &self.partials;
-        workers.sum::<usize>() + o.bytes() + m.bytes() + l.bytes()
+        workers.sum::<usize>() + self.partials.bytes()
     }
 }
 
@@ -456,49 +444,6 @@ impl<T: Num, P: Plain> Worker<T, P> {
             }
         }
     }
-}
-
-impl<T: Num> Partials<T> {
-    /// Merges the parts of every row (Dao et al. 2023, flash-decoding; Rabe and Staats 2021, section 2):
-    ///
-    /// ```text
-    /// m = max_s m_s,   w_s = exp(m_s - m) l_s,   o = sum_s w_s o_s / sum_s w_s
-    /// ```
-    fn merge<S: Storage<Compute = T>>(
-        &self,
-        splits: usize,
-        columns: usize,
-        o: &mut [S],
-        lse: &mut [T],
-    ) {
-        let rows = self.m.len() / splits;
-        for (row, o) in o.chunks_exact_mut(columns).enumerate() {
-            let places = (0..splits).map(|split| split * rows + row);
-            let m = places.clone().fold(T::NEG_INFINITY, |m, at| self.m[at].larger(m));
-            let weight = |at: usize| T::rescale(self.m[at], m) * self.l[at];
-            let l = places.clone().fold(T::ZERO, |l, at| l + weight(at));
-            let factor = reciprocal(l);
-            for (c, o) in o.iter_mut().enumerate() {
-                let sum = places
-                    .clone()
-                    .fold(T::ZERO, |sum, at| sum + weight(at) * self.o[at * columns + c]);
-                *o = S::narrow(sum * factor);
-            }
-            if let Some(lse) = lse.get_mut(row) {
-                *lse = log_sum_exp(m, l);
-            }
-        }
-    }
-}
-
-/// `1 / l`; 0 for a row without keys.
-fn reciprocal<T: Num>(l: T) -> T {
-    if l > T::ZERO { T::ONE / l } else { T::ZERO }
-}
-
-/// `m + ln l`; -inf for a row without keys.
-fn log_sum_exp<T: Num>(m: T, l: T) -> T {
-    if l > T::ZERO { m + l.ln() } else { T::NEG_INFINITY }
 }
 
 /// Slices of other lengths than the problem's would be a bug of the caller.

@@ -83,6 +83,7 @@ mod grid;
 mod kernel;
 mod num;
 mod operands;
+mod partials;
 mod phases;
 mod plan;
 mod positions;
