@@ -62,7 +62,7 @@ enum Rows<T, P> {
     /// Queries in lanes, limited by arithmetic: prefill.
     Tiles(Vec<Tile<T, P>>, Block<T>),
     /// A few that share a stream of keys, limited by memory: decoding.
-    Stream(Stream<T>),
+    Stream(Stream<T, P>),
 }
 
 impl<T: Num, I: Products<T>> Blocked<T, I::Packed, I> {
@@ -97,7 +97,7 @@ impl<T: Num, I: Products<T>> Blocked<T, I::Packed, I> {
         let (scaling, lse) = (Scaling::new::<I>(problem), problem.spec().lse);
         let rows = || {
             if streams {
-                return Rows::Stream(Stream::new(grid.unit_rows, dims, block, I::LANES));
+                return Rows::Stream(Stream::new::<I>(grid.unit_rows, dims, block));
             }
             let block = Block::new(block, width, problem.spec().mask.is_some());
             let tiles = (0..count).map(|_| Tile::new::<I>(width, dims, (scaling, lse)));
@@ -297,9 +297,15 @@ impl<S: Storage<Compute: Num>, I: Products<S::Compute>> Context<'_, S, I> {
         }
     }
 
-    fn stream<C: Clock>(&self, job: &Job, stream: &mut Stream<S::Compute>, clock: &mut C) {
+    fn stream<C: Clock>(
+        &self,
+        job: &Job,
+        stream: &mut Stream<S::Compute, I::Packed>,
+        clock: &mut C,
+    ) {
         let factor = S::Compute::from_f64(self.problem.scale());
-        stream.begin(self.q(job, &job.rows), factor, self.rows(job, job.rows.start));
+        let q = (self.q(job, &job.rows), factor);
+        stream.begin::<S, I>(q, self.rows(job, job.rows.start));
         clock.lap(Phase::Pack);
         let used = stream.used();
         let part = self.grid.part(&used, job.split, 1);

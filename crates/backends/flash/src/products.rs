@@ -54,6 +54,22 @@ pub(crate) trait Products<T: Num>: Simd<T> {
     /// Weights times a power of two.
     fn scale_weights(self, weights: Self::Operand, by: Self::V) -> Self::Operand;
 
+    /// Reads the `LANES PACK` numbers of a row from `from` on, as they are stored.
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn load_row<S: Storage<Compute = T>>(self, from: *const S) -> Self::Operand;
+    /// Reads `n < LANES PACK` of them, no more; the others are 0.
+    ///
+    /// # Safety
+    /// They must be readable.
+    unsafe fn load_row_first<S: Storage<Compute = T>>(
+        self,
+        from: *const S,
+        n: usize,
+    ) -> Self::Operand;
+    /// Packs a row of Q, times `factor` where [`Self::SCALES`] says so; what is left of `to` stays as it is.
+    fn pack_row<S: Storage<Compute = T>>(q: &[S], factor: T, to: &mut [Self::Packed]);
     /// K as it is stored, where products take it so.
     fn stored_keys<S: Storage<Compute = T>>(k: &[S], dim: usize) -> Option<&[Self::Packed]>;
     /// V as it is stored, where products take it so.
@@ -123,6 +139,26 @@ macro_rules! plain {
             #[inline(always)]
             fn scale_weights(self, weights: Self::V, by: Self::V) -> Self::V {
                 self.mul(weights, by)
+            }
+
+            #[inline(always)]
+            unsafe fn load_row<S: Storage<Compute = T>>(self, from: *const S) -> Self::V {
+                // SAFETY: as the caller vouches.
+                unsafe { self.load_stored(from) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_row_first<S: Storage<Compute = T>>(
+                self,
+                from: *const S,
+                n: usize,
+            ) -> Self::V {
+                // SAFETY: as the caller vouches.
+                unsafe { self.load_stored_first(from, n) }
+            }
+
+            fn pack_row<S: Storage<Compute = T>>(q: &[S], factor: T, to: &mut [T]) {
+                to.iter_mut().zip(q).for_each(|(to, &q)| *to = q.widen() * factor);
             }
 
             fn stored_keys<S: Storage<Compute = T>>(k: &[S], _: usize) -> Option<&[T]> {

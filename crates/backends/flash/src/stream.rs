@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use attn_host::Storage;
 
-use crate::buffer::Buffer;
-use crate::kernel::rows::{combine, dots, join, largest, padded_rows, weigh_row};
+use crate::buffer::{Buffer, Plain};
+use crate::kernel::rows::{combine, dots, join, largest, packed_width, padded_rows, weigh_row};
 use crate::num::Num;
 use crate::operands::MaskRow;
 use crate::phases::{Clock, Phase};
 use crate::positions::{Row, hull};
-use crate::simd::Simd;
+use crate::products::Products;
 use crate::tile::{Keys, Partial};
 use crate::tiles::KEYS;
 
@@ -20,9 +20,11 @@ use crate::tiles::KEYS;
 pub(crate) const PASS: usize = 2048;
 
 /// Queries that share a key/value head, and what is known of them so far.
-pub(crate) struct Stream<T> {
-    /// `[R, D]`, rows and columns padded with zeros, times the scale.
-    q: Buffer<T>,
+pub(crate) struct Stream<T, P> {
+    /// `[R, D]`, packed, rows and columns padded with zeros, times the scale where products ask for that.
+    q: Buffer<P>,
+    /// What products are multiplied by to be scores.
+    scale: T,
     /// `[R, keys]`, rows padded to whole vectors.
     s: Buffer<T>,
     /// `[R, Dv]`, columns padded: all keys so far, and those of this block.
@@ -38,14 +40,19 @@ pub(crate) struct Stream<T> {
     keys: usize,
 }
 
-impl<T: Num> Stream<T> {
-    pub(crate) fn new(rows: usize, [dim, dim_v]: [usize; 2], keys: usize, lanes: usize) -> Self {
+impl<T: Num, P: Plain> Stream<T, P> {
+    pub(crate) fn new<I: Products<T, Packed = P>>(
+        rows: usize,
+        [dim, dim_v]: [usize; 2],
+        keys: usize,
+    ) -> Self {
         let padded = padded_rows(rows);
-        let [widths, keys] =
-            [[dim, dim_v], [keys, 0]].map(|sizes| sizes.map(|n: usize| n.next_multiple_of(lanes)));
+        let widths = [packed_width::<T, I>(dim), dim_v.next_multiple_of(I::LANES)];
+        let keys = keys.next_multiple_of(I::LANES);
         Stream {
             q: Buffer::zeros(padded * widths[0]),
-            s: Buffer::zeros(padded * keys[0]),
+            scale: T::ONE,
+            s: Buffer::zeros(padded * keys),
             o: Buffer::zeros(padded * widths[1]),
             block_o: Buffer::zeros(padded * widths[1]),
             flat: Buffer::zeros(rows * dim_v),
@@ -54,28 +61,28 @@ impl<T: Num> Stream<T> {
             l: Buffer::zeros(rows),
             dims: [dim, dim_v],
             widths,
-            keys: keys[0],
+            keys,
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let buffers = [&self.q, &self.s, &self.o, &self.block_o, &self.flat, &self.m, &self.l];
+        let buffers = [&self.s, &self.o, &self.block_o, &self.flat, &self.m, &self.l];
         buffers.map(Buffer::bytes).iter().sum::<usize>()
+            + self.q.bytes()
             + self.rows.capacity() * size_of::<Row<T>>()
     }
 
     /// Begins with the rows of `q` (`[rows, D]`), of which `rows` tell the rest.
-    pub(crate) fn begin<S: Storage<Compute = T>>(
+    pub(crate) fn begin<S: Storage<Compute = T>, I: Products<T, Packed = P>>(
         &mut self,
-        q: &[S],
-        factor: T,
+        (q, factor): (&[S], T),
         rows: impl Iterator<Item = Row<T>>,
     ) {
         self.rows.clear();
+        self.scale = if I::SCALES { T::ONE } else { factor };
         self.o.fill(T::ZERO);
         for ((r, q), row) in q.chunks_exact(self.dims[0]).enumerate().zip(rows) {
-            let to = &mut self.q[r * self.widths[0]..][..self.dims[0]];
-            to.iter_mut().zip(q).for_each(|(to, &q)| *to = q.widen() * factor);
+            I::pack_row(q, factor, &mut self.q[r * self.widths[0]..][..self.widths[0]]);
             self.m[r] = row.sink.unwrap_or(T::NEG_INFINITY);
             self.l[r] = if row.sink.is_some() { T::ONE } else { T::ZERO };
             self.rows.push(row);
@@ -88,7 +95,7 @@ impl<T: Num> Stream<T> {
     }
 
     /// Adds a block of keys. `mask` gives each row's mask.
-    pub(crate) fn add<'m, S: Storage<Compute = T>, I: Simd<T>, C: Clock>(
+    pub(crate) fn add<'m, S: Storage<Compute = T>, I: Products<T, Packed = P>, C: Clock>(
         &mut self,
         isa: I,
         keys: Keys<'_, T, S>,
@@ -105,6 +112,9 @@ impl<T: Num> Stream<T> {
         for (r, row) in self.rows.iter().enumerate() {
             let s = &mut self.s[r * self.keys..][..used];
             s[count..].fill(T::NEG_INFINITY);
+            if !I::SCALES {
+                s[..count].iter_mut().for_each(|s| *s *= self.scale);
+            }
             modify(&mut s[..count], (keys.first, keys.softcap), row, mask.map(|mask| mask(r)));
             let m = largest(isa, s).larger(self.m[r]);
             scales[r] = if self.m[r] == m { T::ONE } else { T::rescale(self.m[r], m) };

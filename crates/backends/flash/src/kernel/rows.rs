@@ -20,6 +20,7 @@ use attn_host::Storage;
 use super::exp::exp2;
 use super::softmax::base;
 use crate::num::Num;
+use crate::products::Products;
 use crate::simd::{Kernel, MOST_LANES, Simd};
 
 /// The most queries that share a stream.
@@ -33,33 +34,38 @@ pub(crate) const fn padded_rows(rows: usize) -> usize {
 /// Keys whose values are added up in registers at a time.
 const RUN: usize = 16;
 
-/// Writes the products of the rows of `q` (`[R, width]`, 0 from column `dim` on) and `k`
+/// What [`dots`] takes of a row of q: whole vectors.
+pub(crate) const fn packed_width<T: Num, I: Products<T>>(dim: usize) -> usize {
+    dim.div_ceil(I::PACK).next_multiple_of(I::LANES)
+}
+
+/// Writes the products of the rows of `q` (`[R, width]`, packed, 0 from column `dim` on) and `k`
 /// (`[keys, dim]`) to `s`, whose rows begin `stride` elements apart.
-pub(crate) fn dots<S: Storage<Compute: Num>, I: Simd<S::Compute>>(
+pub(crate) fn dots<S: Storage<Compute: Num>, I: Products<S::Compute>>(
     isa: I,
-    q: &[S::Compute],
+    q: &[I::Packed],
     (k, dim): (&[S], usize),
     (s, stride): (&mut [S::Compute], usize),
 ) {
-    let width = dim.next_multiple_of(I::LANES);
+    let width = packed_width::<S::Compute, I>(dim);
     let (rows, keys) = (q.len() / width, k.len() / dim);
     assert!(q.len() == rows * width && k.len() == keys * dim);
     assert!(keys <= stride && s.len() == rows * stride);
     let block = Dots { isa, q, k, dim, s, stride };
     match (rows, I::LANES) {
-        (1, _) => isa.call(DotsKernel::<S, I, 1, 1>(block)),
-        (2, _) => isa.call(DotsKernel::<S, I, 2, 4>(block)),
-        (4, MOST_LANES) => isa.call(DotsKernel::<S, I, 4, 4>(block)),
-        (4, _) => isa.call(DotsKernel::<S, I, 4, 2>(block)),
-        (8, MOST_LANES) => isa.call(DotsKernel::<S, I, 8, 2>(block)),
-        (8, _) => isa.call(DotsKernel::<S, I, 8, 1>(block)),
+        (1, _) => isa.call(DotsKernel::<S, I::Packed, I, 1, 1>(block)),
+        (2, _) => isa.call(DotsKernel::<S, I::Packed, I, 2, 4>(block)),
+        (4, MOST_LANES) => isa.call(DotsKernel::<S, I::Packed, I, 4, 4>(block)),
+        (4, _) => isa.call(DotsKernel::<S, I::Packed, I, 4, 2>(block)),
+        (8, MOST_LANES) => isa.call(DotsKernel::<S, I::Packed, I, 8, 2>(block)),
+        (8, _) => isa.call(DotsKernel::<S, I::Packed, I, 8, 1>(block)),
         (rows, _) => unreachable!("no kernel for {rows} rows"),
     }
 }
 
-struct Dots<'a, S: Storage, I> {
+struct Dots<'a, S: Storage, P, I> {
     isa: I,
-    q: &'a [S::Compute],
+    q: &'a [P],
     k: &'a [S],
     dim: usize,
     s: &'a mut [S::Compute],
@@ -67,10 +73,10 @@ struct Dots<'a, S: Storage, I> {
 }
 
 /// `R` rows of q against `NK` keys at a time.
-struct DotsKernel<'a, S: Storage, I, const R: usize, const NK: usize>(Dots<'a, S, I>);
+struct DotsKernel<'a, S: Storage, P, I, const R: usize, const NK: usize>(Dots<'a, S, P, I>);
 
-impl<S: Storage<Compute: Num>, I: Simd<S::Compute>, const R: usize, const NK: usize> Kernel
-    for DotsKernel<'_, S, I, R, NK>
+impl<S: Storage<Compute: Num>, I: Products<S::Compute>, const R: usize, const NK: usize> Kernel
+    for DotsKernel<'_, S, I::Packed, I, R, NK>
 {
     #[inline(always)]
     fn run(self) {
@@ -90,12 +96,13 @@ impl<S: Storage<Compute: Num>, I: Simd<S::Compute>, const R: usize, const NK: us
 
 /// Keys `first..first + NK`.
 #[inline(always)]
-fn dots_tile<S: Storage<Compute: Num>, I: Simd<S::Compute>, const R: usize, const NK: usize>(
-    block: &mut Dots<'_, S, I>,
+fn dots_tile<S: Storage<Compute: Num>, I: Products<S::Compute>, const R: usize, const NK: usize>(
+    block: &mut Dots<'_, S, I::Packed, I>,
     first: usize,
 ) {
     let Dots { isa, q, k, dim, ref mut s, stride } = *block;
-    let whole = dim / I::LANES * I::LANES;
+    let numbers = I::LANES * I::PACK;
+    let whole = dim / numbers;
     let mut acc = [[isa.splat(S::Compute::ZERO); NK]; R];
     // One key after another, though each reads all of q again: the processor's prefetchers follow one stream
     // of lines at the bandwidth of the memory, but not rows that take turns, and a prefetch by instruction
@@ -103,14 +110,15 @@ fn dots_tile<S: Storage<Compute: Num>, I: Simd<S::Compute>, const R: usize, cons
     for j in 0..NK {
         // SAFETY: row `first + j` of k, as the caller vouches by the loop's bounds.
         let row = unsafe { k.as_ptr().add((first + j) * dim) };
-        for d in (0..whole).step_by(I::LANES) {
-            // SAFETY: `d + LANES` elements are no more than the row has.
-            let key = unsafe { isa.load_stored(row.add(d)) };
+        for d in 0..whole {
+            // SAFETY: so many whole vectors are no more than the row has.
+            let key = unsafe { isa.load_row(row.add(d * numbers)) };
             multiply::<S::Compute, I, R, NK>(isa, (q, dim), [d, j], key, &mut acc);
         }
-        if whole < dim {
+        let done = whole * numbers;
+        if done < dim {
             // SAFETY: this reads the last of the row's `dim` elements.
-            let key = unsafe { isa.load_stored_first(row.add(whole), dim - whole) };
+            let key = unsafe { isa.load_row_first(row.add(done), dim - done) };
             multiply::<S::Compute, I, R, NK>(isa, (q, dim), [whole, j], key, &mut acc);
         }
     }
@@ -147,20 +155,20 @@ fn dots_tile<S: Storage<Compute: Num>, I: Simd<S::Compute>, const R: usize, cons
     }
 }
 
-/// Adds the products of a vector of key `j`, elements `d` and on, and of all rows of `q` to their sums.
+/// Adds the products of vector `d` of key `j` and of all rows of `q` to their sums.
 #[inline(always)]
-fn multiply<T: Num, I: Simd<T>, const R: usize, const NK: usize>(
+fn multiply<T: Num, I: Products<T>, const R: usize, const NK: usize>(
     isa: I,
-    (q, dim): (&[T], usize),
+    (q, dim): (&[I::Packed], usize),
     [d, j]: [usize; 2],
-    key: I::V,
+    key: I::Operand,
     acc: &mut [[I::V; NK]; R],
 ) {
-    let width = dim.next_multiple_of(I::LANES);
+    let width = packed_width::<T, I>(dim);
     for r in 0..R {
         // SAFETY: `dots` asserted that each of the R rows of q has `width` elements.
-        let q = unsafe { isa.load(q.as_ptr().add(r * width + d)) };
-        acc[r][j] = isa.fma(key, q, acc[r][j]);
+        let q = unsafe { isa.load_packed(q.as_ptr().add(r * width + d * I::LANES)) };
+        acc[r][j] = isa.dot(key, q, acc[r][j]);
     }
 }
 

@@ -9,8 +9,8 @@
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_add_epi32, _mm512_and_epi32, _mm512_castps_si512,
     _mm512_castsi512_ps, _mm512_cvtps_epi32, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_fmsub_ps,
-    _mm512_loadu_si512, _mm512_mask_blend_epi16, _mm512_max_epi16, _mm512_mul_ps,
-    _mm512_permutex2var_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_loadu_si512, _mm512_mask_blend_epi16, _mm512_maskz_loadu_epi16, _mm512_max_epi16,
+    _mm512_mul_ps, _mm512_permutex2var_epi16, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps,
     _mm512_setzero_si512, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_si512,
     _mm512_ternarylogic_epi32,
 };
@@ -150,6 +150,24 @@ impl Products<f32> for Avx512Bf16 {
             let first = _mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(first), by));
             let second = _mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(second), by));
             _mm512_mask_blend_epi16(ODD, _mm512_srli_epi32::<16>(first), second)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_row<S: Storage<Compute = f32>>(self, from: *const S) -> __m512i {
+        // SAFETY: the caller vouches for 32 numbers, which are 16 pairs.
+        unsafe { self.load_packed(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_row_first<S: Storage<Compute = f32>>(self, from: *const S, n: usize) -> __m512i {
+        // SAFETY: as above; the caller vouches for the memory that the mask lets through.
+        unsafe { _mm512_maskz_loadu_epi16((1 << n) - 1, from.cast()) }
+    }
+
+    fn pack_row<S: Storage<Compute = f32>>(q: &[S], _: f32, to: &mut [Pair]) {
+        for (to, pair) in to.iter_mut().zip(bits(q).chunks(2)) {
+            *to = Pair([pair[0], pair.get(1).copied().unwrap_or(0)]);
         }
     }
 
