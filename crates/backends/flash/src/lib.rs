@@ -25,7 +25,7 @@
 //! with a vector of neighbouring queries. It follows that
 //!
 //! - K and V are read as they are stored. Nothing is packed but the queries, once per tile (half types are
-//!   widened block by block);
+//!   widened once for all tiles of a head that fits the cache, else block by block);
 //! - maxima and sums of a row stay in its lane: there is no reduction across lanes;
 //! - query heads that share a key/value head are neighbours in memory, so they share tiles and the keys in
 //!   the caches;
@@ -38,13 +38,28 @@
 //! |---|---|---|---|---|---|
 //! | AVX-512 | 32 | 16 | 4 x 16 | 6 keys or columns x 4 vectors: 24 sums, 4 operands, 1 broadcast | 2.4 |
 //! | AVX2 | 16 | 8 | 3 x 8 | 4 x 3: 12 sums, 3 operands, 1 broadcast | 1.7 |
+//! | AVX512-BF16 | 32 | 16 pairs | 4 x 16 | O^T as AVX-512; S^T 4 x 4: 16 sums, 4 operands, 1 broadcast, 11 for weights | 2.4; 2.0 |
 //!
 //! With fewer vectors at work the tile grows in the other direction (8 x 3, 12 x 2, 12 x 1).
+//!
+//! # bf16 in pairs
+//!
+//! AVX512-BF16 adds the products of two pairs of bf16 to an f32 in the time of one multiply-add. So a lane holds two neighbours: along d
+//! for scores, where pairs of K are as they are stored, and along the keys for values, where rows of V are interleaved two by two
+//! (`products`). Products of bf16 are exact in f32. Weights are rounded to bf16, and l is the sum of exactly these, so that rounding
+//! cancels where weights are alike; a log-sum-exp that is asked for is that of weights that were not rounded. The scale joins the
+//! exponent, since queries times a scale would not be bf16 any more.
+//!
+//! Exponentials would then take as long as a fifth of the products at D = 64. A polynomial of degree 3 is exact enough for bf16
+//! (7.5e-5 beside 2e-3), its argument comes from the bits of an integer, and while the products of four keys are summed up the scores of
+//! the four keys before become weights (`kernel::fused`). For that a maximum has to be known: weights are relative to a maximum that
+//! lags behind, and everything is rescaled, by a power of two, when it is exceeded by more than eight powers of two
+//! (`kernel::softmax::renew`). The other variants lag behind, too: O is rescaled once or twice for each tile, not in every block.
 //!
 //! # What it costs
 //!
 //! Per vector of scores (`L` lanes) the products take `D + Dv` multiply-adds, and the softmax about nine
-//! instructions on the same units: seven multiply-adds of the exponential, one product, one to begin with. With
+//! instructions on the same units: seven multiply-adds of the exponential, one product, one to begin with; of pairs half of both. With
 //! `f` vector multiply-adds a cycle, the best that can be hoped for is
 //!
 //! ```text
@@ -65,6 +80,7 @@
 //! | `flash/tiled` | queries in lanes, blocks of keys, an exponential without branches; the compiler vectorises |
 //! | `flash/avx2` | register tiles that leave nothing to the compiler's judgement, transposes in registers |
 //! | `flash/avx512` | twice the lanes and twice the registers |
+//! | `flash/avx512bf16` | products of pairs of bf16, weights rounded to bf16; other types as before |
 //!
 //! What each bought, and how close the last comes to the machine's limits: `crates/docs/VARIANTS.md`, measured
 //! by `scripts/make-variants`.
@@ -73,7 +89,8 @@
 //!
 //! [`Flash`] is a variant as a backend, [`Prepared`] the same on slices that the caller owns. `engine` shares
 //! out the jobs of a `grid` to a `team` of threads; a job is `tile`s of queries (prefill) or a `stream` of keys
-//! (decoding); `kernel` holds the inner loops, `simd` the instruction sets.
+//! (decoding). `positions` say which keys a tile's queries admit, `wide` holds converted keys and values, `partials` what threads that
+//! share a row make of it. `kernel` holds the inner loops, `simd` the instruction sets, `products` how these multiply.
 //!
 //! Not done: scores other than scaled dot products are refused.
 
