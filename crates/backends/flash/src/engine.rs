@@ -90,8 +90,8 @@ impl<T: Num, I: Products<T>> Blocked<T, I::Packed, I> {
         let streams = grid.unit_rows <= MOST_ROWS;
         // In a stream keys are converted in registers.
         let block = if streams { PASS.min(shape.len_k) } else { tiles.keys };
-        // Where all tiles of a head are to find its keys in the cache, they are converted once for all.
-        let whole = tiles.tiles_per_job == 1;
+        // Of a head that stays in the cache, keys are converted once for all tiles.
+        let whole = Tiles::head_fits(shape, size);
         let kept = (if whole { shape.len_k } else { block.min(shape.len_k) }, whole);
         let wide = || if streams { Wide::nothing() } else { Wide::new::<T, S, I>(kept, dims) };
         let (scaling, lse) = (Scaling::new::<I>(problem), problem.spec().lse);

@@ -40,24 +40,35 @@ impl Default for Tiles {
 impl Tiles {
     /// For `shape`, in numbers of `size` bytes and tiles of `width` queries, on this machine.
     pub fn choose(shape: &Shape, size: usize, width: usize) -> Self {
-        let caches = attn_sys::cache::levels();
-        let l2 =
-            caches.iter().find(|cache| cache.level == 2).map_or(DEFAULT_L2, |cache| cache.bytes);
-        Self::for_cache(shape, size, width, l2)
+        Self::for_cache(shape, size, width, second_level())
+    }
+
+    /// Whether k and v of a head, in numbers of `size` bytes, fit the second-level cache of this machine beside the rest.
+    pub(crate) fn head_fits(shape: &Shape, size: usize) -> bool {
+        fits(shape, size, second_level())
     }
 
     /// The same for a second-level cache of `l2` bytes.
     pub fn for_cache(shape: &Shape, size: usize, width: usize, l2: u64) -> Self {
-        let columns = shape.dim + shape.dim_v;
-        let bytes = |numbers: usize| (numbers * size) as u64;
-        let head = bytes(shape.len_k * columns);
-        if head <= l2 / 2 {
+        if fits(shape, size, l2) {
             return Tiles::default();
         }
+        let columns = shape.dim + shape.dim_v;
+        let bytes = |numbers: usize| (numbers * size) as u64;
         let left = (l2 / 2).saturating_sub(bytes(KEYS * (columns + width)));
         let tiles = usize::try_from(left / bytes(columns * width).max(1)).unwrap_or(MOST_TILES);
         Tiles { keys: KEYS, tiles_per_job: tiles.clamp(1, MOST_TILES) }
     }
+}
+
+/// Bytes of the second-level cache.
+fn second_level() -> u64 {
+    let caches = attn_sys::cache::levels();
+    caches.iter().find(|cache| cache.level == 2).map_or(DEFAULT_L2, |cache| cache.bytes)
+}
+
+fn fits(shape: &Shape, size: usize, l2: u64) -> bool {
+    (shape.len_k * (shape.dim + shape.dim_v) * size) as u64 <= l2 / 2
 }
 
 #[cfg(test)]

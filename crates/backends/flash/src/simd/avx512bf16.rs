@@ -309,3 +309,79 @@ fn interleave(isa: Avx512Bf16, first: &[u16], second: &[u16], to: &mut [Pair]) {
         *to = Pair([first, second]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use super::*;
+    use crate::simd::Simd;
+
+    struct Weigh<'a> {
+        isa: Avx512Bf16,
+        s: &'a [f32; 16],
+        to: &'a mut [Pair; 16],
+    }
+
+    impl Kernel for Weigh<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let Weigh { isa, s, to } = self;
+            // SAFETY: the arrays are as long as the vectors.
+            unsafe {
+                let s = isa.load(s.as_ptr());
+                let weights = isa.weights([s, s], isa.splat(0.0), isa.splat(1.0));
+                isa.store_packed(to.as_mut_ptr(), weights);
+            }
+        }
+    }
+
+    /// The weights of `t`, each as first and as second of a pair.
+    fn weights(isa: Avx512Bf16, t: &[f32; 16]) -> [[f64; 2]; 16] {
+        let mut to = [Pair([0; 2]); 16];
+        isa.call(Weigh { isa, s: t, to: &mut to });
+        to.map(|Pair(bits)| bits.map(|bits| bf16::from_bits(bits).to_f64()))
+    }
+
+    /// All arguments of a softmax whose reference lags behind, every so many of them.
+    fn arguments(step: usize) -> impl Iterator<Item = f32> {
+        let negative = (-0.0f32).to_bits()..=(-126.0f32).to_bits();
+        negative.chain(0..=8.0f32.to_bits()).step_by(step).map(f32::from_bits)
+    }
+
+    fn weights_are_rounded_to_nearest(step: usize) {
+        let Some(isa) = Avx512Bf16::detect() else { return };
+        // Half a unit in the last place, and what the polynomial errs by.
+        let most = bf16::EPSILON.to_f64() / 2.0 + 8e-5;
+        let all: Vec<f32> = arguments(step).collect();
+        for t in all.as_chunks::<16>().0 {
+            for (&t, got) in t.iter().zip(weights(isa, t)) {
+                let want = f64::from(t).exp2();
+                assert!(got[0] == got[1] && (got[0] / want - 1.0).abs() < most, "{t}: {got:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn weights_of_many_arguments_are_rounded_to_nearest() {
+        weights_are_rounded_to_nearest(997);
+    }
+
+    /// All of them.
+    #[test]
+    #[ignore = "takes minutes"]
+    fn weights_of_all_arguments_are_rounded_to_nearest() {
+        weights_are_rounded_to_nearest(1);
+    }
+
+    #[test]
+    fn the_largest_weight_is_exactly_one_and_far_ones_are_nothing() {
+        let Some(isa) = Avx512Bf16::detect() else { return };
+        let far = [f32::NEG_INFINITY, f32::MIN, f32::NAN, -1e9, -300.0, -256.0, -200.0, -127.5];
+        let mut t = [0.0; 16];
+        t[..8].copy_from_slice(&far);
+        let got = weights(isa, &t);
+        assert_eq!(got[..8], [[0.0; 2]; 8]);
+        assert_eq!(got[8..], [[1.0; 2]; 8]);
+    }
+}
