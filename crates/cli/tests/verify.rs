@@ -209,7 +209,7 @@ fn a_problem_without_a_file_is_computed_by_backends_and_saved_for_others() {
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
     assert!(
-        printed.contains("shape/B1-H2-N7-D5-f32-causal:top-left      -        ok   unsupp."),
+        printed.contains("shape/B1-H2-N7-D5-f32-causal:top-left      -         ok    unsupp."),
         "{printed}"
     );
     // What is right is added, as another program would, and the file is right.

@@ -241,7 +241,13 @@ fn says(cache: &Cache, open: &Repository, revision: &str) -> String {
     let target = Target { package: "tiny".into(), bin: "tiny".into(), features: Vec::new() };
     let cargo = Cargo::new(target, open.root(), Environment::default()).unwrap();
     let built = cache.program(open, &open.commit(revision).unwrap(), &cargo).unwrap();
-    let output = Command::new(&built.program).output().unwrap();
+    // While another thread starts a process, that holds what this one has just written open.
+    let output = loop {
+        match Command::new(&built.program).output() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+            output => break output.unwrap(),
+        }
+    };
     String::from_utf8(output.stdout).unwrap()
 }
 

@@ -66,7 +66,7 @@ fn print_matrix(rows: &[Row], backends: usize) {
     print!("{:<34}", "");
     for name in &names {
         // The last part is enough in a column head; the reasons name the whole path.
-        print!(" {:>9}", name.rsplit('/').next().unwrap_or(name));
+        print!(" {:>10}", name.rsplit('/').next().unwrap_or(name));
     }
     println!();
     for question in rows.chunks(backends) {
@@ -83,7 +83,7 @@ fn print_matrix(rows: &[Row], backends: usize) {
                     format!("no [{}]", at + 1)
                 }
             };
-            print!(" {cell:>9}");
+            print!(" {cell:>10}");
         }
         println!();
     }

@@ -14,7 +14,7 @@ pub(super) fn print(rows: &[Row], names: &[String], backends: &[&dyn Backend]) {
     print!("{:<width$}  {:>5}", "file", "out");
     for backend in backends {
         let id = backend.id();
-        print!(" {:>9}", id.as_str().rsplit('/').next().unwrap_or_default());
+        print!(" {:>10}", id.as_str().rsplit('/').next().unwrap_or_default());
     }
     println!();
     for (row, name) in rows.iter().zip(names) {
@@ -23,7 +23,7 @@ pub(super) fn print(rows: &[Row], names: &[String], backends: &[&dyn Backend]) {
             None => print!("  broken"),
             Some(verified) => {
                 print!("  {:>5}", verified.out.as_ref().map_or("-", short));
-                verified.backends.iter().for_each(|judged| print!(" {:>9}", short(judged)));
+                verified.backends.iter().for_each(|judged| print!(" {:>10}", short(judged)));
             }
         }
         println!();
