@@ -37,6 +37,9 @@ const COLD: f64 = 0.15;
 /// a kernel that waits for each line, by so many times more of what one copy takes beyond [`NEAR_NS`], but by no more than this share.
 const WAITED_COPIES: f64 = 4.0;
 const WAITED: f64 = 0.35;
+/// Where a call takes less than copying its operands, it does little but read them: from a cache, and the first time from memory, which may
+/// be several times slower.
+const READ: f64 = 0.8;
 /// What copying operands and result takes, nanoseconds, from which on a core's own caches may not hold them beside what others left there.
 const NEAR_NS: f64 = 10_000.0;
 /// `load` and `store` together may take so many copies of the same bytes,
@@ -118,7 +121,7 @@ impl Seen<'_> {
     /// second: with t the time of a call, c that of copying operands and result once, and d what operands that no cache holds may cost,
     ///
     /// ```text
-    /// d = min(c, 0.15 t) + min(4 max(0, c - 10 us), 0.35 t)
+    /// d = min(c, 0.15 t) + min(4 max(0, c - 10 us), 0.35 t), with 0.8 in place of 0.35 where c > t
     ///
     /// linearity       a call alone, where samples are of many <= 1.07 t + d + 4 us, as it is to those of its process in the
     ///                 median process; one right after a sample of many <= 1.07 t + 2 us
@@ -250,7 +253,8 @@ impl<'a> Evidence<'a> {
     fn cold_ns(&self) -> f64 {
         let call_ns = self.seen.call_ns;
         let waited = WAITED_COPIES * self.copied_beyond(NEAR_NS);
-        self.copy_ns.min(COLD * call_ns) + waited.min(WAITED * call_ns)
+        let share = if self.copy_ns > call_ns { READ } else { WAITED };
+        self.copy_ns.min(COLD * call_ns) + waited.min(share * call_ns)
     }
 
     /// What copying operands and result takes beyond so many nanoseconds.
