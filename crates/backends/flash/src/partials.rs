@@ -35,16 +35,19 @@ impl<T: Num> Partials<T> {
         lse: &mut [T],
     ) {
         let rows = self.m.len() / splits;
+        let mut weights = vec![T::ZERO; splits];
         for (row, o) in o.chunks_exact_mut(columns).enumerate() {
             let places = (0..splits).map(|split| split * rows + row);
             let m = places.clone().fold(T::NEG_INFINITY, |m, at| self.m[at].larger(m));
-            let weight = |at: usize| T::rescale(self.m[at], m) * self.l[at];
-            let l = places.clone().fold(T::ZERO, |l, at| l + weight(at));
+            for (weight, at) in weights.iter_mut().zip(places.clone()) {
+                *weight = T::rescale(self.m[at], m) * self.l[at];
+            }
+            let l = weights.iter().fold(T::ZERO, |l, &weight| l + weight);
             let factor = reciprocal(l);
             for (c, o) in o.iter_mut().enumerate() {
-                let sum = places
-                    .clone()
-                    .fold(T::ZERO, |sum, at| sum + weight(at) * self.o[at * columns + c]);
+                let parts = weights.iter().zip(places.clone());
+                let sum = parts
+                    .fold(T::ZERO, |sum, (&weight, at)| sum + weight * self.o[at * columns + c]);
                 *o = S::narrow(sum * factor);
             }
             if let Some(lse) = lse.get_mut(row) {
@@ -55,7 +58,7 @@ impl<T: Num> Partials<T> {
 }
 
 /// `1 / l`; 0 for a row without keys.
-fn reciprocal<T: Num>(l: T) -> T {
+pub(crate) fn reciprocal<T: Num>(l: T) -> T {
     if l > T::ZERO { T::ONE / l } else { T::ZERO }
 }
 

@@ -8,6 +8,7 @@ use crate::buffer::{Buffer, Plain};
 use crate::kernel::rows::{combine, dots, join, largest, packed_width, padded_rows, weigh_row};
 use crate::num::Num;
 use crate::operands::MaskRow;
+use crate::partials::reciprocal;
 use crate::phases::{Clock, Phase};
 use crate::positions::{Row, hull};
 use crate::products::Products;
@@ -141,8 +142,7 @@ impl<T: Num, P: Plain> Stream<T, P> {
     pub(crate) fn finished(&mut self) -> Partial<'_, T> {
         let rows = self.rows.len();
         for (r, to) in self.flat.chunks_exact_mut(self.dims[1]).enumerate().take(rows) {
-            let l = self.l[r];
-            let factor = if l > T::ZERO { T::ONE / l } else { T::ZERO };
+            let factor = reciprocal(self.l[r]);
             let from = &self.o[r * self.widths[1]..];
             to.iter_mut().zip(from).for_each(|(to, &o)| *to = o * factor);
         }

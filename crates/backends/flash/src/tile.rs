@@ -11,6 +11,7 @@ use crate::kernel::transpose::{Extent, Factor, transpose};
 use crate::kernel::{Lanes, fused, scores::scores, values::values};
 use crate::num::Num;
 use crate::operands::MaskRow;
+use crate::partials::reciprocal;
 use crate::phases::{Clock, Phase};
 use crate::positions::{Modifiers, Positions, Row};
 use crate::products::{Products, packed};
@@ -219,7 +220,7 @@ impl<T: Num, P: Plain> Tile<T, P> {
     pub(crate) fn finished<I: Simd<T>>(&mut self, isa: I, columns: usize) -> Partial<'_, T> {
         let Softmax { width, rows, scaling, m, l, exact, scale, .. } = &mut self.softmax;
         for (scale, &l) in scale.iter_mut().zip(&**l) {
-            *scale = if l > T::ZERO { T::ONE / l } else { T::ZERO };
+            *scale = reciprocal(l);
         }
         if self.empty {
             self.ot.fill(T::ZERO);

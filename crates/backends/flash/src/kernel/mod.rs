@@ -36,7 +36,7 @@ impl Lanes {
         match rows {
             12.. => 12,
             8.. => 8,
-            6.. if self.vectors != 3 => 6,
+            6.. => 6,
             4.. => 4,
             2.. => 2,
             _ => 1,
@@ -57,11 +57,11 @@ impl Lanes {
     }
 }
 
-/// Calls the register tile of `$block` for `(vectors, rows)`: those that [`Lanes::step`] can name.
+/// Calls the register tile of `$block` for `(vectors, rows)`: those that [`Lanes::steps`] can name.
 macro_rules! shapes {
     ($block:expr, $isa:expr, $shape:expr) => {
         crate::kernel::shapes!(@match $block, $isa, $shape,
-            (1, 1), (1, 2), (1, 4), (1, 6), (1, 8), (1, 12), (2, 1), (2, 2), (2, 4), (2, 6), (2, 8), (2, 12),
+            (1, 1), (1, 2), (1, 4), (1, 8), (1, 12), (2, 1), (2, 2), (2, 4), (2, 6), (2, 8), (2, 12),
             (3, 1), (3, 2), (3, 4), (3, 8), (4, 1), (4, 2), (4, 4), (4, 6))
     };
     (@match $block:expr, $isa:expr, $shape:expr, $(($nv:literal, $rows:literal)),+) => {

@@ -67,11 +67,11 @@ impl Isa for Avx512 {
 }
 
 macro_rules! vectors {
-    ($isa:ty: $float:ty, $v:ty, $lanes:literal, $mask:ty, $maskz_load:ident, $sum:ident, $bits:literal, $set1:ident, $load:ident, $store:ident,
+    ($($isa:ty),+: $float:ty, $v:ty, $lanes:literal, $mask:ty, $maskz_load:ident, $sum:ident, $bits:literal, $set1:ident, $load:ident, $store:ident,
      $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $max:ident,
      $min:ident, $to_bits:ident, $shift:ident, $from_bits:ident, $less:ident, $blend:ident, $transpose:ident,
      $load_bf16:ident, $load_f16:ident) => {
-        impl Simd<$float> for $isa {
+        $(impl Simd<$float> for $isa {
             type V = $v;
             const LANES: usize = $lanes;
             const VECTORS: usize = 4;
@@ -185,12 +185,11 @@ macro_rules! vectors {
                 // SAFETY: as in `add`.
                 unsafe { $sum(x) }
             }
-        }
+        })+
     };
 }
 
-vectors!(Avx512: f32, __m512, 16, u16, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, 23, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_max_ps, _mm512_min_ps, _mm512_castps_si512, _mm512_slli_epi32, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, transpose_f32, bf16_to_f32, f16_to_f32);
-vectors!(Avx512Bf16: f32, __m512, 16, u16, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, 23, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_max_ps, _mm512_min_ps, _mm512_castps_si512, _mm512_slli_epi32, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, transpose_f32, bf16_to_f32, f16_to_f32);
+vectors!(Avx512, Avx512Bf16: f32, __m512, 16, u16, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, 23, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_max_ps, _mm512_min_ps, _mm512_castps_si512, _mm512_slli_epi32, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, transpose_f32, bf16_to_f32, f16_to_f32);
 vectors!(Avx512: f64, __m512d, 8, u8, _mm512_maskz_loadu_pd, _mm512_reduce_add_pd, 52, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_max_pd, _mm512_min_pd, _mm512_castpd_si512, _mm512_slli_epi64, _mm512_castsi512_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, transpose_f64, half_to_f64, half_to_f64);
 
 /// A bf16 is the upper half of an f32.
