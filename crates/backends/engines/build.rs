@@ -14,6 +14,8 @@ fn main() {
     for file in files {
         let name = file.strip_prefix(&root).expect("found below it");
         let name = name.to_str().expect("file names are ASCII").replace('\\', "/");
+        // `Cargo.toml.in` is installed as `Cargo.toml`: cargo leaves every folder with a Cargo.toml out of a package.
+        let name = name.strip_suffix(".in").unwrap_or(&name);
         writeln!(
             code,
             "    ({name:?}, include_str!({:?})),",

@@ -13,9 +13,8 @@
 //! .assert();
 //! ```
 
-use attn_core::{DType, Element, Inputs, Problem};
+use attn_core::{DType, Element, Inputs, Problem, with_type};
 use candle_core::{DType as TensorType, Device, Result, Tensor, WithDType};
-use half::{bf16, f16};
 
 use crate::kernel::{Kernel, Reply, Returned, Rows, operands};
 use crate::{Check, Features};
@@ -28,12 +27,7 @@ pub fn forward<'k, R: Returned<Tensor>>(
     kernel: impl Fn(&Problem, &Tensor, &Tensor, &Tensor) -> R + 'k,
 ) -> Check<'k> {
     let call = move |problem: &Problem, inputs: &Inputs| -> Result<Reply<Rows<f64>>> {
-        let [q, k, v] = match problem.dtype() {
-            DType::F64 => tensors::<f64>(problem, inputs, device),
-            DType::F32 => tensors::<f32>(problem, inputs, device),
-            DType::BF16 => tensors::<bf16>(problem, inputs, device),
-            DType::F16 => tensors::<f16>(problem, inputs, device),
-        }?;
+        let [q, k, v] = with_type!(problem.dtype(), T => tensors::<T>(problem, inputs, device))?;
         Ok(match kernel(problem, &q, &k, &v).returned() {
             Reply::Done(out) => {
                 let o = out.to_dtype(TensorType::F64)?.flatten_all()?.to_vec1()?;

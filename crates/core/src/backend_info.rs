@@ -61,7 +61,7 @@ pub enum ThreadPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arithmetic {
-    /// Precision of the scores s and of the argument of exp.
+    /// Precision that the scores s and the argument of exp are held in; the sums that scores are have at least that of f32.
     pub scores: Precision,
     /// Precision in which the weights p are held when they multiply v.
     pub weights: Precision,

@@ -17,6 +17,33 @@ pub enum DType {
     F16,
 }
 
+/// Evaluates an expression with a type of this name, the one that a [`DType`] stands for:
+/// `with_type!(problem.dtype(), T => plan::<T>(problem))`.
+#[macro_export]
+macro_rules! with_type {
+    ($dtype:expr, $T:ident => $body:expr) => {{
+        use $crate::{DType, bf16, f16};
+        match $dtype {
+            DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::BF16 => {
+                type $T = bf16;
+                $body
+            }
+            DType::F16 => {
+                type $T = f16;
+                $body
+            }
+        }
+    }};
+}
+
 impl DType {
     /// Every storage type, in the order in which tables list them.
     pub const ALL: [DType; 4] = [DType::F64, DType::F32, DType::BF16, DType::F16];

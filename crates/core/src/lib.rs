@@ -33,6 +33,8 @@ pub use backend_info::{
 };
 pub use distribution::InputDistribution;
 pub use dtype::{DType, Data, Element};
+#[doc(hidden)]
+pub use half::{bf16, f16};
 pub use inputs::{InputParts, Inputs, InvalidInputs};
 pub use mask::Mask;
 pub use output::{Fenced, Output, lse_dtype};

@@ -78,6 +78,9 @@
 //! (one factor per head: `max|x| / 254`; one per row is finer), by
 //! `|scale| (h_k sum_d |q_d| + h_q sum_d |k_jd| + D h_q h_k)`.
 //!
+//! A backend whose scores are held in a half type is judged by the same reference as all others, so its `u` grows instead: to
+//! `u + 2 u_s / G(D + 2)`, which is `2 u_s` for each product, or to `u + u_s` where a softcap or a bias is rounded too.
+//!
 //! **Loose rows.** Where `A u ē` is not small, first order says nothing; `loose.rs` bounds these rows by what
 //! averages can do.
 //!
@@ -93,7 +96,9 @@
 //! standard deviations of independent roundings, `u_p / sqrt(3)` each, of all keys but that of the largest weight, whose
 //! `p_t = 1` is exact, and what these amount to where weights repeat and are all rounded alike.
 
-use attn_core::{Arithmetic, ClaimArithmetic, DType, Format, Problem, SumOrder, lse_dtype};
+use attn_core::{
+    Arithmetic, ClaimArithmetic, DType, Format, MaskKind, Problem, SumOrder, lse_dtype,
+};
 
 use crate::loose::LooseRow;
 use crate::reference::RowStats;
@@ -154,6 +159,20 @@ pub(crate) fn relative_error(problem: &Problem, score: &Score, distance: f64) ->
     error.min(f64::MAX)
 }
 
+/// Unit roundoff that stands for that of the accumulator and, where scores are held in a coarser type, for theirs.
+fn scores_unit(problem: &Problem, arithmetic: &Arithmetic) -> f64 {
+    let (summed, held) = (lse_dtype(problem.dtype()), arithmetic.scores.of(problem.dtype()));
+    if held.unit_roundoff() <= summed.unit_roundoff() {
+        return held.unit_roundoff();
+    }
+    let spec = problem.spec();
+    let additive = spec.mask.is_some_and(|mask| mask.kind == MaskKind::Additive);
+    let rounded_again = problem.softcap().is_some() || spec.alibi || additive;
+    let products = growth(problem.shape().dim + 2);
+    let share = if rounded_again { 1.0 } else { 2.0 / products };
+    summed.unit_roundoff() + share * held.unit_roundoff()
+}
+
 /// Twice the weight at which keys are far enough to be 0 in every arithmetic, per unit of value.
 const FAR_WEIGHT: f64 = 1.4e-87;
 
@@ -161,7 +180,8 @@ const FAR_WEIGHT: f64 = 1.4e-87;
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     storage: DType,
-    scores: DType,
+    /// Unit roundoff of the scores.
+    scores: f64,
     weights: Format,
     sums: DType,
     order: SumOrder,
@@ -174,7 +194,7 @@ impl Budget {
         let storage = problem.dtype();
         Budget {
             storage,
-            scores: arithmetic.scores.of(storage),
+            scores: scores_unit(problem, arithmetic),
             weights: Format::of(arithmetic.weights.of(storage)),
             sums: arithmetic.sums.of(storage),
             order: arithmetic.order,
@@ -186,7 +206,7 @@ impl Budget {
     pub fn of_claim(arithmetic: &ClaimArithmetic, out: DType) -> Self {
         Budget {
             storage: out,
-            scores: arithmetic.scores.accumulator(),
+            scores: arithmetic.scores.accumulator().unit_roundoff(),
             weights: arithmetic.weights,
             sums: arithmetic.sums,
             order: SumOrder::Sequential,
@@ -221,7 +241,7 @@ impl Budget {
         if row.lse == f64::NEG_INFINITY {
             return 0.0;
         }
-        let u = self.scores.unit_roundoff();
+        let u = self.scores;
         let scores = (self.amplified(row) * row.mean_error).min(u * row.max_error);
         let parts = ARGUMENT * u * row.max.abs() + ARGUMENT * u * (row.lse - row.max).abs();
         let stored = lse_dtype(self.storage).unit_roundoff();
@@ -235,7 +255,7 @@ impl Budget {
     /// Standard deviations of what rounding does beside the scores: of the weights and of the result, relative.
     pub(crate) fn noise_units(&self) -> NoiseUnits {
         NoiseUnits {
-            scores: self.scores.unit_roundoff(),
+            scores: self.scores,
             weights: self.weights,
             sums: self.sums.unit_roundoff(),
             stored: self.storage.unit_roundoff(),
@@ -254,7 +274,7 @@ impl Budget {
 
     /// `A u`.
     fn amplified(&self, row: &RowStats) -> f64 {
-        let u = self.scores.unit_roundoff();
+        let u = self.scores;
         amplification(u * row.max_error) * u
     }
 

@@ -2,8 +2,8 @@
 //! values of one sign or a single one.
 
 use attn_core::{
-    Arithmetic, DType, Data, Exec, InputDistribution, InputParts, Inputs, Problem, ProblemSpec,
-    Shape, Tensor, Verdict, compute,
+    Arithmetic, DType, Data, Exec, InputDistribution, InputParts, Inputs, Output, Precision,
+    Problem, ProblemSpec, Shape, Tensor, Verdict, compute,
 };
 use attn_naive::Naive;
 use attn_oracle::{Budget, Reference, Rows, judge_output};
@@ -60,4 +60,57 @@ fn naive_is_within_the_bound_on_normal_inputs_and_the_bound_is_not_useless() {
             assert!(len == 1 || share > 1e-3, "{problem}: {share:e}");
         }
     }
+}
+
+/// Attention whose scores are rounded to bf16 before and after their scale, and whose weights are divided and then rounded: so
+/// `OpenVINO` computes, bit by bit. `mistake` is a factor on the scores.
+fn held_in_bf16(problem: &Problem, inputs: &Inputs, mistake: f64) -> Output {
+    let Shape { len_q, len_k, dim, dim_v, .. } = *problem.shape();
+    let round = |x: f64| DType::BF16.round(x);
+    let at = |tensor: &Tensor, at: usize| tensor.data().get(at);
+    let mut o = Vec::new();
+    for i in 0..len_q {
+        let score = |j| {
+            let terms = (0..dim).map(|d| at(inputs.q(), i * dim + d) * at(inputs.k(), j * dim + d));
+            round(round(terms.sum()) * problem.scale()) * mistake
+        };
+        let scores: Vec<f64> = (0..len_k).map(score).collect();
+        let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        o.extend((0..dim_v).map(|c| {
+            let terms = weights.iter().enumerate();
+            terms.map(|(j, p)| round(p / sum) * at(inputs.v(), j * dim_v + c)).sum::<f64>()
+        }));
+    }
+    let mut out = Output::poisoned(problem);
+    for (at, x) in o.into_iter().enumerate() {
+        out.o_mut().set(at, x);
+    }
+    out
+}
+
+#[test]
+fn scores_that_are_held_in_bf16_have_a_bound_of_their_own() {
+    let stored =
+        Arithmetic { scores: Precision::Storage, weights: Precision::Storage, ..Arithmetic::PLAIN };
+    let (mut beyond_exact, mut widest) = (0, 0.0f64);
+    for (len, dim) in [(128, 64), (256, 80), (64, 128), (300, 16), (33, 1)] {
+        let problem =
+            Problem::new(ProblemSpec::new(Shape::square(1, len, dim), DType::BF16)).unwrap();
+        let inputs = Inputs::generate(&problem, InputDistribution::Normal, 5);
+        let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
+        let judge = |arithmetic: &Arithmetic, mistake| {
+            let out = held_in_bf16(&problem, &inputs, mistake);
+            judge_output(&problem, &reference, &Budget::new(&problem, arithmetic), None, &out)
+        };
+        let verdict = judge(&stored, 1.0);
+        assert!(verdict.agrees(), "{problem}: {:?}", verdict.findings);
+        widest = widest.max(verdict.metrics.unwrap().bound_share);
+        let exact = Arithmetic { scores: Precision::AtLeastF32, ..stored };
+        beyond_exact += usize::from(!judge(&exact, 1.0).agrees());
+        assert!(dim == 1 || !judge(&stored, 1.25).agrees(), "{problem}: a wrong scale is not seen");
+    }
+    assert!(beyond_exact > 0, "scores as exact as f32 would do");
+    assert!(widest > 0.05, "the bound is uselessly wide ({widest:e})");
 }

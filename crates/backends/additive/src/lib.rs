@@ -23,8 +23,8 @@ mod kernel;
 mod tanh;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Exec, Feature, Plan, Problem,
-    ScoreKind, SumOrder, Unavailable, Unsupported,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, Exec, Feature, Plan, Problem,
+    ScoreKind, SumOrder, Unavailable, Unsupported, with_type,
 };
 use attn_host::{HostPlan, Storage};
 
@@ -67,12 +67,7 @@ impl Backend for Additive {
         exec: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
         let threads = exec.threads.get();
-        Ok(match problem.dtype() {
-            DType::F64 => plan::<f64>(problem, threads),
-            DType::F32 => plan::<f32>(problem, threads),
-            DType::BF16 => plan::<half::bf16>(problem, threads),
-            DType::F16 => plan::<half::f16>(problem, threads),
-        })
+        Ok(with_type!(problem.dtype(), T => plan::<T>(problem, threads)))
     }
 }
 

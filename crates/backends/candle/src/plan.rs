@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use attn_core::{
     BackendError, Bytes, DType, Element, Fenced, Footprint, Inputs, Output, Plan, Problem,
-    ScoreWeights,
+    ScoreWeights, with_type,
 };
 use candle_core::{DType as TensorType, Device, Result as CandleResult, Tensor, WithDType};
 use half::{bf16, f16};
@@ -74,12 +74,7 @@ pub fn tensor_plan<'k>(
     kernel: impl Kernel + 'k,
 ) -> Result<Box<dyn Plan + 'k>, BackendError> {
     let device = device.clone();
-    Ok(match problem.dtype() {
-        DType::F64 => Box::new(TensorPlan::<f64, _>::new(problem, device, kernel)?),
-        DType::F32 => Box::new(TensorPlan::<f32, _>::new(problem, device, kernel)?),
-        DType::BF16 => Box::new(TensorPlan::<bf16, _>::new(problem, device, kernel)?),
-        DType::F16 => Box::new(TensorPlan::<f16, _>::new(problem, device, kernel)?),
-    })
+    with_type!(problem.dtype(), T => Ok(Box::new(TensorPlan::<T, _>::new(problem, device, kernel)?)))
 }
 
 /// Holds the operands and the result of a [`Kernel`], stored as `T`.

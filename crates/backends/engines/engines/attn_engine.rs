@@ -43,8 +43,19 @@ impl Problem {
         dims.into_iter().flatten().map(|size| size.as_u64().unwrap_or(0) as usize).collect()
     }
 
-    /// The bytes of a tensor whose elements have `size` bytes.
-    pub fn bytes(&self, tensor: &str, size: usize) -> Result<Vec<u8>, String> {
+    /// The type of a tensor's elements: `f64`, `f32`, `bf16`, `f16` or `bool`.
+    pub fn dtype(&self, tensor: &str) -> &str {
+        self.json["tensors"][tensor]["dtype"].as_str().unwrap_or_default()
+    }
+
+    /// The bytes of a tensor.
+    pub fn bytes(&self, tensor: &str) -> Result<Vec<u8>, String> {
+        let size = match self.dtype(tensor) {
+            "f64" => 8,
+            "f32" => 4,
+            "bool" => 1,
+            _ => 2,
+        };
         let mut bytes = vec![0; self.dims(tensor).iter().product::<usize>() * size];
         let at = self.json["tensors"][tensor]["at"].as_u64().ok_or("no such tensor")?;
         self.file.read_exact_at(&mut bytes, at).map_err(|error| error.to_string())?;
@@ -53,7 +64,7 @@ impl Problem {
 
     /// The elements of a tensor of f32.
     pub fn read(&self, tensor: &str) -> Result<Vec<f32>, String> {
-        let bytes = self.bytes(tensor, 4)?;
+        let bytes = self.bytes(tensor)?;
         let words = bytes.chunks_exact(4);
         Ok(words.map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]])).collect())
     }
@@ -74,8 +85,26 @@ impl Problem {
     }
 }
 
+/// The widest vector instructions of this processor: what an engine that chooses at run time may use.
+#[allow(dead_code)]
+pub fn isa() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let names = [
+        ("AVX-512", std::arch::is_x86_feature_detected!("avx512f")),
+        ("AVX2", std::arch::is_x86_feature_detected!("avx2")),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let names = [("NEON", cfg!(target_arch = "aarch64"))];
+    let name = names.into_iter().find(|(_, has)| *has).map_or("baseline", |(name, _)| name);
+    format!("{name} (run time)")
+}
+
 /// Answers requests on standard input.
 pub fn serve(library: &str, isa: &str, mut engine: impl Engine) {
+    // In one line, of which the caller shows the last.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{}", panic.to_string().replace('\n', " "));
+    }));
     let mut problem = None;
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let answer = match answer(&line, library, isa, &mut engine, &mut problem) {

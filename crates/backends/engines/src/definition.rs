@@ -43,7 +43,7 @@ pub struct Definition {
 pub enum Kind {
     /// `engine.py` in a virtual environment with the packages of `requirements.txt`.
     Python,
-    /// `main.rs`, built by cargo with the packages of `Cargo.lock`.
+    /// `main.rs`, built by cargo for this processor with the packages of `Cargo.lock`.
     Cargo,
     /// A program that is there.
     Program,

@@ -112,11 +112,13 @@ impl Engines {
         let mut engines = Engines { home: home.into(), engines: Vec::new() };
         for (path, text) in FILES {
             if let Some(name) = path.strip_suffix("/engine.toml") {
+                let own = |path: &'static str| path.strip_prefix(name)?.strip_prefix('/');
+                // What all engines of a language share is beside their folders.
+                let rust = FILES.iter().any(|(path, _)| own(path) == Some("main.rs"));
+                let shared = if rust { "attn_engine.rs" } else { "attn_engine.py" };
                 let files = FILES.iter().filter_map(|(path, text)| {
-                    let own = path.strip_prefix(name).and_then(|path| path.strip_prefix('/'));
-                    // What all engines of a language share is beside their folders.
-                    let shared = (!path.contains('/')).then_some(*path);
-                    Some((own.or(shared)?.to_string(), (*text).to_string()))
+                    let name = own(path).or_else(|| (*path == shared).then_some(shared))?;
+                    Some((name.to_string(), (*text).to_string()))
                 });
                 engines.add(Path::new(path), text, files.collect())?;
             }
@@ -294,6 +296,8 @@ impl Engine {
             (Kind::Cargo, _) => {
                 let mut build = step("building", "cargo", &["build", "--release", "--locked"]);
                 build.command.env("CARGO_TARGET_DIR", "target");
+                // With it the program would be in another folder.
+                build.command.env_remove("CARGO_BUILD_TARGET");
                 build.command.env("RUSTFLAGS", "-Ctarget-cpu=native");
                 vec![build]
             }

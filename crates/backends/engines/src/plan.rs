@@ -8,9 +8,9 @@ use std::path::Path;
 
 use attn_core::{
     Asked, BackendError, DType, Element, Fenced, Inputs, Output, Plan, Problem, lse_dtype,
+    with_type,
 };
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
-use half::{bf16, f16};
 
 use crate::backend::EngineBackend;
 use crate::bias::{self, BiasForm};
@@ -21,30 +21,6 @@ use crate::protocol::{Ask, Place, Prepare};
 const SHARED_MEMORY: &str = "/dev/shm";
 /// Tensors begin at multiples of so many bytes.
 const ALIGNED: u64 = 64;
-
-/// Evaluates `$body` with `$T` as the type that `$dtype` names.
-macro_rules! with_type {
-    ($dtype:expr, $T:ident => $body:expr) => {
-        match $dtype {
-            DType::F64 => {
-                type $T = f64;
-                $body
-            }
-            DType::F32 => {
-                type $T = f32;
-                $body
-            }
-            DType::BF16 => {
-                type $T = bf16;
-                $body
-            }
-            DType::F16 => {
-                type $T = f16;
-                $body
-            }
-        }
-    };
-}
 
 /// A problem that an engine has prepared.
 pub(crate) struct EnginePlan<'b> {

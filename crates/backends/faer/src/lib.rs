@@ -19,8 +19,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use attn_core::{
-    Backend, BackendError, BackendId, BackendInfo, DType, Exec, Plan, Problem, Score, Unavailable,
-    Unsupported, target_features,
+    Backend, BackendError, BackendId, BackendInfo, Exec, Plan, Problem, Score, Unavailable,
+    Unsupported, target_features, with_type,
 };
 use attn_host::{
     Block, Compared, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Product, Projections,
@@ -29,7 +29,6 @@ use attn_host::{
 use faer::linalg::matmul::matmul;
 use faer::traits::ComplexField;
 use faer::{Accum, MatMut, MatRef, Par};
-use half::{bf16, f16};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -65,12 +64,7 @@ impl Backend for Faer {
         exec: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
         let pool = pool(exec.threads.get())?;
-        Ok(match problem.dtype() {
-            DType::F64 => plan::<f64>(problem, pool),
-            DType::F32 => plan::<f32>(problem, pool),
-            DType::BF16 => plan::<bf16>(problem, pool),
-            DType::F16 => plan::<f16>(problem, pool),
-        })
+        Ok(with_type!(problem.dtype(), T => plan::<T>(problem, pool)))
     }
 }
 

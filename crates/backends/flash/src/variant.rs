@@ -6,11 +6,10 @@ use std::time::Instant;
 
 use attn_core::{
     Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Exec, Feature, Plan,
-    Precision, Problem, Score, SumOrder, Unavailable, Unsupported, target_features,
+    Precision, Problem, Score, SumOrder, Unavailable, Unsupported, target_features, with_type,
 };
 use attn_host::{HostPlan, Storage};
 use attn_sys::fma::{Element, Loop, Step};
-use half::{bf16, f16};
 
 use crate::engine::{Blocked, Engine};
 use crate::num::Num;
@@ -173,12 +172,7 @@ impl Backend for Flash {
         problem: &Problem,
         exec: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        match problem.dtype() {
-            DType::F64 => plan::<f64>(self.0, problem, *exec),
-            DType::F32 => plan::<f32>(self.0, problem, *exec),
-            DType::BF16 => plan::<bf16>(self.0, problem, *exec),
-            DType::F16 => plan::<f16>(self.0, problem, *exec),
-        }
+        with_type!(problem.dtype(), T => plan::<T>(self.0, problem, *exec))
     }
 }
 

@@ -9,8 +9,8 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Element, Exec, Fenced,
-    Inputs, Mask, Output, Plan, Problem, ScoreWeights, Shape, SumOrder, Unavailable, Unsupported,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, Element, Exec, Fenced, Inputs, Mask,
+    Output, Plan, Problem, ScoreWeights, Shape, SumOrder, Unavailable, Unsupported, with_type,
 };
 use attn_host::Storage;
 
@@ -53,12 +53,7 @@ impl Backend for Tiled {
         problem: &Problem,
         _: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        Ok(match problem.dtype() {
-            DType::F64 => plan::<f64>(problem, self),
-            DType::F32 => plan::<f32>(problem, self),
-            DType::BF16 => plan::<half::bf16>(problem, self),
-            DType::F16 => plan::<half::f16>(problem, self),
-        })
+        Ok(with_type!(problem.dtype(), T => plan::<T>(problem, self)))
     }
 }
 

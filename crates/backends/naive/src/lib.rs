@@ -16,8 +16,8 @@
 //! is one row of scores, one projected query and, for an additive score, the projected keys of a head.
 
 use attn_core::{
-    Backend, BackendError, BackendId, BackendInfo, ByRows, DType, Element, Exec, Inputs, Output,
-    Plan, Problem, Score, Unavailable, Unsupported, run_once,
+    Backend, BackendError, BackendId, BackendInfo, ByRows, Element, Exec, Inputs, Output, Plan,
+    Problem, Score, Unavailable, Unsupported, run_once, with_type,
 };
 use attn_host::{Head, HeadKernel, HeadOutput, HostPlan, Real, Storage};
 
@@ -59,12 +59,7 @@ impl ByRows for Naive {
 }
 
 fn plan(problem: &Problem, rows: Option<Vec<usize>>) -> Box<dyn Plan> {
-    match problem.dtype() {
-        DType::F64 => stored_as::<f64>(problem, rows),
-        DType::F32 => stored_as::<f32>(problem, rows),
-        DType::BF16 => stored_as::<half::bf16>(problem, rows),
-        DType::F16 => stored_as::<half::f16>(problem, rows),
-    }
+    with_type!(problem.dtype(), T => stored_as::<T>(problem, rows))
 }
 
 fn stored_as<S: Storage>(problem: &Problem, rows: Option<Vec<usize>>) -> Box<dyn Plan> {

@@ -13,14 +13,13 @@
 //! of a process. Rows that admit no key are exactly 0.
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, BackendInfo, DType, Exec, Plan, Problem, Score,
-    ThreadPolicy, Unavailable, Unsupported, target_features,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, Exec, Plan, Problem, Score,
+    ThreadPolicy, Unavailable, Unsupported, target_features, with_type,
 };
 use attn_host::{
     Block, Head, HeadKernel, HeadOutput, HostPlan, Normaliser, Product, Projections, Real, Scratch,
     Storage, softmax,
 };
-use half::{bf16, f16};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut1, ArrayViewMut2, LinalgScalar, ScalarOperand, Zip};
 
@@ -56,12 +55,7 @@ impl Backend for Ndarray {
         exec: &Exec,
     ) -> Result<Box<dyn Plan + 'b>, BackendError> {
         let parallel = exec.threads.get() > 1;
-        Ok(match problem.dtype() {
-            DType::F64 => plan::<f64>(problem, parallel),
-            DType::F32 => plan::<f32>(problem, parallel),
-            DType::BF16 => plan::<bf16>(problem, parallel),
-            DType::F16 => plan::<f16>(problem, parallel),
-        })
+        Ok(with_type!(problem.dtype(), T => plan::<T>(problem, parallel)))
     }
 }
 

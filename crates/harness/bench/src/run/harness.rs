@@ -224,6 +224,12 @@ impl Harness<'_> {
             return Ok(!self.cancelled());
         };
         for (cell, progress) in case_run.cells.iter().zip(&mut case_run.progress) {
+            if progress.is_untried()
+                && let Some(over) = self.out_of_time()
+            {
+                let skipped = Said::ended(Outcome::Skipped, Some(over));
+                progress.add(self.record(cell, skipped, None, Volatile::default()));
+            }
             // A run that goes on may know more processes of some cells than of others.
             let ahead = progress.processes() > round as usize;
             let doubted = progress.is_doubted(self.enough());

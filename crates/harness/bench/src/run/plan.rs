@@ -117,7 +117,11 @@ fn task(case: &Case, entry: &Entry, timing: Option<Timing>, preset: &Preset) -> 
 fn start(entry: &Entry) -> Duration {
     // An engine starts an interpreter and loads its libraries.
     let asks = entry.backend.asks_a_process();
-    Duration::from_millis(if entry.on_device() || asks { 1000 } else { 15 })
+    Duration::from_millis(match (asks, entry.on_device()) {
+        (true, _) => 2500,
+        (_, true) => 1000,
+        _ => 15,
+    })
 }
 
 /// Seconds that a library's tanh takes, whatever the rate of its products is.

@@ -41,6 +41,23 @@ const KNOWN: [(&str, Look); 12] = [
     ("additive", (hex(0x35_25_00), hex(0xfe_d6_10), Marker::Left)),
 ];
 
+/// Engines by path: apart from each other and from flash, beside which they are drawn, to everybody; from the others by colour
+/// where it is seen in full.
+const ENGINES: [(&str, Look); 12] = [
+    ("burn", (hex(0x36_01_df), hex(0x3f_74_9a), Marker::Up)),
+    ("iree", (hex(0x7b_84_46), hex(0x9e_7c_34), Marker::Down)),
+    ("jax", (hex(0x96_97_53), hex(0xcd_8e_04), Marker::Left)),
+    ("llama.cpp", (hex(0xac_39_9e), hex(0xca_a3_d1), Marker::Hexagon)),
+    ("mlx", (hex(0x5b_53_15), hex(0xca_c8_8c), Marker::HollowUp)),
+    ("onnxruntime", (hex(0x5e_6b_48), hex(0xed_f5_3a), Marker::Diamond)),
+    ("openvino", (hex(0x0b_47_30), hex(0x58_da_09), Marker::Square)),
+    ("rten", (hex(0xb5_6b_df), hex(0x81_6d_d5), Marker::HollowDown)),
+    ("torch", (hex(0xc4_68_a2), hex(0xff_b1_c8), Marker::Disc)),
+    ("torch/compile", (hex(0x62_00_5b), hex(0xda_00_95), Marker::Pentagon)),
+    ("torch/math", (hex(0x87_09_48), hex(0xf9_95_a8), Marker::Ring)),
+    ("tract", (hex(0x21_62_76), hex(0x1d_fb_f6), Marker::Star)),
+];
+
 /// For the others, by their order. A backend that moves to [`KNOWN`] may take the last of these with it.
 const OWN: [Look; 4] = [
     (hex(0xfb_35_88), hex(0xe6_6d_74), Marker::Star),
@@ -67,7 +84,12 @@ const BOLD: f64 = 3.25;
 
 /// Whether a style is kept for the backend of this path: somebody's own has one by its order.
 pub fn has_style(backend: &str) -> bool {
-    KNOWN.iter().any(|(path, _)| *path == backend)
+    known(backend).is_some()
+}
+
+fn known(backend: &str) -> Option<Look> {
+    let mut known = KNOWN.iter().chain(&ENGINES);
+    known.find_map(|(path, look)| (*path == backend).then_some(*look))
 }
 
 /// The styles of what a page shows.
@@ -83,8 +105,8 @@ impl Palette {
         paths.sort_unstable();
         let mut others = 0;
         let style = |path: &&str| {
-            let known = KNOWN.iter().find(|(known, _)| known == path);
-            let style = known.map_or_else(|| own(others), |&(_, look)| plain(look, LINE));
+            let known = known(path);
+            let style = known.map_or_else(|| own(others), |look| plain(look, LINE));
             others += usize::from(known.is_none());
             ((*path).to_owned(), style)
         };
@@ -122,7 +144,7 @@ fn own(at: usize) -> Style {
 
 /// Every colour on white with its counterpart on a dark page.
 pub(super) fn schemes() -> impl Iterator<Item = (Color, Color)> {
-    let known = KNOWN.iter().map(|(_, look)| look);
+    let known = KNOWN.iter().chain(&ENGINES).map(|(_, look)| look);
     known.chain(&OWN).chain(&PARTS).map(|&(light, dark, _)| (light, dark))
 }
 
@@ -213,6 +235,24 @@ mod tests {
         {
             let apart = apart(*part, **backend, &VISIONS[0]);
             assert!(apart > 0.05, "{part:?} {backend:?}: {apart}");
+        }
+    }
+
+    #[test]
+    fn engines_are_told_from_each_other_and_from_flash() {
+        for (at, (path, a)) in ENGINES.iter().enumerate() {
+            let flash = KNOWN.iter().filter(|(path, _)| path.starts_with("flash/"));
+            let all = KNOWN.iter().map(|(_, look)| look).chain(&OWN).chain(&PARTS);
+            for (other, b) in flash.chain(&ENGINES[..at]) {
+                assert!(*other == "flash/scalar" || a.2 != b.2, "{path} {other}");
+                let apart = VISIONS.iter().map(|vision| apart(*a, *b, vision));
+                let apart = apart.fold(f64::INFINITY, f64::min);
+                assert!(apart > 0.05, "{path} {other}: {apart}");
+            }
+            for b in all {
+                let apart = apart(*a, *b, &VISIONS[0]);
+                assert!(apart > 0.05, "{path} {b:?}: {apart}");
+            }
         }
     }
 

@@ -13,7 +13,10 @@ use crate::format::{count, percent, ratio, time};
 /// Names listed before the rest is only counted.
 const LISTED: usize = 8;
 
-/// Cases down and backends across, one table per machine, group, timing and number of threads; below the last what was not
+/// Backends that a table has a column for; more of them are its rows.
+const COLUMNS: usize = 8;
+
+/// Cases down and backends across, or the other way round where these are many, one table per machine, group, timing and number of threads; below the last what was not
 /// run, and what the signs mean.
 pub fn side_by_side(rows: &[SideBySide]) -> Vec<Table> {
     let machines = by(rows, |row| row.place.clone()).len();
@@ -96,20 +99,40 @@ fn of_group(title: &str, group: &str, rows: &[&SideBySide], idle: &mut Idle) -> 
     for (backend, cells) in others {
         idle.backend(backend, outcomes(cells), group);
     }
-    let columns = [Column::id("case"), Column::number("fastest")].into_iter();
-    let mut table =
-        Table::new(title, columns.chain(ran.iter().map(|(id, _)| Column::of_backend(*id))));
-    table.repeated = 2;
-    let line = |row: &&SideBySide| {
-        let rivals = ran.iter().map(|(id, _)| versus(id, row));
-        [leaf_of(&row.case).into(), fastest(row)].into_iter().chain(rivals).collect()
+    let ids: Vec<&str> = ran.iter().map(|(id, _)| *id).collect();
+    let table = if ids.len() > COLUMNS {
+        backends_down(title, &shown, &ids)
+    } else {
+        cases_down(title, &shown, &ids)
     };
-    let table = table.rows(shown.iter().map(line));
     let names: Vec<&str> = left.iter().map(|row| leaf_of(&row.case)).collect();
     let rivals: Vec<Rival> = rivals_of(&left);
     let left = (!left.is_empty())
         .then(|| format!("On no backend: {} ({}).", some(&names), outcomes(&rivals)));
     Some(table.notes(left))
+}
+
+fn cases_down(title: &str, cases: &[&SideBySide], backends: &[&str]) -> Table {
+    let columns = [Column::id("case"), Column::number("fastest")].into_iter();
+    let columns = columns.chain(backends.iter().map(|id| Column::of_backend(*id)));
+    let line = |row: &&SideBySide| {
+        let rivals = backends.iter().map(|id| versus(id, row));
+        [leaf_of(&row.case).into(), fastest(row)].into_iter().chain(rivals).collect()
+    };
+    let table = Table::new(title, columns).rows(cases.iter().map(line));
+    Table { repeated: 2, ..table }
+}
+
+fn backends_down(title: &str, cases: &[&SideBySide], backends: &[&str]) -> Table {
+    let names = cases.iter().map(|row| Column::number(leaf_of(&row.case)));
+    let times = [Cell::from("fastest")].into_iter().chain(cases.iter().map(|row| fastest(row)));
+    let line = |id: &&str| {
+        let ratios = cases.iter().map(|row| versus(id, row));
+        [Cell::from(*id)].into_iter().chain(ratios).collect()
+    };
+    let lines = [times.collect()].into_iter().chain(backends.iter().map(line));
+    let table = Table::new(title, [Column::id("backend")].into_iter().chain(names)).rows(lines);
+    Table { repeated: 1, ..table }
 }
 
 /// `unsupported, skipped`.
@@ -130,16 +153,16 @@ fn versus(backend: &str, row: &SideBySide) -> Cell {
         let time = rival.ns.map(|ns| Cell::value(Some(ns), time));
         return time.unwrap_or_else(|| rival.outcome.to_string().into());
     }
-    let mark = match row.standing(backend) {
-        Standing::First => "*",
-        Standing::Tied => "~",
-        Standing::Other => "",
+    let tone = match row.standing(backend) {
+        Standing::First => Tone::Best,
+        Standing::Tied => Tone::Tied,
+        Standing::Other => Tone::Plain,
     };
-    to_fastest(rival, mark)
+    to_fastest(rival).tone(tone)
 }
 
-/// `2.97x ±3%` and a mark, or `too noisy`.
-pub(crate) fn to_fastest(rival: &Rival, mark: &str) -> Cell {
+/// `2.97x ±3%`, or `too noisy`.
+pub(crate) fn to_fastest(rival: &Rival) -> Cell {
     let Some(found) = rival.ratio else {
         return Cell::count(None);
     };
@@ -149,7 +172,7 @@ pub(crate) fn to_fastest(rival: &Rival, mark: &str) -> Cell {
     let half = half_width(rival.ratio_interval, found);
     // Of ten times as slow nothing tells a hundred times apart.
     let shade = Gauge::Shade(found.log10().clamp(0.0, 1.0));
-    Cell::from(ratio(found) + &half + mark).sorted_by(found).gauge(shade)
+    Cell::from(ratio(found) + &half).sorted_by(found).gauge(shade)
 }
 
 /// ` ±2%`: half the width of the interval of a ratio.
@@ -346,6 +369,23 @@ g, kernel, 1 thread
 ";
         let text = text(&side_by_side(&compare::side_by_side(&records)));
         assert!(text.starts_with(expected), "{text}");
+    }
+
+    #[test]
+    fn many_backends_are_rows() {
+        let of = |case, n: usize| cell(case, &format!("b{n}"), 100.0 * (n + 1) as f64);
+        let records: Vec<Record> =
+            (0..=COLUMNS).flat_map(|n| ["g/n=1", "g/n=2"].map(|case| of(case, n))).collect();
+        let expected = "\
+g, kernel, 1 thread
+  backend         n=1         n=2
+  fastest     100 ns      100 ns
+  b0         1.00x*      1.00x*
+  b1       2.00x ±0%   2.00x ±0%
+";
+        let text = text(&side_by_side(&compare::side_by_side(&records)));
+        assert!(text.starts_with(expected), "{text}");
+        assert_eq!(text.matches("\n  b").count(), COLUMNS + 2, "{text}");
     }
 
     #[test]

@@ -56,8 +56,9 @@ fn shown(cell: &Cell, look: Look) -> String {
         Look::Id | Look::Backend if cell.text != "-" => code(&cell.text),
         _ => escape(&cell.text),
     };
+    let mark = cell.tone.mark().map_or_else(String::new, |mark| format!("\\{mark}"));
     match cell.tone {
-        Tone::Best | Tone::Bad => format!("**{text}**"),
-        _ => text,
+        Tone::Best | Tone::Bad => format!("**{text}**{mark}"),
+        _ => text + &mark,
     }
 }
