@@ -214,7 +214,7 @@ fn dot<C: Real>(a: &[C], b: &[C]) -> C {
 
 #[cfg(test)]
 mod tests {
-    use attn_core::{Alignment, InputDistribution, ProblemSpec, Shape, Span, compute};
+    use attn_core::{Alignment, DType, InputDistribution, ProblemSpec, Shape, Span, compute};
 
     use super::*;
 
