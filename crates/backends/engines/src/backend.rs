@@ -67,6 +67,9 @@ impl EngineBackend {
     }
 }
 
+/// The name in `engine.toml` of ALiBi where q, k and v have a half type.
+const ALIBI_HALF: &str = "alibi-half";
+
 /// The name of a feature in `engine.toml`.
 fn key(feature: Feature) -> String {
     let name = feature.to_string();
@@ -101,7 +104,9 @@ impl Backend for EngineBackend {
                     return no(feature, "the engine computes the scaled dot product alone");
                 }
                 feature => {
-                    if let Some(why) = self.reason(feature) {
+                    let in_half = feature == Feature::Alibi && problem.dtype().size() == 2;
+                    let half = in_half.then(|| variant.refuses.get(ALIBI_HALF)).flatten();
+                    if let Some(why) = self.reason(feature).or(half.map(String::as_str)) {
                         return no(feature, why);
                     }
                 }

@@ -42,6 +42,27 @@ fn doubt(audits: &[Audit], reps: u32) -> Option<Doubt> {
     seen(audits, reps, 1).doubt()
 }
 
+/// As seen of a library that allocates tensors in `load`.
+#[test]
+fn a_call_of_microseconds_may_have_a_load_and_a_store_that_were_forgotten() {
+    let doubt = |store_ns| {
+        let fresh = Fresh {
+            load_ns: 1_500,
+            call_ns: 3_000,
+            before_ns: 2_600,
+            store_ns,
+            ..Fresh::default()
+        };
+        let mut fresh = vec![fresh; 5];
+        fresh[0].store_ns = 700;
+        let short = Audit { single_ns: 3_000, copy_ns: 40, fresh, ..honest() };
+        let process = SeenProcess { audit: &short, reps: 200, call_ns: 2_600.0 };
+        Seen { processes: vec![process; 3], call_ns: 2_600.0, threads: 1 }.doubt()
+    };
+    assert_eq!(doubt(3_700), None);
+    assert_eq!(doubt(6_000).map(|doubt| doubt.rule), Some(Rule::Escaped));
+}
+
 #[test]
 fn an_honest_process_is_not_doubted_and_every_rule_can_be_broken() {
     let three = || [honest(), honest(), honest()];
