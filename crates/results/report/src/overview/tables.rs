@@ -62,7 +62,7 @@ pub(super) fn contest_table(rows: &[SideBySide], short: bool) -> Table {
             Cell::from(names.join(", ")).tone(tone),
             Cell::value(best.first().and_then(|rival| rival.ns), time),
             Cell::or_dash(next.map(|rival| rival.backend.clone())),
-            next.map_or_else(|| Cell::count(None), |rival| to_fastest(rival)),
+            next.map_or_else(|| Cell::count(None), |rival| to_fastest(rival, "")),
         ]
     });
     Table::new("", columns).rows(rows).notes([MARKS])

@@ -153,16 +153,16 @@ fn versus(backend: &str, row: &SideBySide) -> Cell {
         let time = rival.ns.map(|ns| Cell::value(Some(ns), time));
         return time.unwrap_or_else(|| rival.outcome.to_string().into());
     }
-    let tone = match row.standing(backend) {
-        Standing::First => Tone::Best,
-        Standing::Tied => Tone::Tied,
-        Standing::Other => Tone::Plain,
+    let (mark, tone) = match row.standing(backend) {
+        Standing::First => ("*", Tone::Good),
+        Standing::Tied => ("~", Tone::Plain),
+        Standing::Other => ("", Tone::Plain),
     };
-    to_fastest(rival).tone(tone)
+    to_fastest(rival, mark).tone(tone)
 }
 
-/// `2.97x ±3%`, or `too noisy`.
-pub(crate) fn to_fastest(rival: &Rival) -> Cell {
+/// `2.97x ±3%` and a mark, or `too noisy`.
+pub(crate) fn to_fastest(rival: &Rival, mark: &str) -> Cell {
     let Some(found) = rival.ratio else {
         return Cell::count(None);
     };
@@ -172,7 +172,7 @@ pub(crate) fn to_fastest(rival: &Rival) -> Cell {
     let half = half_width(rival.ratio_interval, found);
     // Of ten times as slow nothing tells a hundred times apart.
     let shade = Gauge::Shade(found.log10().clamp(0.0, 1.0));
-    Cell::from(ratio(found) + &half).sorted_by(found).gauge(shade)
+    Cell::from(ratio(found) + &half + mark).sorted_by(found).gauge(shade)
 }
 
 /// ` ±2%`: half the width of the interval of a ratio.
@@ -378,14 +378,16 @@ g, kernel, 1 thread
             (0..=COLUMNS).flat_map(|n| ["g/n=1", "g/n=2"].map(|case| of(case, n))).collect();
         let expected = "\
 g, kernel, 1 thread
-  backend         n=1         n=2
-  fastest     100 ns      100 ns
-  b0         1.00x*      1.00x*
-  b1       2.00x ±0%   2.00x ±0%
+  backend        n=1        n=2
+  fastest     100 ns     100 ns
+  b0          1.00x*     1.00x*
+  b1       2.00x ±0%  2.00x ±0%
 ";
         let text = text(&side_by_side(&compare::side_by_side(&records)));
         assert!(text.starts_with(expected), "{text}");
         assert_eq!(text.matches("\n  b").count(), COLUMNS + 2, "{text}");
+        let table = &side_by_side(&compare::side_by_side(&records))[0];
+        assert!(table.markdown_rows().contains("| **1.00x**\\* | **1.00x**\\* |\n"));
     }
 
     #[test]

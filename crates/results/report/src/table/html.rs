@@ -100,7 +100,6 @@ fn data(cell: &Cell, look: Look, span: usize) -> String {
         Look::Backend if span == 1 => backend(&cell.text),
         _ => text,
     };
-    let text = text + cell.tone.mark().map_or_else(String::new, String::from).as_str();
     html + ">" + &text + "</td>"
 }
 

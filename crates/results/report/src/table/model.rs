@@ -140,18 +140,6 @@ pub enum Tone {
     Unexpected,
 }
 
-impl Tone {
-    /// What is written behind the text of a cell.
-    pub(super) const fn mark(self) -> Option<char> {
-        match self {
-            Tone::Best => Some('*'),
-            Tone::Tied => Some('~'),
-            Tone::Disturbed => Some('!'),
-            _ => None,
-        }
-    }
-}
-
 /// How large a figure is among its like, as a share of the largest: a page shows it behind the figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Gauge {

@@ -147,7 +147,16 @@ impl Table {
 
     /// Whether a cell of the column has a mark behind it, so that the others leave room for one.
     fn is_marked(&self, at: usize) -> bool {
-        self.rows.iter().filter_map(|row| row.get(at)).any(|cell| cell.tone.mark().is_some())
+        self.rows.iter().filter_map(|row| row.get(at)).any(|cell| mark(cell).is_some())
+    }
+}
+
+const fn mark(cell: &Cell) -> Option<char> {
+    match cell.tone {
+        Tone::Best => Some('*'),
+        Tone::Tied => Some('~'),
+        Tone::Disturbed => Some('!'),
+        _ => None,
     }
 }
 
@@ -202,7 +211,7 @@ impl Part<'_> {
                     return (pad("", column, width), Tone::Plain);
                 }
                 let room = if marked { " " } else { "" };
-                let mark = cell.tone.mark().map_or_else(|| room.into(), String::from);
+                let mark = mark(cell).map_or_else(|| room.into(), String::from);
                 (pad(&(cell.text.clone() + &mark), column, width), cell.tone)
             })
             .collect();
