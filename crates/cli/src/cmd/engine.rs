@@ -69,7 +69,7 @@ Examples:
   attn engine remove all
 
 Engines in Python get a virtual environment each, by uv where it is there and else by python3; packages are pinned by their
-digests. ATTN_ENGINES names another folder than the one in the user's cache.";
+digests. Engines in Rust are built by cargo for this processor, with the packages of their Cargo.lock. ATTN_ENGINES names another folder than the one in the user's cache.";
 
 /// The interpreter that makes virtual environments.
 const PYTHON: &str = "python3";

@@ -1,7 +1,7 @@
 //! The one filter grammar: `PATTERN[,PATTERN..]`, with suggestions for what was misspelt.
 //!
 //! A pattern is a name, the beginning of a path (`sweep` selects `sweep/...`), or a glob whose `*`
-//! also crosses `/`.
+//! also crosses `/`. What follows a `!` is taken away: `torch,!torch/compile`.
 
 use globset::{Glob, GlobMatcher};
 
@@ -13,6 +13,8 @@ pub struct Filter(Vec<Pattern>);
 struct Pattern {
     text: String,
     glob: GlobMatcher,
+    /// Whether it takes away what others select.
+    excludes: bool,
 }
 
 /// Why a filter selects nothing sensible.
@@ -54,14 +56,20 @@ impl Filter {
     /// Parses a comma-separated list; surrounding blanks are ignored.
     pub fn parse(list: &str) -> Result<Self, FilterError> {
         let patterns = list.split(',').map(str::trim).filter(|text| !text.is_empty()).map(|text| {
+            let excludes = text.starts_with('!');
+            let text = text.trim_start_matches('!');
             let glob = Glob::new(text).map_err(|error| FilterError::Malformed {
                 pattern: text.into(),
                 message: error.kind().to_string(),
             })?;
-            Ok(Pattern { text: text.into(), glob: glob.compile_matcher() })
+            Ok(Pattern { text: text.into(), glob: glob.compile_matcher(), excludes })
         });
         let patterns: Vec<Pattern> = patterns.collect::<Result<_, _>>()?;
-        if patterns.is_empty() { Err(FilterError::Empty) } else { Ok(Filter(patterns)) }
+        if patterns.iter().all(|pattern| pattern.excludes) {
+            Err(FilterError::Empty)
+        } else {
+            Ok(Filter(patterns))
+        }
     }
 
     /// The positions of the names that some pattern selects, in order. A pattern that equals an
@@ -73,12 +81,14 @@ impl Filter {
         aliases: &[(&str, &str)],
     ) -> Result<Vec<usize>, FilterError> {
         let mut selected = vec![false; names.len()];
-        for pattern in &self.0 {
+        let (excluding, including): (Vec<&Pattern>, Vec<&Pattern>) =
+            self.0.iter().partition(|pattern| pattern.excludes);
+        for pattern in including.into_iter().chain(excluding) {
             let alias = aliases.iter().find(|(alias, _)| *alias == pattern.text);
             let mut found = false;
             for (name, selected) in names.iter().zip(&mut selected) {
                 let hit = alias.map_or_else(|| pattern.selects(name), |(_, target)| target == name);
-                *selected |= hit;
+                *selected = if pattern.excludes { *selected && !hit } else { *selected || hit };
                 found |= hit;
             }
             if !found {
@@ -148,6 +158,15 @@ mod tests {
         );
         assert_eq!(select("candle").unwrap(), ["candle/composed"]);
         assert_eq!(select("*n=8").unwrap(), ["sweep/len/n=8"]);
+    }
+
+    #[test]
+    fn what_follows_an_exclamation_mark_is_taken_away() {
+        assert_eq!(select("!candle/fused, candle/*").unwrap(), ["candle/composed"]);
+        assert_eq!(select("*,!sweep*,!candle").unwrap(), ["naive", "candle/fused"]);
+        assert_eq!(select("!naive").unwrap_err(), FilterError::Empty);
+        let error = select("naive,!fusd").unwrap_err().to_string();
+        assert!(error.starts_with("no backend matches `fusd`"), "{error}");
     }
 
     #[test]
