@@ -21,6 +21,8 @@ class Engine:
         own = lambda x: mx.array(x).view(mx.bfloat16) if self.p.dtype == "bf16" else mx.array(x)
         self.q, self.k, self.v = (own(x) for x in (t.q, t.k, t.v))
         self.mask = None if t.bias is None else mx.array(t.bias)
+        if t.bias is not None and t.bias.dtype != np.bool_:
+            self.mask = self.mask.astype(self.q.dtype)
         self.mask = "causal" if self.p.causal else self.mask
         self.sinks = None if t.sinks is None else mx.array(t.sinks).astype(self.q.dtype)
         mx.eval(self.q, self.k, self.v)

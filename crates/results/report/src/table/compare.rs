@@ -131,7 +131,8 @@ fn backends_down(title: &str, cases: &[&SideBySide], backends: &[&str]) -> Table
         [Cell::from(*id)].into_iter().chain(ratios).collect()
     };
     let lines = [times.collect()].into_iter().chain(backends.iter().map(line));
-    let table = Table::new(title, [Column::id("backend")].into_iter().chain(names)).rows(lines);
+    let table =
+        Table::new(title, [Column::backend("backend")].into_iter().chain(names)).rows(lines);
     Table { repeated: 1, ..table }
 }
 
