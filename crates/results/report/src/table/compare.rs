@@ -16,8 +16,8 @@ const LISTED: usize = 8;
 /// Backends that a table has a column for; more of them are its rows.
 const COLUMNS: usize = 8;
 
-/// Cases down and backends across, or the other way round where these are many, one table per machine, group, timing and number of threads; below the last what was not
-/// run, and what the signs mean.
+/// Cases down and backends across, or the other way round where backends are many, one table per machine, group, timing and number
+/// of threads; below the last what was not run, and what the signs mean.
 pub fn side_by_side(rows: &[SideBySide]) -> Vec<Table> {
     let machines = by(rows, |row| row.place.clone()).len();
     let key = |row: &SideBySide| {
