@@ -5,17 +5,17 @@ mod tables;
 
 use std::time::Duration;
 
+use attn_analysis::certainty::is_too_wide;
+use attn_analysis::compare::{Rank, SideBySide, side_by_side_of, widest_ranking, winners};
+use attn_analysis::disturbance::Disturbance;
+use attn_analysis::place::places;
+use attn_analysis::rows::{backends, grouped, reason, shown_timing};
+use attn_analysis::summary::Summary;
 use attn_record::{Build, Outcome, Record};
 use tables::{RANKED, contest_table, group_table, ranking_table};
 
-use crate::certainty::is_too_wide;
-use crate::compare::{Rank, SideBySide, side_by_side_of, widest_ranking, winners};
-use crate::disturbance::Disturbance;
 use crate::features::wrong_by_backend;
 use crate::format::{count, percent, significant};
-use crate::place::places;
-use crate::rows::{backends, grouped, reason, shown_timing};
-use crate::summary::Summary;
 use crate::table::{Options, Table, Tone, wrap};
 
 /// What records do not say.

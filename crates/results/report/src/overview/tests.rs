@@ -1,7 +1,8 @@
 //! Overviews as they are read.
 
+use attn_analysis::fixture::{checked, disturbed, sure as cell, with_outcome};
+
 use super::*;
-use crate::fixture::{checked, disturbed, sure as cell, with_outcome};
 
 fn facts() -> Facts {
     Facts {
