@@ -83,15 +83,7 @@ fn assert_close(problem: &Problem, v: &Tensor, a: &Tensor, b: &Tensor) -> TestCa
 }
 
 pub(crate) fn parts(inputs: &Inputs) -> InputParts {
-    InputParts {
-        q: inputs.q().clone(),
-        k: inputs.k().clone(),
-        v: inputs.v().clone(),
-        weights: inputs.weights().clone(),
-        mask: inputs.mask().cloned(),
-        slopes: inputs.slopes().map(Into::into),
-        sinks: inputs.sinks().map(Into::into),
-    }
+    inputs.parts().clone()
 }
 
 /// A tensor of the same type whose rows are `row(b, h, i)` of the old one.

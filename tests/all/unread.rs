@@ -80,13 +80,11 @@ fn filled(inputs: &Inputs, read: &Read, fill: impl Fn(usize) -> f64) -> InputPar
         q: rows(inputs.q(), &read.queries),
         k: rows(inputs.k(), &read.keys),
         v: rows(inputs.v(), &read.keys),
-        weights: inputs.weights().clone(),
         mask: inputs.mask().map(|mask| match mask {
             Mask::Additive(mask) => Mask::Additive(fill(mask, 1, &read.mask)),
             Mask::Bool { .. } => mask.clone(),
         }),
-        slopes: inputs.slopes().map(Into::into),
-        sinks: inputs.sinks().map(Into::into),
+        ..inputs.parts().clone()
     }
 }
 

@@ -233,6 +233,31 @@ pub enum Feature {
     Size,
 }
 
+impl Feature {
+    /// Whether a backend that says nothing of it computes it: all that there was when backends were first written. What came later
+    /// is refused by every backend that does not name it.
+    pub const fn is_basic(self) -> bool {
+        match self {
+            Feature::DType(_)
+            | Feature::Score(_)
+            | Feature::KeyDim
+            | Feature::Batch
+            | Feature::GroupedHeads
+            | Feature::ValueDim
+            | Feature::Causal
+            | Feature::Window
+            | Feature::Softcap
+            | Feature::BoolMask
+            | Feature::AdditiveMask
+            | Feature::KvLen
+            | Feature::Alibi
+            | Feature::Sinks
+            | Feature::Lse
+            | Feature::Size => true,
+        }
+    }
+}
+
 impl std::fmt::Display for Feature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

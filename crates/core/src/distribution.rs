@@ -243,7 +243,7 @@ fn slopes(heads: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Alignment, InputParts, Inputs, ProblemSpec, Shape};
+    use crate::{Alignment, Inputs, ProblemSpec, Shape};
 
     fn spec(dtype: DType) -> ProblemSpec {
         let shape = Shape { batch: 2, heads_kv: 2, len_k: 9, dim_v: 3, ..Shape::square(4, 5, 8) };
@@ -255,16 +255,7 @@ mod tests {
     }
 
     fn validate(problem: &Problem, inputs: &Inputs) -> Result<Inputs, crate::InvalidInputs> {
-        let parts = InputParts {
-            q: inputs.q().clone(),
-            k: inputs.k().clone(),
-            v: inputs.v().clone(),
-            weights: inputs.weights().clone(),
-            mask: inputs.mask().cloned(),
-            slopes: inputs.slopes().map(Into::into),
-            sinks: inputs.sinks().map(Into::into),
-        };
-        Inputs::new(problem, parts)
+        Inputs::new(problem, inputs.parts().clone())
     }
 
     #[test]

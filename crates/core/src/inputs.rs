@@ -157,6 +157,11 @@ impl Inputs {
         Inputs { parts }
     }
 
+    /// What they are made of.
+    pub const fn parts(&self) -> &InputParts {
+        &self.parts
+    }
+
     /// q, k and v, to be changed in place.
     pub(crate) const fn parts_mut(&mut self) -> [&mut Data; 3] {
         let InputParts { q, k, v, .. } = &mut self.parts;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use band::{Band, Counted};
 pub use validity::InvalidProblem;
 
-use crate::{DType, Feature, Score, ScoreWeights, Shape};
+use crate::{DType, Feature, Score, ScoreWeights, Shape, Unsupported};
 
 /// Where the diagonal of a causal mask lies when `len_q != len_k`.
 ///
@@ -256,6 +256,12 @@ impl Problem {
         Band::new(self, b)
     }
 
+    /// Whether scores change once they are scaled: by a softcap, ALiBi or an additive mask.
+    pub fn changes_scores(&self) -> bool {
+        let additive = self.spec.mask.is_some_and(|mask| mask.kind == MaskKind::Additive);
+        self.softcap().is_some() || self.spec.alibi || additive
+    }
+
     /// The parts of the semantics that this problem needs.
     pub fn features(&self) -> Vec<Feature> {
         let ProblemSpec { shape, dtype, score, causal, window, softcap, mask, kv_len, .. } =
@@ -282,6 +288,13 @@ impl Problem {
 }
 
 impl Problem {
+    /// Refuses whatever is not `known`: what a backend does not know it does not compute.
+    pub fn needs_only(&self, known: impl Fn(Feature) -> bool) -> Result<(), Unsupported> {
+        let unknown = self.features().into_iter().find(|&feature| !known(feature));
+        let why = "this backend does not know it";
+        unknown.map_or(Ok(()), |feature| Err(Unsupported { feature, why }))
+    }
+
     /// The problem in one line for people: `B2 H4 N65 D40 f32, causal none, scale 1/sqrt(40)`.
     pub fn statement(&self) -> String {
         let ProblemSpec { shape, dtype, causal, align, window, softcap, mask, kv_len, .. } =

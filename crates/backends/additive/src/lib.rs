@@ -53,7 +53,7 @@ impl Backend for Additive {
 
     fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
         match problem.score().kind() {
-            ScoreKind::Additive => Ok(()),
+            ScoreKind::Additive => attn_host::supports(problem),
             kind @ (ScoreKind::ScaledDot | ScoreKind::General) => Err(Unsupported {
                 feature: Feature::Score(kind),
                 why: "this kernel computes additive scores only",

@@ -13,7 +13,7 @@
 //! such rows exist their bias is 0 and the result is multiplied by 0 in them and by 1 in the others.
 
 use attn_core::{
-    Backend, BackendError, BackendId, BackendInfo, DType, Exec, Inputs, Plan, Problem,
+    Backend, BackendError, BackendId, BackendInfo, DType, Exec, Feature, Inputs, Plan, Problem,
     ThreadPolicy, Unavailable, Unsupported, target_features,
 };
 use candle_core::{D, DType as TensorType, Device, Result as CandleResult, Tensor};
@@ -44,8 +44,8 @@ impl Backend for Composed {
         })
     }
 
-    fn supports(&self, _: &Problem) -> Result<(), Unsupported> {
-        Ok(())
+    fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
+        problem.needs_only(Feature::is_basic)
     }
 
     fn prepare<'b>(

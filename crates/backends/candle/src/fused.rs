@@ -98,6 +98,7 @@ impl Mapping {
         if let Some(&(feature, _, why)) = REFUSED.iter().find(|(_, asked, _)| asked(problem)) {
             return Err(Unsupported { feature, why });
         }
+        problem.needs_only(Feature::is_basic)?;
         let per_head = spec.mask.is_some_and(|mask| mask.dims[1] > 1);
         if per_head {
             let why = "candle-nn 0.11.1 applies one [Nq, Nk] mask to all heads";

@@ -23,7 +23,7 @@ pub fn countable(problem: &Problem) -> Result<(), Unsupported> {
         let why = "candle's CUDA kernels count the elements of a tensor with 31 bits";
         return Err(Unsupported { feature: Feature::Size, why });
     }
-    Ok(())
+    problem.needs_only(Feature::is_basic)
 }
 
 #[cfg(test)]

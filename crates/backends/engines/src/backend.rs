@@ -92,6 +92,7 @@ impl Backend for EngineBackend {
     }
 
     fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
+        problem.needs_only(Feature::is_basic)?;
         let variant = self.variant;
         let no = |feature, why| Err(Unsupported { feature, why });
         for feature in problem.features() {

@@ -54,8 +54,8 @@ impl Backend for Faer {
         })
     }
 
-    fn supports(&self, _: &Problem) -> Result<(), Unsupported> {
-        Ok(())
+    fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
+        attn_host::supports(problem)
     }
 
     fn prepare<'b>(

@@ -159,7 +159,7 @@ impl Backend for Flash {
 
     fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
         match problem.score() {
-            Score::ScaledDot => Ok(()),
+            Score::ScaledDot => problem.needs_only(Feature::is_basic),
             score => Err(Unsupported {
                 feature: Feature::Score(score.kind()),
                 why: "scores are products of q and k",

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use attn_core::{Mask, Problem, ScoreWeights, Shape};
+use attn_core::{Feature, Mask, Problem, ScoreWeights, Shape, Unsupported};
 
 use crate::Real;
 
@@ -39,6 +39,11 @@ pub struct HeadOutput<'o, C> {
     pub lse: Option<&'o mut [C]>,
 }
 
+/// Refuses what [`Head`] says nothing of.
+pub fn supports(problem: &Problem) -> Result<(), Unsupported> {
+    problem.needs_only(Feature::is_basic)
+}
+
 impl<C: Real> Head<'_, C> {
     /// Sizes of the problem.
     pub const fn shape(&self) -> &Shape {
@@ -57,7 +62,7 @@ impl<C: Real> Head<'_, C> {
 
     /// Whether scores stay as they are once they are scaled: no softcap, ALiBi or mask.
     pub fn is_plain(&self) -> bool {
-        self.problem.softcap().is_none() && self.slope.is_none() && self.mask.is_none()
+        !self.problem.changes_scores() && self.mask.is_none()
     }
 
     /// The final score of row `i` and key `j`, which is admitted by position, from the scaled one:

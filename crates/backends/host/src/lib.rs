@@ -16,7 +16,7 @@ mod real;
 mod scratch;
 mod softmax;
 
-pub use head::{Head, HeadOutput};
+pub use head::{Head, HeadOutput, supports};
 pub use plan::{HeadKernel, HostPlan};
 pub use projections::{Compared, Product, Projections};
 pub use real::{Real, Storage};

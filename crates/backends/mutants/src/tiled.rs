@@ -9,8 +9,9 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 
 use attn_core::{
-    Arithmetic, Backend, BackendError, BackendId, BackendInfo, Element, Exec, Fenced, Inputs, Mask,
-    Output, Plan, Problem, ScoreWeights, Shape, SumOrder, Unavailable, Unsupported, with_type,
+    Arithmetic, Backend, BackendError, BackendId, BackendInfo, Element, Exec, Feature, Fenced,
+    Inputs, Mask, Output, Plan, Problem, ScoreWeights, Shape, SumOrder, Unavailable, Unsupported,
+    with_type,
 };
 use attn_host::Storage;
 
@@ -44,8 +45,8 @@ impl Backend for Tiled {
         })
     }
 
-    fn supports(&self, _: &Problem) -> Result<(), Unsupported> {
-        Ok(())
+    fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
+        problem.needs_only(Feature::is_basic)
     }
 
     fn prepare<'b>(

@@ -34,8 +34,8 @@ impl Backend for Naive {
         Ok(BackendInfo::on_cpu(concat!("attn-naive ", env!("CARGO_PKG_VERSION"))))
     }
 
-    fn supports(&self, _: &Problem) -> Result<(), Unsupported> {
-        Ok(())
+    fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
+        attn_host::supports(problem)
     }
 
     fn prepare<'b>(

@@ -45,8 +45,8 @@ impl Backend for Ndarray {
         })
     }
 
-    fn supports(&self, _: &Problem) -> Result<(), Unsupported> {
-        Ok(())
+    fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
+        attn_host::supports(problem)
     }
 
     fn prepare<'b>(

@@ -139,6 +139,10 @@ struct Metadata {
     source: Option<String>,
 }
 
+/// What tensors are called.
+const TENSORS: [&str; 12] =
+    ["q", "k", "v", "w_q", "w_k", "w", "mask", "kv_len", "alibi_slopes", "sinks", "out", "lse"];
+
 const SCHEMA: &str = "attn-case/1";
 const KEY: &str = "attn_case";
 
@@ -151,7 +155,7 @@ impl AttnCase {
         let text = header.metadata().as_ref().and_then(|map| map.get(KEY));
         let text = text.ok_or_else(|| FormatError::Metadata("missing".into()))?;
         let metadata = Metadata::parse(text)?;
-        let file = File::new(SafeTensors::deserialize(bytes).map_err(container)?)?;
+        let file = File::new(SafeTensors::deserialize(bytes).map_err(container)?, &TENSORS)?;
         let kind = score::kind(&metadata.score)?;
         let parts = InputParts {
             q: file.required("q")?,

@@ -8,20 +8,17 @@ use safetensors::{Dtype as FileType, SafeTensors};
 
 use super::FormatError;
 
-const NAMES: [&str; 12] =
-    ["q", "k", "v", "w_q", "w_k", "w", "mask", "kv_len", "alibi_slopes", "sinks", "out", "lse"];
-
 /// A container with known names only.
 pub(super) struct File<'a>(SafeTensors<'a>);
 
 impl<'a> File<'a> {
-    pub(super) fn new(file: SafeTensors<'a>) -> Result<Self, FormatError> {
+    pub(super) fn new(file: SafeTensors<'a>, known: &[&str]) -> Result<Self, FormatError> {
         let mut names = file.names();
         names.sort_unstable();
-        match names.iter().find(|name| !NAMES.contains(name)) {
+        match names.iter().find(|name| !known.contains(name)) {
             None => Ok(File(file)),
             Some(found) => {
-                let expected = NAMES.join(", ");
+                let expected = known.join(", ");
                 Err(FormatError::Unknown { found: (*found).to_string(), expected })
             }
         }

@@ -148,10 +148,7 @@ fn round_operands(case: &AttnCase, format: Format, [factors, values]: [bool; 2])
         q: round(inputs.q(), factors)?,
         k: round(inputs.k(), factors)?,
         v: round(inputs.v(), values)?,
-        weights: inputs.weights().clone(),
-        mask: inputs.mask().cloned(),
-        slopes: inputs.slopes().map(<[f32]>::to_vec),
-        sinks: inputs.sinks().map(<[f32]>::to_vec),
+        ..inputs.parts().clone()
     };
     Inputs::new(&case.problem, parts).ok()
 }

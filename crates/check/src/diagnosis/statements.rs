@@ -166,13 +166,10 @@ fn lengths(spec: &ProblemSpec) -> Statements {
 pub(super) fn parts(inputs: &Inputs, problem: &Problem) -> InputParts {
     let spec = problem.spec();
     InputParts {
-        q: inputs.q().clone(),
-        k: inputs.k().clone(),
-        v: inputs.v().clone(),
-        weights: inputs.weights().clone(),
         mask: inputs.mask().filter(|_| spec.mask.is_some()).cloned(),
         slopes: inputs.slopes().filter(|_| spec.alibi).map(<[f32]>::to_vec),
         sinks: inputs.sinks().filter(|_| spec.sinks).map(<[f32]>::to_vec),
+        ..inputs.parts().clone()
     }
 }
 

@@ -121,3 +121,13 @@ fn serialises_as_its_spec_and_validates_on_the_way_back() {
     let error = serde_json::from_str::<Problem>(&broken).unwrap_err().to_string();
     assert!(error.contains("heads_kv is 0"), "{error}");
 }
+
+#[test]
+fn what_is_not_known_is_refused_and_named() {
+    let spec = ProblemSpec { sinks: true, ..ProblemSpec::new(Shape::square(1, 2, 4), DType::F32) };
+    let problem = Problem::new(spec).unwrap();
+    assert_eq!(problem.needs_only(|_| true), Ok(()));
+    let refused = problem.needs_only(|feature| feature != Feature::Sinks).unwrap_err();
+    assert_eq!(refused.feature, Feature::Sinks);
+    assert!(problem.features().into_iter().all(Feature::is_basic));
+}

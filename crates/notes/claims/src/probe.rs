@@ -28,13 +28,7 @@ pub(crate) fn weights(
     let identity = (0..cells).map(|at| if at / n % n == at % n { 1.0 } else { 0.0 });
     let v = Tensor::new(shape.v(), Data::from_f64(spec.dtype, identity));
     let v = v.expect("as many elements as the dimensions say");
-    let parts = InputParts {
-        weights: inputs.weights().clone(),
-        mask: inputs.mask().cloned(),
-        slopes: inputs.slopes().map(Into::into),
-        sinks: inputs.sinks().map(Into::into),
-        ..InputParts::plain(inputs.q().clone(), inputs.k().clone(), v)
-    };
+    let parts = InputParts { v, ..inputs.parts().clone() };
     let inputs = Inputs::new(&problem, parts)?;
     let out = compute(backend, &problem, &Exec::SINGLE, &inputs)?.o().tensor().data().to_f64();
     let heads = out.chunks_exact(shape.len_q * n).take(shape.heads_q);

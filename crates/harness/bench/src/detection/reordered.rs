@@ -12,11 +12,8 @@ pub(super) fn reordered(
     let parts = InputParts {
         q: columns(inputs.q()),
         k: columns(inputs.k()),
-        v: inputs.v().clone(),
         weights: inputs.weights().as_ref().map(|_, w| along(&columns(w), 2, number)),
-        mask: inputs.mask().cloned(),
-        slopes: inputs.slopes().map(Into::into),
-        sinks: inputs.sinks().map(Into::into),
+        ..inputs.parts().clone()
     };
     Inputs::new(problem, parts)
 }
