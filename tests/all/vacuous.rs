@@ -17,7 +17,7 @@ use attn_core::{
     Arithmetic, DType, Data, InputDistribution, InputParts, Inputs, Problem, ProblemSpec, Shape,
     Tensor,
 };
-use attn_oracle::{Budget, Reference, Rows, weights};
+use attn_oracle::{Bounds, Reference, Rows, weights};
 use nature::{BY_NATURE, Facts, REASONS};
 use perturb::{INPUTS, perturbed};
 
@@ -35,11 +35,11 @@ struct Truth {
 fn truth(problem: &Problem, inputs: &Inputs, rows: &[usize]) -> Truth {
     let rows = Rows::from_indices(rows.to_vec());
     let reference = Reference::compute(problem, inputs, rows).expect("inputs are finite");
-    let budget = Budget::new(problem, &Arithmetic::PLAIN);
+    let bounds = Bounds::new(problem, &Arithmetic::PLAIN);
     let width = problem.shape().dim_v;
     let bound = (0..reference.o.len()).map(|at| {
         let element = [reference.o[at], reference.magnitude[at], reference.sensitivity[at]];
-        budget.row(&reference.stats[at / width], None).bound(element)
+        bounds.row(&reference.stats[at / width], None).bound(element)
     });
     let [batch, heads, _, _] = problem.shape().out();
     let dims = [batch, heads, reference.rows.len(), width];

@@ -2,7 +2,7 @@
 
 use attn_core::{ClaimArithmetic, DType, Fenced, Inputs, Output, Problem, Tensor, Verdict};
 use attn_oracle::{
-    Budget, Candidate, Effort, OracleError, Reference, Rows, Rule, Twist, judge, judge_output,
+    Bounds, Candidate, Effort, OracleError, Reference, Rows, Rule, Twist, judge, judge_output,
 };
 
 use crate::attn_case::{Claim, Tolerance};
@@ -34,7 +34,7 @@ impl Terms {
 /// The truth about one set of inputs, for results of the given terms.
 pub struct ClaimTruth {
     reference: Reference,
-    budget: Budget,
+    bounds: Bounds,
 }
 
 impl ClaimTruth {
@@ -48,7 +48,7 @@ impl ClaimTruth {
     ) -> Result<Self, OracleError> {
         let Terms { arithmetic, stored } = terms;
         let reference = Reference::of_claim(problem, inputs, rows, (&arithmetic, stored), effort)?;
-        Ok(ClaimTruth { reference, budget: Budget::of_claim(&arithmetic, stored) })
+        Ok(ClaimTruth { reference, bounds: Bounds::of_claim(&arithmetic, stored) })
     }
 
     /// Computes all rows, for results that say nothing of themselves.
@@ -67,7 +67,7 @@ impl ClaimTruth {
     ) -> Result<Self, OracleError> {
         let Terms { arithmetic, stored } = terms;
         let reference = Reference::of_mistake(problem, inputs, rows, (&arithmetic, stored), twist)?;
-        Ok(ClaimTruth { reference, budget: Budget::of_claim(&arithmetic, stored) })
+        Ok(ClaimTruth { reference, bounds: Bounds::of_claim(&arithmetic, stored) })
     }
 
     /// The sum of the squared errors of an output on the rows that are known.
@@ -88,14 +88,14 @@ impl ClaimTruth {
         let wrong = |&(index, at): &([usize; 4], usize)| {
             let (row, want) = (at / width, o[at]);
             let error = out.data().get(out.index(index)) - want;
-            let budget = self.budget.row(&stats[row], loose.get(&row));
+            let bounds = self.bounds.row(&stats[row], loose.get(&row));
             let bound =
-                budget.allowed(at % width, [want, magnitude[at], sensitivity[at]], error > 0.0);
+                bounds.allowed(at % width, [want, magnitude[at], sensitivity[at]], error > 0.0);
             let allowed = match (&claim.tolerance, typical) {
-                (Some(Tolerance { rtol, atol }), _) if !budget.is_undetermined() => {
+                (Some(Tolerance { rtol, atol }), _) if !bounds.is_undetermined() => {
                     atol + rtol * want.abs()
                 }
-                (None, Some(typical)) if !budget.is_undetermined() => {
+                (None, Some(typical)) if !bounds.is_undetermined() => {
                     bound.min(OUTLIER * typical.variance[at].max(typical.peer[at]).sqrt())
                 }
                 _ => bound,
@@ -109,15 +109,15 @@ impl ClaimTruth {
     /// Judges a claim, by its own tolerance if it has one.
     pub fn judge(&self, problem: &Problem, claim: &Claim) -> Verdict {
         let rule = match claim.tolerance {
-            None => Rule::Budget(&self.budget, None),
-            Some(Tolerance { rtol, atol }) => Rule::Tolerance { rtol, atol, budget: &self.budget },
+            None => Rule::Bounds(&self.bounds, None),
+            Some(Tolerance { rtol, atol }) => Rule::Tolerance { rtol, atol, bounds: &self.bounds },
         };
         judge(problem, &self.reference, rule, claim.candidate())
     }
 
     /// Judges what was stored into a buffer that was poisoned and fenced.
     pub fn judge_output(&self, problem: &Problem, out: &Output) -> Verdict {
-        judge_output(problem, &self.reference, &self.budget, None, out)
+        judge_output(problem, &self.reference, &self.bounds, None, out)
     }
 
     /// The truth.

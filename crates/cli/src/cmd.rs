@@ -103,6 +103,21 @@ pub(crate) enum Command {
     Worker,
 }
 
+/// Commands by what they are for.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Start", &["run", "list", "support", "doctor", "init", "engine"]),
+    ("Judge", &["check", "verify", "soak", "gate"]),
+    (
+        "Compare",
+        &[
+            "measure", "duel", "cmp", "rank", "diff", "scaling", "shares", "phases", "report",
+            "open", "merge",
+        ],
+    ),
+    ("Learn", &["claims", "map", "model", "params"]),
+    ("Maintain", &["import-criterion", "splice", "completions", "man"]),
+];
+
 impl Command {
     /// Whether it reads and prints, and does nothing else: it writes no file, measures nothing and runs no kernel.
     pub(crate) const fn only_reads(&self) -> bool {
@@ -252,6 +267,20 @@ impl FormArgs {
     /// For what has no other form.
     const fn output(self) -> OutputArgs {
         OutputArgs { json: self.json }
+    }
+
+    /// Prints `document`, as JSON or as its tables.
+    fn show<T: Serialize>(
+        self,
+        document: &T,
+        tables: impl FnOnce(&T) -> Vec<Table>,
+    ) -> Result<Exit, Failure> {
+        if self.json {
+            print_json(document)?;
+        } else {
+            self.print(&tables(document));
+        }
+        Ok(Exit::Success)
     }
 
     /// Prints tables.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use attn_bench::attn_case::AttnCase;
 use attn_bench::suite::Suite;
 use attn_core::text::hex;
-use attn_record::disk::write_whole;
+use attn_record::disk::{FileError, write_whole};
 use attn_record::{Outcome, Record};
 use sha2::{Digest as _, Sha256};
 
@@ -53,7 +53,7 @@ pub(crate) fn write_failures(suite: &Suite, records: &[Record]) -> Result<(), Fa
                 own.first.get_or_insert(path);
             }
             // The verdict stands without the file.
-            Err(error) => eprintln!("attn: {}: {error}: this failure has no file", path.display()),
+            Err(error) => eprintln!("attn: {error}: this failure has no file"),
         }
     }
     for Failures { backend, files, first } in &failures {
@@ -73,7 +73,7 @@ fn write(
     record: &Record,
     side: Side,
     path: &Path,
-) -> Result<io::Result<()>, Failure> {
+) -> Result<Result<(), FileError>, Failure> {
     let case = suite.cases().iter().find(|case| case.id == record.case);
     let case = case.expect("records are of the suite's cases");
     let [a, b] = suite.inputs(case)?;
@@ -87,8 +87,8 @@ fn write(
         tokens: None,
         source: Some(format!("case {}, {}", record.case, record.inputs)),
     };
-    let written = fs::create_dir_all(FAILURES);
-    Ok(written.and_then(|()| write_whole(path, &file.to_bytes())))
+    let folder = fs::create_dir_all(FAILURES).map_err(FileError::of(path));
+    Ok(folder.and_then(|()| write_whole(path, &file.to_bytes())))
 }
 
 /// `semantics.mha.normal@flash.avx2@inputs-a.safetensors`: other cases, backends or inputs have other files.

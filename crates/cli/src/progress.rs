@@ -17,20 +17,20 @@ pub(crate) struct Progress<'a> {
     preset: &'a Preset,
     folder: Option<&'a mut Folder>,
     records: Vec<Record>,
-    /// What the processes of the cells under way said.
-    said: Vec<Record>,
+    /// Of processes, of the cells under way.
+    partial: Vec<Record>,
     /// What is known of the cells that a resumed run tries again.
     open: Vec<Record>,
     /// Predicted time of what is done, and of all.
     predicted: [Duration; 2],
     /// Of it, what an interrupted run had done.
-    known: Duration,
+    previous: Duration,
     started: Instant,
     /// When it is over whatever is left.
     budget: Option<Duration>,
     group: String,
     /// When the last line was written.
-    said_at: Option<Instant>,
+    shown_at: Option<Instant>,
 }
 
 /// Without a terminal, lines are at least this far apart.
@@ -56,14 +56,14 @@ impl<'a> Progress<'a> {
             preset,
             folder,
             records: Vec::with_capacity(cells.len()),
-            said: Vec::new(),
+            partial: Vec::new(),
             open: Vec::new(),
             predicted: [Duration::ZERO, all],
-            known: Duration::ZERO,
+            previous: Duration::ZERO,
             started: Instant::now(),
             budget: None,
             group: String::new(),
-            said_at: None,
+            shown_at: None,
         }
     }
 
@@ -72,14 +72,14 @@ impl<'a> Progress<'a> {
         Progress { budget, ..self }
     }
 
-    /// Counts what is `known` of the cells from an interrupted run.
-    pub(crate) fn resume(&mut self, cells: &[Cell<'_>], known: &[Record]) {
+    /// Counts the `previous` records of an interrupted run.
+    pub(crate) fn resume(&mut self, cells: &[Cell<'_>], previous: &[Record]) {
         for cell in cells {
-            let processes = known.iter().filter(|record| cell.is_of(record, self.entries));
+            let processes = previous.iter().filter(|record| cell.is_of(record, self.entries));
             (0..).zip(processes).for_each(|(round, _)| self.count(cell, round, false));
         }
-        self.known = self.predicted[0];
-        self.said.extend_from_slice(known);
+        self.previous = self.predicted[0];
+        self.partial.extend_from_slice(previous);
     }
 
     /// What is known of the cells that a resumed run tries again.
@@ -94,7 +94,7 @@ impl<'a> Progress<'a> {
         }
         let mut records = self.records;
         records.extend(self.open);
-        records.extend(merge_processes(&self.said));
+        records.extend(merge_processes(&self.partial));
         records
     }
 
@@ -105,9 +105,9 @@ impl<'a> Progress<'a> {
             return;
         }
         let group = case.rsplit_once('/').map_or(case, |(group, _)| group);
-        let is_early = self.said_at.is_some_and(|at| at.elapsed() < BETWEEN_LINES);
+        let is_early = self.shown_at.is_some_and(|at| at.elapsed() < BETWEEN_LINES);
         if group != self.group && !is_early {
-            (self.group, self.said_at) = (group.to_string(), Some(Instant::now()));
+            (self.group, self.shown_at) = (group.to_string(), Some(Instant::now()));
             let [done, all] = self.predicted.map(|time| time.as_secs_f64());
             let percent = if all > 0.0 { 100.0 * done / all } else { 100.0 };
             note!("[{percent:.0}%] {left}{group}");
@@ -118,11 +118,11 @@ impl<'a> Progress<'a> {
     /// is done.
     fn left(&self) -> String {
         let [done, all] = self.predicted.map(|time| time.as_secs_f64());
-        let here = done - self.known.as_secs_f64();
-        let pace = if here > 1.0 { self.started.elapsed().as_secs_f64() / here } else { 1.0 };
+        let here = done - self.previous.as_secs_f64();
+        let factor = if here > 1.0 { self.started.elapsed().as_secs_f64() / here } else { 1.0 };
         let rest = self.budget.map(|budget| budget.saturating_sub(self.started.elapsed()));
         let rest = rest.map_or(f64::INFINITY, |rest| rest.as_secs_f64());
-        let seconds = ((all - done) * pace).min(rest).ceil() as u64;
+        let seconds = ((all - done) * factor).min(rest).ceil() as u64;
         if seconds > 0 { format!("{seconds} s left, ") } else { String::new() }
     }
 
@@ -206,10 +206,16 @@ impl Observer for Progress<'_> {
         self.say(&cell.case.id, &what);
     }
 
-    fn ended(&mut self, cell: &Cell<'_>, round: u32, said: &Record, last: bool) -> io::Result<()> {
+    fn ended(
+        &mut self,
+        cell: &Cell<'_>,
+        round: u32,
+        record: &Record,
+        last: bool,
+    ) -> io::Result<()> {
         self.count(cell, round, last);
-        self.said.push(said.clone());
-        self.folder.as_mut().map_or(Ok(()), |folder| folder.keep(said))
+        self.partial.push(record.clone());
+        self.folder.as_mut().map_or(Ok(()), |folder| folder.keep(record))
     }
 
     fn finished(
@@ -222,7 +228,7 @@ impl Observer for Progress<'_> {
         if let Some(folder) = &mut self.folder {
             folder.append(&records, &self.open)?;
         }
-        self.said.clear();
+        self.partial.clear();
         self.records.extend(records);
         Ok(())
     }

@@ -23,6 +23,8 @@ pub use git::{Commit, GitError, Repository};
 
 use std::path::{Path, PathBuf};
 
+use attn_record::disk::FileError;
+
 /// Makes a program from sources.
 pub trait Build {
     /// Everything beside the files in `source` that the program depends on.
@@ -45,13 +47,8 @@ pub enum BuildError {
         log: PathBuf,
     },
     /// The compiler cannot be started, or a file cannot be read or written.
-    #[error("{what}: {source}")]
-    Io {
-        /// The file or the program.
-        what: String,
-        /// The operating system's words.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// Cargo names no program.
     #[error(
         "cargo built no program `{bin}` of package `{package}`: name them in [build] of gate.toml"
@@ -65,10 +62,4 @@ pub enum BuildError {
     /// The revision cannot be exported.
     #[error(transparent)]
     Git(#[from] GitError),
-}
-
-/// An error about `what`.
-fn io_error(what: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
-    let what = what.display().to_string();
-    |source| BuildError::Io { what, source }
 }

@@ -29,7 +29,7 @@
 use std::path::Path;
 
 use attn_bench::worker::{CellId, Choice};
-use attn_record::disk;
+use attn_record::disk::{self, FileError};
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
@@ -144,13 +144,8 @@ pub struct Accept {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: String,
-        /// The operating system's words.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file is not what it should be.
     #[error("{path}:{line}: {message}")]
     Malformed {
@@ -180,11 +175,7 @@ impl Default for Config {
 impl Config {
     /// Reads and checks the file at `path`.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        match disk::text(path, disk::SMALL) {
-            Ok(text) => Config::parse(&text, &name),
-            Err(source) => Err(ConfigError::Io { path: name, source }),
-        }
+        Config::parse(&disk::text(path, disk::SMALL)?, &path.display().to_string())
     }
 
     /// Parses and checks `text`; messages call it `path`.

@@ -30,6 +30,7 @@ pub use terminal::terminal;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use attn_record::disk::{self, FileError};
 use attn_report::charts::{Band, Estimate, Figure, Tone, forest as draw_forest};
 use attn_report::table::{self, Cell, Column, Table};
 
@@ -38,17 +39,13 @@ use crate::result::{CaseResult, FolderError, Gate, Taken, Verdict};
 /// An error if nothing can be written into `folder`: better before a gate than after it.
 pub fn probe(folder: &Path) -> Result<(), FolderError> {
     let written = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
-    let io = |source| FolderError::Io { path: folder.display().to_string(), source };
-    written.map(|_| ()).map_err(io)
+    written.map_err(FileError::of(folder))?;
+    Ok(())
 }
 
 /// Writes `gate.json`, `replicates.jsonl` and all outputs into `folder`, and returns the paths.
 pub fn write(folder: &Path, gate: &Gate, taken: &[Taken]) -> Result<Vec<PathBuf>, FolderError> {
-    let io = |path: &Path| {
-        let path = path.display().to_string();
-        |source| FolderError::Io { path, source }
-    };
-    fs::create_dir_all(folder).map_err(io(folder))?;
+    fs::create_dir_all(folder).map_err(FileError::of(folder))?;
     let json = |value: &Gate| serde_json::to_string_pretty(value).expect("all numbers are finite");
     let line = |taken: &Taken| serde_json::to_string(taken).expect("all numbers are finite") + "\n";
     let forest = forest(gate);
@@ -63,7 +60,7 @@ pub fn write(folder: &Path, gate: &Gate, taken: &[Taken]) -> Result<Vec<PathBuf>
     files
         .map(|(name, content)| {
             let path = folder.join(name);
-            attn_record::disk::write_whole(&path, content.as_bytes()).map_err(io(&path))?;
+            disk::write_whole(&path, content.as_bytes())?;
             Ok(path)
         })
         .collect()

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use attn_bench::worker::CellId;
 use attn_record::Machine;
+use attn_record::disk::{self, FileError};
 use serde::{Deserialize, Serialize};
 
 use crate::exact::Change;
@@ -296,13 +297,8 @@ pub enum TakenFor {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The operating system refuses.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: String,
-        /// The operating system's words.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file is not what it should be.
     #[error("{path}: {message}, expected a file that this version of attn gate wrote")]
     Malformed {
@@ -331,8 +327,7 @@ pub fn read_replicates(folder: &Path) -> Result<Vec<Taken>, FolderError> {
 }
 
 fn text(path: &Path) -> Result<String, FolderError> {
-    let io = |source| FolderError::Io { path: path.display().to_string(), source };
-    attn_record::disk::text(path, attn_record::disk::LARGE).map_err(io)
+    Ok(disk::text(path, disk::LARGE)?)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, FolderError> {

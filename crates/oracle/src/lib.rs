@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! Reference::compute(problem, inputs)        o in f64, with what its error bound needs   reference.rs
-//! Budget::new(problem, arithmetic)           |err| <= bound, element by element          budget.rs
+//! Bounds::new(problem, arithmetic)           |err| <= bound, element by element          bounds.rs
 //! Yardstick::measure(reference, naive)       max|err| <= 2 max|err of naive| + floor     yardstick.rs
-//! judge(reference, budgets, output)          agrees, or what is wrong and where          verdict.rs
+//! judge(reference, bounds, output)           agrees, or what is wrong and where          verdict.rs
 //! ```
 //!
-//! A result agrees if it is within both budgets. This crate shares no numeric code with any backend.
+//! A result agrees if it is within both. This crate shares no numeric code with any backend.
 
-mod budget;
+mod bounds;
 mod columns;
 mod exact;
 mod loose;
@@ -25,7 +25,7 @@ mod typical;
 mod verdict;
 mod yardstick;
 
-pub use budget::{Budget, RowBudget};
+pub use bounds::{Bounds, RowBounds};
 pub use loose::LooseRow;
 pub use reference::{Effort, OracleError, Reference, RowStats, weights};
 pub use rows::Rows;

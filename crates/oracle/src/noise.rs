@@ -20,7 +20,7 @@
 
 use attn_core::{Problem, lse_dtype};
 
-use crate::budget::Score;
+use crate::bounds::Score;
 use crate::columns::{LANES, Lanes, lanes, sums};
 use crate::operands::Operands;
 use crate::row::Row;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attn_core::{ClaimArithmetic, DType, Data, Format, Inputs, Problem, lse_dtype};
 
-use crate::budget::{Budget, NoiseUnits};
+use crate::bounds::{Bounds, NoiseUnits};
 use crate::loose::LooseRow;
 use crate::noise;
 use crate::operands::Operands;
@@ -21,7 +21,7 @@ const PIECE: usize = 16;
 /// The true output on a set of query rows.
 ///
 /// With `w_j = exp(s_j - lse)` the weights of row i, and `E_j` the relative error of `w_j` in
-/// units of the unit roundoff ([`Budget`](crate::Budget) derives it), the arrays hold per element
+/// units of the unit roundoff ([`Bounds`](crate::Bounds) derives it), the arrays hold per element
 /// `[B, Hq, R, Dv]`, R the number of rows:
 ///
 /// ```text
@@ -145,7 +145,7 @@ impl Reference {
         (arithmetic, out): (&ClaimArithmetic, DType),
         effort: Effort<'_>,
     ) -> Result<Self, OracleError> {
-        let units = Budget::of_claim(arithmetic, out).noise_units();
+        let units = Bounds::of_claim(arithmetic, out).noise_units();
         Pass { operands, rows, claim: Some(&units) }.run(effort)
     }
 
@@ -312,8 +312,8 @@ pub fn weights(problem: &Problem, inputs: &Inputs, b: usize, h: usize) -> Vec<Ve
 #[cfg(test)]
 mod tests {
     use attn_core::{
-        Alignment, InputDistribution, InputParts, MaskKind, MaskSpec, ProblemSpec, Score,
-        ScoreWeights, Shape, Tensor,
+        Alignment, InputDistribution, InputParts, MaskKind, MaskSpec, ProblemSpec, Score, Shape,
+        Tensor,
     };
 
     use super::*;
@@ -323,13 +323,9 @@ mod tests {
         let tensor = |dims, data| Tensor::new(dims, Data::F64(data)).unwrap();
         let sinks = problem.spec().sinks.then(|| vec![0.5; shape.heads_q]);
         let parts = InputParts {
-            q: tensor(shape.q(), q),
-            k: tensor(shape.k(), k),
-            v: tensor(shape.v(), v),
-            weights: ScoreWeights::default(),
-            mask: None,
             slopes: problem.spec().alibi.then(|| vec![0.25; shape.heads_q]),
             sinks,
+            ..InputParts::plain(tensor(shape.q(), q), tensor(shape.k(), k), tensor(shape.v(), v))
         };
         Inputs::new(problem, parts).unwrap()
     }

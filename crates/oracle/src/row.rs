@@ -3,7 +3,7 @@
 use attn_core::DType;
 
 use crate::RowStats;
-use crate::budget::{Score, amplification, relative_error};
+use crate::bounds::{Score, amplification, relative_error};
 use crate::columns::{LANES, Lanes, sums};
 use crate::exact::Sum;
 use crate::loose::LooseRow;
@@ -166,7 +166,7 @@ impl Row {
         (sum - largest).max(0.0)
     }
 
-    /// The largest value, and what storing the weights in f16 may lose: see `budget.rs`.
+    /// The largest value, and what storing the weights in f16 may lose: see `bounds.rs`.
     fn lose(&mut self, operands: &Operands<'_>, at: [usize; 3]) {
         let largest = operands.largest_values(at);
         let (tiny, half_step) = (2.0 * DType::F16.min_positive(), half_step_of_f16());

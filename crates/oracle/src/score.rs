@@ -1,11 +1,11 @@
 //! Raw scores: doubled precision as far as sums and products go, f64's tanh at a corrected argument.
 //!
-//! Beside each score stands what its rounding can amount to (`error`, a bound, see `budget.rs`) and what
+//! Beside each score stands what its rounding can amount to (`error`, a bound, see `bounds.rs`) and what
 //! it typically amounts to (`walk`, a model, see `noise.rs`), both per unit roundoff and scaled.
 
 use attn_core::{DType, Problem, Score};
 
-use crate::budget::{TANH, growth};
+use crate::bounds::{TANH, growth};
 use crate::columns::{LANES, Lanes};
 use crate::exact::Sum;
 use crate::noise::partial_sums;

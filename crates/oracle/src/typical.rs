@@ -1,6 +1,6 @@
 //! How large the errors of a result typically are that was computed elsewhere, element by element.
 //!
-//! The bound of `budget.rs` holds whatever roundings do together; over N keys they do not conspire, and an honest error is
+//! The bound of `bounds.rs` holds whatever roundings do together; over N keys they do not conspire, and an honest error is
 //! some `sqrt(N)` times smaller. A mistake that hides below the bound, such as a window of 4096 keys that is off by one,
 //! shows against this size. It is taken twice, and the larger counts (`norms.rs`):
 //!
@@ -23,7 +23,7 @@
 
 use attn_core::{DType, Format};
 
-use crate::budget::{NoiseUnits, Score, weights_unit};
+use crate::bounds::{NoiseUnits, Score, weights_unit};
 use crate::columns::{LANES, Lanes, lanes, sums};
 use crate::operands::Operands;
 use crate::row::Row;

@@ -6,14 +6,14 @@ use attn_core::{
 };
 
 use crate::norms::Norms;
-use crate::{Budget, Reference, Yardstick};
+use crate::{Bounds, Reference, Yardstick};
 
 /// What decides whether an element of the result is right.
 #[derive(Clone, Copy, Debug)]
 pub enum Rule<'a> {
     /// The a-priori bound, and the yardstick where there is one; with the reference of a claim, also what
     /// rounding explains of the errors taken together.
-    Budget(&'a Budget, Option<&'a Yardstick>),
+    Bounds(&'a Bounds, Option<&'a Yardstick>),
     /// `|out - truth| <= atol + rtol |truth|`. The log-sum-exp still has its bound.
     Tolerance {
         /// Relative part.
@@ -21,7 +21,7 @@ pub enum Rule<'a> {
         /// Absolute part.
         atol: f64,
         /// For the log-sum-exp.
-        budget: &'a Budget,
+        bounds: &'a Bounds,
     },
 }
 
@@ -40,12 +40,12 @@ pub struct Candidate<'a> {
 pub fn judge_output(
     problem: &Problem,
     reference: &Reference,
-    budget: &Budget,
+    bounds: &Bounds,
     yardstick: Option<&Yardstick>,
     out: &Output,
 ) -> Verdict {
     let (o, lse) = (out.o().tensor(), out.lse().map(Fenced::tensor));
-    let rule = Rule::Budget(budget, yardstick);
+    let rule = Rule::Bounds(bounds, yardstick);
     let candidate = Candidate { o: Some(&o), lse: lse.as_ref(), lse_factor: 1.0 };
     let mut verdict = judge(problem, reference, rule, candidate);
     let o_findings = written(out.o());
@@ -140,16 +140,16 @@ impl Judge<'_> {
         expect_numbers(o, f64::is_finite)?;
         let mut tally = Tally::new(dtype);
         let mut outside = Outside::default();
-        let (budget, tolerance, yardstick) = match self.rule {
-            Rule::Budget(budget, yardstick) => (budget, None, yardstick),
-            Rule::Tolerance { rtol, atol, budget } => (budget, Some((rtol, atol)), None),
+        let (bounds, tolerance, yardstick) = match self.rule {
+            Rule::Bounds(bounds, yardstick) => (bounds, None, yardstick),
+            Rule::Tolerance { rtol, atol, bounds } => (bounds, Some((rtol, atol)), None),
         };
         let typical = reference.typical.as_ref().filter(|_| tolerance.is_none());
         let mut norms = typical.map(|typical| (typical, Norms::new(problem, reference)));
         let width = problem.shape().dim_v;
         for ([b, h, i], row) in reference.rows_of(problem) {
             let loose = reference.loose.get(&row);
-            let of_row = budget.row(&reference.stats[row], loose);
+            let of_row = bounds.row(&reference.stats[row], loose);
             for c in 0..width {
                 let (index, at) = ([b, h, i, c], row * width + c);
                 let sums = [reference.o[at], reference.magnitude[at], reference.sensitivity[at]];
@@ -180,7 +180,7 @@ impl Judge<'_> {
     }
 
     fn lse(&self, lse: &Tensor, factor: f64) -> Result<(Option<Metrics>, Vec<Finding>), Finding> {
-        let (Rule::Budget(budget, _) | Rule::Tolerance { budget, .. }) = self.rule;
+        let (Rule::Bounds(bounds, _) | Rule::Tolerance { bounds, .. }) = self.rule;
         let dtype = lse_dtype(self.problem.dtype());
         let [batch, heads, len, _] = self.problem.shape().out();
         expect_form(lse, dtype, [batch, heads, len, 1])?;
@@ -192,7 +192,7 @@ impl Judge<'_> {
             let index = [b, h, i, 0];
             let got = factor * lse.data().get(lse.index(index));
             let stored_sum = self.reference.typical.as_ref().map_or(0.0, |t| t.stored_sum[at]);
-            let bound = budget.lse_bound(row, stored_sum);
+            let bound = bounds.lse_bound(row, stored_sum);
             tally.add(Worst { index, got, want: row.lse, bound });
         }
         Ok(tally.conclude(None))
@@ -329,9 +329,9 @@ impl Tally {
     }
 }
 
-/// Whether an error is within its budget. NaN is not.
-fn within(error: f64, budget: f64) -> bool {
-    error <= budget
+/// Whether an error is within its bound. NaN is not.
+fn within(error: f64, bound: f64) -> bool {
+    error <= bound
 }
 
 /// `part / whole`; nothing of nothing is 0, and what cannot be stored in a record is the largest number.

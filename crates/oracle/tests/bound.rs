@@ -6,14 +6,14 @@ use attn_core::{
     Problem, ProblemSpec, Shape, Tensor, Verdict, compute,
 };
 use attn_naive::Naive;
-use attn_oracle::{Budget, Reference, Rows, judge_output};
+use attn_oracle::{Bounds, Reference, Rows, judge_output};
 
 fn verdict(problem: &Problem, inputs: &Inputs) -> Verdict {
     let rows = Rows::choose(problem, 1 << 22);
     let reference = Reference::compute(problem, inputs, rows).unwrap();
-    let budget = Budget::new(problem, &Arithmetic::PLAIN);
+    let bounds = Bounds::new(problem, &Arithmetic::PLAIN);
     let out = compute(&Naive, problem, &Exec::SINGLE, inputs).unwrap();
-    judge_output(problem, &reference, &budget, None, &out)
+    judge_output(problem, &reference, &bounds, None, &out)
 }
 
 /// `len` keys that all score almost the same for the one query, and the given values.
@@ -102,7 +102,7 @@ fn scores_that_are_held_in_bf16_have_a_bound_of_their_own() {
         let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
         let judge = |arithmetic: &Arithmetic, mistake| {
             let out = held_in_bf16(&problem, &inputs, mistake);
-            judge_output(&problem, &reference, &Budget::new(&problem, arithmetic), None, &out)
+            judge_output(&problem, &reference, &Bounds::new(&problem, arithmetic), None, &out)
         };
         let verdict = judge(&stored, 1.0);
         assert!(verdict.agrees(), "{problem}: {:?}", verdict.findings);

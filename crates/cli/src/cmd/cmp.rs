@@ -4,7 +4,7 @@ use attn_analysis::compare::{SideBySide, side_by_side};
 use attn_report::table;
 use serde::Serialize;
 
-use super::{CellsArgs, print_json};
+use super::CellsArgs;
 use crate::exit::{Exit, Failure};
 
 /// Compare the backends of a run, case by case
@@ -35,10 +35,5 @@ struct Report {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let (_, records) = args.cells.read()?;
     let rows = side_by_side(&records);
-    if args.cells.form.json {
-        print_json(&Report { rows })?;
-    } else {
-        args.cells.form.print(&table::side_by_side(&rows));
-    }
-    Ok(Exit::Success)
+    args.cells.form.show(&Report { rows }, |report| table::side_by_side(&report.rows))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use attn_analysis::compare::diff;
 use attn_report::table;
 
-use super::{FormArgs, print_json};
+use super::FormArgs;
 use crate::exit::{Exit, Failure};
 use crate::records::RecordArgs;
 use crate::runs;
@@ -54,11 +54,5 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Some(old) => [runs::named(Some(old))?, runs::named(args.new.as_deref())?],
     };
     let runs = args.records.read(&folders)?;
-    let found = diff(&runs[0], &runs[1]);
-    if args.form.json {
-        print_json(&found)?;
-    } else {
-        args.form.print(&table::diff(&found));
-    }
-    Ok(Exit::Success)
+    args.form.show(&diff(&runs[0], &runs[1]), table::diff)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use attn_bench::run::{Entry, Fixture};
 use attn_bench::suite::{Case, Suite};
 use attn_bench::{limits, machine};
@@ -109,8 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(path) = &args.svg {
         let cpu = machine::detect().cpu;
         if let Some(figure) = duel_plot(&duelled, names, usize::from(args.threads), &cpu) {
-            attn_record::disk::write_whole(path, figure.svg.as_bytes())
-                .with_context(|| path.display().to_string())?;
+            attn_record::disk::write_whole(path, figure.svg.as_bytes())?;
         }
     }
     if args.form.json {

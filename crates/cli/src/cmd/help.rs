@@ -8,23 +8,8 @@ use attn_report::table::wrap;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use super::Cli;
+use super::{Cli, GROUPS};
 use crate::print::options;
-
-/// Commands by what they are for.
-const GROUPS: [(&str, &[&str]); 5] = [
-    ("Start", &["run", "list", "support", "doctor", "init", "engine"]),
-    ("Judge", &["check", "verify", "soak", "gate"]),
-    (
-        "Compare",
-        &[
-            "measure", "duel", "cmp", "rank", "diff", "scaling", "shares", "phases", "report",
-            "open", "merge",
-        ],
-    ),
-    ("Learn", &["claims", "map", "model", "params"]),
-    ("Maintain", &["import-criterion", "splice", "completions", "man"]),
-];
 
 /// Characters of a line, at most.
 const WIDTH: usize = 100;

@@ -173,6 +173,6 @@ fn make_empty(folder: &Path) -> Result<(), Failure> {
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-    let written = folder.and_then(|()| write_whole(path, content));
-    Ok(written.with_context(|| path.display().to_string())?)
+    folder.with_context(|| path.display().to_string())?;
+    Ok(write_whole(path, content)?)
 }

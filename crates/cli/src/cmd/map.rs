@@ -179,10 +179,7 @@ fn write(folder: &Path, source: &Source, large: &Map) -> Result<(), Failure> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let origin = format!("{}; {}", build(), now.split('T').next().unwrap_or_default());
-    let put = |name: &str, content: &[u8]| {
-        let path = folder.join(name);
-        write_whole(&path, content).with_context(|| path.display().to_string())
-    };
+    let put = |name: &str, content: &[u8]| write_whole(&folder.join(name), content);
     let layers: Vec<LayerMaps> = source
         .layers
         .iter()

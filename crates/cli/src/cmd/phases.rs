@@ -5,7 +5,7 @@ use attn_analysis::compare::{Breakdown, phases};
 use attn_report::table;
 use serde::Serialize;
 
-use super::{CellsArgs, print_json};
+use super::CellsArgs;
 use crate::exit::{Exit, Failure};
 
 /// Where the time of a call goes, for backends that look: those of flash
@@ -41,10 +41,5 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         )
         .into());
     }
-    if args.cells.form.json {
-        print_json(&Report { phases })?;
-    } else {
-        args.cells.form.print(&table::phases(&phases));
-    }
-    Ok(Exit::Success)
+    args.cells.form.show(&Report { phases }, |report| table::phases(&report.phases))
 }

@@ -7,7 +7,7 @@ use attn_record::Timing;
 use attn_report::table;
 use serde::Serialize;
 
-use super::{FormArgs, print_json};
+use super::FormArgs;
 use crate::exit::{Exit, Failure};
 use crate::records::RecordArgs;
 use crate::runs;
@@ -51,10 +51,5 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     if rankings.is_empty() {
         return Err(Failure::usage(anyhow::anyhow!("no selected cell has this timing")));
     }
-    if args.form.json {
-        print_json(&Report { rankings })?;
-    } else {
-        args.form.print(&table::rankings(&rankings));
-    }
-    Ok(Exit::Success)
+    args.form.show(&Report { rankings }, |report| table::rankings(&report.rankings))
 }

@@ -6,7 +6,7 @@ use attn_record::read_limits;
 use attn_report::table;
 use serde::Serialize;
 
-use super::{CellsArgs, print_json};
+use super::CellsArgs;
 use crate::exit::{Exit, Failure};
 use crate::program::program;
 
@@ -47,10 +47,5 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             anyhow!("{folder}: no selected cell has both a time and a measured limit").into()
         );
     }
-    if args.cells.form.json {
-        print_json(&Report { shares })?;
-    } else {
-        args.cells.form.print(&table::shares(&shares));
-    }
-    Ok(Exit::Success)
+    args.cells.form.show(&Report { shares }, |report| table::shares(&report.shares))
 }

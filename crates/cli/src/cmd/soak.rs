@@ -4,7 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use anyhow::Context as _;
 use attn_bench::detection::Deviation;
 use attn_bench::mutation::Subject;
 use attn_bench::soak::{
@@ -114,8 +113,7 @@ fn write_failures(args: &Args, report: &SoakReport) -> Result<Vec<PathBuf>, Fail
     }
     let write = |number: u64| -> Result<PathBuf, Failure> {
         let path = args.out.join(format!("seed-{}-{number}.safetensors", args.seed));
-        write_whole(&path, &case(args.seed, number).to_bytes())
-            .with_context(|| path.display().to_string())?;
+        write_whole(&path, &case(args.seed, number).to_bytes())?;
         Ok(path)
     };
     numbers.into_iter().map(write).collect()

@@ -130,7 +130,7 @@ impl<'a> Document<'a> {
         }
         let renewed = join(parts, &outputs);
         if !check && renewed != *text {
-            write_whole(file, renewed.as_bytes()).with_context(|| format!("{name}"))?;
+            write_whole(file, renewed.as_bytes())?;
         }
         Ok(spliced)
     }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use attn_core::text::hex;
+use attn_record::disk::FileError;
 use sha2::{Digest as _, Sha256};
 
-use super::{Build, BuildError, Commit, Repository, io_error};
+use super::{Build, BuildError, Commit, Repository};
 
 /// Programs that are kept.
 const KEPT: usize = 12;
@@ -32,8 +33,8 @@ impl Cache {
     /// In `folder`, which is made if it is missing.
     pub fn open(folder: &Path) -> Result<Self, BuildError> {
         let programs = folder.join("programs");
-        fs::create_dir_all(&programs).map_err(io_error(&programs))?;
-        let folder = folder.canonicalize().map_err(io_error(folder))?;
+        fs::create_dir_all(&programs).map_err(FileError::of(&programs))?;
+        let folder = folder.canonicalize().map_err(FileError::of(folder))?;
         Ok(Cache { folder })
     }
 
@@ -47,7 +48,7 @@ impl Cache {
         // Two gates at once build one after the other; the lock ends with the process, however it ends.
         let lock = self.folder.join("lock");
         let locked = File::create(&lock).and_then(|file| file.lock().map(|()| file));
-        let _locked = locked.map_err(io_error(&lock))?;
+        let _locked = locked.map_err(FileError::of(&lock))?;
         let source = self.export(repository, commit)?;
         let name = name(repository, commit, &build.key(&source)?);
         let program = self.folder.join("programs").join(name);
@@ -56,7 +57,7 @@ impl Cache {
             let now = SystemTime::now();
             let touch =
                 File::options().append(true).open(&program).and_then(|f| f.set_modified(now));
-            touch.map_err(io_error(&program))?;
+            touch.map_err(FileError::of(&program))?;
         } else {
             self.make(&source, build, &program)?;
         }
@@ -67,7 +68,7 @@ impl Cache {
     /// The folder with the files of `commit`.
     fn export(&self, repository: &Repository, commit: &Commit) -> Result<PathBuf, BuildError> {
         let source = self.folder.join("source");
-        fs::create_dir_all(&source).map_err(io_error(&source))?;
+        fs::create_dir_all(&source).map_err(FileError::of(&source))?;
         // Half an index is one that a crash left: git would refuse it for ever.
         let _ = fs::remove_file(self.folder.join("index.lock"));
         repository.export(commit, &source, &self.folder.join("index"))?;
@@ -76,12 +77,12 @@ impl Cache {
 
     fn make(&self, source: &Path, build: &dyn Build, program: &Path) -> Result<(), BuildError> {
         let target = self.folder.join("target");
-        fs::create_dir_all(&target).map_err(io_error(&target))?;
+        fs::create_dir_all(&target).map_err(FileError::of(&target))?;
         let built = build.build(source, &target, &self.folder.join("build.log"))?;
         // Whole or not at all.
         let part = self.folder.join("programs").join("part");
-        fs::copy(&built, &part).map_err(io_error(&built))?;
-        fs::rename(&part, program).map_err(io_error(program))
+        fs::copy(&built, &part).map_err(FileError::of(&built))?;
+        Ok(fs::rename(&part, program).map_err(FileError::of(program))?)
     }
 
     /// Removes all but the programs that were used last. What cannot be removed may stay.

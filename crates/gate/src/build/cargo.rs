@@ -5,9 +5,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use attn_record::disk::FileError;
 use serde::Deserialize;
 
-use super::{Build, BuildError, io_error};
+use super::{Build, BuildError};
 use crate::config::Target;
 
 /// Cargo with the flags that both programs are built with, whatever the environment and the configuration
@@ -104,13 +105,13 @@ impl Build for Cargo {
         let file = format!("{}{}", self.target.bin, std::env::consts::EXE_SUFFIX);
         let old = target.join(&self.host).join("release").join(file);
         if old.exists() {
-            fs::remove_file(&old).map_err(io_error(&old))?;
+            fs::remove_file(&old).map_err(FileError::of(&old))?;
         }
-        let messages = File::create(log).map_err(io_error(log))?;
+        let messages = File::create(log).map_err(FileError::of(log))?;
         let mut command = self.command(source, target);
         let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(messages).spawn();
         let output = output.and_then(std::process::Child::wait_with_output);
-        let output = output.map_err(io_error(Path::new("cargo")))?;
+        let output = output.map_err(FileError::of(Path::new("cargo")))?;
         if !output.status.success() {
             let text = fs::read_to_string(log).unwrap_or_default();
             return Err(BuildError::Compiler { error: first_error(&text), log: log.into() });
@@ -123,7 +124,7 @@ impl Build for Cargo {
 /// What `program` says of its version in `folder`, where a file may name another toolchain.
 fn version(program: &str, folder: &Path) -> Result<String, BuildError> {
     let output = Command::new(program).arg("-vV").current_dir(folder).output();
-    let output = output.map_err(io_error(Path::new(program)))?;
+    let output = output.map_err(FileError::of(Path::new(program)))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

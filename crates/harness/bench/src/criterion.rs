@@ -13,7 +13,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attn_record::{Process, disk};
+use attn_record::Process;
+use attn_record::disk::{self, FileError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -36,13 +37,8 @@ pub struct Saved {
 #[derive(Debug, thiserror::Error)]
 pub enum CriterionError {
     /// The operating system refuses.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The operating system's words.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file is not what criterion 0.8 writes.
     #[error("{}: expected {expected}, as criterion 0.8 writes it: {found}", path.display())]
     Malformed {
@@ -80,8 +76,8 @@ pub fn read(folder: &Path) -> Result<Vec<Saved>, CriterionError> {
 
 /// The folders `new`.
 fn benchmarks(folder: &Path) -> Result<Vec<PathBuf>, CriterionError> {
-    let io = |source| CriterionError::Io { path: folder.into(), source };
-    let entries = fs::read_dir(folder).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(FileError::of(folder))?;
     let mut folders: Vec<PathBuf> =
         entries.iter().map(fs::DirEntry::path).filter(|path| path.is_dir()).collect();
     folders.sort();
@@ -136,8 +132,7 @@ impl Saved {
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, expected: &'static str) -> Result<T, CriterionError> {
-    let text = disk::text(path, disk::LARGE)
-        .map_err(|source| CriterionError::Io { path: path.into(), source })?;
+    let text = disk::text(path, disk::LARGE)?;
     serde_json::from_str(&text).map_err(|error| CriterionError::Malformed {
         path: path.into(),
         expected,

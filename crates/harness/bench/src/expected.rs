@@ -3,7 +3,7 @@
 //! Computed once per case and set of inputs by whoever judges; no worker sees it.
 
 use attn_core::{Arithmetic, BackendError, ByRows, Inputs, Output, Problem, Verdict};
-use attn_oracle::{Budget, OracleError, Reference, Rows, Yardstick, judge_output};
+use attn_oracle::{Bounds, OracleError, Reference, Rows, Yardstick, judge_output};
 
 /// Multiplications that the oracle may spend on one set of inputs: about a quarter of a second.
 const MAX_PRODUCTS: u64 = 1 << 26;
@@ -28,7 +28,7 @@ pub enum ExpectedError {
 
 impl Expected {
     /// Computes the oracle on a choice of rows, which depends on the problem alone, then measures the yardstick with `naive`
-    /// on the same rows. Where that is beyond its own a-priori bound it widens nobody's budget.
+    /// on the same rows. Where that is beyond its own a-priori bound it widens nobody's bounds.
     pub fn compute(
         problem: &Problem,
         inputs: &Inputs,
@@ -37,8 +37,8 @@ impl Expected {
         let rows = Rows::choose(problem, MAX_PRODUCTS);
         let reference = Reference::compute(problem, inputs, rows)?;
         let out = naive.compute_rows(problem, inputs, reference.rows.indices())?;
-        let budget = Budget::new(problem, &Arithmetic::PLAIN);
-        let verdict = judge_output(problem, &reference, &budget, None, &out);
+        let bounds = Bounds::new(problem, &Arithmetic::PLAIN);
+        let verdict = judge_output(problem, &reference, &bounds, None, &out);
         let yardstick =
             Yardstick::measure(problem, &reference, &out.o().tensor(), verdict.agrees());
         Ok(Expected { reference, yardstick })
@@ -62,7 +62,7 @@ impl Expected {
 
     /// Judges what a backend with the given arithmetic stored.
     pub fn judge(&self, problem: &Problem, arithmetic: &Arithmetic, out: &Output) -> Verdict {
-        let budget = Budget::new(problem, arithmetic);
-        judge_output(problem, &self.reference, &budget, Some(&self.yardstick), out)
+        let bounds = Bounds::new(problem, arithmetic);
+        judge_output(problem, &self.reference, &bounds, Some(&self.yardstick), out)
     }
 }

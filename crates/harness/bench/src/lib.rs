@@ -32,6 +32,8 @@ pub mod coverage;
 pub mod criterion;
 pub mod detection;
 pub mod expected;
+#[cfg(test)]
+mod fake;
 pub mod limits;
 pub mod machine;
 pub mod mutation;

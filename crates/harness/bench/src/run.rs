@@ -1,5 +1,6 @@
 //! From cases to records: which cells, in which order, and what becomes of them.
 
+mod batches;
 mod case_run;
 mod checks;
 mod fixture;
@@ -9,7 +10,6 @@ mod merge;
 mod plan;
 mod preset;
 mod progress;
-mod windows;
 
 use attn_core::Backend;
 

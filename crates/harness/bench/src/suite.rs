@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use attn_core::{Inputs, InvalidInputs, InvalidProblem, Problem};
 use attn_oracle::weights;
+use attn_record::disk::FileError;
 use attn_record::{Group, Map};
 
 use self::files::NoFiles;
@@ -39,13 +40,8 @@ pub struct MapChoice {
 #[derive(Debug, thiserror::Error)]
 pub enum SuiteError {
     /// A file or folder cannot be read.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: String,
-        /// The operating system's words.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A case file is not what it should be.
     #[error("{path}:{line}: {message}")]
     Malformed {

@@ -4,6 +4,27 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+/// What the operating system says of a file or folder.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub struct FileError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl FileError {
+    /// Of the file or folder at `path`.
+    pub fn of(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        |source| FileError { path: path.into(), source }
+    }
+}
+
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> Self {
+        io::Error::new(error.source.kind(), error)
+    }
+}
+
 /// Bytes of a text that people write: cases, configurations.
 pub const SMALL: u64 = 16 << 20;
 
@@ -11,15 +32,16 @@ pub const SMALL: u64 = 16 << 20;
 pub const LARGE: u64 = 1 << 30;
 
 /// The text in the regular file at `path`, of `most` bytes at most: devices and pipes, which may never end, are no files.
-pub fn text(path: &Path, most: u64) -> io::Result<String> {
-    String::from_utf8(bytes(path, most)?).map_err(|_| io::Error::other("not UTF-8"))
+pub fn text(path: &Path, most: u64) -> Result<String, FileError> {
+    let text = String::from_utf8(bytes(path, most)?);
+    text.map_err(|_| FileError::of(path)(io::Error::other("not UTF-8")))
 }
 
 /// The content of the regular file at `path`, of `most` bytes at most.
-pub fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     let mut bytes = Vec::new();
-    open(path, most)?.take(most + 1).read_to_end(&mut bytes)?;
-    within(bytes.len() as u64, most)?;
+    let read = open(path, most).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    read.and_then(|read| within(read as u64, most)).map_err(FileError::of(path))?;
     Ok(bytes)
 }
 
@@ -35,14 +57,15 @@ pub fn open(path: &Path, most: u64) -> io::Result<File> {
 }
 
 /// Writes a neighbour of `path` and renames it, so that nobody ever sees half a file.
-pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let mut neighbour = path.as_os_str().to_owned();
     neighbour.push(format!(".{}.tmp", std::process::id()));
     let neighbour = PathBuf::from(neighbour);
     let written = fs::write(&neighbour, content).and_then(|()| fs::rename(&neighbour, path));
-    written.inspect_err(|_| {
+    written.map_err(|error| {
         // Half a file is of no use; that it cannot be removed either says less than why it is half.
         let _ = fs::remove_file(&neighbour);
+        FileError::of(path)(error)
     })
 }
 
@@ -64,15 +87,18 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, "four").unwrap();
         assert_eq!(text(&path, 4).unwrap(), "four");
-        assert_eq!(text(&path, 3).unwrap_err().to_string(), "4 bytes, expected 3 at most");
-        let error = text(folder.path(), 4).unwrap_err().to_string();
-        assert_eq!(error, "a folder, expected a regular file");
+        let refusal = |path: &Path, most: u64| {
+            let error = text(path, most).unwrap_err().to_string();
+            error.strip_prefix(&format!("{}: ", path.display())).unwrap().to_string()
+        };
+        assert_eq!(refusal(&path, 3), "4 bytes, expected 3 at most");
+        assert_eq!(refusal(folder.path(), 4), "a folder, expected a regular file");
         if cfg!(unix) {
-            let error = text(Path::new("/dev/zero"), 4).unwrap_err().to_string();
+            let error = refusal(Path::new("/dev/zero"), 4);
             assert_eq!(error, "a device or a pipe, expected a regular file");
         }
         File::options().write(true).open(&path).unwrap().set_len(5 << 30).unwrap();
-        assert!(text(&path, LARGE).unwrap_err().to_string().starts_with("5368709120 bytes"));
+        assert!(refusal(&path, LARGE).starts_with("5368709120 bytes"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use attn_core::{Problem, text};
 use serde::de::DeserializeOwned;
 
+use crate::disk::FileError;
 use crate::limits::Ceilings;
 use crate::{CellKey, Limits, Machine, Map, Process, Record, Run, SCHEMA, merge_processes};
 
@@ -15,13 +16,8 @@ use crate::{CellKey, Limits, Machine, Map, Process, Record, Run, SCHEMA, merge_p
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's words.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The folder is none of a run, or is not there.
     #[error("{}: no {file} there, expected the folder of a run, as `attn run` makes it", run.display())]
     NotARun {
@@ -184,13 +180,11 @@ fn own(run: &Path, file: &'static str) -> Result<PathBuf, ReadError> {
 }
 
 fn text(path: &Path) -> Result<String, ReadError> {
-    crate::disk::text(path, crate::disk::LARGE)
-        .map_err(|source| ReadError::Io { path: path.into(), source })
+    Ok(crate::disk::text(path, crate::disk::LARGE)?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
-    crate::disk::bytes(path, crate::disk::LARGE)
-        .map_err(|source| ReadError::Io { path: path.into(), source })
+    Ok(crate::disk::bytes(path, crate::disk::LARGE)?)
 }
 
 fn parse<T: DeserializeOwned>(

@@ -3,18 +3,14 @@
 use std::path::PathBuf;
 
 use attn_head::LayerError;
+use attn_record::disk::FileError;
 
 /// A model's files are not what they should be, or a text does not fit.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file cannot be read.
-    #[error("{}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's words.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file is not in its format.
     #[error("{}: {message}", path.display())]
     Format {

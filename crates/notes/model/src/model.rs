@@ -60,17 +60,13 @@ impl Model {
     pub fn load(folder: &Path) -> Result<Self, ModelError> {
         let [config_path, tokenizer_path, weights_path] =
             ["config.json", "tokenizer.json", "model.safetensors"].map(|name| folder.join(name));
-        let read = |path: &Path, most| {
-            let bytes = disk::bytes(path, most);
-            bytes.map_err(|source| ModelError::Read { path: path.into(), source })
-        };
         let config: Config =
-            serde_json::from_slice(&read(&config_path, disk::SMALL)?).map_err(|error| {
+            serde_json::from_slice(&disk::bytes(&config_path, disk::SMALL)?).map_err(|error| {
                 ModelError::Format { path: config_path.clone(), message: error.to_string() }
             })?;
         config.check()?;
-        let tokenizer = text::parse(&read(&tokenizer_path, disk::LARGE)?)?;
-        let bytes = read(&weights_path, LARGEST)?;
+        let tokenizer = text::parse(&disk::bytes(&tokenizer_path, disk::LARGE)?)?;
+        let bytes = disk::bytes(&weights_path, LARGEST)?;
         let tensors = Tensors::parse(&bytes)
             .map_err(|message| ModelError::Format { path: weights_path, message })?;
         let m = config.hidden_size;

@@ -8,7 +8,7 @@ use crate::Rows;
 struct Bench {
     problem: Problem,
     reference: Reference,
-    budget: Budget,
+    bounds: Bounds,
 }
 
 fn bench() -> Bench {
@@ -16,8 +16,8 @@ fn bench() -> Bench {
     let problem = Problem::new(ProblemSpec::new(shape, DType::F32)).unwrap();
     let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
     let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
-    let budget = Budget::new(&problem, &Arithmetic::PLAIN);
-    Bench { problem, reference, budget }
+    let bounds = Bounds::new(&problem, &Arithmetic::PLAIN);
+    Bench { problem, reference, bounds }
 }
 
 /// A candidate of this output alone.
@@ -38,7 +38,7 @@ impl Bench {
     }
 
     fn judge(&self, out: &Output) -> Verdict {
-        judge_output(&self.problem, &self.reference, &self.budget, None, out)
+        judge_output(&self.problem, &self.reference, &self.bounds, None, out)
     }
 
     fn right(&self, at: usize) -> f32 {
@@ -134,7 +134,7 @@ fn wrong_length_and_wrong_type_are_caught_before_any_value() {
         ([2, 2, 5, 3], Data::filled(DType::F16, 60, 0.0)),
     ] {
         let tensor = Tensor::new(dims, data).unwrap();
-        let rule = Rule::Budget(&bench.budget, None);
+        let rule = Rule::Bounds(&bench.bounds, None);
         let verdict = judge(&bench.problem, &bench.reference, rule, of(&tensor));
         assert!(matches!(&verdict.findings[..], [Finding::WrongShape { .. }]));
     }
@@ -146,7 +146,7 @@ fn an_error_just_beyond_the_bound_is_caught_and_named() {
     let right = bench.with(7, bench.right(7));
     let row = &bench.reference.stats[7 / 3];
     let sums = [bench.reference.o[7], bench.reference.magnitude[7], bench.reference.sensitivity[7]];
-    let bound = bench.budget.row(row, None).bound(sums);
+    let bound = bench.bounds.row(row, None).bound(sums);
     assert!(right.agrees());
     let verdict = bench.with(7, (bench.reference.o[7] + 1.1 * bound) as f32);
     let [Finding::BeyondBound { count: 1, total: 60, worst }] = &verdict.findings[..] else {
@@ -166,10 +166,10 @@ fn the_yardstick_catches_what_the_bound_allows() {
     }
     let strict = Yardstick { naive: 1e-9, allowed: 2e-9 };
     let verdict =
-        judge_output(&bench.problem, &bench.reference, &bench.budget, Some(&strict), &out);
+        judge_output(&bench.problem, &bench.reference, &bench.bounds, Some(&strict), &out);
     assert!(matches!(&verdict.findings[..], [Finding::BeyondYardstick { .. }]));
     let nan = Yardstick { naive: f64::NAN, allowed: f64::NAN };
-    let verdict = judge_output(&bench.problem, &bench.reference, &bench.budget, Some(&nan), &out);
+    let verdict = judge_output(&bench.problem, &bench.reference, &bench.bounds, Some(&nan), &out);
     assert!(!verdict.agrees(), "a NaN yardstick allows nothing");
 }
 
@@ -204,7 +204,7 @@ fn with_lse() -> (Bench, Output) {
     let problem = Problem::new(spec).unwrap();
     let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
     let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
-    let budget = Budget::new(&problem, &Arithmetic::PLAIN);
+    let bounds = Bounds::new(&problem, &Arithmetic::PLAIN);
     let mut out = Output::poisoned(&problem);
     for (slot, &want) in out.o_mut().slice_mut::<f32>().unwrap().iter_mut().zip(&reference.o) {
         *slot = want as f32;
@@ -213,7 +213,7 @@ fn with_lse() -> (Bench, Output) {
     for (slot, row) in slots.iter_mut().zip(&reference.stats) {
         *slot = row.lse as f32;
     }
-    (Bench { problem, reference, budget }, out)
+    (Bench { problem, reference, bounds }, out)
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_tolerance_replaces_the_bound_of_the_result_alone() {
     let o = Data::F32(bench.reference.o.iter().map(|&o| (o + 1e-3) as f32).collect());
     let o = Tensor::new([2, 2, 5, 3], o).unwrap();
     let judged = |atol| {
-        let rule = Rule::Tolerance { rtol: 0.0, atol, budget: &bench.budget };
+        let rule = Rule::Tolerance { rtol: 0.0, atol, bounds: &bench.bounds };
         judge(&bench.problem, &bench.reference, rule, of(&o)).agrees()
     };
     assert!(judged(1.1e-3) && !judged(0.9e-3) && !judged(f64::NAN));
@@ -256,7 +256,7 @@ fn a_tolerance_replaces_the_bound_of_the_result_alone() {
 fn a_problem_that_asks_for_a_log_sum_exp_is_not_complete_without() {
     let (bench, right) = with_lse();
     let o = right.o().tensor();
-    let rule = Rule::Budget(&bench.budget, None);
+    let rule = Rule::Bounds(&bench.bounds, None);
     let verdict = judge(&bench.problem, &bench.reference, rule, of(&o));
     assert_eq!(verdict.findings, [Finding::Missing { what: "lse".into() }]);
 }
@@ -268,7 +268,7 @@ fn a_log_sum_exp_in_base_two_agrees_where_it_is_said_so() {
     let base_two = natural.data().to_f64().into_iter().map(|x| x / std::f64::consts::LN_2);
     let lse = Tensor::new(natural.dims(), Data::from_f64(DType::F32, base_two)).unwrap();
     let judged = |lse_factor| {
-        let rule = Rule::Budget(&bench.budget, None);
+        let rule = Rule::Bounds(&bench.bounds, None);
         let candidate = Candidate { o: None, lse: Some(&lse), lse_factor };
         judge(&bench.problem, &bench.reference, rule, candidate).agrees()
     };
@@ -289,8 +289,8 @@ fn undetermined() -> Bench {
     );
     let inputs = Inputs::new(&problem, parts).unwrap();
     let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
-    let budget = Budget::new(&problem, &Arithmetic::PLAIN);
-    Bench { problem, reference, budget }
+    let bounds = Bounds::new(&problem, &Arithmetic::PLAIN);
+    Bench { problem, reference, bounds }
 }
 
 #[test]

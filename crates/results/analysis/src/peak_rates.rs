@@ -85,7 +85,6 @@ pub fn on_processor(record: &Record) -> bool {
 mod tests {
     use attn_core::DType;
 
-    use super::*;
     use crate::fixture::{ok, peak_rates};
 
     #[test]

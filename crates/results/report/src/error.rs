@@ -1,8 +1,7 @@
 //! Why a report could not be made.
 
-use std::path::PathBuf;
-
 use attn_record::ReadError;
+use attn_record::disk::FileError;
 
 /// Why a report could not be made, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -11,13 +10,8 @@ pub enum ReportError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// A file of the report cannot be written.
-    #[error("{}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's words.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// What was to become a PNG is not SVG.
     #[error("not a picture: {0}")]
     Svg(#[from] resvg::usvg::Error),

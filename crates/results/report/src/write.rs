@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use attn_analysis::compare;
 use attn_analysis::scaling::{Known, Scaling};
+use attn_record::disk::{FileError, write_whole};
 use attn_record::{Timing, UNFINISHED};
 
 use crate::charts::{self, Chart};
@@ -41,21 +42,21 @@ pub fn write_report(
     let mut written = write_charts(&folder, drawn(), png)?;
     if let Some(chart) = page::picture(&machines) {
         let dark = folder.join(format!("{}-dark.svg", chart.name));
-        replace(&dark, charts::on_dark(&chart.wide.svg).as_bytes())?;
+        write_whole(&dark, charts::on_dark(&chart.wide.svg).as_bytes())?;
         written.push(dark);
         if !png {
             written.push(write_png(&folder, chart)?);
         }
     }
     let index = run_dir.join("index.html");
-    replace(&index, page::render(&source, &machines, map.as_ref(), url).as_bytes())?;
+    write_whole(&index, page::render(&source, &machines, map.as_ref(), url).as_bytes())?;
     written.push(index);
     Ok(written)
 }
 
 fn write_png(folder: &Path, chart: &Chart) -> Result<PathBuf, ReportError> {
     let path = folder.join(format!("{}.png", chart.name));
-    replace(&path, &png::rasterise(&chart.wide.svg, PNG_SCALE)?)?;
+    write_whole(&path, &png::rasterise(&chart.wide.svg, PNG_SCALE)?)?;
     Ok(path)
 }
 
@@ -80,7 +81,7 @@ pub fn write_markdown(run_dir: &Path, known: &Known<'_>) -> Result<PathBuf, Repo
         text += &["\n## ", title, "\n\n", &tables.join("\n")].concat();
     }
     let path = run_dir.join("report.md");
-    replace(&path, text.as_bytes())?;
+    write_whole(&path, text.as_bytes())?;
     Ok(path)
 }
 
@@ -93,20 +94,14 @@ fn write_charts<'a>(
     for chart in charts {
         let svg = folder.join(format!("{}.svg", chart.name));
         let parent = svg.parent().unwrap_or(folder);
-        fs::create_dir_all(parent)
-            .map_err(|source| ReportError::Write { path: parent.into(), source })?;
-        replace(&svg, chart.wide.svg.as_bytes())?;
+        fs::create_dir_all(parent).map_err(FileError::of(parent))?;
+        write_whole(&svg, chart.wide.svg.as_bytes())?;
         written.push(svg);
         if png {
             written.push(write_png(folder, chart)?);
         }
     }
     Ok(written)
-}
-
-fn replace(path: &Path, content: &[u8]) -> Result<(), ReportError> {
-    let written = attn_record::disk::write_whole(path, content);
-    written.map_err(|source| ReportError::Write { path: path.into(), source })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::arch::x86_64::{
     _mm256_sub_ps, _mm256_unpackhi_pd, _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
 };
 
-use super::{Isa, Kernel, MOST_LANES, Simd};
+use super::{Isa, Kernel, MOST_LANES, Simd, half_to_f64};
 
 /// The proof that this processor has AVX2, FMA and F16C.
 #[derive(Clone, Copy, Debug)]
@@ -272,11 +272,6 @@ unsafe fn bf16_to_f32(from: *const u16) -> __m256 {
 unsafe fn f16_to_f32(from: *const u16) -> __m256 {
     // SAFETY: the caller vouches for eight readable elements.
     _mm256_cvtph_ps(unsafe { _mm_loadu_si128(from.cast()) })
-}
-
-#[inline]
-unsafe fn half_to_f64(_: *const u16) -> __m256d {
-    unreachable!("half types are computed in f32")
 }
 
 /// Pairs of rows, then pairs of pairs, within 128 bits; then the halves.

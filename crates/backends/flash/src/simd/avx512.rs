@@ -17,7 +17,7 @@ use std::arch::x86_64::{
 };
 
 use super::avx512bf16::Avx512Bf16;
-use super::{Isa, Kernel, MOST_LANES, Simd};
+use super::{Isa, Kernel, MOST_LANES, Simd, half_to_f64};
 
 /// The proof that this processor has AVX-512F, AVX2, FMA and F16C.
 #[derive(Clone, Copy, Debug)]
@@ -206,11 +206,6 @@ unsafe fn bf16_to_f32(from: *const u16) -> __m512 {
 unsafe fn f16_to_f32(from: *const u16) -> __m512 {
     // SAFETY: the caller vouches for sixteen readable elements.
     _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(from.cast()) })
-}
-
-#[inline]
-unsafe fn half_to_f64(_: *const u16) -> __m512d {
-    unreachable!("half types are computed in f32")
 }
 
 /// Pairs of rows, then pairs of pairs, within 128 bits; then the 128-bit parts.

@@ -40,6 +40,12 @@ pub(crate) trait Isa: Copy + Send + Sync + 'static {
     fn narrow_f16(self, from: &[f32; 8], to: &mut [u16; 8]);
 }
 
+/// Vectors of f64 are never read from half types.
+#[cfg(target_arch = "x86_64")]
+unsafe fn half_to_f64<V>(_: *const u16) -> V {
+    unreachable!("half types are computed in f32")
+}
+
 /// Vectors of `T`.
 pub(crate) trait Simd<T: Num>: Isa {
     /// A vector.

@@ -72,30 +72,36 @@ impl Trick for FirstTime {
     }
 }
 
-/// Computes once per `load`, then waits in each call for a share of the time that this took.
-pub(super) struct Throttled {
-    share: f64,
-    honest: Option<Duration>,
+/// Makes the `first` call after every `load`, and in all the others waits as the time that this took says.
+pub(super) struct FirstOnly<F, W> {
+    first: F,
+    wait: W,
+    took: Option<Duration>,
 }
 
-impl Throttled {
-    pub(super) fn new(share: f64) -> Self {
-        Throttled { share, honest: None }
+impl<F: FnMut(&mut Engine), W: Fn(Duration)> FirstOnly<F, W> {
+    pub(super) fn new(first: F, wait: W) -> Self {
+        FirstOnly { first, wait, took: None }
     }
 }
 
-impl Trick for Throttled {
+impl<F: FnMut(&mut Engine), W: Fn(Duration)> Trick for FirstOnly<F, W> {
     fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
-        self.honest = None;
+        self.took = None;
         engine.load(inputs)
     }
 
     fn call(&mut self, engine: &mut Engine) {
-        if let Some(honest) = self.honest {
-            return spin(honest.mul_f64(self.share));
+        if let Some(took) = self.took {
+            return (self.wait)(took);
         }
         let start = Instant::now();
-        engine.compute();
-        self.honest = Some(start.elapsed());
+        (self.first)(engine);
+        self.took = Some(start.elapsed());
     }
+}
+
+/// Computes once per `load`, then keeps the processor busy for a share of the time that this took.
+pub(super) fn throttled(share: f64) -> impl Trick {
+    FirstOnly::new(Engine::compute, move |took| spin(took.mul_f64(share)))
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use attn_core::{BackendError, Inputs, Output};
 
-use super::clock::spin;
+use super::clock::{FirstOnly, spin};
 use super::engine::Engine;
 use super::kernel::{HONEST, Operands};
 use super::phases::Spread;
@@ -86,31 +86,9 @@ impl Trick for Helped {
 }
 
 /// Another thread computes half of the first call after a `load`; the others sleep for as long, which takes no time of a processor.
-pub(super) struct HelpedFirst {
-    helped: Helped,
-    first: Option<Duration>,
-}
-
-impl HelpedFirst {
-    pub(super) fn new() -> Self {
-        HelpedFirst { helped: Helped::new(0.5), first: None }
-    }
-}
-
-impl Trick for HelpedFirst {
-    fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
-        self.first = None;
-        engine.load(inputs)
-    }
-
-    fn call(&mut self, engine: &mut Engine) {
-        if let Some(first) = self.first {
-            return std::thread::sleep(first);
-        }
-        let start = Instant::now();
-        self.helped.call(engine);
-        self.first = Some(start.elapsed());
-    }
+pub(super) fn helped_first() -> impl Trick {
+    let mut helped = Helped::new(0.5);
+    FirstOnly::new(move |engine: &mut Engine| helped.call(engine), std::thread::sleep)
 }
 
 /// A little of everything: rows in `load` and `store`, rows on another processor, and one call in twenty left out.

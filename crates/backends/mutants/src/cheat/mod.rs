@@ -38,12 +38,12 @@ use attn_core::{
 };
 
 use calls::{Calls, Reps, scattered};
-use clock::{FirstTime, Throttled, WhileYoung};
+use clock::{FirstTime, WhileYoung, throttled};
 use deferred::{HalfByHalf, Once};
 use engine::Engine;
 use harness::{EditedSamples, answer_on_every_pipe, answer_on_stdout, found_inputs};
 use kernel::{HONEST, Shortcut};
-use machine::{Everything, Helped, HelpedFirst, InAFile, OnAStack, SlowNext, SlowPace};
+use machine::{Everything, Helped, InAFile, OnAStack, SlowNext, SlowPace, helped_first};
 use memo::{InPlace, Remembered, Shelf};
 use parts::{Chosen, Fill, InRotation, Short};
 use phases::{Gaps, InLoad, InStore, InThread, Spread};
@@ -165,12 +165,12 @@ const CHEATS: &[(&str, &str, Make)] = &[
     (
         "fault/throttled-memo",
         "computes once per load, then waits for half of the time that this took",
-        |_| Box::new(Throttled::new(0.5)),
+        |_| Box::new(throttled(0.5)),
     ),
     (
         "fault/throttled-to-nine-tenths",
         "computes once per load, then waits for nine tenths of that time: hopes to stay below what is noticed",
-        |_| Box::new(Throttled::new(0.9)),
+        |_| Box::new(throttled(0.9)),
     ),
     (
         "fault/memo-up-to-signs",
@@ -305,7 +305,7 @@ const CHEATS: &[(&str, &str, Make)] = &[
     (
         "fault/two-threads-at-first",
         "computes half of the rows of the first call after load on another processor, and sleeps for as long in the others: hopes that the time of the processors evens out",
-        |_| Box::new(HelpedFirst::new()),
+        |_| Box::new(helped_first()),
     ),
     (
         "fault/two-threads-thinly",

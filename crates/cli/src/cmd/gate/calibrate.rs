@@ -109,8 +109,7 @@ fn read_folder(folder: &Path) -> Result<(PathBuf, Vec<Sample>, Vec<Try>), Failur
 fn write(folder: &Path, summary: &Summary) -> Result<(), Failure> {
     let write = |name: &str, content: &str| -> Result<(), Failure> {
         let path = folder.join(name);
-        Ok(disk::write_whole(&path, content.as_bytes())
-            .with_context(|| path.display().to_string())?)
+        Ok(disk::write_whole(&path, content.as_bytes())?)
     };
     write("calibration.json", &(serde_json::to_string_pretty(summary)? + "\n"))?;
     write("calibration.md", &calibration_markdown(summary))?;
@@ -135,7 +134,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
         return Ok(Vec::new());
     }
     let name = path.display();
-    let text = disk::text(path, disk::LARGE).with_context(|| name.to_string())?;
+    let text = disk::text(path, disk::LARGE)?;
     let lines = text.lines().enumerate();
     let parse = |(at, line): (usize, &str)| {
         serde_json::from_str(line).with_context(|| format!("{name}:{}", at + 1))

@@ -105,9 +105,8 @@ pub(super) fn stated(problems: &[Problem], save: Option<&Path>) -> anyhow::Resul
             // The notation has colons, which names of files may not have everywhere.
             let name = case.id.rsplit('/').next().unwrap_or_default().replace(':', "=");
             let path = folder.join(format!("{name}.safetensors"));
-            let written =
-                fs::create_dir_all(folder).and_then(|()| write_whole(&path, &file.to_bytes()));
-            written.with_context(|| path.display().to_string())?;
+            fs::create_dir_all(folder).with_context(|| path.display().to_string())?;
+            write_whole(&path, &file.to_bytes())?;
             note!("attn: wrote {}", path.display());
         }
         Ok(Subject::Stated(case.id.clone(), Box::new(file)))

@@ -2,79 +2,33 @@
 
 use std::sync::atomic::AtomicBool;
 
-use attn_core::{
-    Backend, BackendError, BackendId, BackendInfo, DType, Exec, Inputs, Output, Plan, Problem,
-    Unavailable, Unsupported,
-};
-use attn_naive::Naive;
+use attn_core::{DType, Output};
 
 use super::*;
+use crate::fake::Fake;
 
-#[derive(Clone, Copy, PartialEq)]
-enum Fault {
-    None,
-    Scaled,
-    LastBit,
-    Stale,
+fn elements(out: &mut Output) -> &mut [f32] {
+    out.o_mut().slice_mut().expect("the statements are f32")
 }
 
-impl Backend for Fault {
-    fn id(&self) -> BackendId {
-        BackendId::new("fake")
-    }
+const SCALED: Fake =
+    Fake { spoil: |out| elements(out).iter_mut().for_each(|x| *x *= 1.01), ..Fake::HONEST };
 
-    fn probe(&self) -> Result<BackendInfo, Unavailable> {
-        Naive.probe()
-    }
+const LAST_BIT: Fake = Fake {
+    spoil: |out| {
+        let o = elements(out);
+        o[0] = f32::from_bits(o[0].to_bits() ^ 1);
+    },
+    ..Fake::HONEST
+};
 
-    fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
-        Naive.supports(problem)
-    }
-
-    fn prepare<'b>(
-        &'b self,
-        problem: &Problem,
-        exec: &Exec,
-    ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        Ok(Box::new(Fake { fault: *self, plan: Naive.prepare(problem, exec)?, loads: 0 }))
-    }
-}
-
-struct Fake<'b> {
-    fault: Fault,
-    plan: Box<dyn Plan + 'b>,
-    loads: u32,
-}
-
-impl Plan for Fake<'_> {
-    fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        self.loads += 1;
-        if self.fault == Fault::Stale && self.loads > 1 { Ok(()) } else { self.plan.load(inputs) }
-    }
-
-    fn run(&mut self, reps: std::num::NonZeroU32) -> Result<(), BackendError> {
-        self.plan.run(reps)
-    }
-
-    fn store(&mut self, out: &mut Output) -> Result<(), BackendError> {
-        self.plan.store(out)?;
-        let o = out.o_mut().slice_mut::<f32>().expect("the statements are f32");
-        match self.fault {
-            Fault::Scaled => o.iter_mut().for_each(|x| *x *= 1.01),
-            Fault::LastBit => o[0] = f32::from_bits(o[0].to_bits() ^ 1),
-            Fault::None | Fault::Stale => {}
-        }
-        Ok(())
-    }
-}
-
-fn subject<'a>(id: &'a str, fault: &'a Fault) -> Subject<'a> {
-    Subject { id, description: "a fake", theme: "fakes", backend: fault }
+fn subject<'a>(id: &'a str, fake: &'a Fake) -> Subject<'a> {
+    Subject { id, description: "a fake", theme: "fakes", backend: fake }
 }
 
 fn limits(mutants: &[Subject<'_>], honest: &[Subject<'_>], threads: usize) -> Limits {
     let detection = Detection {
-        control: subject("control", &Fault::None),
+        control: subject("control", &Fake::HONEST),
         mutants,
         honest,
         dtypes: &[DType::F32],
@@ -89,11 +43,11 @@ fn limits(mutants: &[Subject<'_>], honest: &[Subject<'_>], threads: usize) -> Li
 #[test]
 fn what_is_visible_is_refused_and_what_is_not_is_said() {
     let mutants = [
-        subject("scaled", &Fault::Scaled),
-        subject("last bit", &Fault::LastBit),
-        subject("stale", &Fault::Stale),
+        subject("scaled", &SCALED),
+        subject("last bit", &LAST_BIT),
+        subject("stale", &Fake::STALE),
     ];
-    let limits = limits(&mutants, &[subject("last bit", &Fault::LastBit)], 1);
+    let limits = limits(&mutants, &[subject("last bit", &LAST_BIT)], 1);
     assert!(limits.holds() && limits.is_complete(), "{}", limits.exceptions());
     let [limit] = &limits.limits[..] else { panic!("one type, one length") };
     let statements = limits.statements;
@@ -108,7 +62,7 @@ fn what_is_visible_is_refused_and_what_is_not_is_said() {
 
 #[test]
 fn honest_results_that_are_refused_are_named() {
-    let limits = limits(&[], &[subject("scaled", &Fault::Scaled)], 2);
+    let limits = limits(&[], &[subject("scaled", &SCALED)], 2);
     assert!(!limits.holds());
     assert_eq!(limits.accusations.len(), limits.statements);
     let text = limits.exceptions();

@@ -3,73 +3,23 @@
 use std::borrow::Cow;
 use std::io;
 
-use attn_core::{
-    BackendError, BackendId, BackendInfo, Exec, Inputs, Output, Plan, Unavailable, Unsupported,
-};
+use attn_core::Output;
 use attn_naive::Naive;
 
 use super::*;
+use crate::fake::Fake;
 use crate::rules::Rule;
 use crate::suite::{CaseFile, Files, SuiteError};
 
-#[derive(Clone, Copy, PartialEq)]
-enum Fault {
-    None,
-    /// One part in a million too large: below what ONNX's rule sees, above the bound.
-    Scaled,
-    /// The first result, whatever is loaded later.
-    Stale,
+/// One part in a million too large: below what ONNX's rule sees, above the bound.
+fn scale(out: &mut Output) {
+    let o = out.o_mut().slice_mut::<f64>().expect("the case is f64");
+    o.iter_mut().for_each(|x| *x *= 1.0 + 1e-6);
 }
 
-impl Backend for Fault {
-    fn id(&self) -> BackendId {
-        BackendId::new("fake")
-    }
-
-    fn probe(&self) -> Result<BackendInfo, Unavailable> {
-        Naive.probe()
-    }
-
-    fn supports(&self, problem: &Problem) -> Result<(), Unsupported> {
-        Naive.supports(problem)
-    }
-
-    fn prepare<'b>(
-        &'b self,
-        problem: &Problem,
-        exec: &Exec,
-    ) -> Result<Box<dyn Plan + 'b>, BackendError> {
-        Ok(Box::new(Fake { fault: *self, plan: Naive.prepare(problem, exec)?, loads: 0 }))
-    }
-}
-
-struct Fake<'b> {
-    fault: Fault,
-    plan: Box<dyn Plan + 'b>,
-    loads: u32,
-}
-
-impl Plan for Fake<'_> {
-    fn load(&mut self, inputs: &Inputs) -> Result<(), BackendError> {
-        self.loads += 1;
-        if self.fault == Fault::Stale && self.loads > 1 { Ok(()) } else { self.plan.load(inputs) }
-    }
-
-    fn run(&mut self, reps: std::num::NonZeroU32) -> Result<(), BackendError> {
-        self.plan.run(reps)
-    }
-
-    fn store(&mut self, out: &mut Output) -> Result<(), BackendError> {
-        self.plan.store(out)?;
-        if self.fault == Fault::Scaled {
-            let o = out.o_mut().slice_mut::<f64>().expect("the case is f64");
-            for x in o {
-                *x *= 1.0 + 1e-6;
-            }
-        }
-        Ok(())
-    }
-}
+const NONE: (&str, Fake) = ("mutant/none", Fake::HONEST);
+const SCALED: (&str, Fake) = ("mutant/scaled", Fake { spoil: scale, ..Fake::HONEST });
+const STALE: (&str, Fake) = ("mutant/stale", Fake::STALE);
 
 struct OneFile;
 
@@ -86,16 +36,11 @@ impl Files for OneFile {
     }
 }
 
-fn subject(fault: &Fault) -> Subject<'_> {
-    let id = match fault {
-        Fault::None => "mutant/none",
-        Fault::Scaled => "mutant/scaled",
-        Fault::Stale => "mutant/stale",
-    };
-    Subject { id, description: "a fake", theme: "fakes", backend: fault }
+fn subject<'a>((id, fake): &'a (&str, Fake)) -> Subject<'a> {
+    Subject { id, description: "a fake", theme: "fakes", backend: fake }
 }
 
-fn matrix(mutants: &[Fault], threads: usize) -> KillMatrix {
+fn matrix(mutants: &[(&str, Fake)], threads: usize) -> KillMatrix {
     let suite = Suite::load(Box::new(OneFile)).unwrap();
     let cases: Vec<_> = suite.cases().iter().collect();
     let mutants: Vec<_> = mutants.iter().map(subject).collect();
@@ -104,7 +49,7 @@ fn matrix(mutants: &[Fault], threads: usize) -> KillMatrix {
         cases: &cases,
         max_flops: 1_000_000,
         naive: &Naive,
-        control: subject(&Fault::None),
+        control: subject(&NONE),
         mutants: &mutants,
         threads,
     };
@@ -113,7 +58,7 @@ fn matrix(mutants: &[Fault], threads: usize) -> KillMatrix {
 
 #[test]
 fn mutants_are_killed_on_the_inputs_that_show_them() {
-    let matrix = matrix(&[Fault::Scaled, Fault::Stale], 1);
+    let matrix = matrix(&[SCALED, STALE], 1);
     assert_eq!((matrix.cases, matrix.left_out), (3, 1));
     assert!(matrix.holds());
     assert_eq!(matrix.control.total, Tally::default());
@@ -137,7 +82,7 @@ fn mutants_are_killed_on_the_inputs_that_show_them() {
 
 #[test]
 fn a_survivor_is_named_and_the_matrix_does_not_hold() {
-    let matrix = matrix(&[Fault::None], 1);
+    let matrix = matrix(&[NONE], 1);
     assert!(!matrix.holds());
     assert_eq!(matrix.mutants[0].total, Tally::default());
     let text = matrix.summary();
@@ -149,8 +94,7 @@ fn a_survivor_is_named_and_the_matrix_does_not_hold() {
 
 #[test]
 fn threads_change_nothing_and_json_gives_it_back() {
-    let matrix =
-        [1, 3].map(|threads| super::tests::matrix(&[Fault::Scaled, Fault::Stale], threads));
+    let matrix = [1, 3].map(|threads| super::tests::matrix(&[SCALED, STALE], threads));
     assert_eq!(matrix[0], matrix[1]);
     let json = serde_json::to_string(&matrix[0]).unwrap();
     assert_eq!(serde_json::from_str::<KillMatrix>(&json).unwrap(), matrix[0]);

@@ -15,11 +15,15 @@ pub(super) struct CaseRun<'c, 's> {
 }
 
 impl<'c, 's> CaseRun<'c, 's> {
-    /// Takes what is `known` of the cells.
-    pub(super) fn new(cells: &'c [Cell<'s>], entries: &[Entry], known: &mut Vec<Record>) -> Self {
+    /// Takes the `previous` records of the cells.
+    pub(super) fn new(
+        cells: &'c [Cell<'s>],
+        entries: &[Entry],
+        previous: &mut Vec<Record>,
+    ) -> Self {
         let mut progress = |cell: &Cell<'_>| {
-            let at = known.iter().position(|record| cell.is_of(record, entries));
-            CellProgress::new(at.map(|at| known.swap_remove(at)))
+            let at = previous.iter().position(|record| cell.is_of(record, entries));
+            CellProgress::new(at.map(|at| previous.swap_remove(at)))
         };
         CaseRun { cells, progress: cells.iter().map(&mut progress).collect(), fixture: None }
     }

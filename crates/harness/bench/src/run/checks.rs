@@ -83,9 +83,9 @@ impl Harness<'_> {
             let on_device = self.entries[cell.backend].on_device();
             let _device = on_device.then(|| shared.device.lock().expect(NO_PANIC));
             shared.observer().started(cell, 0);
-            let said = self.process(cell, &fixture, progress);
-            progress.add(said.clone());
-            shared.observer().ended(cell, 0, &said, true)?;
+            let record = self.process(cell, &fixture, progress);
+            progress.add(record.clone());
+            shared.observer().ended(cell, 0, &record, true)?;
         }
         case_run.fixture = case_run.next(self.enough()).map(|_| fixture);
         Ok(())

@@ -1,11 +1,11 @@
 //! The files that workers are given, and what becomes of the results that they store.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use attn_core::{Arithmetic, ByRows, Inputs, Output, Problem, Variation, Varied, Verdict, Work};
-use attn_oracle::{Budget, Reference, Rows, judge_output};
+use attn_oracle::{Bounds, Reference, Rows, judge_output};
+use attn_record::disk::{self, FileError};
 use attn_record::{Digests, Outcome};
 use tempfile::TempDir;
 
@@ -53,13 +53,8 @@ pub struct Found {
 #[derive(Debug, thiserror::Error)]
 pub enum FixtureError {
     /// A file cannot be written or read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The operating system's words.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The case, its truth or what a worker stored is not as it should be.
     #[error("{0}")]
     Content(String),
@@ -69,14 +64,9 @@ impl FixtureError {
     /// How the cell ends.
     pub const fn outcome(&self) -> Outcome {
         match self {
-            FixtureError::Io { .. } => Outcome::Untried,
+            FixtureError::File(_) => Outcome::Untried,
             FixtureError::Content(_) => Outcome::Error,
         }
-    }
-
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_path_buf();
-        |source| FixtureError::Io { path, source }
     }
 
     fn content(error: impl std::fmt::Display) -> Self {
@@ -103,7 +93,7 @@ impl Fixture {
         naive: &dyn ByRows,
         scratch: &Path,
     ) -> Result<Self, FixtureError> {
-        let folder = tempfile::tempdir_in(scratch).map_err(FixtureError::io(scratch))?;
+        let folder = tempfile::tempdir_in(scratch).map_err(FileError::of(scratch))?;
         let [a, b] = inputs.each_ref().map(Inputs::digest);
         let work = Work::of(problem, inputs[1].mask());
         let compute = |inputs| Expected::compute(problem, inputs, naive);
@@ -134,7 +124,8 @@ impl Fixture {
 
     /// A new folder for the results of one process.
     pub fn results(&self) -> Result<TempDir, FixtureError> {
-        tempfile::tempdir_in(self.folder.path()).map_err(FixtureError::io(self.folder.path()))
+        let folder = self.folder.path();
+        Ok(tempfile::tempdir_in(folder).map_err(FileError::of(folder))?)
     }
 
     /// Judges the result on inputs A, which is below `folder`.
@@ -249,7 +240,7 @@ impl Changed {
 
     /// By the a-priori bound alone: no yardstick was measured on these inputs.
     fn judge(&self, problem: &Problem, arithmetic: &Arithmetic, out: &Output) -> Verdict {
-        judge_output(problem, &self.reference, &Budget::new(problem, arithmetic), None, out)
+        judge_output(problem, &self.reference, &Bounds::new(problem, arithmetic), None, out)
     }
 
     /// An element of a row that admits a key where values of 1 do not average to 1; to at most 1 where a sink takes a share.
@@ -282,11 +273,11 @@ fn nothing_stored() -> FixtureError {
 /// is its fault.
 pub(crate) fn read_output(problem: &Problem, path: &Path) -> Result<Output, FixtureError> {
     let most = Output::stored_bytes(problem);
-    let named =
-        |what: &dyn std::fmt::Display| FixtureError::Content(format!("{}: {what}", path.display()));
-    let bytes = attn_record::disk::bytes(path, most).map_err(|error| named(&error))?;
-    Output::from_le_bytes(problem, &bytes)
-        .ok_or_else(|| named(&format!("{} bytes, expected the {most} of an output", bytes.len())))
+    let bytes = disk::bytes(path, most).map_err(FixtureError::content)?;
+    Output::from_le_bytes(problem, &bytes).ok_or_else(|| {
+        let (path, bytes) = (path.display(), bytes.len());
+        FixtureError::Content(format!("{path}: {bytes} bytes, expected the {most} of an output"))
+    })
 }
 
 /// How far an average of ones may be from 1: what the output's type rounds, weights rounded before their sum, and sums that
@@ -299,6 +290,6 @@ fn off_one(problem: &Problem) -> f64 {
 fn write_case(problem: &Problem, inputs: Inputs, path: &Path) -> Result<Inputs, FixtureError> {
     let problem = problem.clone();
     let file = AttnCase { problem, inputs, claim: None, tokens: None, source: None };
-    std::fs::write(path, file.to_bytes()).map_err(FixtureError::io(path))?;
+    std::fs::write(path, file.to_bytes()).map_err(FileError::of(path))?;
     Ok(file.inputs)
 }

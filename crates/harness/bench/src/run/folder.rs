@@ -4,8 +4,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use attn_record::disk::{self, FileError};
 use attn_record::{
-    HEAD, Limits, Map, PARTIAL, RECORDS, ReadError, Record, Run, disk, read_finished, read_partial,
+    HEAD, Limits, Map, PARTIAL, RECORDS, ReadError, Record, Run, read_finished, read_partial,
     read_run,
 };
 use serde::Serialize;
@@ -35,13 +36,8 @@ const SCRATCH: &str = "inputs";
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The operating system refuses.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The operating system's words.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file is not what it should be.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -56,17 +52,17 @@ pub enum FolderError {
 impl Folder {
     /// Creates `root/name`, or `root/name.2` and so on where that exists: nothing is overwritten.
     pub fn create(root: &Path, name: &str) -> Result<Self, FolderError> {
-        fs::create_dir_all(root).map_err(io_error(root))?;
+        fs::create_dir_all(root).map_err(FileError::of(root))?;
         let path = (1..)
             .map(|n| root.join(if n == 1 { name.to_string() } else { format!("{name}.{n}") }))
             .find_map(|path| match fs::create_dir(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => None,
-                result => Some(result.map(|()| path.clone()).map_err(io_error(&path))),
+                result => Some(result.map(|()| path.clone()).map_err(FileError::of(&path))),
             })
             .expect("the numbers do not end")?;
         let new = |name: &str| {
             let file = path.join(name);
-            File::options().append(true).create_new(true).open(&file).map_err(io_error(&file))
+            File::options().append(true).create_new(true).open(&file).map_err(FileError::of(&file))
         };
         new(PARTIAL)?;
         let records = new(RECORDS)?;
@@ -78,11 +74,11 @@ impl Folder {
     pub fn reopen(path: &Path) -> Result<(Self, Resumable), FolderError> {
         let run = read_run(path)?;
         let (records, partial) = (path.join(RECORDS), path.join(PARTIAL));
-        let file = File::options().append(true).open(&records).map_err(io_error(&records))?;
+        let file = File::options().append(true).open(&records).map_err(FileError::of(&records))?;
         let folder = Folder { path: path.into(), records: file }.locked()?;
         // A run that was finished, which nothing is left to do of, has no partial records.
         for file in [&records, &partial].into_iter().filter(|file| file.exists()) {
-            cut_half_a_line(file).map_err(io_error(file))?;
+            cut_half_a_line(file)?;
         }
         let finished = read_finished(path)?;
         let partial = read_partial(path, &finished)?;
@@ -93,7 +89,7 @@ impl Folder {
         match self.records.try_lock() {
             Ok(()) => Ok(self),
             Err(TryLockError::WouldBlock) => Err(FolderError::Busy { path: self.path }),
-            Err(TryLockError::Error(source)) => Err(FolderError::Io { path: self.path, source }),
+            Err(TryLockError::Error(error)) => Err(FileError::of(&self.path)(error).into()),
         }
     }
 
@@ -117,10 +113,10 @@ impl Folder {
         self.write_json("limits.json", limits)
     }
 
-    /// Keeps what one process said, until its cell is finished.
-    pub fn keep(&mut self, said: &Record) -> io::Result<()> {
+    /// Keeps the record of one process until its cell is finished.
+    pub fn keep(&mut self, record: &Record) -> io::Result<()> {
         let partial = File::options().append(true).create(true).open(self.path.join(PARTIAL));
-        partial?.write_all(&line(said)?)
+        partial?.write_all(&line(record)?)
     }
 
     /// Appends whole lines to [`RECORDS`], in which is what single processes said. What is known of cells that are `open`, to be
@@ -130,13 +126,13 @@ impl Folder {
             self.records.write_all(&line(record)?)?;
         }
         let open = open.iter().map(line).collect::<io::Result<Vec<_>>>()?;
-        disk::write_whole(&self.path.join(PARTIAL), &open.concat())
+        Ok(disk::write_whole(&self.path.join(PARTIAL), &open.concat())?)
     }
 
     /// A folder for inputs; it goes with [`Folder::remove_scratch`].
     pub fn scratch(&self) -> Result<PathBuf, FolderError> {
         let path = self.path.join(SCRATCH);
-        fs::create_dir_all(&path).map_err(io_error(&path))?;
+        fs::create_dir_all(&path).map_err(FileError::of(&path))?;
         Ok(path)
     }
 
@@ -145,11 +141,11 @@ impl Folder {
     pub fn remove_scratch(&self, finished: bool) -> Result<(), FolderError> {
         let scratch = self.path.join(SCRATCH);
         if scratch.exists() {
-            fs::remove_dir_all(&scratch).map_err(io_error(&scratch))?;
+            fs::remove_dir_all(&scratch).map_err(FileError::of(&scratch))?;
         }
         let partial = self.path.join(PARTIAL);
         if finished && partial.exists() {
-            fs::remove_file(&partial).map_err(io_error(&partial))?;
+            fs::remove_file(&partial).map_err(FileError::of(&partial))?;
         }
         Ok(())
     }
@@ -159,7 +155,7 @@ impl Folder {
         let path = self.path.join(name);
         let mut text = serde_json::to_string_pretty(value).expect("records hold finite numbers");
         text.push('\n');
-        disk::write_whole(&path, text.as_bytes()).map_err(io_error(&path))
+        Ok(disk::write_whole(&path, text.as_bytes())?)
     }
 }
 
@@ -169,18 +165,14 @@ fn line(record: &Record) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-fn cut_half_a_line(path: &Path) -> io::Result<()> {
+fn cut_half_a_line(path: &Path) -> Result<(), FileError> {
     let bytes = disk::bytes(path, disk::LARGE)?;
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
     if whole < bytes.len() {
-        File::options().write(true).open(path)?.set_len(whole as u64)?;
+        let file = File::options().write(true).open(path);
+        file.and_then(|file| file.set_len(whole as u64)).map_err(FileError::of(path))?;
     }
     Ok(())
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
-    let path = path.to_path_buf();
-    |source| FolderError::Io { path, source }
 }
 
 #[cfg(test)]

@@ -11,10 +11,11 @@ use attn_record::{
     merge_processes,
 };
 
+use super::batches::{batches, same_case};
 use super::case_run::CaseRun;
 use super::fixture::{Fixture, FixtureError, Found};
 use super::progress::{CellProgress, Enough};
-use super::windows::{same_case, windows};
+
 use super::{Cell, Entry, Preset, Processes, Task};
 use crate::cell::measure::rotation;
 use crate::cell::sampling::nanos;
@@ -78,7 +79,7 @@ pub trait Observer {
         &mut self,
         cell: &Cell<'_>,
         round: u32,
-        said: &Record,
+        record: &Record,
         last: bool,
     ) -> std::io::Result<()>;
     /// Cells have their records. Others are `open`: their last process ended [`Outcome::Untried`], so this is what is known of them.
@@ -90,8 +91,8 @@ pub trait Observer {
     ) -> std::io::Result<()>;
 }
 
-/// What is known of a cell after one process, apart from times.
-struct Said {
+/// What one process found of a cell, apart from times.
+struct CellResult {
     outcome: Outcome,
     reason: Option<String>,
     info: Option<BackendInfo>,
@@ -100,14 +101,14 @@ struct Said {
     recheck: Option<Verdict>,
 }
 
-impl Said {
-    /// A cell that ended before anything ran.
-    const fn ended(outcome: Outcome, reason: Option<String>) -> Self {
-        Said { outcome, reason, info: None, footprint: None, check: None, recheck: None }
+impl CellResult {
+    /// Of a cell of which nothing ran yet.
+    const fn new(outcome: Outcome, reason: Option<String>) -> Self {
+        CellResult { outcome, reason, info: None, footprint: None, check: None, recheck: None }
     }
 }
 
-/// How a process ended that was not right, and why.
+/// How a cell ended that was not right, and why.
 type Ended = (Outcome, String);
 
 fn lost(error: impl Into<WorkerError>) -> Ended {
@@ -116,7 +117,7 @@ fn lost(error: impl Into<WorkerError>) -> Ended {
 }
 
 impl Harness<'_> {
-    /// Executes `cells`, of which an interrupted run left `known`. Cells of one case should be neighbours:
+    /// Executes `cells`, of which an interrupted run left the `previous` records. Cells of one case should be neighbours:
     /// they share an oracle.
     ///
     /// What is only checked comes first, several cases at a time. Then nothing runs beside a process that measures.
@@ -126,22 +127,22 @@ impl Harness<'_> {
     ///
     /// A process that ended [`Outcome::Untried`] is the last of its cell here: a run that goes on tries it again.
     ///
-    /// Returns early, without the records of the interrupted window, once `cancel` is set.
+    /// Returns early, without the records of the interrupted batch, once `cancel` is set.
     pub fn execute(
         &self,
         cells: &[Cell<'_>],
-        known: &[Record],
+        previous: &[Record],
         observer: &mut (dyn Observer + Send),
     ) -> std::io::Result<()> {
         let start = Instant::now();
-        let (mut known, mut begun) = (merge_processes(known), 0);
-        known.retain(|record| record.outcome != Outcome::Untried);
-        for window in windows(cells) {
-            begun += window.len();
+        let (mut previous, mut begun) = (merge_processes(previous), 0);
+        previous.retain(|record| record.outcome != Outcome::Untried);
+        for batch in batches(cells) {
+            begun += batch.len();
             let share = begun as f64 / cells.len() as f64;
             let extra_until = start + self.preset.time.mul_f64(share);
-            let case_runs = window.chunk_by(same_case);
-            let case_runs = case_runs.map(|cells| CaseRun::new(cells, self.entries, &mut known));
+            let case_runs = batch.chunk_by(same_case);
+            let case_runs = case_runs.map(|cells| CaseRun::new(cells, self.entries, &mut previous));
             let mut case_runs: Vec<CaseRun<'_, '_>> = case_runs.collect();
             if !self.begin_all(&mut case_runs, observer)?
                 || !self.rounds(&mut case_runs, extra_until, observer)?
@@ -154,7 +155,7 @@ impl Harness<'_> {
                 let ceilings = self.ceilings.as_ref();
                 of.into_iter().filter_map(|progress| progress.finish(ceilings)).collect()
             };
-            observer.finished(window, records(tried), records(untried))?;
+            observer.finished(batch, records(tried), records(untried))?;
         }
         Ok(())
     }
@@ -190,13 +191,19 @@ impl Harness<'_> {
         Ok(true)
     }
 
+    /// Writes down how a cell ended without a process.
+    fn end(&self, cell: &Cell<'_>, progress: &mut CellProgress, (outcome, reason): Ended) {
+        let result = CellResult::new(outcome, Some(reason));
+        progress.add(self.record(cell, result, None, Volatile::default()));
+    }
+
     /// Writes down what need not run.
     pub(super) fn refuse(&self, case_run: &mut CaseRun<'_, '_>) {
         for (cell, progress) in case_run.cells.iter().zip(&mut case_run.progress) {
             if progress.is_untried()
                 && let Some(refusal) = self.refusal(cell)
             {
-                progress.add(self.record(cell, refusal, None, Volatile::default()));
+                self.end(cell, progress, refusal);
             }
         }
     }
@@ -205,8 +212,7 @@ impl Harness<'_> {
     pub(super) fn fail(&self, case_run: &mut CaseRun<'_, '_>, why: &FixtureError) {
         for (cell, progress) in case_run.cells.iter().zip(&mut case_run.progress) {
             if progress.goes_on(cell.is_measured(), self.enough()) {
-                let failed = Said::ended(why.outcome(), Some(why.to_string()));
-                progress.add(self.record(cell, failed, None, Volatile::default()));
+                self.end(cell, progress, (why.outcome(), why.to_string()));
             }
         }
     }
@@ -227,8 +233,7 @@ impl Harness<'_> {
             if progress.is_untried()
                 && let Some(over) = self.out_of_time()
             {
-                let skipped = Said::ended(Outcome::Skipped, Some(over));
-                progress.add(self.record(cell, skipped, None, Volatile::default()));
+                self.end(cell, progress, (Outcome::Skipped, over));
             }
             // A run that goes on may know more processes of some cells than of others.
             let ahead = progress.processes() > round as usize;
@@ -242,10 +247,10 @@ impl Harness<'_> {
                 return Ok(false);
             }
             observer.started(cell, round);
-            let said = self.process(cell, fixture, progress);
-            progress.add(said.clone());
+            let record = self.process(cell, fixture, progress);
+            progress.add(record.clone());
             let last = !progress.goes_on(cell.is_measured(), self.enough());
-            observer.ended(cell, round, &said, last)?;
+            observer.ended(cell, round, &record, last)?;
         }
         if case_run.next(self.enough()).is_none() {
             case_run.fixture = None;
@@ -253,7 +258,7 @@ impl Harness<'_> {
         Ok(!self.cancelled())
     }
 
-    /// Runs one process of a cell; what it said, as a record.
+    /// Runs one process of a cell.
     pub(super) fn process(
         &self,
         cell: &Cell<'_>,
@@ -261,29 +266,29 @@ impl Harness<'_> {
         progress: &mut CellProgress,
     ) -> Record {
         let (started, start) = (SystemTime::now(), Instant::now());
-        let (said, mut volatile) = self.ask(cell, fixture, progress.is_untried());
+        let (result, mut volatile) = self.ask(cell, fixture, progress.is_untried());
         let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         volatile.started_ms = u64::try_from(started).unwrap_or(u64::MAX);
         volatile.wall_ns = nanos(start.elapsed());
         volatile.oracle_ns = progress.take_oracle_ns();
-        self.record(cell, said, Some(fixture.digests.clone()), volatile)
+        self.record(cell, result, Some(fixture.digests.clone()), volatile)
     }
 
     /// Why a cell need not run.
-    fn refusal(&self, cell: &Cell<'_>) -> Option<Said> {
+    fn refusal(&self, cell: &Cell<'_>) -> Option<Ended> {
         let backend = &self.entries[cell.backend].backend;
         if let Err(unavailable) = backend.probe() {
-            return Some(Said::ended(Outcome::Unavailable, Some(unavailable.to_string())));
+            return Some((Outcome::Unavailable, unavailable.to_string()));
         }
         if let Err(unsupported) = backend.supports(&cell.case.problem) {
-            return Some(Said::ended(Outcome::Unsupported, Some(unsupported.to_string())));
+            return Some((Outcome::Unsupported, unsupported.to_string()));
         }
         if let Task::Skip(_, reason) = &cell.task {
-            return Some(Said::ended(Outcome::Skipped, Some(reason.clone())));
+            return Some((Outcome::Skipped, reason.clone()));
         }
         let reason = self.timed_on_the_way(cell).or_else(|| self.too_small_to_be_cold(cell));
         let reason = reason.or_else(|| self.out_of_time())?;
-        Some(Said::ended(Outcome::Skipped, Some(reason)))
+        Some((Outcome::Skipped, reason))
     }
 
     fn timed_on_the_way(&self, cell: &Cell<'_>) -> Option<String> {
@@ -319,16 +324,16 @@ impl Harness<'_> {
     }
 
     /// Asks a fresh process to compute the cell, and judges what it stores; `first` if none has before.
-    fn ask(&self, cell: &Cell<'_>, fixture: &Fixture, first: bool) -> (Said, Volatile) {
-        let mut said = Said::ended(Outcome::Ok, None);
+    fn ask(&self, cell: &Cell<'_>, fixture: &Fixture, first: bool) -> (CellResult, Volatile) {
+        let mut result = CellResult::new(Outcome::Ok, None);
         let mut volatile = Volatile::default();
         if let Err((outcome, reason)) =
-            self.converse(cell, fixture, first, &mut said, &mut volatile)
+            self.converse(cell, fixture, first, &mut result, &mut volatile)
         {
-            (said.outcome, said.reason) = (outcome, Some(reason));
+            (result.outcome, result.reason) = (outcome, Some(reason));
             volatile.measurement = None;
         }
-        (said, volatile)
+        (result, volatile)
     }
 
     fn converse(
@@ -336,7 +341,7 @@ impl Harness<'_> {
         cell: &Cell<'_>,
         fixture: &Fixture,
         first: bool,
-        said: &mut Said,
+        result: &mut CellResult,
         volatile: &mut Volatile,
     ) -> Result<(), Ended> {
         let entry = &self.entries[cell.backend];
@@ -351,12 +356,12 @@ impl Harness<'_> {
         let mut worker = launcher.start_for_a_cell(cell.threads).map_err(lost)?;
         let ready = worker.prepare(self.setup(cell, fixture, results.path())).map_err(lost)?;
         let arithmetic = ready.info.arithmetic;
-        (said.info, said.footprint) = (Some(ready.info), Some(ready.footprint));
+        (result.info, result.footprint) = (Some(ready.info), Some(ready.footprint));
         if first {
             let stored = worker.check(&fixture.a).map_err(lost)?;
             let verdict = fixture.judge_first(results.path(), &stored, &arithmetic);
             let verdict = verdict.map_err(lost)?;
-            judged(said.check.insert(verdict), None)?;
+            judged(result.check.insert(verdict), None)?;
             let counted = worker.count(cell.is_measured()).map_err(lost)?;
             (volatile.memory, volatile.phases) = (counted.memory, counted.phases);
         }
@@ -374,7 +379,7 @@ impl Harness<'_> {
         };
         let found = fixture.judge_last(results.path(), &stored, &arithmetic);
         let Found { verdict, wrong } = found.map_err(lost)?;
-        judged(said.recheck.insert(verdict), wrong)
+        judged(result.recheck.insert(verdict), wrong)
     }
 
     /// The processors that the threads of a cell are kept on, if they are: not those of a device's driver, which are not the
@@ -419,7 +424,7 @@ impl Harness<'_> {
     fn record(
         &self,
         cell: &Cell<'_>,
-        said: Said,
+        result: CellResult,
         digests: Option<Digests>,
         volatile: Volatile,
     ) -> Record {
@@ -431,16 +436,16 @@ impl Harness<'_> {
             backend: self.entries[cell.backend].backend.id().to_string(),
             threads: cell.threads,
             timing: cell.timing(),
-            outcome: said.outcome,
-            reason: said.reason,
+            outcome: result.outcome,
+            reason: result.reason,
             problem: problem.spec().clone(),
             inputs: source.to_string(),
             digests,
             work: *work,
-            info: said.info,
-            footprint: said.footprint,
-            check: said.check,
-            recheck: said.recheck,
+            info: result.info,
+            footprint: result.footprint,
+            check: result.check,
+            recheck: result.recheck,
             build: self.build.clone(),
             machine: self.machine.clone(),
             volatile,

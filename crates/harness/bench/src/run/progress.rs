@@ -19,7 +19,7 @@ pub(super) struct Enough<'c> {
 
 /// What is known of a cell so far.
 pub(super) struct CellProgress {
-    /// What its processes said, put together; `None` before the first.
+    /// The records of its processes, merged; `None` before the first.
     record: Option<Record>,
     /// Whether its last process ended [`Outcome::Untried`].
     is_open: bool,
@@ -74,12 +74,12 @@ impl CellProgress {
         self.oracle_ns = Some(nanos(time));
     }
 
-    /// Adds what a process said, or what is known without one.
-    pub(super) fn add(&mut self, said: Record) {
-        self.is_open = said.outcome == Outcome::Untried;
+    /// Adds the record of a process, or what is known without one.
+    pub(super) fn add(&mut self, record: Record) {
+        self.is_open = record.outcome == Outcome::Untried;
         match &mut self.record {
-            None => self.record = Some(said),
-            Some(record) => record.add(said),
+            None => self.record = Some(record),
+            Some(all) => all.add(record),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use attn_record::disk;
+use attn_record::disk::{self, FileError};
 
 use super::SuiteError;
 use crate::attn_case::{self, AttnCase};
@@ -76,15 +76,13 @@ impl Files for Directory {
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<CaseFile>) -> Result<(), SuiteError> {
-    let io = |source| SuiteError::Io { path: folder.display().to_string(), source };
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
+    for entry in std::fs::read_dir(folder).map_err(FileError::of(folder))? {
+        let path = entry.map_err(FileError::of(folder))?.path();
         if path.is_dir() {
             collect(root, &path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "toml") {
             let name = path.display().to_string();
-            let text = disk::text(&path, disk::SMALL)
-                .map_err(|source| SuiteError::Io { path: name.clone(), source })?;
+            let text = disk::text(&path, disk::SMALL)?;
             let below = path.strip_prefix(root).expect("found below root").with_extension("");
             let prefix = below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>();
             files.push(CaseFile { path: name, prefix: prefix.join("/"), text });
@@ -95,7 +93,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<CaseFile>) -> Result<(), 
 
 /// Reads and parses the attn-case file at `path`.
 pub(super) fn read_attn_case(files: &dyn Files, path: &str) -> Result<AttnCase, SuiteError> {
-    let bytes = files.read(path).map_err(|source| SuiteError::Io { path: path.into(), source })?;
+    let bytes = files.read(path).map_err(FileError::of(Path::new(path)))?;
     AttnCase::parse(&bytes).map_err(|source| SuiteError::Tensors { path: path.into(), source })
 }
 

@@ -195,7 +195,6 @@ fn time_tick(ns: f64) -> String {
 #[cfg(test)]
 mod tests {
     use attn_analysis::fixture;
-    use attn_analysis::fixture::peak_rates;
 
     use super::*;
 

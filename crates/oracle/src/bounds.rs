@@ -96,9 +96,7 @@
 //! standard deviations of independent roundings, `u_p / sqrt(3)` each, of all keys but that of the largest weight, whose
 //! `p_t = 1` is exact, and what these amount to where weights repeat and are all rounded alike.
 
-use attn_core::{
-    Arithmetic, ClaimArithmetic, DType, Format, MaskKind, Problem, SumOrder, lse_dtype,
-};
+use attn_core::{Arithmetic, ClaimArithmetic, DType, Format, Problem, SumOrder, lse_dtype};
 
 use crate::loose::LooseRow;
 use crate::reference::RowStats;
@@ -165,11 +163,9 @@ fn scores_unit(problem: &Problem, arithmetic: &Arithmetic) -> f64 {
     if held.unit_roundoff() <= summed.unit_roundoff() {
         return held.unit_roundoff();
     }
-    let spec = problem.spec();
-    let additive = spec.mask.is_some_and(|mask| mask.kind == MaskKind::Additive);
-    let rounded_again = problem.softcap().is_some() || spec.alibi || additive;
     let products = growth(problem.shape().dim + 2);
-    let share = if rounded_again { 1.0 } else { 2.0 / products };
+    // They are rounded again with every change.
+    let share = if problem.changes_scores() { 1.0 } else { 2.0 / products };
     summed.unit_roundoff() + share * held.unit_roundoff()
 }
 
@@ -178,7 +174,7 @@ const FAR_WEIGHT: f64 = 1.4e-87;
 
 /// The bound of a backend with the given arithmetic on one problem.
 #[derive(Clone, Copy, Debug)]
-pub struct Budget {
+pub struct Bounds {
     storage: DType,
     /// Unit roundoff of the scores.
     scores: f64,
@@ -188,11 +184,11 @@ pub struct Budget {
     online: bool,
 }
 
-impl Budget {
-    /// The budget that `arithmetic` earns on `problem`.
+impl Bounds {
+    /// The bounds that `arithmetic` earns on `problem`.
     pub fn new(problem: &Problem, arithmetic: &Arithmetic) -> Self {
         let storage = problem.dtype();
-        Budget {
+        Bounds {
             storage,
             scores: scores_unit(problem, arithmetic),
             weights: Format::of(arithmetic.weights.of(storage)),
@@ -202,9 +198,9 @@ impl Budget {
         }
     }
 
-    /// The budget of a result that was computed elsewhere and stored as `out`: keys summed one after another.
+    /// The bounds of a result that was computed elsewhere and stored as `out`: keys summed one after another.
     pub fn of_claim(arithmetic: &ClaimArithmetic, out: DType) -> Self {
-        Budget {
+        Bounds {
             storage: out,
             scores: arithmetic.scores.accumulator().unit_roundoff(),
             weights: arithmetic.weights,
@@ -215,14 +211,14 @@ impl Budget {
     }
 
     /// What bounds the elements of one row, with what bounds it beyond first order.
-    pub fn row<'a>(&self, row: &RowStats, loose: Option<&'a LooseRow>) -> RowBudget<'a> {
+    pub fn row<'a>(&self, row: &RowStats, loose: Option<&'a LooseRow>) -> RowBounds<'a> {
         let (amplified, roundings) = (self.amplified(row), self.roundings(row.keys));
         let values = row.keys as f64 * row.max_value;
         let lost_weights = match self.weights {
             Format::F16 => row.lost,
             other => 4.0 * other.min_positive() * values,
         };
-        RowBudget {
+        RowBounds {
             empty: row.keys == 0,
             amplified,
             roundings,
@@ -307,7 +303,7 @@ pub(crate) struct NoiseUnits {
 
 /// What the bounds of a row's elements share.
 #[derive(Clone, Copy, Debug)]
-pub struct RowBudget<'a> {
+pub struct RowBounds<'a> {
     empty: bool,
     /// `A u`.
     amplified: f64,
@@ -324,7 +320,7 @@ pub struct RowBudget<'a> {
     loose: Option<&'a LooseRow>,
 }
 
-impl RowBudget<'_> {
+impl RowBounds<'_> {
     /// The largest error that an element of an ordinary row may have; `o`, `magnitude` and `sensitivity` are its
     /// entries of [`Reference`](crate::Reference).
     pub fn bound(&self, [o, magnitude, sensitivity]: [f64; 3]) -> f64 {
@@ -380,9 +376,9 @@ mod tests {
     use super::*;
     use attn_core::{ProblemSpec, Shape};
 
-    fn budget(arithmetic: Arithmetic) -> Budget {
+    fn bounds(arithmetic: Arithmetic) -> Bounds {
         let problem = Problem::new(ProblemSpec::new(Shape::square(1, 64, 32), DType::F32)).unwrap();
-        Budget::new(&problem, &arithmetic)
+        Bounds::new(&problem, &arithmetic)
     }
 
     const ROW: RowStats = RowStats {
@@ -400,7 +396,7 @@ mod tests {
     fn grows_with_the_depth_of_the_sums() {
         let element = [0.5, 0.5, 5.0];
         let of = |order, online| {
-            budget(Arithmetic { order, online, ..Arithmetic::PLAIN }).row(&ROW, None).bound(element)
+            bounds(Arithmetic { order, online, ..Arithmetic::PLAIN }).row(&ROW, None).bound(element)
         };
         let blocked = of(SumOrder::Blocked(32), false);
         let sequential = of(SumOrder::Sequential, false);
@@ -415,12 +411,12 @@ mod tests {
     #[test]
     fn an_empty_row_has_no_budget() {
         let nothing = RowStats { lse: f64::NEG_INFINITY, ..RowStats::default() };
-        assert_eq!(budget(Arithmetic::PLAIN).row(&nothing, None).bound([0.0; 3]), 0.0);
+        assert_eq!(bounds(Arithmetic::PLAIN).row(&nothing, None).bound([0.0; 3]), 0.0);
     }
 
     #[test]
     fn scores_beyond_the_precision_have_an_infinite_budget() {
         let wild = RowStats { mean_error: 1e9, max_error: 1e9, ..ROW };
-        assert_eq!(budget(Arithmetic::PLAIN).row(&wild, None).bound([1.0; 3]), f64::INFINITY);
+        assert_eq!(bounds(Arithmetic::PLAIN).row(&wild, None).bound([1.0; 3]), f64::INFINITY);
     }
 }

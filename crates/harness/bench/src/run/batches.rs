@@ -10,22 +10,22 @@ pub(super) fn same_case(a: &Cell<'_>, b: &Cell<'_>) -> bool {
     a.case.id == b.case.id
 }
 
-/// As many neighbouring cases as their inputs may take disk space: in all but huge suites, one window of all.
-pub(super) fn windows<'c, 's>(cells: &'c [Cell<'s>]) -> Vec<&'c [Cell<'s>]> {
-    let mut windows = Vec::new();
+/// As many neighbouring cases as their inputs may take disk space: in all but huge suites, one batch of all.
+pub(super) fn batches<'c, 's>(cells: &'c [Cell<'s>]) -> Vec<&'c [Cell<'s>]> {
+    let mut batches = Vec::new();
     let (mut rest, mut len, mut bytes) = (cells, 0, 0);
     for case in cells.chunk_by(same_case) {
         let more = on_disk(case);
         if len > 0 && bytes + more > BYTES {
-            let (window, later) = rest.split_at(len);
-            windows.push(window);
+            let (batch, later) = rest.split_at(len);
+            batches.push(batch);
             (rest, len, bytes) = (later, 0, 0);
         }
         len += case.len();
         bytes += more;
     }
-    windows.extend((len > 0).then_some(rest));
-    windows
+    batches.extend((len > 0).then_some(rest));
+    batches
 }
 
 /// What the files of a case take until its last round: inputs A and B. A case that is only checked has one round.
@@ -42,8 +42,8 @@ mod tests {
     use crate::run::Task;
     use crate::suite::{Directory, Suite};
 
-    /// Numbers of cells in the windows of cases of these lengths, two cells each; those below 0 are only checked.
-    fn window_sizes(lengths: &[i64]) -> Vec<usize> {
+    /// Numbers of cells in the batches of cases of these lengths, two cells each; those below 0 are only checked.
+    fn batch_sizes(lengths: &[i64]) -> Vec<usize> {
         let folder = tempfile::tempdir().unwrap();
         let case = |(at, len): (usize, &i64)| {
             let len = len.unsigned_abs();
@@ -59,21 +59,21 @@ mod tests {
         let cases = suite.cases().iter().zip(lengths);
         let cells: Vec<Cell<'_>> =
             cases.flat_map(|case| [1, 2].map(|threads| cell(case, threads))).collect();
-        windows(&cells).iter().map(|window| window.len()).collect()
+        batches(&cells).iter().map(|batch| batch.len()).collect()
     }
 
     #[test]
-    fn everything_is_one_window_unless_its_inputs_are_huge() {
-        assert_eq!(window_sizes(&[1, -1, 2, -2, 3]), [10]);
+    fn everything_is_one_batch_unless_its_inputs_are_huge() {
+        assert_eq!(batch_sizes(&[1, -1, 2, -2, 3]), [10]);
         // q, k, v and the output of 16384 rows of 4 KiB are 256 MiB, twice that on disk.
         let huge = 16384;
-        assert_eq!(window_sizes(&[huge, huge, huge, 1]), [4, 4]);
+        assert_eq!(batch_sizes(&[huge, huge, huge, 1]), [4, 4]);
         assert_eq!(
-            window_sizes(&[-huge, -huge, -huge, 1]),
+            batch_sizes(&[-huge, -huge, -huge, 1]),
             [8],
             "nothing is kept of what is checked"
         );
-        assert_eq!(window_sizes(&[3 * huge, 1]), [2, 2], "a case stays together");
-        assert!(windows(&[]).is_empty());
+        assert_eq!(batch_sizes(&[3 * huge, 1]), [2, 2], "a case stays together");
+        assert!(batches(&[]).is_empty());
     }
 }
