@@ -43,5 +43,5 @@ pub mod write;
 mod fixture;
 
 pub use error::ReportError;
-pub use format::{escape, ratio};
+pub use format::{escape, percent, ratio};
 pub use source::Source;
