@@ -49,7 +49,7 @@ const FOLDERS: [(&str, &[&str]); 11] = [
         ],
     ),
     ("harness", &["bench", "record", "sys"]),
-    ("results", &["report"]),
+    ("results", &["analysis", "report"]),
     ("gate", &[]),
     ("notes", &["claims", "head", "model"]),
     ("cli", &[]),
@@ -110,7 +110,8 @@ fn crates_depend_only_on_what_their_layer_may_know() {
         of("attn-claims"),
         set(["attn-bench", "attn-core", "attn-head", "attn-oracle", "attn-record"])
     );
-    assert_eq!(of("attn-report"), set(["attn-core", "attn-record"]));
+    assert_eq!(of("attn-analysis"), set(["attn-core", "attn-record"]));
+    assert_eq!(of("attn-report"), set(["attn-analysis", "attn-core", "attn-record"]));
     let gate = ["attn-bench", "attn-core", "attn-record", "attn-report"];
     assert_eq!(of("attn-gate"), set(gate));
     // A program of one backend.
@@ -148,6 +149,29 @@ fn what_commands_share_knows_no_command() {
         }
     }
     assert!(read(cli.join("lib.rs")).contains("cmd::"), "the name that is looked for");
+}
+
+/// Markup of pages, pictures, Markdown and terminals in the code of a file.
+fn markup(text: &str) -> Option<&'static str> {
+    const MARKUP: [&str; 6] = ["</", "<svg", "<br", "\"**", "|-", "\\u{1b}"];
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = lines.collect();
+    MARKUP.into_iter().find(|mark| code.contains(mark))
+}
+
+#[test]
+fn figures_are_found_in_one_crate_and_shown_by_another() {
+    let metadata = metadata();
+    let sources = sources(&metadata, "src").into_iter();
+    let files: Vec<PathBuf> = sources
+        .filter_map(|(package, path)| (package == "attn-analysis").then_some(path))
+        .collect();
+    assert!(files.len() > 15, "its files were found: {}", files.len());
+    for path in files {
+        assert_eq!(markup(&read(&path)), None, "{}: text is the report's", path.display());
+    }
+    let page = metadata.workspace_root.join("crates/results/report/src/page/html.rs");
+    assert!(markup(&read(page)).is_some(), "what is looked for");
 }
 
 /// Rust files of the workspace's crates below `folder` of each, which is `src` or all of it.

@@ -1,16 +1,15 @@
 //! Run folders.
 
+use attn_analysis::compare::{diff, phases, rank, shares, side_by_side};
+use attn_analysis::disturbance::Disturbance;
+use attn_analysis::overhead::Overhead;
+use attn_analysis::scaling::Scaling;
+use attn_analysis::summary::Summary;
 use attn_record::limits::{Access, Place};
 use attn_record::{
     Limits, Measurement, Outcome, Process, Record, Timing, read_finished, read_limits, read_map,
     read_partial, read_records, read_run,
 };
-
-use attn_report::compare::{diff, phases, rank, shares, side_by_side};
-use attn_report::disturbance::Disturbance;
-use attn_report::overhead::Overhead;
-use attn_report::scaling::Scaling;
-use attn_report::summary::Summary;
 use attn_report::table;
 
 use super::Folder;

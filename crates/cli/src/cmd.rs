@@ -37,9 +37,9 @@ mod worker;
 
 use std::path::PathBuf;
 
+use attn_analysis::scaling::Scaling;
+use attn_analysis::summary::Summary;
 use attn_record::Record;
-use attn_report::scaling::Scaling;
-use attn_report::summary::Summary;
 use attn_report::table::{self, Table};
 use clap::{Parser, Subcommand};
 use serde::Serialize;

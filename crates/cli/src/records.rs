@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use attn_analysis::disturbance::Disturbance;
 use attn_core::DType;
 use attn_record::{Record, Timing, UNFINISHED, is_finished, read_records};
-use attn_report::disturbance::Disturbance;
 use clap::Args;
 
 use crate::args::{BackendArgs, parse_timing};

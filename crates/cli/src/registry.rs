@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
+use attn_analysis::scaling::Scores;
 use attn_bench::run::{Entry, Measured};
 use attn_core::Backend;
 use attn_engines::Engines;
 use attn_flash::{Flash, Variant};
 use attn_record::limits::DeviceLimits;
-use attn_report::scaling::Scores;
 
 use crate::cuda::Cuda;
 use crate::engines;

@@ -1,6 +1,6 @@
 //! `attn cmp`: backends side by side.
 
-use attn_report::compare::{SideBySide, side_by_side};
+use attn_analysis::compare::{SideBySide, side_by_side};
 use attn_report::table;
 use serde::Serialize;
 

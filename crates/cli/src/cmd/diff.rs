@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attn_report::compare::diff;
+use attn_analysis::compare::diff;
 use attn_report::table;
 
 use super::{FormArgs, print_json};

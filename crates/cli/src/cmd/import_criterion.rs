@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::anyhow;
+use attn_analysis::summary::Summary;
 use attn_bench::criterion::{self, Saved};
 use attn_bench::limits;
 use attn_bench::run::Folder;
 use attn_core::DType;
 use attn_record::{Measurement, Outcome, Record, Run, Timing};
-use attn_report::summary::Summary;
 use attn_report::table;
 use attn_report::write::{Extras, write_report};
 use serde::Serialize;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use attn_analysis::summary::Summary;
 use attn_bench::run::{Folder, Part, merge};
 use attn_record::{
     Limits, Run, Shard, UNFINISHED, is_finished, read_limits, read_map, read_records, read_run,
 };
-use attn_report::summary::Summary;
 use attn_report::write::{Extras, write_report};
 use serde::Serialize;
 

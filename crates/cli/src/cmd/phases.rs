@@ -1,7 +1,7 @@
 //! `attn phases`: where the time of a call goes.
 
 use anyhow::anyhow;
-use attn_report::compare::{Breakdown, phases};
+use attn_analysis::compare::{Breakdown, phases};
 use attn_report::table;
 use serde::Serialize;
 

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use attn_analysis::compare::{Ranking, rank};
 use attn_record::Timing;
-use attn_report::compare::{Ranking, rank};
 use attn_report::table;
 use serde::Serialize;
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use attn_analysis::scaling::Scaling;
+use attn_analysis::summary::Summary;
 use attn_record::read_records;
-use attn_report::scaling::Scaling;
-use attn_report::summary::Summary;
 use attn_report::write::{Extras, write_markdown, write_report};
 use serde::Serialize;
 

@@ -4,16 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::anyhow;
+use attn_analysis::disturbance::Disturbance;
+use attn_analysis::overhead::Overhead;
+use attn_analysis::scaling::Scaling;
+use attn_analysis::summary::Summary;
 use attn_bench::run::{Folder, Preset};
 use attn_record::{
     Limits, Record, Run, Shard, UNFINISHED, is_finished, read_limits, read_records,
     read_run,
 };
-use attn_report::disturbance::Disturbance;
-use attn_report::overhead::Overhead;
 use attn_report::overview::{self, Facts};
 use attn_report::write::{Extras, write_report};
-use attn_report::{scaling::Scaling, summary::Summary, table};
+use attn_report::{sentences, table};
 use attn_sys::host;
 use clap::Parser as _;
 use serde::Serialize;
@@ -108,7 +110,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         if args.details {
             println!("{}", table::render(records, options()));
             if let Some(overhead) = overhead {
-                println!("{}\n", overhead.lines().join("\n"));
+                println!("{}\n", sentences::overhead(&overhead).join("\n"));
             }
         }
         let facts = facts(&session, &folder, &executed);

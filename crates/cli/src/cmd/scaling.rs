@@ -1,6 +1,6 @@
 //! `attn scaling`: how time and memory grow.
 
-use attn_report::scaling::Scaling;
+use attn_analysis::scaling::Scaling;
 use attn_report::table;
 
 use super::{CellsArgs, print_json};

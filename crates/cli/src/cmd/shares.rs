@@ -1,8 +1,8 @@
 //! `attn shares`: how much of what the machine can do each backend gets.
 
 use anyhow::anyhow;
+use attn_analysis::compare::{Share, shares};
 use attn_record::read_limits;
-use attn_report::compare::{Share, shares};
 use attn_report::table;
 use serde::Serialize;
 

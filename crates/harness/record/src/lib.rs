@@ -18,6 +18,7 @@ mod build;
 pub mod claims;
 mod code;
 pub mod disk;
+pub mod figures;
 mod files;
 pub mod limits;
 mod map;

@@ -68,6 +68,24 @@ pub enum Axis {
     Dim,
 }
 
+impl Axis {
+    /// Its letter.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Axis::Len => "N",
+            Axis::Dim => "D",
+        }
+    }
+
+    /// Of one problem.
+    pub const fn size(self, problem: &ProblemSpec) -> usize {
+        match self {
+            Axis::Len => problem.shape.len_k,
+            Axis::Dim => problem.shape.dim,
+        }
+    }
+}
+
 /// What one sample is the time of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -349,6 +367,11 @@ impl Record {
     /// The case's path without its last part: all cases of a sweep share it.
     pub fn group(&self) -> &str {
         group_of(&self.case)
+    }
+
+    /// The last part of the case's path.
+    pub fn leaf(&self) -> &str {
+        leaf_of(&self.case)
     }
 
     /// Storage type.

@@ -3,7 +3,7 @@
 use attn_core::{ProblemSpec, ScoreKind};
 use attn_record::{Outcome, Record};
 
-use crate::rows::{grouped, reason};
+use attn_analysis::rows::{grouped, reason};
 
 /// For each backend with wrong results how many they are, what they have in common, and the first of them: `faer: 12 of 80
 /// wrong, all of them causal, and none of the right ones; first ...`.
@@ -79,10 +79,10 @@ fn features(record: &Record) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::checked;
     use attn_core::{Alignment, DType};
 
     use super::*;
-    use crate::fixture::checked;
 
     #[test]
     fn what_failures_share_is_what_the_others_lack() {

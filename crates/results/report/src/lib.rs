@@ -1,46 +1,41 @@
 //! Tables, charts and pages, made from records alone.
 //!
-//! The crate reads what [`attn_record`] reads and knows no backend. Whatever it shows, it shows by the
-//! same rules: a number only for a cell that ended `ok`; every other cell by its outcome and reason;
-//! ratios and ranks among `ok` cells of the same case and number of threads.
+//! The crate shows what [`attn_analysis`] finds in what [`attn_record`] reads, and computes no figure of its own. A number
+//! is shown only for a cell that ended `ok`, every other cell by its outcome and reason.
 //!
 //! | module | makes |
 //! |---|---|
 //! | [`table`] | tables, in a terminal, as Markdown and on a page |
-//! | [`summary`] | counts, ranking and the worst error, as data |
-//! | [`scaling`] | exponents, crossings and speed-ups, as data and as sentences |
-//! | [`disturbance`] | how many samples were disturbed, as data and as a warning |
+//! | [`sentences`] | what is said beside them |
 //! | [`overview`] | what a run comes down to, in a terminal |
-//! | [`overhead`] | what measuring costs beyond what is measured, as data |
-//! | [`compare`] | backends side by side, rankings, one run against another, as data |
 //! | [`charts`] | SVG: time, rate, error, attention map |
 //! | [`png`] | the same pictures as pixels |
 //! | [`page`] | one self-contained HTML page |
 //! | [`mod@write`] | all of it, into the folder of a run |
+//!
+//! ```
+//! use attn_analysis::compare::rank;
+//! use attn_analysis::fixture::sure;
+//! use attn_record::Timing;
+//! use attn_report::table::rankings;
+//!
+//! let run = vec![sure("g/1", "faer", 200.0), sure("g/1", "flash", 100.0)];
+//! let tables = rankings(&rank(&[run], Timing::Kernel));
+//! assert!(tables[0].markdown().contains("| flash | 1.00x |"));
+//! ```
 
-mod certainty;
 pub mod charts;
-pub mod compare;
-pub mod disturbance;
+mod description;
 mod error;
 mod features;
 mod format;
-pub mod overhead;
 pub mod overview;
 pub mod page;
-mod peak_rates;
-mod place;
 pub mod png;
-mod rows;
-pub mod scaling;
+pub mod sentences;
 mod source;
-pub mod summary;
-mod sweep;
 pub mod table;
 pub mod write;
-
-#[cfg(test)]
-mod fixture;
 
 pub use error::ReportError;
 pub use format::{escape, percent, ratio};

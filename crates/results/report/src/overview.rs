@@ -7,16 +7,16 @@ mod tables;
 
 use std::time::Duration;
 
+use attn_analysis::compare::{Rank, Ranking};
+use attn_analysis::place::places;
+use attn_analysis::rows::{backends, grouped, reason};
+use attn_analysis::summary::Summary;
 use attn_record::{Build, Outcome, Record};
 use found::{Cases, Found};
 use noise::Noise;
 use tables::{contest_table, group_table, ranking_table};
 
-use crate::compare::{Rank, Ranking};
 use crate::format::{count, percent, significant};
-use crate::place::places;
-use crate::rows::{backends, grouped, reason};
-use crate::summary::Summary;
 use crate::table::{Options, Table, Tone, wrap};
 
 /// What records do not say.

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
+use attn_analysis::peak_rates::PeakRates;
+use attn_analysis::place::{Place, places};
+use attn_analysis::scaling::{Known, Scaling};
 use attn_record::limits::Limits;
 use attn_record::{Map, Record, Run, is_finished, read_limits, read_map, read_records, read_run};
 
 use crate::ReportError;
 use crate::charts::{self, Chart, Theme};
-use crate::peak_rates::PeakRates;
-use crate::place::{Place, places};
-use crate::scaling::{Known, Scaling};
 
 /// What a report is made of.
 #[derive(Clone, Debug)]

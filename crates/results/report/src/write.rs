@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use attn_analysis::compare;
+use attn_analysis::scaling::{Known, Scaling};
 use attn_record::{Timing, UNFINISHED};
 
 use crate::charts::{self, Chart};
-use crate::scaling::{Known, Scaling};
 use crate::source::MachineSection;
 use crate::table::{self, Table};
-use crate::{ReportError, Source, compare, page, png};
+use crate::{ReportError, Source, page, png};
 
 /// Pixels per unit of a chart, for screens with a high resolution.
 const PNG_SCALE: f32 = 2.0;
@@ -110,8 +111,9 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), ReportError> {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture;
+
     use super::*;
-    use crate::fixture;
 
     fn run_folder() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

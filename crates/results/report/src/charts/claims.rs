@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn maps_carry_their_own_words() {
-        let map = crate::fixture::map(4);
+        let map = attn_analysis::fixture::map(4);
         let [svg, _] = of_claim(&Picture::Map { cells: "Change".into(), map }, "").unwrap();
         assert!(svg.contains("Change") && !svg.contains("Attention weights"));
     }

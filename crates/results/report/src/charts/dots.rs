@@ -1,5 +1,7 @@
 //! Speed-ups with one other number of threads: a row per case, a dot per backend.
 
+use attn_analysis::rows::distinct;
+
 use super::canvas::{Canvas, MUTED, Pen, Point, Sheet};
 use super::frame::{BELOW, Form, Heading, Key, Legend, MARGIN, Rows, Tick, x_axis};
 use super::scale::{Scale, round_steps};
@@ -35,7 +37,7 @@ const PART: f64 = 10.0;
 
 impl<'a> Dots<'a> {
     fn backends(&self) -> Vec<&'a str> {
-        crate::rows::distinct(self.rows.iter().flat_map(|row| &row.dots).map(|dot| dot.backend))
+        distinct(self.rows.iter().flat_map(|row| &row.dots).map(|dot| dot.backend))
     }
 
     pub(super) fn draw(&self, form: Form, theme: &Theme<'_>) -> Drawing {

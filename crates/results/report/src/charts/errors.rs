@@ -1,5 +1,6 @@
 //! How much of its error budget every checked cell used.
 
+use attn_analysis::rows::grouped;
 use attn_record::{Outcome, Record, stats};
 
 use super::canvas::{Align, Canvas, Color, INK, MUTED, Pen, Point, Sheet, Type};
@@ -7,7 +8,6 @@ use super::frame::{BELOW, Form, Heading, MARGIN, Rows, SMALL, x_axis};
 use super::scale::Scale;
 use super::{Chart, Drawing, Theme, TooltipPoint};
 use crate::format::{count, percent};
-use crate::rows::grouped;
 use crate::table::{Cell, Column, Table};
 
 /// Height of one backend's strip.
@@ -194,9 +194,10 @@ fn tick(share: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{checked, refs, with_outcome};
+    use attn_analysis::peak_rates::PeakRates;
+
     use super::*;
-    use crate::fixture::{checked, refs, with_outcome};
-    use crate::peak_rates::PeakRates;
 
     #[test]
     fn wrong_results_are_shown_and_others_without_a_result_are_not() {

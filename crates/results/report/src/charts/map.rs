@@ -282,8 +282,9 @@ fn size(cell: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture;
+
     use super::*;
-    use crate::fixture;
 
     #[test]
     fn masked_cells_are_hatched_and_named() {

@@ -1,20 +1,21 @@
 //! Peak memory over the sequence length: N x N scores against a part of them.
 
+use attn_analysis::sweep::Sweep;
 use attn_record::Record;
 
 use super::curves::{Curve, Mark, Plot, Slope};
 use super::frame::Tick;
 use super::scale::Scale;
-use super::sweeps::{axis_name, chart};
+use super::sweeps::{axis_name, chart, position};
 use super::{Chart, Theme};
+use crate::description::description;
 use crate::format::{bytes, count};
-use crate::sweep::Sweep;
 
 /// Peak scratch in bytes, both axes logarithmic; `None` if nobody counted.
 pub(super) fn peak(sweep: &Sweep<'_>, theme: &Theme<'_>) -> Option<Chart> {
     let plot = Plot {
         what: "Peak scratch memory".into(),
-        of: sweep.description(),
+        of: description(sweep),
         how: "Bytes beyond inputs and output, counted in an untimed call; lower is better".into(),
         x_name: axis_name(sweep).into(),
         y_name: "Peak scratch".into(),
@@ -38,7 +39,7 @@ fn curves<'a>(sweep: &Sweep<'a>) -> Vec<Curve<'a>> {
         record.median_ns()?;
         let peak = record.peak_bytes().filter(|&peak| peak > 0)?;
         let middle = peak as f64;
-        let text = facts(record, &sweep.at(record), peak);
+        let text = facts(record, &position(sweep, record), peak);
         Some(Mark { size: sweep.size(record) as f64, middle, low: middle, high: middle, text })
     };
     let lines = sweep.lines().into_iter().map(|line| Curve {
@@ -72,11 +73,11 @@ pub(super) fn sizes((low, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{self, refs};
+    use attn_analysis::peak_rates::PeakRates;
     use attn_record::Memory;
 
     use super::*;
-    use crate::fixture::{self, refs};
-    use crate::peak_rates::PeakRates;
 
     fn counted(peak: impl Fn(usize) -> u64) -> Vec<Record> {
         let mut records = fixture::sweep("sweep/seq-len/full", &["a", "b"], &[64, 128, 256]);

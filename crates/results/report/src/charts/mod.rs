@@ -46,11 +46,11 @@ pub use tooltip::TooltipPoint;
 
 use std::collections::HashSet;
 
+use attn_analysis::peak_rates::PeakRates;
+use attn_analysis::place::Place;
+use attn_analysis::sweep::Sweep;
 use attn_record::{Axis, Record};
 
-use crate::peak_rates::PeakRates;
-use crate::place::Place;
-use crate::sweep::Sweep;
 use crate::table::Table;
 use frame::Form;
 
@@ -172,10 +172,10 @@ fn apart(charts: &mut [Chart], name_of: fn(&mut Chart) -> &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{map, refs, sweep, with_outcome};
     use attn_record::Outcome;
 
     use super::*;
-    use crate::fixture::{map, refs, sweep, with_outcome};
     use crate::png::parse;
 
     const GROUP: &str = "sweep/seq-len/full";

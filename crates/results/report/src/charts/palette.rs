@@ -5,9 +5,10 @@
 //! Families have a hue: candle is warm, flash is blue to violet. A backend that is not named here is
 //! somebody's own, and what they look for first: its line is the bold one.
 
+use attn_analysis::rows::distinct;
+
 use super::canvas::Color;
 use super::marker::Marker;
-use crate::rows::distinct;
 
 /// How a backend is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]

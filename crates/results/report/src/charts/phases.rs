@@ -1,5 +1,6 @@
 //! Where the time of a call goes: one bar per cell, one part per phase.
 
+use attn_analysis::compare::{Breakdown, breakdowns, names};
 use attn_record::Record;
 
 use super::canvas::{Align, Canvas, MUTED, Sheet, Type};
@@ -7,7 +8,6 @@ use super::frame::{BELOW, Form, Heading, Key, Legend, Rows, SMALL, Tick, x_axis}
 use super::palette::Palette;
 use super::scale::Scale;
 use super::{Chart, Drawing, Theme, TooltipPoint};
-use crate::compare::{Breakdown, breakdowns, names};
 use crate::format::{percent, time};
 use crate::table::{Cell, Column, Table};
 
@@ -136,9 +136,10 @@ fn parts<'n>(bar: &Breakdown, names: &[&'n str]) -> Vec<(&'n str, [f64; 2])> {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{ok, refs, with_phases};
+    use attn_analysis::peak_rates::PeakRates;
+
     use super::*;
-    use crate::fixture::{ok, refs, with_phases};
-    use crate::peak_rates::PeakRates;
 
     #[test]
     fn every_phase_says_its_share() {

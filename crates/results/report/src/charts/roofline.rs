@@ -4,6 +4,8 @@
 //! rate <= min(peak, intensity x bandwidth)        intensity = useful operations / compulsory bytes
 //! ```
 
+use attn_analysis::peak_rates::{Peak, PeakRates, on_processor};
+use attn_analysis::rows::{backends, best_ns, grouped};
 use attn_core::DType;
 use attn_record::limits::Access;
 use attn_record::{Record, Timing};
@@ -17,8 +19,6 @@ use super::text::{widest, width};
 use super::tooltip::facts;
 use super::{Chart, Drawing, Theme, TooltipPoint};
 use crate::format::{percent, significant};
-use crate::peak_rates::{Peak, PeakRates, on_processor};
-use crate::rows::{backends, best_ns, grouped};
 use crate::table::{Cell, Column, Table};
 
 const HEIGHT: f64 = 360.0;
@@ -214,9 +214,10 @@ impl<'a> Painter<'a> {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::peak_rates;
+    use attn_analysis::fixture::{ok, refs, sweep};
+
     use super::*;
-    use crate::fixture::{ok, refs, sweep};
-    use crate::peak_rates::example;
 
     fn drawn(records: &[Record], peak_rates: &PeakRates) -> Option<Chart> {
         let refs = refs(records);
@@ -227,7 +228,7 @@ mod tests {
     fn cells_lie_under_measured_roofs() {
         let mut records = sweep("sweep/seq-len/full", &["naive", "faer"], &[64, 512]);
         records.push(Record { threads: 2, ..ok("g/parallel", "faer", 1e6) });
-        let chart = drawn(&records, &example()).unwrap();
+        let chart = drawn(&records, &peak_rates(None)).unwrap();
         let svg = &chart.wide.svg;
         assert_eq!(chart.wide.spots.len(), 4, "one thread alone");
         for text in ["peak, avx512: 160 GFLOP/s", "L1: 200 GB/s", "memory: 10.0 GB/s"] {
@@ -241,13 +242,13 @@ mod tests {
     fn what_moves_no_byte_has_no_place() {
         let mut records = sweep("sweep/seq-len/full", &["naive"], &[64, 128]);
         records[0].work.bytes.0 = 0;
-        assert_eq!(drawn(&records, &example()).unwrap().wide.spots.len(), 1);
+        assert_eq!(drawn(&records, &peak_rates(None)).unwrap().wide.spots.len(), 1);
     }
 
     #[test]
     fn without_limits_there_is_no_roof() {
         let records = sweep("sweep/seq-len/full", &["naive"], &[64]);
         assert!(drawn(&records, &PeakRates::default()).is_none());
-        assert!(drawn(&[], &example()).is_none());
+        assert!(drawn(&[], &peak_rates(None)).is_none());
     }
 }

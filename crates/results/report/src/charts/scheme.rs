@@ -68,17 +68,18 @@ fn pairs() -> Vec<(Color, Color)> {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::peak_rates;
+    use attn_analysis::fixture::{map, refs, sweep};
+
     use super::*;
     use crate::charts::{Theme, all, attention_map};
-    use crate::fixture::{map, refs, sweep};
-    use crate::peak_rates::example;
 
     #[test]
     fn every_colour_of_every_picture_has_a_rule() {
         let ids = ["naive", "faer", "candle/fused", "flash/avx2", "mine"];
         let records = sweep("sweep/seq-len/full", &ids, &[64, 128]);
         let refs = refs(&records);
-        let peak_rates = example();
+        let peak_rates = fixture::peak_rates(None);
         let mut charts = all(&refs, &Theme::of(&refs, &peak_rates, "a day"));
         charts.extend(attention_map(&map(12), ""));
         let rules = dark(&charts.iter().map(|chart| &*chart.wide.svg).collect::<Vec<_>>());

@@ -1,5 +1,8 @@
 //! Time and rate over the size that a sweep varies.
 
+use attn_analysis::peak_rates::{Peak, PeakRates};
+use attn_analysis::sweep::Sweep;
+use attn_core::DType;
 use attn_record::{Axis, Record, stats};
 
 use super::curves::{Curve, Level, Mark, Plot, Slope};
@@ -7,9 +10,8 @@ use super::frame::Tick;
 use super::scale::Scale;
 use super::tooltip::facts;
 use super::{Chart, Theme};
+use crate::description::description;
 use crate::format::{significant, time as time_text};
-use crate::peak_rates::{Peak, PeakRates};
-use crate::sweep::Sweep;
 
 /// Samples outside these quantiles are not covered by the bars.
 const BARS: (f64, f64) = (0.1, 0.9);
@@ -30,7 +32,7 @@ pub(super) fn time(sweep: &Sweep<'_>, theme: &Theme<'_>) -> Option<Chart> {
     };
     let plot = Plot {
         what: "Time per call".into(),
-        of: sweep.description(),
+        of: description(sweep),
         how: "Median; bars span the 10th to the 90th percentile of the samples; lower is better"
             .into(),
         x_name: axis_name(sweep).into(),
@@ -54,7 +56,7 @@ pub(super) fn time(sweep: &Sweep<'_>, theme: &Theme<'_>) -> Option<Chart> {
 pub(super) fn rate(sweep: &Sweep<'_>, theme: &Theme<'_>) -> Option<Chart> {
     let plot = Plot {
         what: "Useful work per second".into(),
-        of: sweep.description(),
+        of: description(sweep),
         how: "2 (D + Dv) operations per admitted pair of query and key, over the time; higher is better"
             .into(),
         x_name: axis_name(sweep).into(),
@@ -84,10 +86,30 @@ pub(super) fn chart(
     let draw = |form| plot.draw(form);
     (!plot.is_empty()).then(|| Chart {
         caption,
-        again: sweep.again(),
+        again: again(sweep),
         data: plot.data(),
-        ..Chart::new(what, &sweep.slug(), Some(sweep.group), draw)
+        ..Chart::new(what, &slug(sweep), Some(sweep.group), draw)
     })
+}
+
+/// Arguments of `attn run` that select these cells.
+fn again(sweep: &Sweep<'_>) -> String {
+    let Sweep { group, threads, timing, .. } = sweep;
+    format!("-c '{group}' --threads {threads} --timing {timing}")
+}
+
+/// A name for files: `seq-len-full`, with the storage type where it is not f32.
+fn slug(sweep: &Sweep<'_>) -> String {
+    let group = sweep.group.strip_prefix("sweep/").unwrap_or(sweep.group);
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    // File systems allow 255 bytes.
+    let slug: String = group.chars().map(plain).take(100).collect();
+    if sweep.dtype == DType::F32 { slug } else { format!("{slug}-{}", sweep.dtype) }
+}
+
+/// Where on the axis a cell is: `N = 512`.
+pub(super) fn position(sweep: &Sweep<'_>, record: &Record) -> String {
+    format!("{} = {}", sweep.axis.symbol(), sweep.size(record))
 }
 
 fn slope(name: &'static str, exponent: i32) -> Slope {
@@ -126,7 +148,7 @@ fn curves<'a>(
         let at = |q| value(record, stats::quantile(&samples, q)?).filter(|v| v.is_normal());
         let middle = value(record, record.median_ns()?).filter(|v| v.is_normal())?;
         let (a, b) = (at(BARS.0).unwrap_or(middle), at(BARS.1).unwrap_or(middle));
-        let text = facts(record, &sweep.at(record), sweep.best(record), peak_rates);
+        let text = facts(record, &position(sweep, record), sweep.best(record), peak_rates);
         let (low, high) = (a.min(b).min(middle), a.max(b).max(middle));
         Some(Mark { size: sweep.size(record) as f64, middle, low, high, text })
     };
@@ -172,9 +194,10 @@ fn time_tick(ns: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture;
+    use attn_analysis::fixture::peak_rates;
+
     use super::*;
-    use crate::fixture;
-    use crate::peak_rates::example_with_device;
 
     #[test]
     fn a_clock_that_stands_still_leaves_a_gap() {
@@ -198,7 +221,7 @@ mod tests {
         }
         let cells = fixture::refs(&records);
         let sweep = &Sweep::all(&cells)[0];
-        let peak_rates = example_with_device(device);
+        let peak_rates = fixture::peak_rates(Some(device));
         let chart = rate(sweep, &Theme::of(&cells, &peak_rates, "")).unwrap();
         for text in ["peak, avx512<", "peak, a GPU<", ">10000<"] {
             assert!(chart.wide.svg.contains(text), "{text} in {}", chart.wide.svg);

@@ -1,5 +1,7 @@
 //! Speed-up over threads.
 
+use attn_analysis::rows::{grouped, shown_timing};
+use attn_analysis::scaling::{Speedup, Threads};
 use attn_record::Record;
 
 use super::curves::{Curve, Mark, Plot, Slope};
@@ -8,8 +10,6 @@ use super::frame::Tick;
 use super::scale::Scale;
 use super::{Chart, Theme};
 use crate::format::{percent, ratio, significant};
-use crate::rows::{grouped, leaf, shown_timing};
-use crate::scaling::{Speedup, Threads};
 use crate::table::{Cell, Column, Table};
 
 /// Fewer numbers of threads than this are no curve.
@@ -66,7 +66,7 @@ fn of_many(case: &Case<'_>, theme: &Theme<'_>) -> Option<Chart> {
     let timing = first.timing?;
     let plot = Plot {
         what: "Speed-up by threads".into(),
-        of: format!("{} ({problem})", leaf(first)),
+        of: format!("{} ({problem})", first.leaf()),
         how: format!(
             "{timing}; time with the fewest threads over time with this many; higher is better"
         ),
@@ -173,9 +173,10 @@ fn factors((low, high): (f64, f64), from: f64, to: f64) -> (Scale, Vec<Tick>) {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{ok, refs};
+    use attn_analysis::peak_rates::PeakRates;
+
     use super::*;
-    use crate::fixture::{ok, refs};
-    use crate::peak_rates::PeakRates;
 
     fn drawn(records: &[Record]) -> Vec<Chart> {
         let (refs, peak_rates) = (refs(records), PeakRates::default());

@@ -50,8 +50,9 @@ pub fn thumbnail(map: &Map, largest: f64, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture;
+
     use super::*;
-    use crate::fixture;
 
     #[test]
     fn every_cell_is_drawn_once_and_masked_cells_are_grey() {

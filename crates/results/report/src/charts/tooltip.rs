@@ -1,10 +1,10 @@
 //! Points that say their values when they are pointed at.
 
+use attn_analysis::peak_rates::PeakRates;
 use attn_record::Record;
 
 use super::canvas::{Point, number};
 use crate::format::{bytes, percent, ratio, significant, time};
-use crate::peak_rates::PeakRates;
 
 /// A point of a picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,8 +57,9 @@ fn interval(record: &Record) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{certain, ok};
+
     use super::*;
-    use crate::fixture::{certain, ok};
 
     #[test]
     fn a_cell_says_what_was_measured() {

@@ -1,10 +1,12 @@
 //! What an overview has to say, however much of it is shown.
 
+use attn_analysis::compare::{
+    GroupWinner, Ranking, SideBySide, side_by_side_of, widest_ranking, winners,
+};
+use attn_analysis::rows::shown_timing;
 use attn_record::{Outcome, Record};
 
-use crate::compare::{GroupWinner, Ranking, SideBySide, side_by_side_of, widest_ranking, winners};
 use crate::features::wrong_by_backend;
-use crate::rows::shown_timing;
 
 /// The group of cases that are layers of models.
 const LAYERS: &str = "curated/models";

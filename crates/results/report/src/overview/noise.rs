@@ -1,9 +1,9 @@
 //! How calm the machine was.
 
+use attn_analysis::certainty::is_too_wide;
+use attn_analysis::disturbance::Disturbance;
 use attn_record::Record;
 
-use crate::certainty::is_too_wide;
-use crate::disturbance::Disturbance;
 use crate::format::{count, percent};
 use crate::table::Tone;
 

@@ -1,7 +1,9 @@
 //! The tables of an overview.
 
-use crate::compare::{GroupWinner, Rank, Ranking, Rival, SideBySide, Standing};
+use attn_analysis::compare::{GroupWinner, Rank, Ranking, Rival, SideBySide, Standing};
+
 use crate::format::{ratio, time};
+use crate::sentences::{self, cases_won};
 use crate::table::{Cell, Column, Table, Tone, to_fastest};
 
 /// Characters of the longest bar.
@@ -77,9 +79,9 @@ pub(super) fn group_table(winners: &[GroupWinner], most: usize) -> Table {
         };
         vec![
             lead.group.clone().into(),
-            lead.place().into(),
+            cases_won(lead).into(),
             Cell::from(lead.leaders.join(", ")).tone(tone),
-            Cell::or_dash(lead.span()),
+            Cell::or_dash(sentences::lead(lead)),
         ]
     });
     Table::new("", columns).rows(rows).notes(notes(winners.len(), most))

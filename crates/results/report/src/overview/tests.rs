@@ -1,9 +1,9 @@
 //! Overviews as they are read.
 
+use attn_analysis::fixture::{checked, disturbed, sure as cell, with_outcome};
 use attn_record::Timing;
 
 use super::*;
-use crate::fixture::{checked, disturbed, sure as cell, with_outcome};
 
 fn facts() -> Facts {
     Facts {

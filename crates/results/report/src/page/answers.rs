@@ -1,14 +1,15 @@
 //! What the figures say, in sentences: who is the fastest where, is everything right, how does it scale and
 //! how far from the machine's limit is it.
 
+use attn_analysis::compare::{GroupWinner, winners};
+use attn_analysis::scaling::{Exponent, LARGE, Line, Sweep, Threads};
+use attn_analysis::summary::Summary;
 use attn_record::{Axis, Outcome, Record, Timing};
 
 use super::html::{strong, text};
-use crate::compare::{GroupWinner, winners};
 use crate::format::{bytes, count, percent, ratio, significant};
-use crate::scaling::{Exponent, LARGE, Line, Sweep, Threads};
+use crate::sentences::{self, cases_won};
 use crate::source::MachineSection;
-use crate::summary::Summary;
 
 /// Leads of a group that are told one by one.
 const LEADS: usize = 4;
@@ -44,9 +45,9 @@ fn group(winners: &[GroupWinner]) -> String {
             let cases = if lead.cases.len() == lead.of {
                 String::new()
             } else {
-                format!(" ({})", text(&lead.place()))
+                format!(" ({})", text(&cases_won(lead)))
             };
-            let alone = lead.span().filter(|_| lead.leaders.len() == 1);
+            let alone = sentences::lead(lead).filter(|_| lead.leaders.len() == 1);
             let ahead = alone.map_or_else(String::new, |span| format!(", ahead by {span}"));
             format!("{}{cases}{ahead}", names.join(" or "))
         })

@@ -1,10 +1,10 @@
 //! Cells in tables.
 
+use attn_analysis::peak_rates::PeakRates;
 use attn_record::{Outcome, Record};
 
 use super::html::folded;
 use crate::format::count;
-use crate::peak_rates::PeakRates;
 use crate::table;
 
 /// Every cell of one sub-sweep or folder of cases but those that were skipped.
@@ -27,11 +27,11 @@ pub(super) fn not_ok(records: &[&Record]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::peak_rates;
+    use attn_analysis::fixture::{checked, disturbed, ok, refs, with_outcome};
     use attn_record::Memory;
 
     use super::*;
-    use crate::fixture::{checked, disturbed, ok, refs, with_outcome};
-    use crate::peak_rates::example;
 
     fn of_group(records: &[Record]) -> String {
         super::of_group(&refs(records), &PeakRates::default())
@@ -78,7 +78,7 @@ mod tests {
             allocated_bytes: Some(0),
             uncounted_bytes: None,
         });
-        let html = super::of_group(&[&record], &example());
+        let html = super::of_group(&[&record], &peak_rates(None));
         for part in ["of peak", ">50%<", "3 MiB", "data-value=\"7\""] {
             assert!(html.contains(part), "{part} in {html}");
         }

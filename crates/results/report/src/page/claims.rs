@@ -1,12 +1,12 @@
 //! The page of claims: an illustrated companion to notes on attention.
 
+use attn_analysis::place::Place;
 use attn_record::claims::{Claim, ClaimVerdict, Claims};
 
 use super::facts::program_facts;
 use super::html::{anchor, code, definitions, folded, paragraph, text};
 use super::plain;
 use crate::charts::{claim_data, of_claim};
-use crate::place::Place;
 
 /// One self-contained page: all verdicts in a list, then each claim with its picture.
 pub fn render(claims: &Claims) -> String {
@@ -121,11 +121,11 @@ fn origin(claims: &Claims) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture;
     use attn_record::Build;
     use attn_record::claims::{Curves, Picture, Series, Unit};
 
     use super::*;
-    use crate::fixture;
 
     fn claims(word: &str) -> Claims {
         let run = fixture::run();

@@ -1,5 +1,7 @@
 //! What ran where, and how to run it again.
 
+use attn_analysis::place::Place;
+use attn_analysis::rows::grouped;
 use attn_core::{Arithmetic, BackendInfo, Precision, SumOrder, ThreadPolicy};
 use attn_record::{Build, Record, Run};
 
@@ -7,8 +9,6 @@ use super::Section;
 use super::figure::{amount, program};
 use super::html::{code, definitions, folded, paragraph, text};
 use crate::format::bytes;
-use crate::place::Place;
-use crate::rows::grouped;
 use crate::source::MachineSection;
 use crate::table::{Column, Table};
 

@@ -92,10 +92,11 @@ pub(super) fn amount(run: &Run) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{refs, run, sweep};
+    use attn_analysis::peak_rates::PeakRates;
+
     use super::*;
     use crate::charts::{Theme, all};
-    use crate::fixture::{refs, run, sweep};
-    use crate::peak_rates::PeakRates;
 
     #[test]
     fn a_figure_has_points_and_a_command() {

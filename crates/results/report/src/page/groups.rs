@@ -1,14 +1,14 @@
 //! Groups of cases: models, sweeps, and every cell.
 
+use attn_analysis::compare::side_by_side_of;
+use attn_analysis::rows::grouped;
 use attn_record::{Record, Run, Timing};
 
 use super::figure::{figure, multiple};
 use super::html::{anchor, folded, paragraph, text};
 use super::{Section, cells};
 use crate::charts::Chart;
-use crate::compare::side_by_side_of;
 use crate::format::count;
-use crate::rows::grouped;
 use crate::source::MachineSection;
 use crate::table::{LEGEND, Table, side_by_side};
 

@@ -4,11 +4,12 @@
 
 use std::fmt::Write as _;
 
+use attn_analysis::rows::distinct;
+
 use super::figure::pictures;
 use super::html::{list, text};
 use super::{answers, summary};
 use crate::charts::Chart;
-use crate::rows::distinct;
 use crate::source::MachineSection;
 
 /// What one can choose of a sweep, in this order.
@@ -143,10 +144,11 @@ fn rule(chosen: &[String], panel: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{refs, sweep};
+    use attn_analysis::peak_rates::PeakRates;
+
     use super::*;
     use crate::charts::{Theme, all};
-    use crate::fixture::{refs, sweep};
-    use crate::peak_rates::PeakRates;
 
     #[test]
     fn every_choice_leads_to_one_picture() {

@@ -62,12 +62,13 @@ fn row(what: &str, of: &str, threads: Option<usize>, rate: Rate, unit: &str) -> 
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{peak_rates, refs, run, sweep};
+    use attn_analysis::peak_rates::PeakRates;
+    use attn_analysis::place::Place;
+    use attn_analysis::scaling::Scaling;
+
     use super::*;
     use crate::charts::{self, Theme};
-    use crate::fixture::{refs, run, sweep};
-    use crate::peak_rates::{PeakRates, example, example_with_device};
-    use crate::place::Place;
-    use crate::scaling::Scaling;
 
     fn html(peak_rates: PeakRates) -> Option<String> {
         let records = sweep("sweep/seq-len/full", &["naive"], &[64, 128]);
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn limits_are_shown_where_they_were_measured() {
-        let html = html(example()).unwrap();
+        let html = html(peak_rates(None)).unwrap();
         for part in ["<svg", "multiply-adds, f32", "160 GFLOP/s", "L1, 16 KiB a thread", "200 GB/s"]
         {
             assert!(html.contains(part), "{part} in {html}");
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn those_of_a_device_stand_below() {
-        let html = html(example_with_device("a GPU, compute capability 9.0")).unwrap();
+        let html = html(peak_rates(Some("a GPU, compute capability 9.0"))).unwrap();
         for part in ["products, f32, 4096 x 4096", "a GPU, comp", "50000 GFLOP/s", "copy, 256 MiB"]
         {
             assert!(html.contains(part), "{part} in {html}");

@@ -55,8 +55,9 @@ pub fn render(source: &str, layers: &[LayerMaps], large: &Map, origin: &str) -> 
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture;
+
     use super::*;
-    use crate::fixture;
 
     #[test]
     fn every_head_is_there_and_words_are_only_text() {

@@ -1,12 +1,12 @@
 //! The line above everything: is it right, was it quiet, where and when was it measured?
 
+use attn_analysis::disturbance::Disturbance;
+use attn_analysis::summary::Summary;
 use attn_record::{Outcome, Run};
 
 use super::html::text;
-use crate::disturbance::Disturbance;
 use crate::format::{count, percent, significant};
 use crate::source::MachineSection;
-use crate::summary::Summary;
 
 /// One thing to know, and how it stands out.
 #[derive(Clone, Debug)]
@@ -94,9 +94,10 @@ fn quiet(found: &Disturbance) -> Fact {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::disturbance::Disturbance;
+    use attn_analysis::fixture::{disturbed, ok, with_outcome};
+
     use super::*;
-    use crate::disturbance::Disturbance;
-    use crate::fixture::{disturbed, ok, with_outcome};
 
     #[test]
     fn what_is_wrong_or_noisy_is_said() {

@@ -1,14 +1,14 @@
 //! Every backend in one table: how fast, how accurate, how its cells ended.
 
+use attn_analysis::rows::{backends, grouped, reason};
+use attn_analysis::summary::Summary;
 use attn_record::{Outcome, Record, Run};
 
 use super::figure::figure;
 use super::html::{folded, list, paragraph};
 use super::{Section, answers, cells};
 use crate::format::{count, percent, ratio};
-use crate::rows::{backends, grouped, reason};
 use crate::source::MachineSection;
-use crate::summary::Summary;
 use crate::table::{Cell, Column, Gauge, Table};
 
 /// Ranked backends with bars as long as their times.

@@ -1,9 +1,9 @@
 //! What holds for whole pages.
 
+use attn_analysis::fixture::{self, checked, elsewhere, ok, sweep, with_outcome};
 use attn_record::{Map, Outcome, Record, Run};
 
 use crate::charts::attention_map;
-use crate::fixture::{self, checked, elsewhere, ok, sweep, with_outcome};
 use crate::source::{MachineSection, Source};
 
 const GROUP: &str = "sweep/seq-len/full";

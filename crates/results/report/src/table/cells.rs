@@ -1,18 +1,18 @@
 //! Cells: what each measured, or how it ended.
 
+use attn_analysis::certainty::is_too_wide;
+use attn_analysis::compare::Standing;
+use attn_analysis::disturbance::{Disturbance, MUCH, share};
+use attn_analysis::peak_rates::PeakRates;
+use attn_analysis::place::places;
+use attn_analysis::rows::{Row, backends, grouped, reason, rows};
 use attn_core::Problem;
 use attn_record::{Axis, Outcome, Record, Timing};
 
 use super::compare::some;
 use super::{Cell, Column, Options, Table, Tone, checked, wrap};
-use crate::certainty::{TOO_NOISY, is_too_wide};
-use crate::compare::Standing;
-use crate::disturbance::{Disturbance, MUCH, share};
 use crate::features::wrong_by_backend;
-use crate::format::{bytes, count, percent, ratio, significant, time};
-use crate::peak_rates::PeakRates;
-use crate::place::places;
-use crate::rows::{Row, backends, grouped, leaf, reason, rows};
+use crate::format::{TOO_NOISY, bytes, count, percent, ratio, significant, time};
 
 /// What columns and marks mean.
 pub(crate) const LEGEND: [&str; 3] = [
@@ -102,7 +102,8 @@ pub(crate) fn endings(records: &[&Record]) -> Vec<String> {
     let alike = grouped(&others, |r| (r.outcome, reason(r))).into_iter();
     let lines = alike.map(|((outcome, reason), records)| {
         let cells = count(records.len(), "cell");
-        let cases: Vec<&str> = grouped(&records, leaf).into_iter().map(|(case, _)| case).collect();
+        let cases: Vec<&str> =
+            grouped(&records, |r| r.leaf()).into_iter().map(|(case, _)| case).collect();
         format!("{outcome}: {cells} ({} on {}): {reason}", some(&backends(&records)), some(&cases))
     });
     lines.collect()
@@ -253,7 +254,7 @@ fn times<'a>(records: &[&Record], peak_rates: &'a PeakRates) -> Vec<Shown<'a>> {
 
 /// The name of a case, sorted by the size that its sweep varies.
 fn case(record: &Record) -> Cell {
-    let name = Cell::from(leaf(record));
+    let name = Cell::from(record.leaf());
     match record.axis {
         None => name,
         Some(Axis::Len) => name.sorted_by(record.problem.shape.len_k as f64),
@@ -301,7 +302,7 @@ pub(crate) fn not_ok(records: &[&Record]) -> Table {
 fn cases(records: &[&Record]) -> String {
     let groups = grouped(records, Record::group).into_iter();
     let groups = groups.map(|(group, records)| {
-        let leaves = grouped(&records, leaf).into_iter().map(|(leaf, _)| leaf);
+        let leaves = grouped(&records, |r| r.leaf()).into_iter().map(|(leaf, _)| leaf);
         format!("{group}/ {}", leaves.collect::<Vec<_>>().join(", "))
     });
     groups.collect::<Vec<_>>().join("; ")
@@ -309,10 +310,10 @@ fn cases(records: &[&Record]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{checked, disturbed, elsewhere, ok, sure, sweep, with_outcome};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixture::{checked, disturbed, elsewhere, ok, sure, sweep, with_outcome};
 
     fn render(records: &[Record]) -> String {
         super::render(records, Options::default())

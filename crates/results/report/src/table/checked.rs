@@ -1,10 +1,10 @@
 //! Cells that were only checked: those that agree in one line, all others by name.
 
+use attn_analysis::rows::{grouped, reason};
+use attn_analysis::summary::worst;
 use attn_record::{Outcome, Record};
 
 use crate::format::{count, percent};
-use crate::rows::{grouped, leaf, reason};
-use crate::summary::worst;
 
 /// What is to be said of one group.
 pub(super) fn lines(records: &[&Record]) -> Vec<String> {
@@ -40,7 +40,7 @@ fn agreement(records: &[&Record], agree: usize, disagree: usize) -> String {
 
 /// `layer-0`, or `layer-0 and 3 more`.
 fn cases(records: &[&Record]) -> String {
-    let first = records.first().map_or("", |r| leaf(r));
+    let first = records.first().map_or("", |r| r.leaf());
     match records.len() {
         0 | 1 => first.into(),
         n => format!("{first} and {} more", n - 1),
@@ -53,8 +53,9 @@ fn number(records: &[&Record], outcome: Outcome) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{checked, refs, with_outcome};
+
     use super::*;
-    use crate::fixture::{checked, refs, with_outcome};
 
     #[test]
     fn whatever_is_not_ok_is_listed_and_alike_is_joined() {

@@ -1,14 +1,15 @@
 //! Comparisons as tables.
 
+use attn_analysis::certainty::is_too_wide;
+use attn_analysis::compare::{
+    Agreement, Change, Changes, Diff, Kind, Ranking, Rival, SideBySide, Standing, Verdict,
+};
+use attn_analysis::rows::distinct;
 use attn_record::stats::Interval;
 use attn_record::{Outcome, group_of, leaf_of};
 
 use super::{Cell, Column, Gauge, Table, Tone};
-use crate::certainty::{TOO_NOISY, is_too_wide};
-use crate::compare::{
-    Agreement, Change, Changes, Diff, Kind, Ranking, Rival, SideBySide, Standing, Verdict,
-};
-use crate::format::{count, percent, ratio, time};
+use crate::format::{TOO_NOISY, count, percent, ratio, time};
 
 /// Names listed before the rest is only counted.
 const LISTED: usize = 8;
@@ -140,7 +141,7 @@ fn backends_down(title: &str, cases: &[&SideBySide], backends: &[&str]) -> Table
 
 /// `unsupported, skipped`.
 fn outcomes<'a>(cells: impl IntoIterator<Item = &'a Rival>) -> String {
-    crate::rows::distinct(cells.into_iter().map(|cell| cell.outcome.name())).join(", ")
+    distinct(cells.into_iter().map(|cell| cell.outcome.name())).join(", ")
 }
 
 fn fastest(row: &SideBySide) -> Cell {
@@ -350,12 +351,12 @@ pub(super) fn some(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::compare;
+    use attn_analysis::fixture::{sure as cell, with_outcome};
     use attn_record::{Record, Timing};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::compare;
-    use crate::fixture::{sure as cell, with_outcome};
     use crate::table::Options;
 
     fn text(tables: &[Table]) -> String {

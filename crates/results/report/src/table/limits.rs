@@ -1,11 +1,11 @@
 //! The peak rates of a machine.
 
+use attn_analysis::rows::distinct;
 use attn_core::DType;
 use attn_record::limits::{Access, DeviceLimits, Probe, Rate};
 
 use super::{Cell, Column, Table};
 use crate::format::{bytes, count, percent, significant};
-use crate::rows::distinct;
 
 /// Types in the order of rows.
 const TYPES: [DType; 4] = [DType::F32, DType::F64, DType::BF16, DType::F16];
@@ -99,11 +99,11 @@ fn cell(rate: Option<Rate>) -> Cell {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture;
     use attn_core::Bytes;
     use attn_record::limits::{Bandwidth, FmaPeak, Noise, Place, Timer};
 
     use super::*;
-    use crate::fixture;
     use crate::table::Options;
 
     #[test]

@@ -69,8 +69,9 @@ fn short(token: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture;
+
     use super::*;
-    use crate::fixture;
 
     #[test]
     fn cells_names_and_the_masked_triangle_are_where_they_belong() {

@@ -1,9 +1,10 @@
 //! Where the time of a call goes, as a table.
 
+use attn_analysis::compare::{Breakdown, names};
+use attn_analysis::rows::distinct;
+
 use super::{Cell, Column, Table};
-use crate::compare::{Breakdown, names};
 use crate::format::{percent, time};
-use crate::rows::distinct;
 
 /// One table per machine and build: one row for each cell, one column for each phase.
 pub fn phases(breakdowns: &[Breakdown]) -> Vec<Table> {
@@ -37,9 +38,10 @@ const NOTE: &str =
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::compare;
+    use attn_analysis::fixture::{ok, with_phases};
+
     use super::*;
-    use crate::compare;
-    use crate::fixture::{ok, with_phases};
     use crate::table::Options;
 
     #[test]

@@ -1,14 +1,15 @@
 //! How time and memory grow: exponents, slopes and speed-ups.
 
+use attn_analysis::place::Place;
+use attn_analysis::rows::distinct;
+use attn_analysis::scaling::{Bound, Exponent, Line, Scaling, Slope, Sweep, Threads};
 use attn_record::stats::Interval;
 use attn_record::{Axis, group_of, leaf_of};
 
 use super::compare::by;
 use super::{Cell, Column, Table, Tone};
 use crate::format::{percent, ratio, significant, two_decimals};
-use crate::place::Place;
-use crate::rows::distinct;
-use crate::scaling::{Bound, Exponent, Line, Scaling, Slope, Sweep, Threads};
+use crate::sentences::{sweep_sentences, sweep_title};
 
 /// By machine: exponents by sweep and backend with what else is to be said, then speed-ups by threads.
 pub fn scaling(scaling: &Scaling) -> Vec<Table> {
@@ -32,14 +33,14 @@ fn of_sweep(sweep: &Sweep) -> Vec<Table> {
     let mut tables = vec![exponents(sweep)];
     tables.extend(slopes(sweep));
     if let Some(last) = tables.last_mut() {
-        last.notes.extend(sweep.sentences());
+        last.notes.extend(sweep_sentences(sweep));
     }
     tables
 }
 
 /// Backend, exponent of the time, and the same of the memory where it was counted.
 fn exponents(sweep: &Sweep) -> Table {
-    let symbol = sweep.symbol();
+    let symbol = sweep.axis.symbol();
     let expected = sweep.expected.map_or_else(String::new, |e| format!(": expected {symbol}^{e}"));
     let memory = sweep.backends.iter().any(|line| line.memory.best().is_some());
     let mut columns = vec![Column::backend("backend")];
@@ -61,7 +62,7 @@ fn exponents(sweep: &Sweep) -> Table {
     };
     let rows: Vec<Vec<Cell>> = sweep.backends.iter().map(row).collect();
     let unclear = rows.iter().flatten().any(|cell| cell.text == "unclear");
-    Table::new(sweep.title() + &expected, columns)
+    Table::new(sweep_title(sweep) + &expected, columns)
         .rows(rows)
         .notes(unclear.then_some(UNCLEAR_NOTE))
         .without_empty()
@@ -112,7 +113,7 @@ fn slopes(sweep: &Sweep) -> Option<Table> {
         let cells = sizes.iter().map(|&size| slope(sweep, of(size)));
         std::iter::once(line.backend.clone().into()).chain(cells).collect()
     };
-    let first = Column::id(format!("slope up to {} =", sweep.symbol()));
+    let first = Column::id(format!("slope up to {} =", sweep.axis.symbol()));
     let numbers = sizes.iter().map(|size| Column::number(size.to_string()));
     let table = Table::new("", std::iter::once(first).chain(numbers));
     let table = table.rows(sweep.backends.iter().map(row));
@@ -156,10 +157,10 @@ fn speedup(cell: &Threads) -> impl Iterator<Item = Vec<Cell>> {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixture;
     use crate::table::Options;
 
     fn terminal(found: &Scaling, width: usize) -> String {

@@ -1,10 +1,11 @@
 //! Shares of the machine's limits as a table.
 
+use attn_analysis::compare::{Bound, Share};
+use attn_analysis::rows::distinct;
+
 use super::compare::by;
 use super::{Cell, Column, Table};
-use crate::compare::{Bound, Share};
 use crate::format::{count, percent, two_decimals};
-use crate::rows::distinct;
 
 /// A table for each machine and build, timing and limit: one row for each case and backend, one column for each number of
 /// threads.
@@ -59,11 +60,11 @@ fn line(row: &Share, threads: &[usize]) -> Vec<Cell> {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::compare::{Place, SharePoint};
+    use attn_analysis::fixture::ok;
     use attn_record::Timing;
 
     use super::*;
-    use crate::compare::{Place, SharePoint};
-    use crate::fixture::ok;
 
     #[test]
     fn as_it_looks() {

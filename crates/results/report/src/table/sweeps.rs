@@ -1,11 +1,12 @@
 //! Sweeps: backends down, sizes across.
 
+use attn_analysis::place::places;
+use attn_analysis::sweep::{Line, Sweep};
 use attn_record::{Outcome, Record};
 
 use super::{Cell, Column, Table, Tone};
+use crate::description::description;
 use crate::format::time;
-use crate::place::places;
-use crate::sweep::{Line, Sweep};
 
 /// One table per machine, build and sweep: medians, the best of each size marked, `-` where there is no cell.
 /// Cells that did not end `ok` show how they ended. Empty without a sweep.
@@ -25,7 +26,7 @@ pub fn sweeps(records: &[Record]) -> Vec<Table> {
 fn table(sweep: &Sweep<'_>, place: &str) -> Table {
     let sizes = sweep.sizes();
     let numbers = sizes.iter().map(|size| Column::number(size.to_string()));
-    let columns = std::iter::once(Column::id(sweep.symbol())).chain(numbers);
+    let columns = std::iter::once(Column::id(sweep.axis.symbol())).chain(numbers);
     let ran = |line: &Line<'_>| {
         line.cells.iter().any(|r| r.outcome == Outcome::Ok || r.outcome.is_failure())
     };
@@ -36,7 +37,7 @@ fn table(sweep: &Sweep<'_>, place: &str) -> Table {
         let cells = sizes.iter().map(|&size| cell(sweep, &line, size));
         std::iter::once(line.backend.into()).chain(cells).collect()
     });
-    let title = format!("Time per call, {}{place}", sweep.description());
+    let title = format!("Time per call, {}{place}", description(sweep));
     Table { repeated: 1, ..Table::new(title, columns).rows(rows.collect::<Vec<_>>()) }.notes(idle)
 }
 
@@ -59,8 +60,9 @@ fn cell(sweep: &Sweep<'_>, line: &Line<'_>, size: usize) -> Cell {
 
 #[cfg(test)]
 mod tests {
+    use attn_analysis::fixture::{elsewhere, sweep, with_outcome};
+
     use super::*;
-    use crate::fixture::{elsewhere, sweep, with_outcome};
 
     #[test]
     fn backends_down_and_sizes_across() {

@@ -64,7 +64,7 @@ pub enum Standing {
 
 impl SideBySide {
     /// Whether at least two backends were measured.
-    pub(crate) fn is_contest(&self) -> bool {
+    pub fn is_contest(&self) -> bool {
         self.rivals.iter().filter(|rival| rival.ns.is_some()).count() > 1
     }
 
@@ -86,7 +86,8 @@ impl SideBySide {
     }
 }
 
-pub(crate) fn side_by_side_of(records: &[&Record]) -> Vec<SideBySide> {
+/// The same of chosen records.
+pub fn side_by_side_of(records: &[&Record]) -> Vec<SideBySide> {
     let timed: Vec<&Record> = records.iter().filter(|r| r.timing.is_some()).copied().collect();
     let key = |r| (Place::of(r), r.case.as_str(), r.timing, r.threads);
     let rows = grouped(&timed, key).into_iter();

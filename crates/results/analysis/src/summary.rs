@@ -76,7 +76,8 @@ impl Summary {
         Summary::of_cells(&records.iter().collect::<Vec<_>>())
     }
 
-    pub(crate) fn of_cells(all: &[&Record]) -> Self {
+    /// The same of chosen records.
+    pub fn of_cells(all: &[&Record]) -> Self {
         let by_backend = grouped(all, |r| r.backend.as_str());
         let wrong: Vec<&Record> =
             all.iter().filter(|r| r.outcome == Outcome::Disagrees).copied().collect();
@@ -125,7 +126,7 @@ fn outcomes(records: &[&Record]) -> BTreeMap<Outcome, usize> {
 }
 
 /// The cell that ended `ok` with the largest share of its error budget.
-pub(crate) fn worst(records: &[&Record]) -> Option<WorstCell> {
+pub fn worst(records: &[&Record]) -> Option<WorstCell> {
     let ok = records.iter().filter(|r| r.outcome == Outcome::Ok);
     let shares = ok.filter_map(|r| Some((r, r.budget_share()?)));
     let (record, share) = shares.max_by(|(_, a), (_, b)| a.total_cmp(b))?;

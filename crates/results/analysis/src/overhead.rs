@@ -3,8 +3,6 @@
 use attn_record::{Process, Record};
 use serde::Serialize;
 
-use crate::format::{count, percent, significant};
-
 /// A call that lasts between these, in nanoseconds, is about a millisecond.
 const ABOUT_A_MILLISECOND: std::ops::Range<f64> = 0.5e6..2e6;
 
@@ -52,16 +50,6 @@ impl Overhead {
         }
         (found.all.cells > 0).then_some(found)
     }
-
-    /// `harness overhead 7% of 38.0 s in 120 cells; oracles 3.20 s apart`, and a line for the cells of about a
-    /// millisecond, if there are any.
-    pub fn lines(&self) -> Vec<String> {
-        let oracles = significant(self.oracle_ns as f64 / 1e9);
-        let all = format!("harness overhead {}; oracle time {oracles} s, separate", self.all);
-        let ms = self.about_a_millisecond;
-        let of_ms = (ms.cells > 0).then(|| format!("  {ms} whose call takes about 1 ms"));
-        std::iter::once(all).chain(of_ms).collect()
-    }
 }
 
 impl Spent {
@@ -74,13 +62,6 @@ impl Spent {
     /// What is neither warm-up nor sample, as a share of the wall time.
     pub fn overhead(&self) -> f64 {
         self.wall_ns.saturating_sub(self.timed_ns) as f64 / self.wall_ns.max(1) as f64
-    }
-}
-
-impl std::fmt::Display for Spent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (share, wall) = (percent(self.overhead()), significant(self.wall_ns as f64 / 1e9));
-        write!(f, "{share} of {wall} s in {}", count(self.cells, "cell"))
     }
 }
 
@@ -106,9 +87,6 @@ mod tests {
         let ms = found.about_a_millisecond;
         assert_eq!(ms, Spent { cells: 1, wall_ns: 1_250_000, timed_ns: on_slow });
         assert!((ms.overhead() - (1.0 - on_slow as f64 / 1.25e6)).abs() < 1e-12);
-        let lines = found.lines();
-        assert!(lines[0].ends_with(" s in 2 cells; oracle time 2.00 s, separate"), "{lines:?}");
-        assert!(lines[1].ends_with(" s in 1 cell whose call takes about 1 ms"), "{lines:?}");
         assert_eq!(Overhead::of(&[]), None);
     }
 

@@ -6,14 +6,12 @@
 //! | `slopes` | the slope between neighbouring sizes, and which cache was outgrown there |
 //! | `crossings` | where one backend overtakes another |
 //! | `threads` | speed-up and efficiency |
-//! | `sentences` | all of that in plain English |
 //!
 //! A sweep is what differs in one size and in the backend alone: cells of other storage types, numbers of
 //! threads and timings are other sweeps. Only cells that ended `ok` count.
 
 mod crossings;
 mod exponents;
-mod sentences;
 mod series;
 mod slopes;
 mod threads;
@@ -80,6 +78,13 @@ pub struct Sweep {
     pub crossings: Vec<Crossing>,
 }
 
+impl Sweep {
+    /// Whether a slope at large sizes departs from the expected one.
+    pub fn is_marked(&self, slope: &Slope) -> bool {
+        self.axis == Axis::Len && slope.from >= LARGE && slope.departs == Some(true)
+    }
+}
+
 /// One backend along a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
@@ -103,7 +108,8 @@ impl Scaling {
         Scaling::of_cells(&records.iter().collect::<Vec<_>>(), known)
     }
 
-    pub(crate) fn of_cells(records: &[&Record], known: &Known<'_>) -> Self {
+    /// The same of chosen records.
+    pub fn of_cells(records: &[&Record], known: &Known<'_>) -> Self {
         let series = Series::all(records);
         Scaling {
             sweeps: series.iter().map(|series| sweep(series, known)).collect(),

@@ -44,7 +44,8 @@ pub fn phases(records: &[Record]) -> Vec<Breakdown> {
     breakdowns(&records.iter().collect::<Vec<_>>())
 }
 
-pub(crate) fn breakdowns(records: &[&Record]) -> Vec<Breakdown> {
+/// The same of chosen records.
+pub fn breakdowns(records: &[&Record]) -> Vec<Breakdown> {
     let looked = records.iter().filter(|record| {
         record.timing == Some(Timing::Kernel)
             && record.median_ns().is_some()
@@ -61,7 +62,7 @@ pub(crate) fn breakdowns(records: &[&Record]) -> Vec<Breakdown> {
 }
 
 /// The names of all phases, in order of first appearance.
-pub(crate) fn names(breakdowns: &[Breakdown]) -> Vec<&str> {
+pub fn names(breakdowns: &[Breakdown]) -> Vec<&str> {
     crate::rows::distinct(breakdowns.iter().flat_map(|b| &b.phases).map(|phase| &*phase.name))
 }
 

@@ -27,7 +27,7 @@ pub struct Threads {
 impl Threads {
     /// Every case and backend among `records` that was measured with several numbers of threads. What is prepared once is no
     /// work that threads share.
-    pub(crate) fn of(records: &[&Record]) -> Vec<Self> {
+    pub fn of(records: &[&Record]) -> Vec<Self> {
         let measured = records.iter().filter(|r| r.median_ns().is_some());
         let measured = measured.filter(|r| r.timing != Some(Timing::Prepare));
         let measured: Vec<&Record> = measured.copied().collect();

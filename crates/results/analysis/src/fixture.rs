@@ -1,15 +1,22 @@
-//! Synthetic records for the tests.
+//! Records that nobody measured, for examples and tests.
 
 use attn_core::{
-    BackendInfo, DType, Metrics, PhaseTime, Problem, ProblemSpec, Shape, Verdict, Work, Worst,
+    BackendInfo, Bytes, DType, Metrics, PhaseTime, Problem, ProblemSpec, Shape, Verdict, Work,
+    Worst,
+};
+use attn_record::limits::{
+    Access, Bandwidth, CopyRate, DeviceLimits, FmaPeak, Noise, Place, Probe, ProductPeak, Rate,
+    Timer,
 };
 use attn_record::{
-    Axis, Build, Cache, Group, Machine, Map, Measurement, Memory, Outcome, Process, Record, Run,
-    SCHEMA, Timing, Volatile,
+    Axis, Build, Cache, Group, Limits, Machine, Map, Measurement, Memory, Outcome, Process, Record,
+    Run, SCHEMA, Timing, Volatile,
 };
 
+use crate::peak_rates::PeakRates;
+
 /// A cell that ended `ok` after a single sample of `ns`.
-pub(crate) fn ok(case: &str, backend: &str, ns: f64) -> Record {
+pub fn ok(case: &str, backend: &str, ns: f64) -> Record {
     let spec = ProblemSpec::new(Shape::square(1, 64, 64), DType::F32);
     Record {
         schema: SCHEMA.into(),
@@ -42,14 +49,14 @@ pub(crate) fn ok(case: &str, backend: &str, ns: f64) -> Record {
 }
 
 /// A cell whose time is certain: two processes found the same.
-pub(crate) fn sure(case: &str, backend: &str, ns: f64) -> Record {
+pub fn sure(case: &str, backend: &str, ns: f64) -> Record {
     let mut record = ok(case, backend, ns);
     record.volatile.measurement = Some(certain(ns));
     record
 }
 
 /// A cell that was checked, used `share` of its budget and was not to be measured.
-pub(crate) fn checked(case: &str, backend: &str, share: f64) -> Record {
+pub fn checked(case: &str, backend: &str, share: f64) -> Record {
     let mut record = ok(case, backend, 1.0);
     record.timing = None;
     record.volatile.measurement = None;
@@ -58,7 +65,7 @@ pub(crate) fn checked(case: &str, backend: &str, share: f64) -> Record {
 }
 
 /// A cell of `samples` samples of which the first `disturbed` are marked.
-pub(crate) fn disturbed(case: &str, disturbed: u32, samples: usize) -> Record {
+pub fn disturbed(case: &str, disturbed: u32, samples: usize) -> Record {
     let mut record = ok(case, "x", 1e6);
     let process = &mut record.volatile.measurement.as_mut().expect("measured").processes[0];
     process.samples_ns = vec![1_000_000; samples];
@@ -67,20 +74,20 @@ pub(crate) fn disturbed(case: &str, disturbed: u32, samples: usize) -> Record {
 }
 
 /// The same cell with another end; whatever samples it carries stay.
-pub(crate) fn with_outcome(mut record: Record, outcome: Outcome) -> Record {
+pub fn with_outcome(mut record: Record, outcome: Outcome) -> Record {
     record.outcome = outcome;
     record.reason = Some(format!("because of {outcome}"));
     record
 }
 
 /// The same cell, measured on another machine.
-pub(crate) fn elsewhere(mut record: Record) -> Record {
+pub fn elsewhere(mut record: Record) -> Record {
     record.machine.cpu = "Other CPU".into();
     record
 }
 
 /// A sweep over sequence length on `backends`, where the b-th is b + 1 times slower than the first.
-pub(crate) fn sweep(group: &str, backends: &[&str], sizes: &[usize]) -> Vec<Record> {
+pub fn sweep(group: &str, backends: &[&str], sizes: &[usize]) -> Vec<Record> {
     let cells =
         sizes.iter().flat_map(|&n| backends.iter().enumerate().map(move |(b, id)| (n, b, *id)));
     cells
@@ -97,11 +104,13 @@ pub(crate) fn sweep(group: &str, backends: &[&str], sizes: &[usize]) -> Vec<Reco
         .collect()
 }
 
-pub(crate) fn refs(records: &[Record]) -> Vec<&Record> {
+/// References to all of them.
+pub fn refs(records: &[Record]) -> Vec<&Record> {
     records.iter().collect()
 }
 
-pub(crate) fn run() -> Run {
+/// The head of a run.
+pub fn run() -> Run {
     Run {
         schema: Run::SCHEMA.into(),
         command: "attn run".into(),
@@ -119,7 +128,7 @@ pub(crate) fn run() -> Run {
 }
 
 /// A causal map over `n` tokens.
-pub(crate) fn map(n: usize) -> Map {
+pub fn map(n: usize) -> Map {
     let row = |i: usize| (0..n).map(move |j| (j <= i).then(|| 1.0 / (i + 1) as f64));
     let tokens: Vec<String> = (0..n).map(|i| format!("##t{i}")).collect();
     Map {
@@ -134,7 +143,7 @@ pub(crate) fn map(n: usize) -> Map {
 }
 
 /// Memory of a call that needs `bytes`.
-pub(crate) fn peak(bytes: u64) -> Memory {
+pub fn peak(bytes: u64) -> Memory {
     Memory {
         prepared_bytes: bytes,
         peak_bytes: bytes,
@@ -145,14 +154,59 @@ pub(crate) fn peak(bytes: u64) -> Memory {
 }
 
 /// The same cell, whose backend spent `phases` nanoseconds on its parts.
-pub(crate) fn with_phases(mut record: Record, phases: &[(&'static str, u64)]) -> Record {
+pub fn with_phases(mut record: Record, phases: &[(&'static str, u64)]) -> Record {
     let times = phases.iter().map(|&(name, ns)| PhaseTime { name: name.into(), ns });
     record.volatile.phases = times.collect();
     record
 }
 
+/// Peak rates of the machine of all of these records, with [`probe`], and of the device of this name.
+pub fn peak_rates(device: Option<&str>) -> PeakRates {
+    let copy = CopyRate { bytes: Bytes(1 << 28), gb_per_s: rate(2000.0) };
+    let products = vec![ProductPeak { dtype: DType::F32, size: 4096, gflops: rate(50_000.0) }];
+    let devices = device.map(|name| DeviceLimits { device: name.into(), products, copy });
+    let limits = Limits::new(vec![probe()], devices.into_iter().collect());
+    PeakRates::of(&limits, &machine()).expect("they are of this machine")
+}
+
+/// What its processor can do with one thread.
+pub fn probe() -> Probe {
+    let peak = |isa: &str, dtype, gflops| FmaPeak {
+        isa: isa.into(),
+        dtype,
+        threads: 1,
+        gflops: rate(gflops),
+    };
+    let bandwidth = |place, gb_per_s| Bandwidth {
+        place,
+        working_set: Bytes(1 << 14),
+        access: Access::Read,
+        threads: 1,
+        gb_per_s: rate(gb_per_s),
+    };
+    Probe {
+        measured: String::new(),
+        machine: machine(),
+        pinned: true,
+        fma: vec![
+            peak("avx2", DType::F32, 80.0),
+            peak("avx512", DType::F32, 160.0),
+            peak("avx2", DType::F64, 40.0),
+            peak("avx512bf16", DType::BF16, 320.0),
+        ],
+        complete: Some(vec![DType::F64, DType::F32, DType::BF16]),
+        bandwidth: vec![bandwidth(Place::L1, 200.0), bandwidth(Place::Memory, 10.0)],
+        timer: Timer { step_ns: 20, reading_ns: 24.0 },
+        noise: Noise { slot_ns: 1, slots: 4, spread: 0.0, pair_spread: 0.0 },
+    }
+}
+
+const fn rate(best: f64) -> Rate {
+    Rate { best, median: best, samples: 9 }
+}
+
 /// Two processes that found the same time: its interval is a point.
-pub(crate) fn certain(ns: f64) -> Measurement {
+pub fn certain(ns: f64) -> Measurement {
     let mut measurement = samples(&[ns]);
     measurement.processes.push(measurement.processes[0].clone());
     measurement

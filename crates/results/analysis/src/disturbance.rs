@@ -6,7 +6,7 @@ use std::fmt;
 use attn_record::Record;
 use serde::Serialize;
 
-use crate::format::{count, percent};
+use attn_record::figures::{count, percent};
 
 /// A share of disturbed samples above this is warned of.
 pub const MUCH: f64 = 0.1;
@@ -60,7 +60,7 @@ impl fmt::Display for Disturbance {
 }
 
 /// The share of a cell's samples that were disturbed, where all of its processes could tell.
-pub(crate) fn share(record: &Record) -> Option<f64> {
+pub fn share(record: &Record) -> Option<f64> {
     Some(Disturbance::of([record])?.share())
 }
 

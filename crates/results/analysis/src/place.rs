@@ -16,20 +16,20 @@ pub struct Place {
 
 impl Place {
     /// Of one cell.
-    pub(crate) fn of(record: &Record) -> Self {
+    pub fn of(record: &Record) -> Self {
         Place { machine: record.machine.clone(), build: record.build.clone() }
     }
 
     /// `Test CPU, 2 cores; attn 0.1.0 (release, revision 832489ed, code 1f3a9c22)`.
     pub fn title(&self) -> String {
         let Place { machine, build } = self;
-        let cores = crate::format::count(machine.cores, "core");
+        let cores = attn_record::figures::count(machine.cores, "core");
         format!("{}, {cores}; {build}", machine.cpu)
     }
 }
 
 /// The records of every place, in order of first appearance.
-pub(crate) fn places<'a>(records: &[&'a Record]) -> Vec<(Place, Vec<&'a Record>)> {
+pub fn places<'a>(records: &[&'a Record]) -> Vec<(Place, Vec<&'a Record>)> {
     let groups = grouped(records, |r| (&r.machine, &r.build)).into_iter();
     groups
         .map(|((machine, build), records)| {

@@ -56,7 +56,7 @@ pub fn rank(runs: &[Vec<Record>], timing: Timing) -> Vec<Ranking> {
 }
 
 /// The ranking by the timing that is shown that is over most cells; of several, the first. `None` if nothing was measured.
-pub(crate) fn widest_ranking(records: &[&Record]) -> Option<Ranking> {
+pub fn widest_ranking(records: &[&Record]) -> Option<Ranking> {
     let rankings = rank_of(&[records.to_vec()], shown_timing(records)?).into_iter();
     rankings.rev().max_by_key(|ranking| ranking.cells)
 }

@@ -298,7 +298,7 @@ fn notes(old: &[&Record], new: &[&Record], foreign: bool) -> Vec<String> {
 /// `faer g/1 (kernel, 2 threads)`.
 fn name(record: &Record) -> String {
     let timing = record.timing.map_or("checked only", Timing::name);
-    let threads = crate::format::count(record.threads, "thread");
+    let threads = attn_record::figures::count(record.threads, "thread");
     format!("{} {} ({timing}, {threads})", record.backend, record.case)
 }
 

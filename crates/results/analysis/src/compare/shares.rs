@@ -108,12 +108,11 @@ mod tests {
     use attn_record::limits::{CopyRate, DeviceLimits, Probe, ProductPeak, Rate};
 
     use super::*;
-    use crate::fixture::{elsewhere, ok};
-    use crate::peak_rates::example_probe;
+    use crate::fixture::{elsewhere, ok, probe};
 
     /// 160 GFLOP/s, 10 GB/s from memory, one thread: a ridge at 16 operations per byte.
     fn limits(machine: attn_record::Machine) -> Limits {
-        Limits::new(vec![Probe { machine, ..example_probe() }], Vec::new())
+        Limits::new(vec![Probe { machine, ..probe() }], Vec::new())
     }
 
     fn cell(timing: Timing, flops: u64, bytes: u64, ns: f64) -> Record {

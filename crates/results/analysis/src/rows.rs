@@ -1,21 +1,23 @@
 //! Records in the order and with the ratios in which every table shows them.
 
-use attn_record::{Record, Timing, leaf_of};
+use attn_record::{Record, Timing};
 
 use crate::compare::{SideBySide, Standing, side_by_side_of};
 
 /// One cell among its rivals.
 #[derive(Clone, Copy)]
-pub(crate) struct Row<'a> {
-    pub(crate) record: &'a Record,
+pub struct Row<'a> {
+    /// The cell.
+    pub record: &'a Record,
     /// Median time in units of the best `ok` cell of the same case, timing and threads.
-    pub(crate) ratio: Option<f64>,
-    pub(crate) standing: Standing,
+    pub ratio: Option<f64>,
+    /// How it stands among them.
+    pub standing: Standing,
 }
 
 /// Rows by case, timing, threads and backend, each in the order in which the run first mentions it;
 /// `records` are of one place.
-pub(crate) fn rows<'a>(records: &[&'a Record]) -> Vec<Row<'a>> {
+pub fn rows<'a>(records: &[&'a Record]) -> Vec<Row<'a>> {
     let backends = backends(records);
     let place = |r: &Record| backends.iter().position(|&b| b == r.backend);
     let mut rows = Vec::with_capacity(records.len());
@@ -40,19 +42,19 @@ fn ratio(row: Option<&SideBySide>, backend: &str) -> Option<f64> {
 }
 
 /// The backends, in order of first appearance.
-pub(crate) fn backends<'a>(records: &[&'a Record]) -> Vec<&'a str> {
+pub fn backends<'a>(records: &[&'a Record]) -> Vec<&'a str> {
     let groups = grouped(records, |r| r.backend.as_str());
     groups.into_iter().map(|(backend, _)| backend).collect()
 }
 
 /// The smallest median among cells that ended `ok`.
-pub(crate) fn best_ns(rivals: &[&Record]) -> Option<f64> {
+pub fn best_ns(rivals: &[&Record]) -> Option<f64> {
     let medians = rivals.iter().filter_map(|r| r.median_ns());
     medians.reduce(f64::min)
 }
 
 /// Records with equal keys, in order of first appearance.
-pub(crate) fn grouped<'a, K: PartialEq>(
+pub fn grouped<'a, K: PartialEq>(
     records: &[&'a Record],
     key: impl Fn(&'a Record) -> K,
 ) -> Vec<(K, Vec<&'a Record>)> {
@@ -68,7 +70,7 @@ pub(crate) fn grouped<'a, K: PartialEq>(
 }
 
 /// Each value once, in order of first appearance.
-pub(crate) fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+pub fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     values.fold(Vec::new(), |mut seen, value| {
         if !seen.contains(&value) {
             seen.push(value);
@@ -78,17 +80,12 @@ pub(crate) fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> 
 }
 
 /// The timing that a picture or ranking of several shows: the first of [`Timing::ALL`] that was measured.
-pub(crate) fn shown_timing(records: &[&Record]) -> Option<Timing> {
+pub fn shown_timing(records: &[&Record]) -> Option<Timing> {
     records.iter().filter(|r| r.median_ns().is_some()).filter_map(|r| r.timing).min()
 }
 
-/// The last part of a case's path.
-pub(crate) fn leaf(record: &Record) -> &str {
-    leaf_of(&record.case)
-}
-
 /// The reason of a cell that did not end `ok`.
-pub(crate) fn reason(record: &Record) -> &str {
+pub fn reason(record: &Record) -> &str {
     record.reason.as_deref().unwrap_or("no reason recorded")
 }
 

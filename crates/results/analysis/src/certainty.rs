@@ -8,7 +8,7 @@ use attn_record::stats::Interval;
 const UNKNOWN_PROCESSES: f64 = 1.1;
 
 /// The interval of a ratio of times, widened by a factor of 1.1 where it does not know other processes.
-pub(crate) fn believed(ratio: &Estimate) -> Interval {
+pub fn believed(ratio: &Estimate) -> Interval {
     let Estimate { interval, between } = *ratio;
     if between {
         return interval;
@@ -20,16 +20,13 @@ pub(crate) fn believed(ratio: &Estimate) -> Interval {
 /// An interval that is wider than this share of its middle says too little for figures to be shown.
 const TOO_WIDE: f64 = 0.5;
 
-/// What stands for figures whose interval is [too wide](is_too_wide).
-pub(crate) const TOO_NOISY: &str = "too noisy";
-
 /// Whether the interval of `value` is so wide that three digits of it would mislead.
-pub(crate) fn is_too_wide(interval: Interval, value: f64) -> bool {
+pub fn is_too_wide(interval: Interval, value: f64) -> bool {
     interval.high - interval.low > TOO_WIDE * value
 }
 
 /// Whether the ratio is believed to be another one than 1.
-pub(crate) fn differs(ratio: &Estimate) -> bool {
+pub fn differs(ratio: &Estimate) -> bool {
     !believed(ratio).contains(1.0)
 }
 

@@ -3,7 +3,6 @@
 use attn_record::{Axis, Record, leaf_of};
 
 use super::side_by_side::{Rival, SideBySide, side_by_side_of};
-use crate::format::ratio;
 use crate::rows::{grouped, shown_timing};
 
 /// More changes of the lead than this along a sweep are summed up by leader.
@@ -11,43 +10,25 @@ const CHANGES: usize = 4;
 
 /// Cases of one group that have the same leader.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct GroupWinner {
-    pub(crate) group: String,
+pub struct GroupWinner {
+    /// The group.
+    pub group: String,
     /// One backend, or those that the intervals do not tell apart.
-    pub(crate) leaders: Vec<String>,
+    pub leaders: Vec<String>,
     /// The last parts of the cases' paths.
-    pub(crate) cases: Vec<String>,
+    pub cases: Vec<String>,
     /// Whether these are neighbours along a sweep.
-    pub(crate) neighbours: bool,
+    pub neighbours: bool,
     /// Cases of the group.
-    pub(crate) of: usize,
+    pub of: usize,
     /// Time of the fastest other backend in units of the leader's, smallest and largest; `None` where
     /// there is none.
-    pub(crate) ahead: Option<(f64, f64)>,
-}
-
-impl GroupWinner {
-    /// How far ahead, if that is known: `1.11x to 1.28x`.
-    pub(crate) fn span(&self) -> Option<String> {
-        let (low, high) = self.ahead?;
-        let (low, high) = (ratio(low), ratio(high));
-        Some(if low == high { low } else { format!("{low} to {high}") })
-    }
-
-    /// Which cases: `all 6`, `n=64 to n=512`, `2 of 5`.
-    pub(crate) fn place(&self) -> String {
-        match (&self.cases[..], self.neighbours) {
-            ([only], _) => only.clone(),
-            (cases, _) if cases.len() == self.of => format!("all {}", self.of),
-            ([first, .., last], true) => format!("{first} to {last}"),
-            (cases, _) => format!("{} of {}", cases.len(), self.of),
-        }
-    }
+    pub ahead: Option<(f64, f64)>,
 }
 
 /// The leads of every group of `records`, which are of one place: by the timing that is shown, with the
 /// smallest number of threads. A case that one backend alone was measured on has no leader.
-pub(crate) fn winners(records: &[&Record]) -> Vec<GroupWinner> {
+pub fn winners(records: &[&Record]) -> Vec<GroupWinner> {
     let measured: Vec<&Record> =
         records.iter().filter(|r| r.median_ns().is_some()).copied().collect();
     let groups = grouped(&measured, |r| (r.group(), r.axis)).into_iter();
@@ -59,10 +40,8 @@ fn of_group(group: &str, axis: Option<Axis>, records: &[&Record]) -> Vec<GroupWi
     let threads = records.iter().map(|r| r.threads).min().unwrap_or(1);
     let mut cells: Vec<&Record> =
         records.iter().filter(|r| r.timing == timing && r.threads == threads).copied().collect();
-    match axis {
-        Some(Axis::Len) => cells.sort_by_key(|r| r.problem.shape.len_k),
-        Some(Axis::Dim) => cells.sort_by_key(|r| r.problem.shape.dim),
-        None => {}
+    if let Some(axis) = axis {
+        cells.sort_by_key(|r| axis.size(&r.problem));
     }
     let mut rows = side_by_side_of(&cells);
     rows.retain(SideBySide::is_contest);
@@ -138,7 +117,8 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!((&found[0].leaders[0][..], found[0].ahead), ("a", Some((1.5, 2.0))));
         assert_eq!((&found[0].cases[..], found[0].of), (&["n=64".into(), "n=128".into()][..], 3));
-        assert_eq!([found[0].place(), found[1].place()], ["n=64 to n=128", "n=256"]);
+        assert!(found[0].neighbours && found[1].neighbours);
+        assert_eq!(found[1].cases, ["n=256"]);
         assert_eq!((&found[1].leaders[0][..], found[1].ahead), ("b", Some((2.0, 2.0))));
     }
 

@@ -50,14 +50,9 @@ impl<'a> Series<'a> {
 
 /// By size; of two cells of one size the first.
 fn points<'a>(axis: Axis, cells: &[&'a Record]) -> Vec<Point<'a>> {
-    let size = |record: &Record| match axis {
-        Axis::Len => record.problem.shape.len_k,
-        Axis::Dim => record.problem.shape.dim,
-    };
-    let points = cells.iter().copied();
-    let points =
-        points.filter_map(|r| Some(Point { size: size(r), ns: r.median_ns()?, record: r }));
-    let mut points: Vec<Point<'a>> = points.collect();
+    let point =
+        |r: &&'a Record| Some(Point { size: axis.size(&r.problem), ns: r.median_ns()?, record: r });
+    let mut points: Vec<Point<'a>> = cells.iter().filter_map(point).collect();
     points.sort_by_key(|point| point.size);
     points.dedup_by_key(|point| point.size);
     points
