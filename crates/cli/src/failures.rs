@@ -62,7 +62,11 @@ pub(crate) fn write_failures(suite: &Suite, records: &[Record]) -> Result<Vec<Fa
         let backend = record.backend.as_str();
         let at = failures.iter().position(|known| known.backend == backend);
         let at = at.unwrap_or_else(|| {
-            failures.push(Failures { backend: backend.into(), files: BTreeSet::new(), first: None });
+            failures.push(Failures {
+                backend: backend.into(),
+                files: BTreeSet::new(),
+                first: None,
+            });
             failures.len() - 1
         });
         let own = &mut failures[at];

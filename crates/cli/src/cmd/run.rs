@@ -10,8 +10,7 @@ use attn_analysis::scaling::Scaling;
 use attn_analysis::summary::Summary;
 use attn_bench::run::{Folder, Preset};
 use attn_record::{
-    Limits, Record, Run, Shard, UNFINISHED, is_finished, read_limits, read_records,
-    read_run,
+    Limits, Record, Run, Shard, UNFINISHED, is_finished, read_limits, read_records, read_run,
 };
 use attn_report::overview::{self, Facts};
 use attn_report::write::{Extras, write_report};

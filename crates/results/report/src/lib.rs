@@ -38,5 +38,5 @@ pub mod table;
 pub mod write;
 
 pub use error::ReportError;
-pub use format::{escape, percent, ratio};
+pub use format::{escape, ratio};
 pub use source::Source;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use attn_bench::verify::Judged;
 use attn_core::Backend;
 use attn_record::Outcome;
-use attn_report::percent;
+use attn_record::figures::percent;
 use attn_report::table::{Cell, Column, Table, Tone};
 
 use super::Row;
@@ -62,7 +62,8 @@ fn result(file: &str, judged: &Judged) -> Vec<Cell> {
     let metrics = judged.verdict.as_ref().and_then(|verdict| verdict.metrics);
     let share = Cell::value(metrics.map(|metrics| metrics.bound_share), percent);
     let names = [file.into(), judged.name.as_str().into(), judged.outcome.name().into(), share];
-    let words = [&judged.reason, &judged.place, &judged.hint].map(|text| Cell::or_dash(text.clone()));
+    let words =
+        [&judged.reason, &judged.place, &judged.hint].map(|text| Cell::or_dash(text.clone()));
     names.into_iter().chain(words).collect()
 }
 

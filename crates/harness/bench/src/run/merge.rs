@@ -58,7 +58,8 @@ pub fn merge(
         let shape = record.problem.shape;
         (group, record.group().to_string(), shape.len_k, shape.dim, record.case.clone())
     });
-    let head = Run { command, started, arguments: Vec::new(), shard: None, load: None, groups, ..first };
+    let head =
+        Run { command, started, arguments: Vec::new(), shard: None, load: None, groups, ..first };
     Ok((head, records))
 }
 

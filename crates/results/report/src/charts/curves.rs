@@ -284,7 +284,8 @@ impl<'a> Painter<'a> {
     /// Whether a name at this height and at the right end of the area meets no end of a curve.
     fn is_free(&self, y: f64) -> bool {
         let ends = self.plot.curves.iter().filter_map(|curve| curve.points.last());
-        let mut ends = ends.map(|mark| self.point(mark)).filter(|end| self.area.right - end.0 < 30.0);
+        let mut ends =
+            ends.map(|mark| self.point(mark)).filter(|end| self.area.right - end.0 < 30.0);
         ends.all(|end| (end.1 - y).abs() > RADIUS + 0.5 * SMALL)
     }
 

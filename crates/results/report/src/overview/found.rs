@@ -57,11 +57,7 @@ impl Cases {
         let alike = shown.iter().filter(|r| r.timing == timing && Some(r.threads) == threads);
         let alike: Vec<&Record> = alike.copied().collect();
         let rows = contests(side_by_side_of(&alike));
-        if rows.len() <= EACH {
-            Cases::Each(label, rows)
-        } else {
-            Cases::Groups(winners(&alike))
-        }
+        if rows.len() <= EACH { Cases::Each(label, rows) } else { Cases::Groups(winners(&alike)) }
     }
 }
 

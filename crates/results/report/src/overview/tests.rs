@@ -80,21 +80,35 @@ fn what_is_wrong_failed_or_noisy_comes_with_its_reason() {
 /// A run in which everything is there that an overview speaks of, as far as `with` asks for it.
 fn crowded(with: u8) -> (Vec<Record>, Facts) {
     let asked = |bit: u8| with & (1 << bit) != 0;
-    let sentence = |n: usize| format!("reason {n} takes two lines of a narrow terminal, or even three of them ").repeat(2);
+    let sentence = |n: usize| {
+        format!("reason {n} takes two lines of a narrow terminal, or even three of them ").repeat(2)
+    };
     let ended = |case: &str, backend: &str, outcome, reason: usize| {
         let mut record = with_outcome(cell(case, backend, 1.0), outcome);
         record.reason = Some(sentence(reason).trim_end().into());
         record
     };
-    let ids = ["mine", "flash/avx2", "candle/composed", "faer", "ndarray", "naive", "torch/compile", "additive"];
+    let ids = [
+        "mine",
+        "flash/avx2",
+        "candle/composed",
+        "faer",
+        "ndarray",
+        "naive",
+        "torch/compile",
+        "additive",
+    ];
     let mut records = Vec::new();
     for (group, timing, threads) in [
         ("curated/models", Timing::Kernel, 1),
         ("sweep/seq-len/full", Timing::Kernel, 2),
         ("curated/decode", Timing::EndToEnd, 1),
     ] {
-        for (case, (at, id)) in (0..9).flat_map(|case| ids.iter().enumerate().map(move |it| (case, it))) {
-            let mut record = cell(&format!("{group}/case-{case}"), id, 1e5 * (at + case + 1) as f64);
+        for (case, (at, id)) in
+            (0..9).flat_map(|case| ids.iter().enumerate().map(move |it| (case, it)))
+        {
+            let mut record =
+                cell(&format!("{group}/case-{case}"), id, 1e5 * (at + case + 1) as f64);
             (record.timing, record.threads) = (Some(timing), threads);
             records.push(record);
         }
@@ -143,16 +157,21 @@ fn an_overview_takes_thirty_lines_at_most_and_reasons_are_whole() {
         let (records, facts) = crowded(with);
         for width in [80, 100, 140] {
             let text = overview(&records, &facts, Options { width, color: false });
-            let taken: usize = text.lines().map(|line| line.chars().count().div_ceil(width).max(1)).sum();
+            let taken: usize =
+                text.lines().map(|line| line.chars().count().div_ceil(width).max(1)).sum();
             assert!(taken <= 30, "{with:b} at {width} takes {taken}:\n{text}");
             let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
             for n in words.match_indices("reason ").filter_map(|(at, found)| {
                 words[at + found.len()..].split(' ').next()?.parse::<usize>().ok()
             }) {
-                let whole = format!("reason {n} takes two lines of a narrow terminal, or even three of them");
+                let whole = format!(
+                    "reason {n} takes two lines of a narrow terminal, or even three of them"
+                );
                 assert!(words.contains(&[&*whole, &*whole].join(" ")), "{with:b}: {n} in\n{text}");
             }
-            let said = |bit: u8, part: &str| assert_eq!(with & (1 << bit) != 0, text.contains(part), "{part}\n{text}");
+            let said = |bit: u8, part: &str| {
+                assert_eq!(with & (1 << bit) != 0, text.contains(part), "{part}\n{text}")
+            };
             said(0, "! NOISY");
             said(1, "WRONG    3 of ");
             said(1, "wrong/first: 1 of 1 wrong");
