@@ -24,22 +24,49 @@ enum Side {
 }
 
 /// What one backend got wrong.
-struct Failures<'a> {
-    backend: &'a str,
+pub(crate) struct Failures {
+    backend: String,
     /// Files of problems, each once whatever was timed of it.
     files: BTreeSet<PathBuf>,
     first: Option<PathBuf>,
 }
 
-/// Writes every problem that somebody got wrong as an attn-case file, and says on stderr how to judge the first of each backend
-/// again.
-pub(crate) fn write_failures(suite: &Suite, records: &[Record]) -> Result<(), Failure> {
-    let mut failures: Vec<Failures<'_>> = Vec::new();
+impl Failures {
+    /// How many problems are kept.
+    pub(crate) fn problems(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The command that judges the first of them again.
+    pub(crate) fn verify(&self) -> Option<String> {
+        let first = quoted(&self.first.as_ref()?.to_string_lossy());
+        Some(format!("{} verify -b {} {first}", program(), quoted(&self.backend)))
+    }
+}
+
+/// Says on stderr how to judge the first problem of each backend again.
+pub(crate) fn say(failures: &[Failures]) {
+    for failures in failures {
+        let Some(verify) = failures.verify() else { continue };
+        let (count, backend) = (failures.problems(), quoted(&failures.backend));
+        let problems = if count == 1 { "problem is" } else { "problems are" };
+        eprintln!("attn: {backend}: {count} {problems} kept in {FAILURES}; judge the first again:");
+        eprintln!("  {verify}");
+    }
+}
+
+/// Writes every problem that somebody got wrong as an attn-case file.
+pub(crate) fn write_failures(suite: &Suite, records: &[Record]) -> Result<Vec<Failures>, Failure> {
+    let mut failures: Vec<Failures> = Vec::new();
     for record in records.iter().filter(|record| record.outcome == Outcome::Disagrees) {
         let backend = record.backend.as_str();
         let at = failures.iter().position(|known| known.backend == backend);
         let at = at.unwrap_or_else(|| {
-            failures.push(Failures { backend, files: BTreeSet::new(), first: None });
+            failures.push(Failures {
+                backend: backend.into(),
+                files: BTreeSet::new(),
+                first: None,
+            });
             failures.len() - 1
         });
         let own = &mut failures[at];
@@ -56,15 +83,7 @@ pub(crate) fn write_failures(suite: &Suite, records: &[Record]) -> Result<(), Fa
             Err(error) => eprintln!("attn: {error}: this failure has no file"),
         }
     }
-    for Failures { backend, files, first } in &failures {
-        let Some(first) = first else { continue };
-        let (count, backend) = (files.len(), quoted(backend));
-        let problems = if count == 1 { "problem is" } else { "problems are" };
-        let first = quoted(&first.to_string_lossy());
-        eprintln!("attn: {backend}: {count} {problems} kept in {FAILURES}; judge the first again:");
-        eprintln!("  {} verify -b {backend} {first}", program());
-    }
-    Ok(())
+    Ok(failures)
 }
 
 /// The problem of a record with the inputs that were got wrong, as a file.

@@ -22,7 +22,7 @@ use crate::args::{BackendArgs, CaseArgs, CellArgs, PresetArgs};
 use crate::build::{build, this_file};
 use crate::builtin::Builtin;
 use crate::exit::{Exit, Failure};
-use crate::failures::write_failures;
+use crate::failures::{Failures, write_failures};
 use crate::program::program;
 use crate::progress::{Progress, Steps};
 use crate::registry;
@@ -149,6 +149,8 @@ pub(crate) enum Purpose {
 /// The records, and whether all are there.
 pub(crate) struct Executed {
     pub(crate) records: Vec<Record>,
+    /// The problems that each backend got wrong.
+    pub(crate) failures: Vec<Failures>,
     /// Whether Ctrl-C cut them short.
     pub(crate) interrupted: bool,
     /// Whether every cell is: a resumed run has nothing to do.
@@ -321,7 +323,7 @@ impl Session {
         let open = progress.open().to_vec();
         let mut records = self.done.clone();
         records.extend(progress.finish());
-        write_failures(&self.suite, &records)?;
+        let failures = write_failures(&self.suite, &records)?;
         let interrupted = INTERRUPTED.load(Ordering::Relaxed);
         if interrupted {
             let begun = records.len();
@@ -333,7 +335,7 @@ impl Session {
         }
         let finished = !interrupted && open.is_empty();
         let took = self.took_before() + started.elapsed();
-        Ok(Executed { records, interrupted, finished, took })
+        Ok(Executed { records, failures, interrupted, finished, took })
     }
 
     /// What no rate can exceed: by `known` limits of this machine, or else measured now, twice, which takes some tenths of a second.

@@ -405,6 +405,54 @@ fn a_wrong_result_is_written_as_a_file_that_repeats_it() {
     assert!(!list.contains("mutant/"), "mutants are in no list");
 }
 
+#[test]
+fn a_run_with_a_wrong_result_ends_with_the_command_that_judges_it_again() {
+    let home = tempfile::tempdir().unwrap();
+    let case = "semantics/small/grouped-heads";
+    let backends = "naive,mutant/scale-missing,mutant/scale-twice";
+    let output = attn_in(home.path(), &["-q", "run", "-b", backends, "-c", case]);
+    let (said, notes) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}{notes}");
+    assert!(said.contains("\nWRONG    2 of 3 results disagree"), "{said}");
+    assert!(said.contains("; 2 problems kept in bench-results/failures\n"), "{said}");
+    assert!(said.contains(" verify -b mutant/scale-missing bench-results/failures/"), "{said}");
+    assert!(!notes.contains("kept in"), "not said twice: {notes}");
+    assert!(said.lines().count() + notes.lines().count() <= 30, "{said}{notes}");
+}
+
+#[test]
+fn what_is_a_table_is_printed_as_values_too() {
+    let onnx = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/onnx");
+    for (args, head) in [
+        (&["support"][..], "question,problem,backend,answer,reason\n"),
+        (&["params"], "table,parameters of,count,formula\n"),
+        (&["engine", "list"], "engine,backends,state,\"download, MB\",\"disk, MB\",kernel,ours\n"),
+        (&["doctor", "--quick"], "table,"),
+        (
+            &["verify", "-b", "naive", onnx],
+            "file,result of,outcome,share of the bound,reason,place,hint\n",
+        ),
+        (&["list"], "table,backend,what would run here\n"),
+        (&["check", "-c", "semantics/small/grouped-heads"], "case,backend,timing,threads,outcome,"),
+    ] {
+        let output = attn(&[args, &["--csv"]].concat());
+        let values = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+        assert!(values.starts_with(head) && values.lines().count() > 3, "{args:?}: {values}");
+        let markdown = text(&attn(&[args, &["--markdown"]].concat()).stdout);
+        assert!(markdown.contains(" | ") && markdown.contains("| :-"), "{args:?}: {markdown}");
+    }
+}
+
+#[test]
+fn what_is_wider_than_a_terminal_goes_on_below() {
+    for args in [&["support"][..], &["verify", "--shape", "H2 N7 D5 causal"]] {
+        let printed = text(&attn(args).stdout);
+        assert!(printed.lines().all(|line| line.chars().count() <= 80), "{printed}");
+        assert!(printed.contains("avx2") && printed.contains("additive"), "{printed}");
+    }
+}
+
 /// Both sides are this very program, so that nothing has to be timed.
 #[test]
 fn the_gate_passes_a_program_against_itself_and_leaves_its_outputs() {

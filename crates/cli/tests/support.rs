@@ -6,10 +6,6 @@ use std::process::Command;
 
 use attn_cli::registry;
 
-/// Width of the column of questions, and of the others.
-const QUESTION: usize = 34;
-const ANSWER: usize = 11;
-
 /// A table with its footnotes in place: a backend's answer is `yes` or the reason why not.
 #[derive(Debug, PartialEq)]
 struct Table {
@@ -18,9 +14,9 @@ struct Table {
 }
 
 impl Table {
-    fn parse(text: &str) -> Self {
-        let note = |line: &str| line.starts_with('[');
-        let reasons: Vec<&str> = text.lines().filter(|line| note(line)).collect();
+    fn parse(markdown: &str) -> Self {
+        let text = markdown.replace('\\', "");
+        let reasons: Vec<&str> = text.lines().filter(|line| line.starts_with('[')).collect();
         let answer = |cell: &str| match cell.strip_prefix("no ") {
             None => cell.to_string(),
             Some(number) => {
@@ -28,16 +24,11 @@ impl Table {
                 found.unwrap_or_else(|| panic!("no reason {number}")).trim().to_string()
             }
         };
-        let row = |line: &str| {
-            let (question, answers) = line.split_at(QUESTION);
-            let answers = answers.as_bytes().chunks(ANSWER);
-            let answers = answers.map(|cell| std::str::from_utf8(cell).unwrap().trim().to_string());
-            (question.trim().to_string(), answers.collect::<Vec<_>>())
-        };
-        let lines = text.lines().filter(|line| line.len() > QUESTION && !note(line));
-        let mut rows = lines.map(row);
-        let (_, backends) = rows.next().expect("a head");
-        let rows = rows.map(|(question, cells)| {
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+        let rows = rows.map(|row| row.split(" | ").map(|cell| cell.trim().to_string()));
+        let mut rows = rows.map(|mut cells| (cells.next().expect("a question"), cells.collect()));
+        let (_, backends): (String, Vec<String>) = rows.next().expect("a head");
+        let rows = rows.skip(1).map(|(question, cells): (String, Vec<String>)| {
             assert_eq!(cells.len(), backends.len(), "{question}");
             (question, cells.iter().map(|cell| answer(cell)).collect())
         });
@@ -79,13 +70,15 @@ fn runs_here(column: &str) -> bool {
 
 fn committed() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let text = fs::read_to_string(root.join("bench-results/tables/support.txt")).unwrap();
-    let table = text.strip_prefix("$ attn support\n\n").expect("the command that made it");
+    let text = fs::read_to_string(root.join("bench-results/tables/support.md")).unwrap();
+    let table =
+        text.strip_prefix("`attn support --markdown`\n\n").expect("the command that made it");
     table.to_string()
 }
 
 fn printed() -> Table {
-    let output = Command::new(env!("CARGO_BIN_EXE_attn")).arg("support").output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_attn")).args(["support", "--markdown"]).output().unwrap();
     assert!(output.status.success());
     Table::parse(&String::from_utf8(output.stdout).unwrap())
 }
@@ -107,8 +100,8 @@ fn one_answer_or_one_reason_that_changed_is_found() {
         assert_ne!(changed, committed());
         Table::parse(&changed).differences(&table)
     };
-    let sinks = "sinks                                     yes";
-    let lost = with(sinks, &sinks.replace("   yes", "no [9]"));
+    let line = committed().lines().find(|line| line.starts_with("| sinks ")).unwrap().to_string();
+    let lost = with(&line, &line.replacen(" yes |", " no [9] |", 1));
     assert_eq!(lost.len(), 1, "{lost:?}");
     assert!(lost[0].starts_with("sinks: naive: yes, not additive: general score"), "{lost:?}");
     let reworded = with("0.11.1 has no sinks", "has no sinks");

@@ -193,8 +193,11 @@ fn broken_files_are_named_in_one_line() {
     let at = nan.len() - 4;
     nan[at..].copy_from_slice(&f32::NAN.to_le_bytes());
     assert_broken("nan.safetensors", &nan, "which some query reads");
-    let missing = PathBuf::from("/nonexistent/x.safetensors");
-    assert_eq!(verify(&[&missing]).status.code(), Some(3));
+    let missing = verify(&[&PathBuf::from("/nonexistent/x.safetensors")]);
+    assert_eq!(missing.status.code(), Some(3));
+    let said = text(&missing.stderr);
+    assert!(said.contains("x.safetensors: no such file, expected an attn-case file"), "{said}");
+    assert_eq!(text(&missing.stdout), "", "of nothing there is no table");
 }
 
 #[test]
@@ -209,7 +212,7 @@ fn a_problem_without_a_file_is_computed_by_backends_and_saved_for_others() {
     let printed = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{printed}{}", text(&output.stderr));
     assert!(
-        printed.contains("shape/B1-H2-N7-D5-f32-causal:top-left      -         ok    unsupp."),
+        printed.contains("shape/B1-H2-N7-D5-f32-causal:top-left    -     ok   unsupp."),
         "{printed}"
     );
     // What is right is added, as another program would, and the file is right.

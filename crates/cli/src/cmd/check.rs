@@ -4,6 +4,7 @@ use super::limits::Extent;
 use super::{FormArgs, cheats, intervals, limits, mutants, print_records};
 use crate::args::CellArgs;
 use crate::exit::{Exit, Failure};
+use crate::failures;
 use crate::session::{Purpose, Session};
 
 /// Check backends against the f64 oracle, without timing
@@ -77,6 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let session = Session::new(&args.cells, Purpose::Check)?;
     let executed = session.execute(None)?;
+    failures::say(&executed.failures);
     print_records(&executed.records, args.form)?;
     Ok(executed.exit())
 }

@@ -7,8 +7,7 @@ use attn_bench::limits::{Effort, Question};
 use attn_bench::machine;
 
 use self::diagnosis::{Diagnosis, Surroundings};
-use super::print_json;
-use crate::args::OutputArgs;
+use super::{FormArgs, print_json};
 use crate::exit::{Exit, Failure};
 use crate::session;
 
@@ -20,13 +19,14 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    form: FormArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   attn doctor            machine, build, peaks, bandwidths, clock, noise, backends
   attn doctor --quick    the same from fewer samples
+  attn doctor --csv      what the machine can do, for a spreadsheet; --markdown for a page
   attn doctor --json     all of it as data, every rate with its median and number of samples
 
 A limit is what the fastest of many short samples reaches. The smallest difference is what two
@@ -42,8 +42,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let effort = if args.quick { Effort::QUICK } else { Effort::THOROUGH };
     let limits = session::probe(&Question { machine: &machine, threads: &threads, effort });
     let diagnosis = Diagnosis::of(surroundings, limits);
-    if args.output.json {
+    if args.form.json {
         print_json(&diagnosis)?;
+    } else if !args.form.is_text() {
+        args.form.print(&text::limits(&diagnosis));
     } else {
         print!("{}", text::render(&diagnosis));
     }

@@ -15,16 +15,16 @@ use attn_core::{
 };
 use attn_engines::install::Step;
 use attn_engines::{Engine, EngineBackend, Engines, Kind};
+use attn_report::table::{Cell, Column, Table};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::print_json;
-use crate::args::OutputArgs;
+use super::{FormArgs, print_json};
 use crate::engines;
 use crate::exit::{Exit, Failure};
 use crate::registry::NAIVE;
 
-/// Install other programs that compute attention: PyTorch, `OpenVINO`, llama.cpp and others
+/// Install other programs that compute attention: PyTorch, llama.cpp and others
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -37,7 +37,7 @@ enum Action {
     /// What there is, what is installed, and whose kernels they are
     List {
         #[command(flatten)]
-        output: OutputArgs,
+        form: FormArgs,
     },
     /// Download and install; the size is said first
     Install {
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let home = engines::home()?;
     let mut known = Engines::open(&home)?;
     match &args.action {
-        Action::List { output } => list(&known, *output),
+        Action::List { form } => list(&known, *form),
         Action::Install { names } => install(&mut known, &home, names),
         Action::Remove { names } => remove(&known, names),
         Action::Doctor { names } => doctor(&known, names),
@@ -98,10 +98,14 @@ struct Row {
     ours: &'static str,
 }
 
-fn list(known: &Engines, output: OutputArgs) -> Result<Exit, Failure> {
+fn list(known: &Engines, form: FormArgs) -> Result<Exit, Failure> {
     let rows: Vec<Row> = known.all().iter().map(|engine| row(engine)).collect();
-    if output.json {
+    if form.json {
         print_json(&rows)?;
+        return Ok(Exit::Success);
+    }
+    if !form.is_text() {
+        form.print(&[table(&rows)]);
         return Ok(Exit::Success);
     }
     for row in rows {
@@ -111,6 +115,20 @@ fn list(known: &Engines, output: OutputArgs) -> Result<Exit, Failure> {
         println!("{:<12} kernel: {kernel}", "");
     }
     Ok(Exit::Success)
+}
+
+fn table(rows: &[Row]) -> Table {
+    let names = [Column::id("engine"), Column::prose("backends"), Column::prose("state")];
+    let sizes = ["download, MB", "disk, MB"].map(Column::number);
+    let words = ["kernel", "ours"].map(Column::prose);
+    let lines = rows.iter().map(|row| {
+        let state = row.installed.as_ref().or(row.unavailable.as_ref());
+        let size = |mb: u64| Cell::value(Some(mb as f64), |mb| mb.to_string());
+        let names = [row.name.into(), row.backends.join(", ").into()];
+        let state = [Cell::or_dash(state.cloned()), size(row.download_mb), size(row.disk_mb)];
+        names.into_iter().chain(state).chain([row.kernel.into(), row.ours.into()]).collect()
+    });
+    Table::new("", names.into_iter().chain(sizes).chain(words)).rows(lines)
 }
 
 fn row(engine: &Engine) -> Row {

@@ -20,6 +20,7 @@ use super::print_json;
 use super::run::command_line;
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
+use crate::failures;
 use crate::print::options;
 use crate::registry;
 use crate::runs::RUNS;
@@ -73,6 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     warn_of_old_samples(&saved);
     let executed = session.execute(None)?;
+    failures::say(&executed.failures);
     if executed.interrupted {
         return Ok(executed.exit());
     }
@@ -142,6 +144,7 @@ fn write(out: &Path, session: &Session, records: &[Record]) -> Result<Folder, Fa
         shard: None,
         preset: "criterion".into(),
         started,
+        load: None,
         machine: session.machine.clone(),
         groups,
     })?;

@@ -3,6 +3,7 @@
 use super::{FormArgs, print_records};
 use crate::args::CellArgs;
 use crate::exit::{Exit, Failure};
+use crate::failures;
 use crate::session::{Purpose, Session};
 
 /// Check, then time; print the table and keep nothing
@@ -26,6 +27,7 @@ Examples:
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let session = Session::new(&args.cells, Purpose::Measure)?;
     let executed = session.execute(None)?;
+    failures::say(&executed.failures);
     print_records(&executed.records, args.form)?;
     Ok(executed.exit())
 }

@@ -1,11 +1,11 @@
 //! `attn params`: how many numbers the attention of a model consists of.
 
 use attn_head::params::{Line, PRESETS, Preset, grouped};
+use attn_report::table::{Cell, Column, Table};
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
-use super::print_json;
-use crate::args::OutputArgs;
+use super::{FormArgs, print_json};
 use crate::exit::{Exit, Failure};
 
 /// Count the parameters of attention, each count with its formula
@@ -17,13 +17,14 @@ pub(crate) struct Args {
           value_parser = PossibleValuesParser::new(PRESETS.map(|preset| preset.name)))]
     preset: Option<String>,
     #[command(flatten)]
-    output: OutputArgs,
+    form: FormArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   attn params --preset gpt3     12,288 x 128 x 4 = 6,291,456 parameters in a head, and so on
   attn params                   every model that is known
+  attn params --csv             a line for each count
   attn params --json            the same with every size
 
 Counted are the matrices of attention: queries, keys, and the value matrix as the product of a
@@ -45,8 +46,10 @@ struct Row {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let chosen = |preset: &&Preset| args.preset.as_deref().is_none_or(|name| name == preset.name);
     let rows: Vec<Row> = PRESETS.iter().filter(chosen).map(row).collect();
-    if args.output.json {
+    if args.form.json {
         print_json(&rows)?;
+    } else if !args.form.is_text() {
+        args.form.print(&rows.iter().map(table).collect::<Vec<_>>());
     } else {
         let texts: Vec<String> = rows.iter().map(text).collect();
         print!("{}", texts.join("\n"));
@@ -57,6 +60,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 fn row(preset: &Preset) -> Row {
     let Preset { name, source, model, layers, heads_q, heads_kv, dim } = *preset;
     Row { preset: name, source, model, layers, heads_q, heads_kv, dim, lines: preset.lines() }
+}
+
+/// A row for each count.
+fn table(row: &Row) -> Table {
+    let columns =
+        [Column::words("parameters of"), Column::number("count"), Column::words("formula")];
+    let line = |line: &Line| {
+        let count = Cell::value(Some(line.parameters as f64), |_| grouped(line.parameters));
+        vec![line.what.into(), count, line.formula.clone().into()]
+    };
+    Table::new(row.preset, columns).rows(row.lines.iter().map(line))
 }
 
 /// The sizes in a line, then one line per count.

@@ -10,23 +10,24 @@ use attn_analysis::scaling::Scaling;
 use attn_analysis::summary::Summary;
 use attn_bench::run::{Folder, Preset};
 use attn_record::{
-    Limits, Outcome, Record, Run, Shard, UNFINISHED, is_finished, read_limits, read_records,
-    read_run,
+    Limits, Record, Run, Shard, UNFINISHED, is_finished, read_limits, read_records, read_run,
 };
 use attn_report::overview::{self, Facts};
 use attn_report::write::{Extras, write_report};
 use attn_report::{sentences, table};
+use attn_sys::host;
 use clap::Parser as _;
 use serde::Serialize;
 
 use super::{Cli, Command, print_json};
 use crate::args::{CellArgs, OutputArgs, parse_shard};
 use crate::exit::{Exit, Failure};
+use crate::failures::{self, Failures};
 use crate::print::options;
 use crate::program::{program, program_name, quoted, sub_command};
 use crate::registry;
 use crate::runs::{self, RUNS};
-use crate::session::{Executed, Purpose, Session};
+use crate::session::{Executed, FAILURES, Purpose, Session};
 
 /// Check every backend on every case, measure those that agree, draw the charts
 #[derive(clap::Args)]
@@ -100,6 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let files =
         write_report(folder.path(), &registry::SCORES, Extras { png: args.png, url: None })?;
     if args.output.json {
+        failures::say(&executed.failures);
         let (summary, scaling) = (Summary::of(records), Scaling::of(records, &registry::SCORES));
         let (run, files) = (folder.path(), &files[..]);
         print_json(&Report { run, files, summary, scaling, overhead, records })?;
@@ -127,18 +129,21 @@ fn over_already(folder: &mut Folder) -> Result<Exit, Failure> {
 /// What an overview says beside what is in the records.
 fn facts(session: &Session, folder: &Folder, executed: &Executed) -> Facts {
     let path = folder.path();
+    let kept: usize = executed.failures.iter().map(Failures::problems).sum();
     Facts {
         preset: session.preset.label(),
         took: executed.took,
+        load: read_run(path).ok().and_then(|run| run.load),
+        kept: (kept > 0).then(|| (kept, FAILURES.into())),
         own: registry::more().iter().map(|entry| entry.backend.id().to_string()).collect(),
         page: path.join("index.html").display().to_string(),
-        next: next(session, path, &executed.records),
+        next: next(session, path, executed),
     }
 }
 
 /// What to do after the run in `path`: what its records ask for, three commands at most.
-fn next(session: &Session, path: &Path, records: &[Record]) -> Vec<(String, &'static str)> {
-    let attn = program();
+fn next(session: &Session, path: &Path, executed: &Executed) -> Vec<(String, &'static str)> {
+    let (attn, records) = (program(), &executed.records);
     let others = path.parent().map(runs::finished).unwrap_or_default();
     // The commands take the latest runs of the usual folder by themselves.
     let is_latest = others.last().is_some_and(|run| run == path);
@@ -152,12 +157,11 @@ fn next(session: &Session, path: &Path, records: &[Record]) -> Vec<(String, &'st
         let arguments = |run: &Path| read_run(run).ok().map(|run| run.arguments);
         arguments(old) == arguments(path)
     };
-    let wrong = records.iter().find(|record| record.outcome == Outcome::Disagrees);
     let noisy = Disturbance::of(records).is_some_and(|found| found.warning.is_some());
     let grows = !Scaling::of(records, &registry::SCORES).sweeps.is_empty();
     let mut next = Vec::new();
-    if let Some(wrong) = wrong {
-        next.push((format!("{attn} check -b {}", quoted(&wrong.backend)), "all that is wrong"));
+    if let Some(verify) = executed.failures.iter().find_map(Failures::verify) {
+        next.push((verify, "the first that is wrong, judged again"));
     }
     next.push((format!("{attn} cmp{run}"), "every case side by side"));
     if noisy {
@@ -234,6 +238,7 @@ fn begin(args: &Args) -> Result<(Session, Folder), Failure> {
         shard: args.shard,
         preset: session.preset.name.into(),
         started,
+        load: host::load(),
         machine: session.machine.clone(),
         groups: session.suite.groups().to_vec(),
     })?;

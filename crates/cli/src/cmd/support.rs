@@ -1,10 +1,11 @@
 //! `attn support`: who can compute what, and why not.
 
 use attn_bench::support::{Answer, Question, questions};
+use attn_report::table::{Cell, Column, Table, Tone};
 use serde::Serialize;
 
-use super::print_json;
-use crate::args::{BackendArgs, OutputArgs};
+use super::{FormArgs, print_json};
+use crate::args::BackendArgs;
 use crate::exit::{Exit, Failure};
 use crate::{registry, session};
 
@@ -15,13 +16,14 @@ pub(crate) struct Args {
     #[command(flatten)]
     backends: BackendArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    form: FormArgs,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   attn support                   the matrix, and below it every reason
   attn support -b candle/fused   one backend
+  attn support --csv             a line for each question and backend
   attn support --json            the questions as problems, with every answer";
 
 /// What `--json` prints: one per question and backend.
@@ -51,46 +53,62 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             });
         }
     }
-    if args.output.json {
+    if args.form.json {
         print_json(&rows)?;
+    } else if args.form.csv {
+        args.form.print(&[answers(&rows)]);
     } else {
-        print_matrix(&rows, backends.len());
+        args.form.print(&matrix(&rows, backends.len()));
     }
     Ok(Exit::Success)
 }
 
-/// Questions down, backends across; reasons are numbered below.
-fn print_matrix(rows: &[Row], backends: usize) {
+/// A row for each question and backend.
+fn answers(rows: &[Row]) -> Table {
+    let columns = [
+        Column::words("question"),
+        Column::words("problem"),
+        Column::backend("backend"),
+        Column::words("answer"),
+        Column::prose("reason"),
+    ];
+    let row = |row: &Row| {
+        let problem = row.problem.to_string();
+        let names = [row.question.into(), problem.into(), row.backend.as_str().into()];
+        let answer = [row.answer.into(), Cell::or_dash(row.reason.clone())];
+        names.into_iter().chain(answer).collect()
+    };
+    Table::new("", columns).rows(rows.iter().map(row))
+}
+
+/// Questions down and backends across; below it the reasons, which are numbered.
+fn matrix(rows: &[Row], backends: usize) -> [Table; 2] {
     let mut reasons = Vec::<(&str, &str)>::new();
-    let names: Vec<_> = rows.iter().take(backends).map(|row| row.backend.as_str()).collect();
-    print!("{:<34}", "");
-    for name in &names {
-        // The last part is enough in a column head; the reasons name the whole path.
-        print!(" {:>10}", name.rsplit('/').next().unwrap_or(name));
-    }
-    println!();
+    let mut lines = Vec::new();
     for question in rows.chunks(backends) {
-        print!("{:<34}", question[0].question);
+        let mut line = vec![Cell::from(question[0].question)];
         for row in question {
-            let cell = match &row.reason {
-                None => "yes".to_string(),
-                Some(reason) => {
-                    let key = (row.backend.as_str(), reason.as_str());
-                    let at = reasons.iter().position(|known| *known == key).unwrap_or_else(|| {
-                        reasons.push(key);
-                        reasons.len() - 1
-                    });
-                    format!("no [{}]", at + 1)
-                }
+            let Some(reason) = &row.reason else {
+                line.push("yes".into());
+                continue;
             };
-            print!(" {cell:>10}");
+            let key = (row.backend.as_str(), reason.as_str());
+            let at = reasons.iter().position(|known| *known == key).unwrap_or_else(|| {
+                reasons.push(key);
+                reasons.len() - 1
+            });
+            line.push(Cell::from(format!("no [{}]", at + 1)).tone(Tone::Muted));
         }
-        println!();
+        lines.push(line);
     }
-    if !reasons.is_empty() {
-        println!();
-    }
-    for (at, (backend, reason)) in reasons.iter().enumerate() {
-        println!("[{}] {backend}: {reason}", at + 1);
-    }
+    // The last part of a name is enough in the head of a column; the reasons have the whole.
+    let name = |row: &Row| row.backend.rsplit('/').next().unwrap_or_default().to_owned();
+    let columns = rows.iter().take(backends).map(|row| Column::number(name(row)));
+    let columns = [Column::words("question")].into_iter().chain(columns);
+    let table = Table::new("", columns).rows(lines);
+    let note = |(at, (backend, reason)): (usize, &(&str, &str))| {
+        format!("[{}] {backend}: {reason}", at + 1)
+    };
+    let reasons: Vec<String> = reasons.iter().enumerate().map(note).collect();
+    [Table { repeated: 1, ..table }, Table::new("", []).notes(reasons)]
 }

@@ -13,8 +13,8 @@ use attn_record::Outcome;
 use serde::Serialize;
 
 use self::subject::Subject;
-use super::print_json;
-use crate::args::{BackendArgs, OutputArgs, parse_problem};
+use super::{FormArgs, print_json};
+use crate::args::{BackendArgs, parse_problem};
 use crate::exit::{Exit, Failure};
 use crate::progress::Steps;
 use crate::{registry, session, threads};
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long)]
     all_rows: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    form: FormArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -55,6 +55,7 @@ Examples:
   attn verify dump.safetensors               is `out` right? do backends agree?
   attn verify --no-backends dumps/           the results in a folder's files
   attn verify -b naive tests/golden/onnx/*   one backend on the ONNX cases
+  attn verify --csv dumps/                   a line for each result
   attn verify --json dump.safetensors        with all numbers
   attn verify --shape 'N77 D40 causal'       backends, on a problem without file
   attn verify --shape 'N77 D40' --save todo  writes its inputs, for others
@@ -92,8 +93,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut subjects = subject::files(&args.files);
     subjects.extend(subject::stated(&args.shapes, args.save.as_deref())?);
     let rows = judge_all(&subjects, &backends, max_flops, args.all_rows);
-    if args.output.json {
+    if args.form.json {
         print_json(&rows)?;
+    } else if !args.form.is_text() {
+        args.form.print(&[text::results(&rows)]);
     } else {
         text::print(&rows, &subject::labels(&subjects), &backends);
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// `run.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// `attn-run/1`.
@@ -18,6 +18,9 @@ pub struct Run {
     pub preset: String,
     /// Start, RFC 3339 in UTC.
     pub started: String,
+    /// How many threads ran or wanted to, on average over the minute before the start: the load of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<f64>,
     /// The machine.
     pub machine: Machine,
     /// The groups of cases, in the order of the suite.

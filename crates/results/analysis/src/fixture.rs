@@ -118,6 +118,7 @@ pub fn run() -> Run {
         shard: None,
         preset: "quick".into(),
         started: "2026-01-01T00:00:00Z".into(),
+        load: None,
         machine: machine(),
         groups: vec![Group {
             prefix: "sweep/seq-len".into(),

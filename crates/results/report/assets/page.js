@@ -188,7 +188,8 @@ const figures = (table) => {
 for (const figure of document.querySelectorAll("figure[data-name]")) {
   const tools = figure.querySelector(".tools");
   const name = figure.dataset.name.replaceAll("/", "-");
-  const table = figure.querySelector(".data table");
+  const below = figure.dataset.figures;
+  const table = below ? document.querySelector(`#${below} table`) : figure.querySelector(".data table");
   const add = (kind, make) => {
     const button = element("button", { type: "button" }, kind);
     button.setAttribute("aria-label", `Save ${name} as ${kind}`);

@@ -1,20 +1,21 @@
-//! What a run comes down to, in some 25 lines of a terminal: is everything right, who is the fastest, by how much and how
+//! What a run comes down to, in 30 lines of a terminal at most: is everything right, who is the fastest, by how much and how
 //! certainly, what was not run, what to do next.
 
+mod found;
+mod noise;
 mod tables;
 
 use std::time::Duration;
 
-use attn_analysis::certainty::is_too_wide;
-use attn_analysis::compare::{Rank, SideBySide, side_by_side_of, widest_ranking, winners};
-use attn_analysis::disturbance::Disturbance;
+use attn_analysis::compare::{Rank, Ranking};
 use attn_analysis::place::places;
-use attn_analysis::rows::{backends, grouped, reason, shown_timing};
+use attn_analysis::rows::{backends, grouped, reason};
 use attn_analysis::summary::Summary;
 use attn_record::{Build, Outcome, Record};
-use tables::{RANKED, contest_table, group_table, ranking_table};
+use found::{Cases, Found};
+use noise::Noise;
+use tables::{contest_table, group_table, ranking_table};
 
-use crate::features::wrong_by_backend;
 use crate::format::{count, percent, significant};
 use crate::table::{Options, Table, Tone, wrap};
 
@@ -25,6 +26,10 @@ pub struct Facts {
     pub preset: String,
     /// How long it took.
     pub took: Duration,
+    /// The load of the machine when the run began.
+    pub load: Option<f64>,
+    /// How many problems with a wrong result are kept, and in which folder.
+    pub kept: Option<(usize, String)>,
     /// Backends of the program's own crate: they come first, and ratios are to the first of them.
     pub own: Vec<String>,
     /// Where the page is.
@@ -35,41 +40,80 @@ pub struct Facts {
 
 /// Characters before the text of a section.
 const INDENT: usize = 9;
-/// Rows of a table before the rest is only counted.
-const LISTED: usize = 8;
-/// Lines of a list before the rest is only counted.
-const NAMED: usize = 3;
-/// Reasons before the rest is only counted.
-const REASONS: usize = 2;
-/// A run is noisy if the intervals of more than this share of its times are too wide for figures.
-const MANY: f64 = 0.1;
-/// The group of cases that are layers of models.
-const LAYERS: &str = "curated/models";
+/// Lines of a terminal that an overview takes, at most, unless the terminal is narrower than most are.
+const LINES: usize = 30;
+/// Characters of a line of a narrow terminal.
+const NARROW: usize = 80;
+
+/// How many of each are shown before the rest is only counted.
+#[derive(Clone, Copy)]
+struct Depth {
+    /// Cases, or groups of them.
+    cases: usize,
+    /// Backends of the ranking.
+    ranked: usize,
+    /// Reasons why cells were not run.
+    reasons: usize,
+    /// Backends that are wrong, and ways in which cells failed.
+    named: usize,
+    /// Commands.
+    next: usize,
+}
+
+/// From most to least: the first that fits is shown.
+const DEPTHS: [Depth; 8] = [
+    Depth { cases: 8, ranked: 6, reasons: 2, named: 3, next: 3 },
+    Depth { cases: 6, ranked: 6, reasons: 2, named: 3, next: 3 },
+    Depth { cases: 6, ranked: 5, reasons: 1, named: 2, next: 3 },
+    Depth { cases: 4, ranked: 4, reasons: 1, named: 2, next: 3 },
+    Depth { cases: 3, ranked: 3, reasons: 0, named: 2, next: 3 },
+    Depth { cases: 0, ranked: 3, reasons: 0, named: 2, next: 3 },
+    Depth { cases: 0, ranked: 3, reasons: 0, named: 1, next: 3 },
+    Depth { cases: 0, ranked: 2, reasons: 0, named: 1, next: 2 },
+];
 
 /// The overview of `records`.
 pub fn overview(records: &[Record], facts: &Facts, options: Options) -> String {
     let all: Vec<&Record> = records.iter().collect();
-    let right = never_wrong(&all);
-    let mut lines = Lines { options, text: String::new() };
-    lines.header(&all, facts);
-    lines.quality(&all, &right);
-    lines.right(&all);
-    lines.failed(&all);
-    lines.fastest(&all, &facts.own);
-    lines.cases(&right);
-    lines.not_run(&all);
-    lines.line("PAGE", &facts.page);
-    lines.next(&facts.next);
-    lines.text
+    let found = Found::of(&all);
+    let text = |depth: Depth, options: Options| {
+        let mut lines = Lines { options, depth, text: String::new() };
+        lines.all(&found, facts);
+        lines.text
+    };
+    let measured = Options { width: options.width.max(NARROW), color: false };
+    let fits = |depth: &Depth| taken(&text(*depth, measured), measured.width) <= LINES;
+    let depth = DEPTHS.into_iter().find(fits).unwrap_or(DEPTHS[DEPTHS.len() - 1]);
+    text(depth, options)
+}
+
+/// Lines of a terminal that `text` takes: one that is to be copied is not broken, but the terminal breaks it.
+fn taken(text: &str, width: usize) -> usize {
+    text.lines().map(|line| line.chars().count().div_ceil(width).max(1)).sum()
 }
 
 /// Sections, one below the other.
 struct Lines {
     options: Options,
+    depth: Depth,
     text: String,
 }
 
 impl Lines {
+    fn all(&mut self, found: &Found<'_>, facts: &Facts) {
+        self.header(found.all, facts);
+        self.quality(found, facts.load);
+        self.right(found, facts.kept.as_ref());
+        self.failed(found.all);
+        if let Some(ranking) = &found.ranking {
+            self.fastest(ranking, &facts.own);
+        }
+        self.cases(&found.cases);
+        self.not_run(found.all);
+        self.line("PAGE", &facts.page);
+        self.next(&facts.next);
+    }
+
     /// A section of sentences.
     fn prose(&mut self, label: &str, tone: Tone, text: &str) {
         let first = format!("{label:<INDENT$}");
@@ -127,61 +171,43 @@ impl Lines {
     }
 
     /// How calm the machine was, and how many winners are certain.
-    fn quality(&mut self, records: &[&Record], right: &[&Record]) {
-        let rows = contests(side_by_side_of(right));
-        let certain = rows.iter().filter(|row| row.winner.is_some()).count();
-        let certain = (!rows.is_empty()).then(|| {
-            format!("the fastest is certain in {certain} of {}", count(rows.len(), "comparison"))
+    fn quality(&mut self, found: &Found<'_>, load: Option<f64>) {
+        let certain = (found.contests > 0).then(|| {
+            let of = count(found.contests, "comparison");
+            format!("the fastest is certain in {} of {of}", found.certain)
         });
-        let timed = records.iter().filter_map(|r| Some((r.interval()?.interval, r.median_ns()?)));
-        let timed: Vec<bool> = timed.map(|(interval, ns)| is_too_wide(interval, ns)).collect();
-        let wide = timed.iter().filter(|&&wide| wide).count();
-        let many = wide as f64 > MANY * timed.len() as f64;
-        let found = Disturbance::of(records.iter().copied());
-        let disturbed = found.as_ref().filter(|found| found.warning.is_some());
-        let (label, tone) = match &found {
-            _ if disturbed.is_some() || many => ("! NOISY", Tone::Disturbed),
-            Some(_) => ("QUIET", Tone::Good),
-            None => ("TIMES", Tone::Plain),
-        };
-        let why = disturbed.map(|found| {
-            let (share, samples) = (percent(found.share()), count(found.samples, "sample"));
-            format!("{share} of {samples} were disturbed by other programs")
+        let noise = Noise::of(found.all);
+        let (label, tone) = noise.label();
+        let cores = found.all.iter().map(|record| record.machine.cores).max().unwrap_or(1);
+        let load = load.map(|load| {
+            let cores = count(cores, "core");
+            format!("load {} on {cores} when it began", significant(load))
         });
-        let vary = many.then(|| {
-            format!("{wide} of {} vary too much between processes", count(timed.len(), "time"))
-        });
-        let noisy: Vec<String> = why.into_iter().chain(vary).collect();
-        let line = if noisy.is_empty() {
-            found.map(|found| found.line())
-        } else {
-            let advice = "quiet the machine and measure again, or for longer";
-            Some([&noisy.join(", "), advice].join(": "))
-        };
-        let said: Vec<String> = line.into_iter().chain(certain).collect();
+        let said: Vec<String> = noise.line().into_iter().chain(load).chain(certain).collect();
         if !said.is_empty() {
             self.prose(label, tone, &said.join("; "));
         }
     }
 
     /// How many results are right, and where the wrong ones are.
-    fn right(&mut self, records: &[&Record]) {
-        let summary = Summary::of_cells(records);
+    fn right(&mut self, found: &Found<'_>, kept: Option<&(usize, String)>) {
+        let summary = Summary::of_cells(found.all);
         let (ok, wrong) = (summary.count(Outcome::Ok), summary.count(Outcome::Disagrees));
         let worst = summary.worst.map_or_else(String::new, |worst| {
             let (share, backend, case) = (percent(worst.share), worst.backend, worst.case);
             format!("; the largest error is {share} of its bound ({backend} on {case})")
         });
-        if wrong == 0 {
-            if ok > 0 {
-                let text = format!("all {} agree with the f64 oracle{worst}", count(ok, "result"));
-                self.prose("RIGHT", Tone::Good, &text);
-            }
-            return;
+        if wrong > 0 {
+            let of = count(ok + wrong, "result");
+            let kept = kept.map_or_else(String::new, |(problems, folder)| {
+                format!("; {} kept in {folder}", count(*problems, "problem"))
+            });
+            let title = format!("{wrong} of {of} disagree with the f64 oracle{kept}");
+            self.listed("WRONG", &title, &found.wrong);
+        } else if ok > 0 {
+            let text = format!("all {} agree with the f64 oracle{worst}", count(ok, "result"));
+            self.prose("RIGHT", Tone::Good, &text);
         }
-        let of = count(ok + wrong, "result");
-        self.prose("WRONG", Tone::Bad, &format!("{wrong} of {of} disagree with the f64 oracle"));
-        self.listed(&wrong_by_backend(records), Clone::clone);
     }
 
     /// Each way in which cells failed, with its whole reason.
@@ -191,68 +217,57 @@ impl Lines {
         if failed.is_empty() {
             return;
         }
-        let cells = count(failed.len(), "cell");
-        self.prose("FAILED", Tone::Bad, &format!("{cells} without a time that can be shown"));
-        let alike = grouped(&failed, |r| (r.outcome, r.backend.as_str(), reason(r)));
-        self.listed(&alike, |((outcome, backend, reason), records)| {
+        let alike = grouped(&failed, |r| (r.outcome, r.backend.as_str(), reason(r))).into_iter();
+        let lines = alike.map(|((outcome, backend, reason), records)| {
             let more = records.len() - 1;
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             format!("{outcome}: {backend} on {}{more}: {reason}", records[0].case)
         });
+        let title = format!("{} without a time that can be shown", count(failed.len(), "cell"));
+        self.listed("FAILED", &title, &lines.collect::<Vec<_>>());
     }
 
-    /// The first of `items` as lines of a list.
-    fn listed<T>(&mut self, items: &[T], line: impl Fn(&T) -> String) {
-        for item in items.iter().take(NAMED) {
-            self.prose("", Tone::Plain, &line(item));
-        }
-        if items.len() > NAMED {
-            let left = format!("and {} more: `--details` has all", items.len() - NAMED);
-            self.prose("", Tone::Plain, &left);
+    /// What is bad: a sentence on all of it, and the first of its `items`.
+    fn listed(&mut self, label: &str, title: &str, items: &[String]) {
+        let named = self.depth.named;
+        let more = if items.len() > named {
+            format!("; {named} of {} shown, all on the page", items.len())
+        } else {
+            String::new()
+        };
+        self.prose(label, Tone::Bad, &[title, &more].concat());
+        for item in items.iter().take(named) {
+            self.prose("", Tone::Plain, item);
         }
     }
 
     /// The ranking over most cases, with bars as long as the times.
-    fn fastest(&mut self, records: &[&Record], own: &[String]) {
-        let Some(ranking) = widest_ranking(records).filter(|ranking| !ranking.ranks.is_empty())
-        else {
-            return;
-        };
+    fn fastest(&mut self, ranking: &Ranking, own: &[String]) {
         let (mut ranks, others): (Vec<&Rank>, Vec<&Rank>) =
             ranking.ranks.iter().partition(|rank| own.contains(&rank.backend));
         let of_whom = ranks.first().map_or("the fastest", |rank| &rank.backend).to_owned();
         ranks.extend(others);
-        let left = ranks.len().saturating_sub(RANKED);
+        let left = ranks.len().saturating_sub(self.depth.ranked);
         let more = if left > 0 { format!("; {left} more in `attn rank`") } else { String::new() };
+        ranks.truncate(self.depth.ranked);
         let (timing, score, threads) =
             (ranking.timing, ranking.score, count(ranking.threads, "thread"));
         let cases = count(ranking.cells, "case");
         let title =
             format!("{timing}, {score}, {threads}: mean ratio to {of_whom} over {cases}{more}");
         self.prose("FASTEST", Tone::Plain, &title);
-        self.table("", &ranking_table(&ranking, &ranks));
+        self.table("", &ranking_table(ranking, &ranks));
     }
 
-    /// The layers of models, each with its fastest; without them all cases, or all groups of cases if those are many.
-    fn cases(&mut self, records: &[&Record]) {
-        let measured: Vec<&Record> =
-            records.iter().filter(|r| r.median_ns().is_some()).copied().collect();
-        let layers: Vec<&Record> =
-            measured.iter().filter(|r| r.group() == LAYERS).copied().collect();
-        let (label, shown) =
-            if layers.is_empty() { ("CASES", measured) } else { ("LAYERS", layers) };
-        let timing = shown_timing(&shown);
-        let threads = shown.iter().map(|r| r.threads).min();
-        let alike: Vec<&Record> = shown
-            .iter()
-            .filter(|r| r.timing == timing && Some(r.threads) == threads)
-            .copied()
-            .collect();
-        let rows = contests(side_by_side_of(&alike));
-        match rows.len() {
-            0 => {}
-            1..=LISTED => self.table(label, &contest_table(&rows, label == "LAYERS")),
-            _ => self.table(label, &group_table(&winners(&alike))),
+    fn cases(&mut self, cases: &Cases) {
+        let most = self.depth.cases;
+        match cases {
+            _ if most == 0 => {}
+            Cases::Each(_, rows) if rows.is_empty() => {}
+            Cases::Each(label, rows) => {
+                self.table(label, &contest_table(rows, most, *label == "LAYERS"));
+            }
+            Cases::Groups(winners) => self.table("CASES", &group_table(winners, most)),
         }
     }
 
@@ -262,37 +277,33 @@ impl Lines {
         let left: Vec<&Record> = records.iter().filter(left).copied().collect();
         let mut reasons = grouped(&left, |r| (r.outcome, reason(r)));
         reasons.sort_by_key(|(_, records)| std::cmp::Reverse(records.len()));
-        let (first, rest) = reasons.split_at(reasons.len().min(REASONS));
-        for (at, ((outcome, reason), records)) in first.iter().enumerate() {
+        let (first, rest) = reasons.split_at(reasons.len().min(self.depth.reasons));
+        let said = first.iter().map(|((outcome, reason), records)| {
             let who = match &backends(records)[..] {
                 few @ ([_] | [_, _]) => few.join(", "),
                 many => count(many.len(), "backend"),
             };
-            let text = format!("{} {outcome} ({who}): {reason}", records.len());
+            format!("{} {outcome} ({who}): {reason}", records.len())
+        });
+        let cells: usize = rest.iter().map(|(_, records)| records.len()).sum();
+        let rest = match (first.len(), rest.len()) {
+            (_, 0) => None,
+            (0, n) => Some(format!("{} for {}", count(cells, "cell"), count(n, "reason"))),
+            (_, n) => Some(format!("{cells} more for {}", count(n, "other reason"))),
+        };
+        for (at, text) in said.chain(rest).enumerate() {
             self.prose(if at == 0 { "NOT RUN" } else { "" }, Tone::Plain, &text);
-        }
-        if !rest.is_empty() {
-            let cells: usize = rest.iter().map(|(_, records)| records.len()).sum();
-            let reasons = count(rest.len(), "other reason");
-            self.prose("", Tone::Plain, &format!("{cells} more for {reasons}"));
         }
     }
 
     fn next(&mut self, next: &[(String, &'static str)]) {
-        for (at, (command, what)) in next.iter().enumerate() {
+        for (at, (command, what)) in next.iter().take(self.depth.next).enumerate() {
             let label = if at == 0 { "NEXT" } else { "" };
             let whole = format!("{command}  # {what}");
             let fits = INDENT + whole.chars().count() <= self.options.columns();
             self.line(label, if fits { &whole } else { command });
         }
     }
-}
-
-/// What backends say that are wrong nowhere: who is wrong somewhere is no rival.
-fn never_wrong<'a>(records: &[&'a Record]) -> Vec<&'a Record> {
-    let wrong = records.iter().filter(|record| record.outcome == Outcome::Disagrees);
-    let wrong: Vec<&str> = wrong.map(|record| record.backend.as_str()).collect();
-    records.iter().filter(|record| !wrong.contains(&record.backend.as_str())).copied().collect()
 }
 
 /// `attn 0.1.0 (593d8ed6)`: a build without optimisation says so.
@@ -306,12 +317,6 @@ fn program(build: &Build) -> String {
     let known: Vec<String> = revision.into_iter().chain(profile).collect();
     let known = if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) };
     format!("attn {version}{known}")
-}
-
-/// The rows in which at least two were measured.
-fn contests(mut rows: Vec<SideBySide>) -> Vec<SideBySide> {
-    rows.retain(SideBySide::is_contest);
-    rows
 }
 
 #[cfg(test)]

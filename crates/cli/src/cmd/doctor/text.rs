@@ -1,7 +1,7 @@
 //! What the doctor found, for a terminal of 80 columns.
 
 use attn_record::Machine;
-use attn_report::table::{self, Options};
+use attn_report::table::{self, Options, Table};
 
 use super::diagnosis::{Diagnosis, Installed, TileChoice};
 
@@ -11,14 +11,17 @@ const WIDTH: usize = 80;
 /// All of it, the warnings last.
 pub(super) fn render(found: &Diagnosis) -> String {
     let mut blocks = vec![machine(found), build(found)];
-    let mut limits = table::limits(&found.limits);
-    limits.extend(found.devices.iter().map(table::device_limits));
-    blocks.extend(
-        limits.iter().map(|table| table.terminal(Options { width: WIDTH, ..Options::default() })),
-    );
+    let options = Options { width: WIDTH, ..Options::default() };
+    blocks.extend(limits(found).iter().map(|table| table.terminal(options)));
     blocks.extend([measuring(found), backends(&found.backends), tiles(&found.tiles)]);
     blocks.push(warnings(&found.warnings));
     blocks.join("\n")
+}
+
+/// What the machine and its devices can do.
+pub(super) fn limits(found: &Diagnosis) -> Vec<Table> {
+    let devices = found.devices.iter().map(table::device_limits);
+    table::limits(&found.limits).into_iter().chain(devices).collect()
 }
 
 /// A title, and below it names with what is to be said of them.

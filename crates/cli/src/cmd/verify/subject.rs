@@ -39,6 +39,11 @@ impl Subject {
         if path.is_dir() {
             bail!("{name}: a folder without any .safetensors file, expected attn-case files");
         }
+        if !path.exists() {
+            bail!(
+                "{name}: no such file, expected an attn-case file, as scripts/attn-case writes it"
+            );
+        }
         let bytes = attn_case::read(path).with_context(|| name.clone())?;
         Ok(Cow::Owned(AttnCase::parse(&bytes).with_context(|| name)?))
     }

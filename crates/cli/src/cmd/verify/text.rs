@@ -5,42 +5,78 @@ use std::collections::BTreeMap;
 use attn_bench::verify::Judged;
 use attn_core::Backend;
 use attn_record::Outcome;
+use attn_record::figures::percent;
+use attn_report::table::{Cell, Column, Table, Tone};
 
 use super::Row;
+use crate::print::options;
 
 /// One line per file, then every result that is wrong, every reason for a refusal once, and the counts.
 pub(super) fn print(rows: &[Row], names: &[String], backends: &[&dyn Backend]) {
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(4);
-    print!("{:<width$}  {:>5}", "file", "out");
-    for backend in backends {
-        let id = backend.id();
-        print!(" {:>10}", id.as_str().rsplit('/').next().unwrap_or_default());
-    }
-    println!();
-    for (row, name) in rows.iter().zip(names) {
-        print!("{name:<width$}");
-        match &row.verified {
-            None => print!("  broken"),
-            Some(verified) => {
-                print!("  {:>5}", verified.out.as_ref().map_or("-", short));
-                verified.backends.iter().for_each(|judged| print!(" {:>10}", short(judged)));
-            }
-        }
-        println!();
+    if rows.iter().any(|row| row.verified.is_some()) {
+        print!("{}", matrix(rows, names, backends).terminal(options()));
     }
     print_findings(rows);
     print_counts(rows);
 }
 
-fn short(judged: &Judged) -> &'static str {
-    match judged.outcome {
+/// Files down, and across their own results and those of backends.
+fn matrix(rows: &[Row], names: &[String], backends: &[&dyn Backend]) -> Table {
+    let backend = |backend: &&dyn Backend| {
+        let id = backend.id();
+        Column::number(id.as_str().rsplit('/').next().unwrap_or_default())
+    };
+    let columns = [Column::id("file"), Column::number("out")].into_iter();
+    let lines = rows.iter().zip(names).map(|(row, name)| {
+        let mut line = vec![Cell::from(name.as_str())];
+        match &row.verified {
+            None => line.push(Cell::from("broken").tone(Tone::Bad)),
+            Some(verified) => {
+                line.push(verified.out.as_ref().map_or_else(|| Cell::or_dash(None), short));
+                line.extend(verified.backends.iter().map(short));
+            }
+        }
+        line
+    });
+    let columns: Vec<Column> = columns.chain(backends.iter().map(backend)).collect();
+    Table { repeated: 1, ..Table::new("", columns).rows(lines) }
+}
+
+/// A row for each result.
+pub(super) fn results(rows: &[Row]) -> Table {
+    let names = [Column::id("file"), Column::backend("result of"), Column::words("outcome")];
+    let figures = [Column::number("share of the bound"), Column::prose("reason")];
+    let words = ["place", "hint"].map(Column::prose);
+    let lines = rows.iter().flat_map(|row| {
+        let broken = row.error.iter().map(|error| {
+            let dash = || Cell::or_dash(None);
+            let names = [row.file.as_str().into(), dash(), "broken".into(), dash()];
+            names.into_iter().chain([error.as_str().into(), dash(), dash()]).collect::<Vec<_>>()
+        });
+        broken.chain(row.judged().map(|judged| result(&row.file, judged)))
+    });
+    Table::new("", names.into_iter().chain(figures).chain(words)).rows(lines)
+}
+
+fn result(file: &str, judged: &Judged) -> Vec<Cell> {
+    let metrics = judged.verdict.as_ref().and_then(|verdict| verdict.metrics);
+    let share = Cell::value(metrics.map(|metrics| metrics.bound_share), percent);
+    let names = [file.into(), judged.name.as_str().into(), judged.outcome.name().into(), share];
+    let words =
+        [&judged.reason, &judged.place, &judged.hint].map(|text| Cell::or_dash(text.clone()));
+    names.into_iter().chain(words).collect()
+}
+
+fn short(judged: &Judged) -> Cell {
+    let text = match judged.outcome {
         Outcome::Ok => "ok",
         Outcome::Disagrees => "WRONG",
         Outcome::Unsupported => "unsupp.",
         Outcome::Unavailable => "unavail.",
         Outcome::Skipped => "skipped",
         Outcome::Implausible | Outcome::Error | Outcome::Timeout | Outcome::Untried => "error",
-    }
+    };
+    Cell::from(text).tone(if judged.outcome.is_failure() { Tone::Bad } else { Tone::Plain })
 }
 
 fn print_findings(rows: &[Row]) {

@@ -58,7 +58,9 @@ pub fn merge(
         let shape = record.problem.shape;
         (group, record.group().to_string(), shape.len_k, shape.dim, record.case.clone())
     });
-    Ok((Run { command, started, arguments: Vec::new(), shard: None, groups, ..first }, records))
+    let head =
+        Run { command, started, arguments: Vec::new(), shard: None, load: None, groups, ..first };
+    Ok((head, records))
 }
 
 fn refuse_twice(parts: &[Part]) -> Result<(), MergeError> {

@@ -264,7 +264,9 @@ impl<'a> Painter<'a> {
             if self.form == Form::Wide {
                 return Some(Label { text: slope.name, from: end, style: None });
             }
-            canvas.text((self.area.right - 2.0, end.1 + 9.0), slope.name, kind, Align::End);
+            if let Some(y) = [end.1 + 9.0, end.1 - 9.0].into_iter().find(|&y| self.is_free(y)) {
+                canvas.text((self.area.right - 2.0, y), slope.name, kind, Align::End);
+            }
             return None;
         }
         let share = (start.1 - self.area.top) / (start.1 - end.1);
@@ -277,6 +279,14 @@ impl<'a> Painter<'a> {
         };
         canvas.text((x, self.area.top - 8.0), slope.name, kind, align);
         None
+    }
+
+    /// Whether a name at this height and at the right end of the area meets no end of a curve.
+    fn is_free(&self, y: f64) -> bool {
+        let ends = self.plot.curves.iter().filter_map(|curve| curve.points.last());
+        let mut ends =
+            ends.map(|mark| self.point(mark)).filter(|end| self.area.right - end.0 < 30.0);
+        ends.all(|end| (end.1 - y).abs() > RADIUS + 0.5 * SMALL)
     }
 
     /// A line across the area, with its name beside it.

@@ -6,20 +6,16 @@ use crate::format::{ratio, time};
 use crate::sentences::{self, cases_won};
 use crate::table::{Cell, Column, Table, Tone, to_fastest};
 
-use super::LISTED;
-
-/// Rows of a ranking before the rest is only counted.
-pub(super) const RANKED: usize = 6;
 /// Characters of the longest bar.
 const BAR: f64 = 24.0;
 const MARKS: &str = "*: certainly the fastest; ~: the intervals do not tell these apart";
 
-/// The first of `ranks`, in units of the first, with bars as long as their times.
+/// `ranks` in units of the first, with bars as long as their times.
 pub(super) fn ranking_table(ranking: &Ranking, ranks: &[&Rank]) -> Table {
     let unit = ranks.first().map_or(1.0, |rank| rank.ratio);
     let fastest = ranks.iter().map(|rank| rank.ratio).fold(f64::INFINITY, f64::min);
-    let longest = ranks.iter().take(RANKED).map(|rank| rank.ratio).fold(1.0, f64::max);
-    let rows = ranks.iter().take(RANKED).map(|rank| {
+    let longest = ranks.iter().map(|rank| rank.ratio).fold(1.0, f64::max);
+    let rows = ranks.iter().map(|rank| {
         let tone = if rank.ratio == fastest { Tone::Good } else { Tone::Plain };
         vec![
             Cell::from(rank.backend.as_str()).tone(tone),
@@ -37,8 +33,9 @@ pub(super) fn ranking_table(ranking: &Ranking, ranks: &[&Rank]) -> Table {
     Table::new("", columns).rows(rows)
 }
 
-/// Each case, by the last part of its path or by all of it, with who is the fastest, and who comes next.
-pub(super) fn contest_table(rows: &[SideBySide], short: bool) -> Table {
+/// The first cases, at `most` so many, by the last part of their paths or by all of them, with who is the fastest, and who
+/// comes next.
+pub(super) fn contest_table(rows: &[SideBySide], most: usize, short: bool) -> Table {
     let columns = [
         Column::id("case"),
         Column::words("fastest"),
@@ -46,7 +43,7 @@ pub(super) fn contest_table(rows: &[SideBySide], short: bool) -> Table {
         Column::words("next"),
         Column::number("ratio"),
     ];
-    let rows = rows.iter().map(|row| {
+    let cells = rows.iter().take(most).map(|row| {
         let mut rivals: Vec<&Rival> =
             row.rivals.iter().filter(|rival| rival.ns.is_some()).collect();
         rivals.sort_by(|a, b| a.ns.unwrap_or(0.0).total_cmp(&b.ns.unwrap_or(0.0)));
@@ -64,17 +61,17 @@ pub(super) fn contest_table(rows: &[SideBySide], short: bool) -> Table {
             Cell::from(names.join(", ")).tone(tone),
             Cell::value(best.first().and_then(|rival| rival.ns), time),
             Cell::or_dash(next.map(|rival| rival.backend.clone())),
-            next.map_or_else(|| Cell::count(None), |rival| to_fastest(rival, "")),
+            next.map_or_else(|| Cell::count(None), |rival| to_fastest(rival, Tone::Plain)),
         ]
     });
-    Table::new("", columns).rows(rows).notes([MARKS])
+    Table::new("", columns).rows(cells).notes(notes(rows.len(), most))
 }
 
-/// Who leads along which cases of each group.
-pub(super) fn group_table(winners: &[GroupWinner]) -> Table {
+/// Who leads along which cases of each group: of the first of them, at `most` so many.
+pub(super) fn group_table(winners: &[GroupWinner], most: usize) -> Table {
     let columns =
         [Column::id("cases"), Column::words(""), Column::prose("fastest"), Column::number("next")];
-    let rows = winners.iter().take(LISTED).map(|lead| {
+    let rows = winners.iter().take(most).map(|lead| {
         let tone = match (lead.leaders.len(), lead.ahead) {
             (1, None) => Tone::Plain,
             (1, Some(_)) => Tone::Best,
@@ -87,10 +84,14 @@ pub(super) fn group_table(winners: &[GroupWinner]) -> Table {
             Cell::or_dash(sentences::lead(lead)),
         ]
     });
-    let left = winners.len().saturating_sub(LISTED);
+    Table::new("", columns).rows(rows).notes(notes(winners.len(), most))
+}
+
+/// What is left out of so many rows, and what the marks mean.
+fn notes(rows: usize, most: usize) -> Vec<String> {
+    let left = rows.saturating_sub(most);
     let more = (left > 0).then(|| format!("and {left} more: `attn cmp` has every case"));
-    let notes = more.into_iter().chain([MARKS.into()]);
-    Table::new("", columns).rows(rows.collect::<Vec<_>>()).notes(notes)
+    more.into_iter().chain([MARKS.into()]).collect()
 }
 
 /// A bar of so many characters, to an eighth of one.

@@ -1,6 +1,7 @@
 //! Overviews as they are read.
 
 use attn_analysis::fixture::{checked, disturbed, sure as cell, with_outcome};
+use attn_record::Timing;
 
 use super::*;
 
@@ -74,6 +75,115 @@ fn what_is_wrong_failed_or_noisy_comes_with_its_reason() {
     let holds = |part: &str| words(&text).windows(words(part).len()).any(|w| w == words(part));
     assert!(holds(said), "{text}");
     assert!(holds(&format!("error: a on g/3: {long}")), "no reason is cut off: {text}");
+}
+
+/// A run in which everything is there that an overview speaks of, as far as `with` asks for it.
+fn crowded(with: u8) -> (Vec<Record>, Facts) {
+    let asked = |bit: u8| with & (1 << bit) != 0;
+    let sentence = |n: usize| {
+        format!("reason {n} takes two lines of a narrow terminal, or even three of them ").repeat(2)
+    };
+    let ended = |case: &str, backend: &str, outcome, reason: usize| {
+        let mut record = with_outcome(cell(case, backend, 1.0), outcome);
+        record.reason = Some(sentence(reason).trim_end().into());
+        record
+    };
+    let ids = [
+        "mine",
+        "flash/avx2",
+        "candle/composed",
+        "faer",
+        "ndarray",
+        "naive",
+        "torch/compile",
+        "additive",
+    ];
+    let mut records = Vec::new();
+    for (group, timing, threads) in [
+        ("curated/models", Timing::Kernel, 1),
+        ("sweep/seq-len/full", Timing::Kernel, 2),
+        ("curated/decode", Timing::EndToEnd, 1),
+    ] {
+        for (case, (at, id)) in
+            (0..9).flat_map(|case| ids.iter().enumerate().map(move |it| (case, it)))
+        {
+            let mut record =
+                cell(&format!("{group}/case-{case}"), id, 1e5 * (at + case + 1) as f64);
+            (record.timing, record.threads) = (Some(timing), threads);
+            records.push(record);
+        }
+    }
+    if asked(0) {
+        records.extend((0..40).map(|n| disturbed(&format!("noisy/{n}"), 8, 10)));
+    }
+    for (at, id) in ["wrong/first", "wrong/second", "wrong/third"].into_iter().enumerate() {
+        if asked(1) {
+            records.push(ended("semantics/masks/boolean/f16", id, Outcome::Disagrees, at));
+        }
+        if asked(2) {
+            records.push(ended("sweep/head-dim/d=80", id, Outcome::Implausible, 3 + at));
+            records.push(ended("sweep/head-dim/d=96", id, Outcome::Timeout, 6 + at));
+        }
+        if asked(3) {
+            records.push(ended("sweep/seq-len/full/n=8192", id, Outcome::Skipped, 9 + at));
+            records.push(ended("sweep/seq-len/full/n=4096", id, Outcome::Unsupported, 12 + at));
+        }
+    }
+    if asked(4) {
+        // Without layers of models, groups.
+        records.retain(|record| record.group() != "curated/models");
+    }
+    for record in &mut records {
+        record.machine.cpu = "AMD EPYC-Milan Processor with a name as long as they come".into();
+        (record.build.revision, record.build.dirty) = (Some("593d8ed6c0ffee".into()), true);
+    }
+    let path = "bench-results/runs/2026-01-31T12-00-00Z";
+    let command = |name: &str| (format!("attn {name} {path}"), "what it says");
+    let verify = "attn verify -b wrong/first bench-results/failures/semantics.masks.boolean.f16@wrong.first@inputs-a.safetensors";
+    let facts = Facts {
+        own: if asked(5) { vec!["mine".into()] } else { Vec::new() },
+        load: Some(3.14),
+        kept: asked(1).then(|| (3, "bench-results/failures".into())),
+        page: format!("{path}/index.html"),
+        next: vec![(verify.into(), "the first that is wrong"), command("cmp"), command("doctor")],
+        ..facts()
+    };
+    (records, facts)
+}
+
+#[test]
+fn an_overview_takes_thirty_lines_at_most_and_reasons_are_whole() {
+    for with in 0..64 {
+        let (records, facts) = crowded(with);
+        for width in [80, 100, 140] {
+            let text = overview(&records, &facts, Options { width, color: false });
+            let taken: usize =
+                text.lines().map(|line| line.chars().count().div_ceil(width).max(1)).sum();
+            assert!(taken <= 30, "{with:b} at {width} takes {taken}:\n{text}");
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            for n in words.match_indices("reason ").filter_map(|(at, found)| {
+                words[at + found.len()..].split(' ').next()?.parse::<usize>().ok()
+            }) {
+                let whole = format!(
+                    "reason {n} takes two lines of a narrow terminal, or even three of them"
+                );
+                assert!(words.contains(&[&*whole, &*whole].join(" ")), "{with:b}: {n} in\n{text}");
+            }
+            let said = |bit: u8, part: &str| {
+                assert_eq!(with & (1 << bit) != 0, text.contains(part), "{part}\n{text}")
+            };
+            said(0, "! NOISY");
+            said(1, "WRONG    3 of ");
+            said(1, "wrong/first: 1 of 1 wrong");
+            said(2, "FAILED   6 cells");
+            said(2, "implausible: wrong/first on ");
+            said(3, "NOT RUN");
+            said(5, "mean ratio to mine");
+            for part in ["FASTEST", "PAGE ", "NEXT ", "load 3.14 on 2 cores"] {
+                assert!(text.contains(part), "{part}\n{text}");
+            }
+        }
+    }
 }
 
 #[test]

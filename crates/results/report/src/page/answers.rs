@@ -11,6 +11,9 @@ use crate::format::{bytes, count, percent, ratio, significant};
 use crate::sentences::{self, cases_won};
 use crate::source::MachineSection;
 
+/// Leads of a group that are told one by one.
+const LEADS: usize = 4;
+
 /// `faer is the fastest overall; ndarray next with 1.54x its time (geometric mean over 23 cases).` As plain text.
 pub(super) fn overall(records: &[&Record]) -> Option<String> {
     let summary = Summary::of_cells(records);
@@ -32,8 +35,11 @@ pub(super) fn fastest(machine: &MachineSection<'_>) -> Vec<String> {
 
 /// `sweep/seq-len/full: faer (n=64 to n=512), 1.11x to 1.28x ahead; then faer or ndarray.`
 fn group(winners: &[GroupWinner]) -> String {
+    let left: usize = winners.iter().skip(LEADS).map(|lead| lead.cases.len()).sum();
+    let left = (left > 0).then(|| format!("others in {}", count(left, "more case")));
     let parts: Vec<String> = winners
         .iter()
+        .take(LEADS)
         .map(|lead| {
             let names: Vec<String> = lead.leaders.iter().map(|name| strong(name)).collect();
             let cases = if lead.cases.len() == lead.of {
@@ -45,6 +51,7 @@ fn group(winners: &[GroupWinner]) -> String {
             let ahead = alone.map_or_else(String::new, |span| format!(", ahead by {span}"));
             format!("{}{cases}{ahead}", names.join(" or "))
         })
+        .chain(left)
         .collect();
     format!("{}: {}.", text(&winners[0].group), parts.join("; "))
 }

@@ -10,7 +10,7 @@ use super::{Section, cells};
 use crate::charts::Chart;
 use crate::format::count;
 use crate::source::MachineSection;
-use crate::table::{Table, side_by_side};
+use crate::table::{LEGEND, Table, side_by_side};
 
 /// The groups of cases that are layers of models.
 const MODELS: &str = "curated/models";
@@ -58,7 +58,8 @@ pub(super) fn sweeps(run: &Run, machine: &MachineSection<'_>) -> Option<Section>
 
 /// Every cell, by group, folded.
 pub(super) fn cells(run: &Run, machine: &MachineSection<'_>) -> Section {
-    let mut content = String::new();
+    let disturbed = "!: more than a tenth of the samples were disturbed";
+    let mut content = paragraph(&text(&[&LEGEND.join("; "), disturbed].join("; ")));
     for (prefix, groups) in grouped_by_prefix(run, machine) {
         for group in groups {
             let own: Vec<&Record> =

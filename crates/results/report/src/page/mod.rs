@@ -21,6 +21,7 @@ mod summary;
 
 use attn_record::UNFINISHED;
 use html::{list, paragraph, text};
+pub use status::{Fact, status};
 
 use crate::Source;
 use crate::charts::{self, Chart, Palette};

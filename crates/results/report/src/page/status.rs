@@ -5,17 +5,47 @@ use attn_analysis::summary::Summary;
 use attn_record::{Outcome, Run};
 
 use super::html::text;
-use crate::format::{count, percent};
+use crate::format::{count, percent, significant};
 use crate::source::MachineSection;
 
 /// One thing to know, and how it stands out.
-struct Fact {
+#[derive(Clone, Debug)]
+pub struct Fact {
     class: &'static str,
     text: String,
 }
 
+impl Fact {
+    /// That all is well.
+    pub fn good(text: impl Into<String>) -> Self {
+        fact("good", text)
+    }
+
+    /// That something is wrong.
+    pub fn bad(text: impl Into<String>) -> Self {
+        fact("bad", text)
+    }
+
+    /// That something is uncertain.
+    pub fn open(text: impl Into<String>) -> Self {
+        fact("open", text)
+    }
+
+    /// Neither good nor bad.
+    pub fn plain(text: impl Into<String>) -> Self {
+        fact("", text)
+    }
+}
+
 fn fact(class: &'static str, text: impl Into<String>) -> Fact {
     Fact { class, text: text.into() }
+}
+
+/// What is known of `what`, in one line.
+pub fn status(what: &str, facts: &[Fact]) -> String {
+    let item = |fact: &Fact| format!("<li class=\"{}\">{}</li>\n", fact.class, text(&fact.text));
+    let items = facts.iter().map(item).collect::<Vec<_>>().concat();
+    format!("<ul class=\"status\" aria-label=\"State of this {what}\">\n{items}</ul>\n")
 }
 
 pub(super) fn strip(run: &Run, machine: &MachineSection<'_>) -> String {
@@ -24,23 +54,23 @@ pub(super) fn strip(run: &Run, machine: &MachineSection<'_>) -> String {
     facts.extend(failed(&summary));
     facts.extend(Disturbance::of(machine.records.iter().copied()).as_ref().map(quiet));
     let (cpu, build) = (&machine.place.machine, &machine.place.build);
-    facts.push(fact("", format!("{}, {}", cpu.cpu, count(cpu.cores, "core"))));
-    facts.push(fact("", build.to_string()));
-    facts.push(fact("", run.started.clone()));
-    let item = |fact: &Fact| format!("<li class=\"{}\">{}</li>\n", fact.class, text(&fact.text));
-    let items = facts.iter().map(item).collect::<Vec<_>>().concat();
-    format!("<ul class=\"status\" aria-label=\"State of this run\">\n{items}</ul>\n")
+    let load = run.load.map(|load| format!("load {} when it began", significant(load)));
+    facts.extend(load.map(Fact::plain));
+    facts.push(Fact::plain(format!("{}, {}", cpu.cpu, count(cpu.cores, "core"))));
+    facts.push(Fact::plain(build.to_string()));
+    facts.push(Fact::plain(run.started.clone()));
+    status("run", &facts)
 }
 
 fn right(summary: &Summary) -> Fact {
     let (ok, wrong) = (summary.count(Outcome::Ok), summary.count(Outcome::Disagrees));
     match (ok, wrong) {
-        (0, 0) => fact("open", "nothing was checked"),
-        (ok, 0) => fact("good", format!("✓ right: all {ok} results agree with the f64 oracle")),
-        (ok, wrong) => fact(
-            "bad",
-            format!("✗ wrong: {wrong} of {} results disagree with the f64 oracle", ok + wrong),
-        ),
+        (0, 0) => Fact::open("nothing was checked"),
+        (ok, 0) => Fact::good(format!("✓ right: all {ok} results agree with the f64 oracle")),
+        (ok, wrong) => {
+            let of = ok + wrong;
+            Fact::bad(format!("✗ wrong: {wrong} of {of} results disagree with the f64 oracle"))
+        }
     }
 }
 
@@ -51,14 +81,14 @@ fn failed(summary: &Summary) -> Option<Fact> {
         .filter(|&outcome| summary.count(outcome) > 0)
         .map(|outcome| format!("{} {outcome}", count(summary.count(outcome), "cell")))
         .collect();
-    (!failed.is_empty()).then(|| fact("bad", format!("✗ {}", failed.join(", "))))
+    (!failed.is_empty()).then(|| Fact::bad(format!("✗ {}", failed.join(", "))))
 }
 
 fn quiet(found: &Disturbance) -> Fact {
     let share = percent(found.share());
     match found.warning {
-        Some(_) => fact("open", format!("! noisy: {share} of samples disturbed")),
-        None => fact("good", format!("✓ quiet: {share} of samples disturbed")),
+        Some(_) => Fact::open(format!("! noisy: {share} of samples disturbed")),
+        None => Fact::good(format!("✓ quiet: {share} of samples disturbed")),
     }
 }
 

@@ -14,7 +14,8 @@ use super::{Cell, Column, Options, Table, Tone, checked, wrap};
 use crate::features::wrong_by_backend;
 use crate::format::{TOO_NOISY, bytes, count, percent, ratio, significant, time};
 
-const LEGEND: [&str; 3] = [
+/// What columns and marks mean.
+pub(crate) const LEGEND: [&str; 3] = [
     "time: median per call; ±: half the width of its interval (95 %), too noisy: an interval wider than half the time",
     "ratio: to the fastest of its case and threads; *: certainly the fastest, ~: perhaps as fast",
     "error: the largest, as a share of what rounding may cause",

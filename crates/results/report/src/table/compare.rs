@@ -126,7 +126,9 @@ fn cases_down(title: &str, cases: &[&SideBySide], backends: &[&str]) -> Table {
 
 fn backends_down(title: &str, cases: &[&SideBySide], backends: &[&str]) -> Table {
     let names = cases.iter().map(|row| Column::number(leaf_of(&row.case)));
-    let times = [Cell::from("fastest")].into_iter().chain(cases.iter().map(|row| fastest(row)));
+    // Above those of backends, a line without a name: the times that the ratios are of.
+    let times = cases.iter().map(|row| fastest(row).tone(Tone::Muted));
+    let times = [Cell::default()].into_iter().chain(times);
     let line = |id: &&str| {
         let ratios = cases.iter().map(|row| versus(id, row));
         [Cell::from(*id)].into_iter().chain(ratios).collect()
@@ -146,7 +148,7 @@ fn fastest(row: &SideBySide) -> Cell {
     Cell::value(row.rivals.iter().filter_map(|rival| rival.ns).reduce(f64::min), time)
 }
 
-/// `1.56x ±2%`, `1.00x*`, `too noisy`, or how the cell ended.
+/// `1.56x ±2%`, `1.00x`, `too noisy`, or how the cell ended.
 fn versus(backend: &str, row: &SideBySide) -> Cell {
     let Some(rival) = row.rivals.iter().find(|rival| rival.backend == backend) else {
         return Cell::or_dash(None);
@@ -155,16 +157,16 @@ fn versus(backend: &str, row: &SideBySide) -> Cell {
         let time = rival.ns.map(|ns| Cell::value(Some(ns), time));
         return time.unwrap_or_else(|| rival.outcome.to_string().into());
     }
-    let (mark, tone) = match row.standing(backend) {
-        Standing::First => ("*", Tone::Good),
-        Standing::Tied => ("~", Tone::Plain),
-        Standing::Other => ("", Tone::Plain),
+    let tone = match row.standing(backend) {
+        Standing::First => Tone::Best,
+        Standing::Tied => Tone::Tied,
+        Standing::Other => Tone::Plain,
     };
-    to_fastest(rival, mark).tone(tone)
+    to_fastest(rival, tone)
 }
 
-/// `2.97x ±3%` and a mark, or `too noisy`.
-pub(crate) fn to_fastest(rival: &Rival, mark: &str) -> Cell {
+/// `2.97x ±3%`, standing out by `tone`, or `too noisy`.
+pub(crate) fn to_fastest(rival: &Rival, tone: Tone) -> Cell {
     let Some(found) = rival.ratio else {
         return Cell::count(None);
     };
@@ -174,7 +176,7 @@ pub(crate) fn to_fastest(rival: &Rival, mark: &str) -> Cell {
     let half = half_width(rival.ratio_interval, found);
     // Of ten times as slow nothing tells a hundred times apart.
     let shade = Gauge::Shade(found.log10().clamp(0.0, 1.0));
-    Cell::from(ratio(found) + &half + mark).sorted_by(found).gauge(shade)
+    Cell::from(ratio(found) + &half).tone(tone).sorted_by(found).gauge(shade)
 }
 
 /// ` ±2%`: half the width of the interval of a ratio.
@@ -380,14 +382,15 @@ g, kernel, 1 thread
             (0..=COLUMNS).flat_map(|n| ["g/n=1", "g/n=2"].map(|case| of(case, n))).collect();
         let expected = "\
 g, kernel, 1 thread
-  backend        n=1        n=2
-  fastest     100 ns     100 ns
-  b0          1.00x*     1.00x*
-  b1       2.00x ±0%  2.00x ±0%
+  backend         n=1         n=2
+              100 ns      100 ns
+  b0           1.00x*      1.00x*
+  b1       2.00x ±0%   2.00x ±0%
 ";
         let text = text(&side_by_side(&compare::side_by_side(&records)));
         assert!(text.starts_with(expected), "{text}");
         assert_eq!(text.matches("\n  b").count(), COLUMNS + 2, "{text}");
+        assert!(!text.contains("fastest  "), "no backend has that name: {text}");
         let table = &side_by_side(&compare::side_by_side(&records))[0];
         assert!(table.markdown_rows().contains("| **1.00x**\\* | **1.00x**\\* |\n"));
     }

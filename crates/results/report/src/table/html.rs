@@ -97,7 +97,7 @@ fn data(cell: &Cell, look: Look, span: usize) -> String {
     let text = if cell.text == "-" { "–".into() } else { escape(&cell.text) };
     let text = match look {
         Look::Id if span == 1 && !cell.text.is_empty() => format!("<code>{text}</code>"),
-        Look::Backend if span == 1 => backend(&cell.text),
+        Look::Backend if span == 1 && !cell.text.is_empty() => backend(&cell.text),
         _ => text,
     };
     html + ">" + &text + "</td>"
@@ -105,7 +105,8 @@ fn data(cell: &Cell, look: Look, span: usize) -> String {
 
 const fn class(tone: Tone) -> &'static str {
     match tone {
-        Tone::Plain | Tone::Tied => "",
+        Tone::Plain => "",
+        Tone::Tied => "tied",
         Tone::Muted => "muted",
         Tone::Best => "best",
         Tone::Good => "good",

@@ -56,11 +56,12 @@ fn shown(cell: &Cell, look: Look) -> String {
         Look::Id | Look::Backend if cell.text != "-" => code(&cell.text),
         _ => escape(&cell.text),
     };
+    let mark = match cell.tone.mark() {
+        "" => String::new(),
+        mark => format!("\\{mark}"),
+    };
     match cell.tone {
-        Tone::Best | Tone::Good | Tone::Bad => {
-            let (text, mark) = text.strip_suffix('*').map_or((&*text, ""), |text| (text, "\\*"));
-            format!("**{text}**{mark}")
-        }
-        _ => text,
+        Tone::Best | Tone::Good | Tone::Bad => format!("**{text}**{mark}"),
+        _ => text + &mark,
     }
 }

@@ -26,7 +26,7 @@ mod sweeps;
 mod terminal;
 mod text;
 
-pub(crate) use cells::{not_ok, table as cells_table};
+pub(crate) use cells::{LEGEND, not_ok, table as cells_table};
 pub use cells::{plain as cells, render};
 pub(crate) use compare::to_fastest;
 pub use compare::{diff, rankings, side_by_side};

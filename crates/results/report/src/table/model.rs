@@ -126,9 +126,9 @@ pub enum Tone {
     Plain,
     /// Less important than what it stands beside.
     Muted,
-    /// Certainly the best of its rivals.
+    /// Certainly the best of its rivals: `*`.
     Best,
-    /// Perhaps the best of its rivals.
+    /// Perhaps the best of its rivals: `~`.
     Tied,
     /// Better than expected.
     Good,
@@ -138,6 +138,18 @@ pub enum Tone {
     Disturbed,
     /// Not what theory expects.
     Unexpected,
+}
+
+impl Tone {
+    /// What stands behind a cell, wherever it is shown.
+    pub(super) const fn mark(self) -> &'static str {
+        match self {
+            Tone::Best => "*",
+            Tone::Tied => "~",
+            Tone::Disturbed => "!",
+            _ => "",
+        }
+    }
 }
 
 /// How large a figure is among its like, as a share of the largest: a page shows it behind the figure.

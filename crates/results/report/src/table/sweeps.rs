@@ -27,12 +27,23 @@ fn table(sweep: &Sweep<'_>, place: &str) -> Table {
     let sizes = sweep.sizes();
     let numbers = sizes.iter().map(|size| Column::number(size.to_string()));
     let columns = std::iter::once(Column::id(sweep.axis.symbol())).chain(numbers);
-    let rows = sweep.lines().into_iter().map(|line| {
+    let ran = |line: &Line<'_>| {
+        line.cells.iter().any(|r| r.outcome == Outcome::Ok || r.outcome.is_failure())
+    };
+    let (lines, idle): (Vec<_>, Vec<_>) = sweep.lines().into_iter().partition(ran);
+    let idle: Vec<String> = idle.iter().filter_map(left_out).collect();
+    let idle = (!idle.is_empty()).then(|| format!("Not run: {}.", idle.join(", ")));
+    let rows = lines.into_iter().map(|line| {
         let cells = sizes.iter().map(|&size| cell(sweep, &line, size));
         std::iter::once(line.backend.into()).chain(cells).collect()
     });
     let title = format!("Time per call, {}{place}", description(sweep));
-    Table { repeated: 1, ..Table::new(title, columns).rows(rows.collect::<Vec<_>>()) }
+    Table { repeated: 1, ..Table::new(title, columns).rows(rows.collect::<Vec<_>>()) }.notes(idle)
+}
+
+/// `additive (unsupported)`: a backend that was run nowhere, and how that ended.
+fn left_out(line: &Line<'_>) -> Option<String> {
+    Some(format!("{} ({})", line.backend, line.cells.first()?.outcome))
 }
 
 fn cell(sweep: &Sweep<'_>, line: &Line<'_>, size: usize) -> Cell {
@@ -42,7 +53,7 @@ fn cell(sweep: &Sweep<'_>, line: &Line<'_>, size: usize) -> Cell {
         _ => {
             let ns = record.and_then(|record| record.median_ns());
             let best = record.is_some_and(|record| ns.is_some() && sweep.best(record) == ns);
-            Cell::value(ns, time).tone(if best { Tone::Best } else { Tone::Plain })
+            Cell::value(ns, time).tone(if best { Tone::Good } else { Tone::Plain })
         }
     }
 }
@@ -58,6 +69,8 @@ mod tests {
         let mut records = sweep("sweep/seq-len/full", &["naive", "faer"], &[64, 128]);
         records[2] = with_outcome(records[2].clone(), Outcome::Timeout);
         records.remove(1);
+        let refused = sweep("sweep/seq-len/full", &["none"], &[64]).remove(0);
+        records.push(with_outcome(refused, Outcome::Unsupported));
         let expected = "\
 Time per call, full attention, H = 1, D = 64, f32, 1 thread:
 
@@ -65,6 +78,8 @@ Time per call, full attention, H = 1, D = 64, f32, 1 thread:
 | :------ | ----------: | ----------: |
 | `naive` | **4.10 µs** |     timeout |
 | `faer`  |           - | **32.8 µs** |
+
+Not run: none (unsupported).
 ";
         assert_eq!(sweeps(&records)[0].markdown(), expected);
         let foreign: Vec<Record> = records.iter().cloned().map(elsewhere).collect();

@@ -147,16 +147,7 @@ impl Table {
 
     /// Whether a cell of the column has a mark behind it, so that the others leave room for one.
     fn is_marked(&self, at: usize) -> bool {
-        self.rows.iter().filter_map(|row| row.get(at)).any(|cell| mark(cell).is_some())
-    }
-}
-
-const fn mark(cell: &Cell) -> Option<char> {
-    match cell.tone {
-        Tone::Best => Some('*'),
-        Tone::Tied => Some('~'),
-        Tone::Disturbed => Some('!'),
-        _ => None,
+        self.rows.iter().filter_map(|row| row.get(at)).any(|cell| !cell.tone.mark().is_empty())
     }
 }
 
@@ -210,9 +201,11 @@ impl Part<'_> {
                 if again && above.is_some_and(|above| above.text == cell.text) {
                     return (pad("", column, width), Tone::Plain);
                 }
-                let room = if marked { " " } else { "" };
-                let mark = mark(cell).map_or_else(|| room.into(), String::from);
-                (pad(&(cell.text.clone() + &mark), column, width), cell.tone)
+                let mark = match cell.tone.mark() {
+                    "" if marked => " ",
+                    mark => mark,
+                };
+                (pad(&(cell.text.clone() + mark), column, width), cell.tone)
             })
             .collect();
         cells.extend(rest.and_then(|rest| Some((row.get(rest)?.text.clone(), row[rest].tone))));
