@@ -97,6 +97,8 @@ pub enum Precision {
     AtLeastF32,
     /// As stored, but binary32 for binary16: of a kernel that multiplies bf16 and no other half type.
     StoredBf16,
+    /// As stored, but binary32 for bfloat16: of a kernel that adds up in f16 and in no other half type.
+    StoredF16,
 }
 
 impl Precision {
@@ -105,11 +107,11 @@ impl Precision {
         match self {
             Precision::Storage => storage,
             Precision::F32 => DType::F32,
-            Precision::AtLeastF32 => lse_dtype(storage),
-            Precision::StoredBf16 => match storage {
-                DType::BF16 => DType::BF16,
-                other => lse_dtype(other),
-            },
+            Precision::StoredBf16 if matches!(storage, DType::BF16) => storage,
+            Precision::StoredF16 if matches!(storage, DType::F16) => storage,
+            Precision::AtLeastF32 | Precision::StoredBf16 | Precision::StoredF16 => {
+                lse_dtype(storage)
+            }
         }
     }
 }

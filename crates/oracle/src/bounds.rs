@@ -79,7 +79,9 @@
 //! `|scale| (h_k sum_d |q_d| + h_q sum_d |k_jd| + D h_q h_k)`.
 //!
 //! A backend whose scores are held in a half type is judged by the same reference as all others, so its `u` grows instead: to
-//! `u + 2 u_s / G(D + 2)`, which is `2 u_s` for each product, or to `u + u_s` where a softcap or a bias is rounded too.
+//! `u + 2 u_s / G(D + 2)`, which is `2 u_s` for each product, or to `u + u_s` where a softcap or a bias is rounded too. Its loose rows are
+//! undetermined, since `loose.rs` knows the reference's u alone, and where `dl >= 1` in any other row, the result is still an average:
+//! `|o' - o| <= |o| + max|v| + stored`.
 //!
 //! **Loose rows.** Where `A u ē` is not small, first order says nothing; `loose.rs` bounds these rows by what
 //! averages can do.
@@ -178,6 +180,8 @@ pub struct Bounds {
     storage: DType,
     /// Unit roundoff of the scores.
     scores: f64,
+    /// Whether that is above the one that the reference's loose rows are computed with.
+    coarse: bool,
     weights: Format,
     sums: DType,
     order: SumOrder,
@@ -188,9 +192,11 @@ impl Bounds {
     /// The bounds that `arithmetic` earns on `problem`.
     pub fn new(problem: &Problem, arithmetic: &Arithmetic) -> Self {
         let storage = problem.dtype();
+        let scores = scores_unit(problem, arithmetic);
         Bounds {
             storage,
-            scores: scores_unit(problem, arithmetic),
+            scores,
+            coarse: scores > lse_dtype(storage).unit_roundoff(),
             weights: Format::of(arithmetic.weights.of(storage)),
             sums: arithmetic.sums.of(storage),
             order: arithmetic.order,
@@ -203,11 +209,17 @@ impl Bounds {
         Bounds {
             storage: out,
             scores: arithmetic.scores.accumulator().unit_roundoff(),
+            coarse: false,
             weights: arithmetic.weights,
             sums: arithmetic.sums,
             order: SumOrder::Sequential,
             online: false,
         }
+    }
+
+    /// Whether rounding alone decides the weights of such a row.
+    pub(crate) const fn leaves_undetermined(&self, loose: &LooseRow) -> bool {
+        loose.undetermined || self.coarse
     }
 
     /// What bounds the elements of one row, with what bounds it beyond first order.
@@ -220,6 +232,8 @@ impl Bounds {
         };
         RowBounds {
             empty: row.keys == 0,
+            coarse: self.coarse,
+            undetermined: loose.is_some_and(|loose| self.leaves_undetermined(loose)),
             amplified,
             roundings,
             rounded_weights: roundings + weights_unit(self.weights),
@@ -305,6 +319,8 @@ pub(crate) struct NoiseUnits {
 #[derive(Clone, Copy, Debug)]
 pub struct RowBounds<'a> {
     empty: bool,
+    coarse: bool,
+    undetermined: bool,
     /// `A u`.
     amplified: f64,
     /// `R u`.
@@ -338,23 +354,30 @@ impl RowBounds<'_> {
 
     /// The largest error that column `c` may have if it is above the truth, or below it.
     pub fn allowed(&self, c: usize, element: [f64; 3], above: bool) -> f64 {
-        let Some(loose) = self.loose else {
-            return self.bound(element);
-        };
         let o = element[0];
+        let bound = self.bound(element);
+        if self.loose.is_none() && (bound.is_finite() || !self.coarse) {
+            return bound;
+        }
         if self.roundings.is_nan() || self.roundings >= 0.5 {
             return f64::INFINITY;
         }
         let sums = 2.0 * (self.roundings + self.rounded_weights) * self.max_value;
         let stored = sums + self.stored * self.max_value + self.underflow;
+        let Some(loose) = self.loose else {
+            return o.abs() + self.max_value + stored;
+        };
         let to_values = if above { loose.upper[c] - o } else { o - loose.lower[c] };
         let to_values = to_values.max(0.0);
-        if loose.undetermined { to_values + stored } else { loose.bound[c].min(to_values) + stored }
+        if self.is_undetermined() {
+            return to_values + stored;
+        }
+        loose.bound[c].min(to_values) + stored
     }
 
     /// Whether rounding alone decides the weights of the row.
     pub fn is_undetermined(&self) -> bool {
-        self.loose.is_some_and(|loose| loose.undetermined)
+        self.undetermined
     }
 }
 

@@ -103,12 +103,14 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn tensors(&self, candidate: Candidate<'_>) -> Verdict {
         let Candidate { o, lse, lse_factor } = candidate;
+        let (Rule::Bounds(bounds, _) | Rule::Tolerance { bounds, .. }) = self.rule;
+        let loose = self.reference.loose.values();
         let mut verdict = Verdict {
             findings: Vec::new(),
             metrics: None,
             rows_checked: self.reference.rows.len(),
             rows_total: self.problem.shape().len_q,
-            undetermined: self.reference.loose.values().filter(|row| row.undetermined).count(),
+            undetermined: loose.filter(|row| bounds.leaves_undetermined(row)).count(),
         };
         match o.map(|o| self.o(o)) {
             Some(Ok((metrics, findings))) => {

@@ -114,3 +114,23 @@ fn scores_that_are_held_in_bf16_have_a_bound_of_their_own() {
     assert!(beyond_exact > 0, "scores as exact as f32 would do");
     assert!(widest > 0.05, "the bound is uselessly wide ({widest:e})");
 }
+
+/// Scores of this size are multiples of whole numbers in bf16, and rounding decides the weights.
+#[test]
+fn large_scores_that_are_held_in_bf16_are_judged_as_averages() {
+    let stored =
+        Arithmetic { scores: Precision::Storage, weights: Precision::Storage, ..Arithmetic::PLAIN };
+    for scale in [1.0, 8.0, 64.0, 1e3, 1e5] {
+        let spec = ProblemSpec::new(Shape::square(1, 96, 48), DType::BF16);
+        let problem = Problem::new(ProblemSpec { scale: Some(scale), ..spec }).unwrap();
+        let inputs = Inputs::generate(&problem, InputDistribution::Normal, 5);
+        let reference = Reference::compute(&problem, &inputs, Rows::all(&problem)).unwrap();
+        let bounds = Bounds::new(&problem, &stored);
+        let judge = |out: &Output| judge_output(&problem, &reference, &bounds, None, out);
+        let mut out = held_in_bf16(&problem, &inputs, 1.0);
+        let verdict = judge(&out);
+        assert!(verdict.agrees(), "{problem}: {:?}", verdict.findings);
+        out.o_mut().set(7, 100.0);
+        assert!(!judge(&out).agrees(), "{problem}: no average of its values");
+    }
+}

@@ -17,7 +17,9 @@ class Engine:
     def prepare(self, p, t):
         names = [name for name in ("q", "k", "v", "bias") if name in p.tensors]
         info = lambda name, place: helper.make_tensor_value_info(name, TYPES[place["dtype"]], place["dims"])
-        attributes = {"scale": p.scale, "is_causal": int(p.causal is not None), "softcap": p.softcap or 0.0}
+        # The operator takes no scale of 0 or below: queries take its sign, which is exact.
+        self.sign = None if p.scale > 0 else np.sign(p.scale)
+        attributes = {"scale": abs(p.scale) or 1.0, "is_causal": int(p.causal is not None), "softcap": p.softcap or 0.0}
         node = helper.make_node("Attention", names, ["o"], **attributes)
         inputs = [info(name, p.tensors[name]) for name in names]
         graph = helper.make_graph([node], "attention", inputs, [info("o", p.tensors["o"])])
@@ -32,7 +34,10 @@ class Engine:
 
     def load(self, t):
         for name in self.names:
-            value = ort.OrtValue.ortvalue_from_numpy(getattr(t, name))
+            x = getattr(t, name)
+            if name == "q" and self.sign is not None:
+                x = x * x.dtype.type(self.sign)
+            value = ort.OrtValue.ortvalue_from_numpy(x)
             self.binding.bind_ortvalue_input(name, value)
 
     def run(self):
