@@ -72,8 +72,8 @@ impl Features {
     pub const PLAIN: Features = Features(0);
     /// Everything.
     pub const ALL: Features = Features((1 << 19) - 1);
-    /// What a kernel cannot compute from q, k and v alone.
-    pub(crate) const OF_INPUTS: Features = Features(
+    /// What a kernel cannot compute from q, k and v alone: masks, slopes, sinks, weights of the score.
+    pub const OF_INPUTS: Features = Features(
         BOOL_MASK.0 | ADDITIVE_MASK.0 | ALIBI_BIAS | SINKS.0 | GENERAL_SCORE.0 | ADDITIVE_SCORE.0,
     );
 

@@ -6,14 +6,7 @@ use attn_check::{CAUSAL_BOTTOM_RIGHT, Features, GROUPED_HEADS, KV_LEN, Problem, 
 use attn_core::{Exec, InputParts, Inputs, Tensor, compute};
 use attn_naive::Naive;
 
-const FEATURES: Features = Features::ALL
-    .without(attn_check::BOOL_MASK)
-    .without(attn_check::ADDITIVE_MASK)
-    .without(attn_check::ALIBI)
-    .without(attn_check::SINKS)
-    .without(attn_check::LSE)
-    .without(attn_check::GENERAL_SCORE)
-    .without(attn_check::ADDITIVE_SCORE);
+const FEATURES: Features = Features::ALL.without(Features::OF_INPUTS).without(attn_check::LSE);
 
 /// What another implementation makes of it.
 fn expected(p: &Problem, q: &[f32], k: &[f32], v: &[f32]) -> Vec<f32> {

@@ -9,7 +9,7 @@ use crate::session::{Purpose, Session};
 
 /// Check backends against the f64 oracle, without timing
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("timings", |arg| arg.requires("cheats").help(TIMED)))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "what to check instead, of which one at most is given"
@@ -39,6 +39,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     form: FormArgs,
 }
+
+/// Nothing is timed otherwise.
+const TIMED: &str = "With --cheats, what is timed: kernel, kernel-cold, end-to-end, prepare, separated by commas [default: all but prepare]";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -28,13 +28,14 @@ const EXAMPLES: &str = "\
 Examples:
   attn init my-attention
   cd my-attention
-  cargo test                                is the kernel right?
+  cargo test --release                      is the kernel right?
   cargo run --release -- run -b mine        check, measure, draw
   cargo run --release -- duel mine flash    how far is it from ours?
   attn init ~/kernels/mine --attn https://example.org/attn.git
 
 The crate is a program with all commands of attn and one backend more, `mine`:
 
+  README.md                    the commands
   src/lib.rs                   a kernel in plain loops: put yours in its place
   tests/right.rs               200 random problems, in cargo test
   benches/mine.rs              its time beside others', in cargo bench
@@ -49,7 +50,8 @@ that it builds on this machine alone: give an address before you push it.";
 const BUILT_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// Files of the crate, and what they are made from.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
+    ("README.md", include_str!("../../templates/init/README.md.in")),
     ("Cargo.toml", include_str!("../../templates/init/Cargo.toml.in")),
     (".cargo/config.toml", include_str!("../../templates/init/config.toml.in")),
     (".gitignore", include_str!("../../templates/init/gitignore.in")),
@@ -79,9 +81,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     println!("{} has a kernel in plain loops, `attention` in src/lib.rs:", args.dir.display());
     println!("put yours in its place. Next (the first build takes some minutes):\n");
     println!("  cd {}", crate::program::quoted(&args.dir.to_string_lossy()));
-    println!("  cargo test                                is it right?");
+    println!("  cargo test --release                      is it right?");
     println!("  cargo run --release -- run -b mine        check, measure, draw");
     println!("  cargo run --release -- duel mine flash    how far is it from ours?");
+    if let Source::Folder(folder) = source {
+        println!("\nIt takes attn from {}, so it builds", folder.display());
+        println!("here alone: give an address with --attn before you push it.");
+    }
     Ok(Exit::Success)
 }
 

@@ -9,8 +9,10 @@ use crate::format::{shorten, shorten_middle};
 const INDENT: &str = "  ";
 /// Between columns.
 const GAP: &str = "  ";
-/// Characters of a name that are left at least.
+/// Characters of a column of words that are left at least.
 const NARROWEST: usize = 4;
+/// Lines of a cell whose column is narrower than it, at most: longer text loses its middle.
+const LINES: usize = 8;
 
 /// How a table is to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,7 +180,7 @@ impl Part<'_> {
     fn text(&self) -> String {
         let head = self.shown.iter().map(|place| {
             let column = &self.table.columns[place.at];
-            (pad(&column.name, column, place.width), Tone::Muted)
+            (pad(&shorten_middle(&column.name, place.width), column, place.width), Tone::Muted)
         });
         let mut text = self.line(&head.collect::<Vec<_>>());
         let mut above = None;
@@ -194,22 +196,32 @@ impl Part<'_> {
         // The place of the cell that covers the rest of the line.
         let rest = (row.len() < columns.len()).then(|| row.len().saturating_sub(1));
         let before = self.shown.iter().filter(|place| rest.is_none_or(|rest| place.at < rest));
-        let mut cells: Vec<(String, Tone)> = before
-            .map(|&Place { at, width, marked }| {
-                let (cell, column) = (&row[at], &columns[at]);
-                let again = at == 0 && matches!(column.look, Look::Id | Look::Backend);
+        let cells: Vec<(Vec<String>, Place, Tone)> = before
+            .map(|&place| {
+                let (cell, column) = (&row[place.at], &columns[place.at]);
+                let again = place.at == 0 && matches!(column.look, Look::Id | Look::Backend);
                 if again && above.is_some_and(|above| above.text == cell.text) {
-                    return (pad("", column, width), Tone::Plain);
+                    return (vec![String::new()], place, Tone::Plain);
                 }
                 let mark = match cell.tone.mark() {
-                    "" if marked => " ",
+                    "" if place.marked => " ",
                     mark => mark,
                 };
-                (pad(&(cell.text.clone() + mark), column, width), cell.tone)
+                (fold(&(cell.text.clone() + mark), column, place.width), place, cell.tone)
             })
             .collect();
-        cells.extend(rest.and_then(|rest| Some((row.get(rest)?.text.clone(), row[rest].tone))));
-        self.line(&cells)
+        let rest = rest.and_then(|rest| Some((row.get(rest)?.text.clone(), row[rest].tone)));
+        let height = cells.iter().map(|(lines, ..)| lines.len()).max().unwrap_or(1);
+        let lines = (0..height).map(|at| {
+            let part = |(lines, place, tone): &(Vec<String>, Place, Tone)| {
+                let text = lines.get(at).map_or("", String::as_str);
+                (pad(text, &columns[place.at], place.width), *tone)
+            };
+            let mut parts: Vec<(String, Tone)> = cells.iter().map(part).collect();
+            parts.extend(rest.clone().filter(|_| at == 0));
+            self.line(&parts)
+        });
+        lines.collect()
     }
 
     fn line(&self, cells: &[(String, Tone)]) -> String {
@@ -223,8 +235,19 @@ impl Part<'_> {
     }
 }
 
+/// `text` on as many lines as it takes; figures are whole.
+fn fold(text: &str, column: &Column, width: usize) -> Vec<String> {
+    if column.look == Look::Number || text.chars().count() <= width {
+        return vec![text.into()];
+    }
+    let words = text.trim_start();
+    let indent = text.len() - words.len();
+    let words = shorten_middle(words, LINES * width.saturating_sub(indent));
+    let lines = wrap(&words, &" ".repeat(indent), indent, width);
+    lines.lines().map(String::from).collect()
+}
+
 fn pad(text: &str, column: &Column, width: usize) -> String {
-    let text = shorten_middle(text, width);
     match column.look {
         Look::Number => format!("{text:>width$}"),
         Look::Id | Look::Backend | Look::Words | Look::Prose => format!("{text:<width$}"),

@@ -41,6 +41,20 @@ fn details_are_left_out_and_columns_go_on_below_where_there_is_no_room() {
 }
 
 #[test]
+fn a_name_goes_on_in_the_next_line_and_figures_stay_whole() {
+    let name = "B1-H32x8-N1x4096-D128-bf16";
+    let columns = [Column::id("case"), Column::prose("answer"), Column::number("interval")];
+    let row = vec![name.into(), "no difference".into(), "0.997x to 1.004x".into()];
+    let text = Table::new("", columns).rows([row]).terminal(Options { width: 48, color: false });
+    let expected = "  \
+  case           answer                 interval
+  B1-H32x8-N1x4  no difference  0.997x to 1.004x
+  096-D128-bf16
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
 fn as_markdown() {
     let expected = "\
 times:
