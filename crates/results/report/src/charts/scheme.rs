@@ -79,7 +79,7 @@ mod tests {
         let ids = ["naive", "faer", "candle/fused", "flash/avx2", "mine"];
         let records = sweep("sweep/seq-len/full", &ids, &[64, 128]);
         let refs = refs(&records);
-        let peak_rates = fixture::peak_rates(None);
+        let peak_rates = peak_rates(None);
         let mut charts = all(&refs, &Theme::of(&refs, &peak_rates, "a day"));
         charts.extend(attention_map(&map(12), ""));
         let rules = dark(&charts.iter().map(|chart| &*chart.wide.svg).collect::<Vec<_>>());
