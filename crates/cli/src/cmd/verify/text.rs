@@ -6,7 +6,7 @@ use attn_bench::verify::Judged;
 use attn_core::Backend;
 use attn_record::Outcome;
 use attn_record::figures::percent;
-use attn_report::table::{Cell, Column, Table, Tone};
+use attn_report::table::{Cell, Column, Table, Tone, wrap};
 
 use super::Row;
 use crate::print::options;
@@ -26,7 +26,7 @@ fn matrix(rows: &[Row], names: &[String], backends: &[&dyn Backend]) -> Table {
         let id = backend.id();
         Column::number(id.as_str().rsplit('/').next().unwrap_or_default())
     };
-    let columns = [Column::id("file"), Column::number("out")].into_iter();
+    let columns = [Column::words("file"), Column::number("out")].into_iter();
     let lines = rows.iter().zip(names).map(|(row, name)| {
         let mut line = vec![Cell::from(name.as_str())];
         match &row.verified {
@@ -99,7 +99,8 @@ fn print_findings(rows: &[Row]) {
     }
     for ((outcome, name, reason), files) in refusals {
         let times = if files == 1 { String::new() } else { format!(" ({files} files)") };
-        println!("{outcome} {name}: {reason}{times}");
+        let line = format!("{outcome} {name}: {reason}{times}");
+        print!("{}", wrap(&line, "", 2, options().width));
     }
 }
 
