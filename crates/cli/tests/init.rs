@@ -6,6 +6,7 @@ use std::{fs, str};
 
 /// The kernel of the template, compiled as it stands there.
 #[path = "../templates/init/lib.rs.in"]
+#[expect(unreachable_pub, reason = "it is a library's root where it is made")]
 mod template;
 
 fn init(folder: &Path, more: &[&str]) -> Output {

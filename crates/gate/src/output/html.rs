@@ -43,9 +43,12 @@ fn state(gate: &Gate) -> String {
         Tone::Open => Fact::open(format!("? {}", gate.verdict)),
         Tone::Good | Tone::Plain => Fact::good(format!("✓ {}", gate.verdict)),
     };
-    let control = gate.control.as_ref().map(|control| match control.void {
-        true => Fact::open("! noisy: base differs from itself"),
-        false => Fact::good("✓ quiet: base is the same as itself"),
+    let control = gate.control.as_ref().map(|control| {
+        if control.void {
+            Fact::open("! noisy: base differs from itself")
+        } else {
+            Fact::good("✓ quiet: base is the same as itself")
+        }
     });
     let rest = [machine(gate), format!("{:.0} s", gate.seconds), gate.started.clone()];
     let facts: Vec<Fact> =

@@ -142,7 +142,7 @@ fn crowded(with: u8) -> (Vec<Record>, Facts) {
     let verify = "attn verify -b wrong/first bench-results/failures/semantics.masks.boolean.f16@wrong.first@inputs-a.safetensors";
     let facts = Facts {
         own: if asked(5) { vec!["mine".into()] } else { Vec::new() },
-        load: Some(3.14),
+        load: Some(2.5),
         kept: asked(1).then(|| (3, "bench-results/failures".into())),
         page: format!("{path}/index.html"),
         next: vec![(verify.into(), "the first that is wrong"), command("cmp"), command("doctor")],
@@ -170,7 +170,7 @@ fn an_overview_takes_thirty_lines_at_most_and_reasons_are_whole() {
                 assert!(words.contains(&[&*whole, &*whole].join(" ")), "{with:b}: {n} in\n{text}");
             }
             let said = |bit: u8, part: &str| {
-                assert_eq!(with & (1 << bit) != 0, text.contains(part), "{part}\n{text}")
+                assert_eq!(with & (1 << bit) != 0, text.contains(part), "{part}\n{text}");
             };
             said(0, "! NOISY");
             said(1, "WRONG    3 of ");

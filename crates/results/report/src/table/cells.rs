@@ -103,7 +103,7 @@ pub(crate) fn endings(records: &[&Record]) -> Vec<String> {
     let lines = alike.map(|((outcome, reason), records)| {
         let cells = count(records.len(), "cell");
         let cases: Vec<&str> =
-            grouped(&records, |r| r.leaf()).into_iter().map(|(case, _)| case).collect();
+            grouped(&records, Record::leaf).into_iter().map(|(case, _)| case).collect();
         format!("{outcome}: {cells} ({} on {}): {reason}", some(&backends(&records)), some(&cases))
     });
     lines.collect()
@@ -302,7 +302,7 @@ pub(crate) fn not_ok(records: &[&Record]) -> Table {
 fn cases(records: &[&Record]) -> String {
     let groups = grouped(records, Record::group).into_iter();
     let groups = groups.map(|(group, records)| {
-        let leaves = grouped(&records, |r| r.leaf()).into_iter().map(|(leaf, _)| leaf);
+        let leaves = grouped(&records, Record::leaf).into_iter().map(|(leaf, _)| leaf);
         format!("{group}/ {}", leaves.collect::<Vec<_>>().join(", "))
     });
     groups.collect::<Vec<_>>().join("; ")
