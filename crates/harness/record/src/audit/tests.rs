@@ -45,22 +45,31 @@ fn doubt(audits: &[Audit], reps: u32) -> Option<Doubt> {
 /// As seen of a library that allocates tensors in `load`.
 #[test]
 fn a_call_of_microseconds_may_have_a_load_and_a_store_that_were_forgotten() {
-    let doubt = |store_ns| {
+    let doubt = |fault_ns, [call_ns, first_ns, store_ns]: [u64; 3]| {
         let fresh = Fresh {
             load_ns: 1_500,
-            call_ns: 3_000,
-            before_ns: 2_600,
+            call_ns: first_ns,
+            before_ns: call_ns,
             store_ns,
             ..Fresh::default()
         };
         let mut fresh = vec![fresh; 5];
         fresh[0].store_ns = 700;
-        let short = Audit { single_ns: 3_000, copy_ns: 40, fresh, ..honest() };
-        let process = SeenProcess { audit: &short, reps: 200, call_ns: 2_600.0 };
-        Seen { processes: vec![process; 3], call_ns: 2_600.0, threads: 1 }.doubt()
+        let short = Audit { single_ns: call_ns, copy_ns: 40, fault_ns, fresh, ..honest() };
+        let call_ns = call_ns as f64;
+        let process = SeenProcess { audit: &short, reps: 200, call_ns };
+        Seen { processes: vec![process; 3], call_ns, threads: 1 }.doubt().map(|doubt| doubt.rule)
     };
-    assert_eq!(doubt(3_700), None);
-    assert_eq!(doubt(6_000).map(|doubt| doubt.rule), Some(Rule::Escaped));
+    assert_eq!(doubt(500, [2_600, 3_000, 3_700]), None);
+    assert_eq!(doubt(500, [2_600, 3_000, 6_000]), Some(Rule::Escaped));
+    // A virtual machine on which a new page takes 2 us.
+    for slow in [[3_500, 6_500, 5_500], [23_500, 28_500, 5_500]] {
+        assert_eq!(doubt(2_000, slow), None);
+        assert_eq!(doubt(800, slow), Some(Rule::Escaped));
+    }
+    assert_eq!(doubt(2_000, [23_500, 28_500, 9_500]), Some(Rule::Escaped));
+    // Whatever it is said to take.
+    assert_eq!(doubt(60_000, [23_500, 28_500, 16_000]), Some(Rule::Escaped));
 }
 
 #[test]
