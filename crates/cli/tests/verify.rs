@@ -91,7 +91,7 @@ fn a_folder_stands_for_its_files_and_names_tell_them_apart() {
     let output = verify(&[folder.path()]);
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{stdout}");
-    assert!(stdout.contains("\na/same  ") && stdout.contains("\nb/same  "), "{stdout}");
+    assert!(stdout.contains(" a/same  ") && stdout.contains(" b/same  "), "{stdout}");
     assert!(stdout.contains("2 files: 1 without a wrong result, 1 with one, 0 broken"), "{stdout}");
     let empty = tempfile::tempdir().unwrap();
     let output = verify(&[empty.path()]);

@@ -215,7 +215,8 @@ impl Part<'_> {
         let lines = (0..height).map(|at| {
             let part = |(lines, place, tone): &(Vec<String>, Place, Tone)| {
                 let text = lines.get(at).map_or("", String::as_str);
-                (pad(text, &columns[place.at], place.width), *tone)
+                let tone = if text.is_empty() { Tone::Plain } else { *tone };
+                (pad(text, &columns[place.at], place.width), tone)
             };
             let mut parts: Vec<(String, Tone)> = cells.iter().map(part).collect();
             parts.extend(rest.clone().filter(|_| at == 0));
