@@ -87,9 +87,9 @@ const LEARNED: f64 = 0.5;
 const SHORT_NS: f64 = 4_000.0;
 /// What `load`, a call and `store` take beside that where calls are short: the processor has forgotten which way branches of `load` and `store`
 /// go, and where their code is. It takes as long as touching so many new pages does, which tells how fast the machine is at such things.
-const FORGOTTEN: f64 = 5.0;
+const FORGOTTEN: f64 = 7.0;
 /// It counts for less the longer calls are, and for nothing from so many pages on.
-const FORGOTTEN_UP_TO: f64 = 25.0;
+const FORGOTTEN_UP_TO: f64 = 35.0;
 /// A page is believed to take this long, nanoseconds.
 const PAGE_NS: std::ops::RangeInclusive<f64> = 600.0..=2_500.0;
 /// The kernel's accounts of the processor time of a process are no finer than this;
@@ -141,7 +141,7 @@ impl Seen<'_> {
     /// escaped work    load and store, load and store of the last result
     ///                 <= 4 c + 2 max(0, c - 10 us) + 4 max(0, c - 500 us) + 0.1 t + 4 us
     ///                 load, the first call and store of one moment <= the sum of what both rules allow, with 4 us once, and
-    ///                 f = 5 p max(0, 1 - t / 25 p), where p is what touching a page takes, 0.6 to 2.5 us; load and store of the last
+    ///                 f = 7 p max(0, 1 - t / 35 p), where p is what touching a page takes, 0.6 to 2.5 us; load and store of the last
     ///                 result f / 2 more; a thread takes part of the processor time
     /// first call      processor time of the first load and call <= 20 threads t + 60 c + 20 ms
     /// processor time  of threads <= (threads + 0.02) wall + 1 ms, of children <= 20 ms
