@@ -355,24 +355,24 @@ impl RowBounds<'_> {
     /// The largest error that column `c` may have if it is above the truth, or below it.
     pub fn allowed(&self, c: usize, element: [f64; 3], above: bool) -> f64 {
         let o = element[0];
-        let bound = self.bound(element);
-        if self.loose.is_none() && (bound.is_finite() || !self.coarse) {
-            return bound;
-        }
+        let Some(loose) = self.loose else {
+            let bound = self.bound(element);
+            let known = bound.is_finite() || !self.coarse;
+            return if known { bound } else { self.of_average(o.abs() + self.max_value) };
+        };
+        let to_values = if above { loose.upper[c] - o } else { o - loose.lower[c] };
+        let to_values = to_values.max(0.0);
+        let away = if self.undetermined { to_values } else { loose.bound[c].min(to_values) };
+        self.of_average(away)
+    }
+
+    /// The same where exact sums with the weights as computed are that far `away` at most.
+    fn of_average(&self, away: f64) -> f64 {
         if self.roundings.is_nan() || self.roundings >= 0.5 {
             return f64::INFINITY;
         }
         let sums = 2.0 * (self.roundings + self.rounded_weights) * self.max_value;
-        let stored = sums + self.stored * self.max_value + self.underflow;
-        let Some(loose) = self.loose else {
-            return o.abs() + self.max_value + stored;
-        };
-        let to_values = if above { loose.upper[c] - o } else { o - loose.lower[c] };
-        let to_values = to_values.max(0.0);
-        if self.is_undetermined() {
-            return to_values + stored;
-        }
-        loose.bound[c].min(to_values) + stored
+        away + (sums + self.stored * self.max_value + self.underflow)
     }
 
     /// Whether rounding alone decides the weights of the row.
