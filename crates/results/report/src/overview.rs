@@ -10,10 +10,8 @@ use std::time::Duration;
 use attn_analysis::compare::{Rank, Ranking};
 use attn_analysis::place::places;
 use attn_analysis::rows::{backends, grouped, reason};
-use attn_analysis::summary::Summary;
 use attn_record::{Build, Outcome, Record};
 use found::{Cases, Found};
-use noise::Noise;
 use tables::{contest_table, group_table, ranking_table};
 
 use crate::format::{count, percent, significant};
@@ -176,14 +174,13 @@ impl Lines {
             let of = count(found.contests, "comparison");
             format!("the fastest is certain in {} of {of}", found.certain)
         });
-        let noise = Noise::of(found.all);
-        let (label, tone) = noise.label();
+        let (label, tone) = found.noise.label();
         let cores = found.all.iter().map(|record| record.machine.cores).max().unwrap_or(1);
         let load = load.map(|load| {
             let cores = count(cores, "core");
             format!("load {} on {cores} when it began", significant(load))
         });
-        let said: Vec<String> = noise.line().into_iter().chain(load).chain(certain).collect();
+        let said: Vec<String> = found.noise.line().into_iter().chain(load).chain(certain).collect();
         if !said.is_empty() {
             self.prose(label, tone, &said.join("; "));
         }
@@ -191,10 +188,10 @@ impl Lines {
 
     /// How many results are right, and where the wrong ones are.
     fn right(&mut self, found: &Found<'_>, kept: Option<&(usize, String)>) {
-        let summary = Summary::of_cells(found.all);
+        let summary = &found.summary;
         let (ok, wrong) = (summary.count(Outcome::Ok), summary.count(Outcome::Disagrees));
-        let worst = summary.worst.map_or_else(String::new, |worst| {
-            let (share, backend, case) = (percent(worst.share), worst.backend, worst.case);
+        let worst = summary.worst.as_ref().map_or_else(String::new, |worst| {
+            let (share, backend, case) = (percent(worst.share), &worst.backend, &worst.case);
             format!("; the largest error is {share} of its bound ({backend} on {case})")
         });
         if wrong > 0 {

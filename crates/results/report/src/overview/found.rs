@@ -4,8 +4,10 @@ use attn_analysis::compare::{
     GroupWinner, Ranking, SideBySide, side_by_side_of, widest_ranking, winners,
 };
 use attn_analysis::rows::shown_timing;
+use attn_analysis::summary::Summary;
 use attn_record::{Outcome, Record};
 
+use super::noise::Noise;
 use crate::features::wrong_by_backend;
 
 /// The group of cases that are layers of models.
@@ -16,6 +18,8 @@ const EACH: usize = 8;
 /// What the records come down to.
 pub(super) struct Found<'a> {
     pub(super) all: &'a [&'a Record],
+    pub(super) summary: Summary,
+    pub(super) noise: Noise,
     /// What each backend gets wrong.
     pub(super) wrong: Vec<String>,
     pub(super) ranking: Option<Ranking>,
@@ -41,7 +45,8 @@ impl<'a> Found<'a> {
         let certain = rows.iter().filter(|row| row.winner.is_some()).count();
         let ranking = widest_ranking(&right).filter(|ranking| !ranking.ranks.is_empty());
         let (wrong, cases) = (wrong_by_backend(all), Cases::of(&right));
-        Found { all, wrong, ranking, contests: rows.len(), certain, cases }
+        let (summary, noise, contests) = (Summary::of_cells(all), Noise::of(all), rows.len());
+        Found { all, summary, noise, wrong, ranking, contests, certain, cases }
     }
 }
 
