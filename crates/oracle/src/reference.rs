@@ -43,8 +43,8 @@ pub struct Reference {
     pub stats: Vec<RowStats>,
     /// What bounds the rows beyond first order, by their place in `stats`.
     pub loose: BTreeMap<usize, LooseRow>,
-    /// The largest error that is to be expected of a correct result, see `noise.rs`.
-    pub noise: f64,
+    /// The largest error that is to be expected of a correct result, see `noise.rs`; 0 where nobody asked.
+    noise: f64,
     /// How large errors typically are, element by element: of a claim only.
     pub typical: Option<Typical>,
 }
@@ -110,7 +110,22 @@ impl Reference {
     pub fn compute(problem: &Problem, inputs: &Inputs, rows: Rows) -> Result<Self, OracleError> {
         let scores = Format::of(lse_dtype(problem.dtype()));
         let operands = Operands::new(problem, inputs, scores);
-        Pass { operands: &operands, rows, claim: None }.run(Effort::all())
+        Pass { operands: &operands, rows, beside: Beside::Nothing }.run(Effort::all())
+    }
+
+    /// The same, and the largest error that is to be expected of a correct result: a
+    /// [`Yardstick`](crate::Yardstick) is made of both.
+    pub fn with_noise(
+        problem: &Problem,
+        inputs: &Inputs,
+        rows: Rows,
+    ) -> Result<(Self, f64), OracleError> {
+        let scores = Format::of(lse_dtype(problem.dtype()));
+        let operands = Operands::new(problem, inputs, scores);
+        let pass = Pass { operands: &operands, rows, beside: Beside::Noise };
+        let reference = pass.run(Effort::all())?;
+        let noise = reference.noise;
+        Ok((reference, noise))
     }
 
     /// The same for a result of the given arithmetic that was computed elsewhere and stored as `out`, with the sizes
@@ -146,10 +161,10 @@ impl Reference {
         effort: Effort<'_>,
     ) -> Result<Self, OracleError> {
         let units = Bounds::of_claim(arithmetic, out).noise_units();
-        Pass { operands, rows, claim: Some(&units) }.run(effort)
+        Pass { operands, rows, beside: Beside::Typical(&units) }.run(effort)
     }
 
-    fn empty(rows: Rows, claim: bool) -> Self {
+    fn empty(rows: Rows, beside: &Beside<'_>) -> Self {
         Reference {
             rows,
             o: Vec::new(),
@@ -158,7 +173,7 @@ impl Reference {
             stats: Vec::new(),
             loose: BTreeMap::new(),
             noise: 0.0,
-            typical: claim.then(Typical::default),
+            typical: matches!(beside, Beside::Typical(_)).then(Typical::default),
         }
     }
 
@@ -219,8 +234,17 @@ impl Reference {
 struct Pass<'a> {
     operands: &'a Operands<'a>,
     rows: Rows,
-    /// Of a claim, what its typical errors are made of.
-    claim: Option<&'a NoiseUnits>,
+    beside: Beside<'a>,
+}
+
+/// What is computed beside the result.
+enum Beside<'a> {
+    /// What its bound is made of.
+    Nothing,
+    /// The largest error that is to be expected.
+    Noise,
+    /// Of a claim, typical errors of every element, which are made of this.
+    Typical(&'a NoiseUnits),
 }
 
 impl Pass<'_> {
@@ -255,7 +279,7 @@ impl Pass<'_> {
             parts
         });
         parts.sort_by_key(|(piece, _)| *piece);
-        let mut whole = Reference::empty(self.rows, self.claim.is_some());
+        let mut whole = Reference::empty(self.rows, &self.beside);
         for (_, part) in parts {
             whole.append(part?);
         }
@@ -270,7 +294,7 @@ impl Pass<'_> {
 
     fn piece(&self, rows: std::ops::Range<usize>) -> Result<Reference, OracleError> {
         let heads = self.operands.problem().shape().heads_q;
-        let mut part = Reference::empty(Rows::from_indices(Vec::new()), self.claim.is_some());
+        let mut part = Reference::empty(Rows::from_indices(Vec::new()), &self.beside);
         let mut row = Row::default();
         for at in rows {
             let (head, i) = (at / self.rows.len(), self.rows.indices()[at % self.rows.len()]);
@@ -280,9 +304,11 @@ impl Pass<'_> {
                 let [b, h, i] = at;
                 return Err(OracleError::NotFinite { value: row.o[c], index: [b, h, i, c] });
             }
-            match (&mut part.typical, self.claim) {
-                (Some(typical), Some(units)) => typical.push(self.operands, &row, at, units),
-                _ if !row.is_undetermined() => {
+            match (&mut part.typical, &self.beside) {
+                (Some(typical), Beside::Typical(units)) => {
+                    typical.push(self.operands, &row, at, units);
+                }
+                (_, Beside::Noise) if !row.is_undetermined() => {
                     part.noise = part.noise.max(noise::largest(self.operands, &row, at));
                 }
                 _ => {}

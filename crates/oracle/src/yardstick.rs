@@ -31,8 +31,14 @@ pub struct Yardstick {
 }
 
 impl Yardstick {
-    /// Measures `naive`; where it has not passed the a-priori bound itself, only what is to be expected counts.
-    pub fn measure(problem: &Problem, reference: &Reference, naive: &Tensor, passed: bool) -> Self {
+    /// Measures `naive` by a reference with its noise ([`Reference::with_noise`]); where it has not passed the a-priori bound
+    /// itself, only what is to be expected counts.
+    pub fn measure(
+        problem: &Problem,
+        (reference, noise): (&Reference, f64),
+        naive: &Tensor,
+        passed: bool,
+    ) -> Self {
         let width = problem.shape().dim_v;
         let worst = reference
             .elements(problem)
@@ -42,7 +48,7 @@ impl Yardstick {
         let additive = matches!(problem.score(), Score::Additive { .. });
         let tanh = problem.softcap().is_some() || additive;
         let factor = if tanh { FACTOR_TANH } else { FACTOR };
-        let expected = NOISE * reference.noise;
+        let expected = NOISE * noise;
         let largest = if passed { worst.max(expected) } else { expected };
         let allowed = factor * largest + floor(&reference.rounded(problem));
         Yardstick { naive: worst.min(f64::MAX), allowed }

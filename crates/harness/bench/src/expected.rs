@@ -35,12 +35,12 @@ impl Expected {
         naive: &dyn ByRows,
     ) -> Result<Self, ExpectedError> {
         let rows = Rows::choose(problem, MAX_PRODUCTS);
-        let reference = Reference::compute(problem, inputs, rows)?;
+        let (reference, noise) = Reference::with_noise(problem, inputs, rows)?;
         let out = naive.compute_rows(problem, inputs, reference.rows.indices())?;
         let bounds = Bounds::new(problem, &Arithmetic::PLAIN);
         let verdict = judge_output(problem, &reference, &bounds, None, &out);
-        let yardstick =
-            Yardstick::measure(problem, &reference, &out.o().tensor(), verdict.agrees());
+        let naive = out.o().tensor();
+        let yardstick = Yardstick::measure(problem, (&reference, noise), &naive, verdict.agrees());
         Ok(Expected { reference, yardstick })
     }
 
