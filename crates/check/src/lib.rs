@@ -71,12 +71,20 @@
 //! | [`mutants()`] | no kernel but a comparison of one's own: which wrong kernels does it let through? |
 //! | `trials` | one test for each problem, with the feature `libtest-mimic` |
 //!
-//! A library's tensors that are none of these are made of slices. Those of burn:
+//! A library's tensors that are none of these are made of slices. Those of burn 0.22, whose attention has no grouped heads:
 //!
 //! ```ignore
-//! let tensor = |x: &[f32], dims: [usize; 4]| Tensor::<4>::from_data(TensorData::new(x.to_vec(), dims), &device);
-//! let [q, k, v] = [tensor(q, p.shape().q()), tensor(k, p.shape().k()), tensor(v, p.shape().v())];
-//! attention(q, k, v, None, None, options).into_data().to_vec::<f32>()
+//! attn_check::forward(|p: &Problem, q: &[f32], k: &[f32], v: &[f32]| {
+//!     let tensor = |x: &[f32], dims: [usize; 4]| {
+//!         Tensor::<4>::from_data(TensorData::new(x.to_vec(), dims), &Device::flex())
+//!     };
+//!     let [q, k, v] = [tensor(q, p.shape().q()), tensor(k, p.shape().k()), tensor(v, p.shape().v())];
+//!     let (scale, softcap) = (Some(p.scale()), p.softcap());
+//!     let options = AttentionModuleOptions { scale, softcap, is_causal: p.causal().is_some() };
+//!     attention(q, k, v, None, None, options).into_data().try_to_vec::<f32>()
+//! })
+//! .supports(CAUSAL_BOTTOM_RIGHT | SOFTCAP | VALUE_DIM)
+//! .dtypes([F32]).cases(200).seed(1).assert();
 //! ```
 //!
 //! # What it takes

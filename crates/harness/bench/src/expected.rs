@@ -60,9 +60,42 @@ impl Expected {
         self.reference.rows.len() == problem.shape().len_q
     }
 
-    /// Judges what a backend with the given arithmetic stored.
+    /// Judges what a backend with the given arithmetic stored: by the bound of that arithmetic, and by the yardstick where scores are
+    /// held as the yardstick holds them. Scores in a half type err by more than any number of errors of plain loops.
     pub fn judge(&self, problem: &Problem, arithmetic: &Arithmetic, out: &Output) -> Verdict {
         let bounds = Bounds::new(problem, arithmetic);
-        judge_output(problem, &self.reference, &bounds, Some(&self.yardstick), out)
+        let [scores, plain] =
+            [arithmetic, &Arithmetic::PLAIN].map(|a| a.scores.of(problem.dtype()));
+        let yardstick = (scores == plain).then_some(&self.yardstick);
+        judge_output(problem, &self.reference, &bounds, yardstick, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attn_core::{DType, InputDistribution, Precision, ProblemSpec, Shape};
+    use attn_naive::Naive;
+
+    use super::*;
+
+    /// The verdict on a result that is right but in one element, where it is off by this.
+    fn off_by(error: f64, arithmetic: &Arithmetic) -> Verdict {
+        let problem = Problem::new(ProblemSpec::new(Shape::square(1, 64, 64), DType::F16)).unwrap();
+        let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+        let expected = Expected::compute(&problem, &inputs, &Naive).unwrap();
+        let mut out = Output::poisoned(&problem);
+        let right = expected.reference.o.iter().enumerate();
+        right.for_each(|(at, &o)| out.o_mut().set(at, o + if at == 7 { error } else { 0.0 }));
+        expected.judge(&problem, arithmetic, &out)
+    }
+
+    #[test]
+    fn scores_in_a_half_type_are_not_held_against_what_errs_less() {
+        let stored = Arithmetic { scores: Precision::Storage, ..Arithmetic::PLAIN };
+        assert!(off_by(0.0, &Arithmetic::PLAIN).agrees());
+        assert!(!off_by(2e-3, &Arithmetic::PLAIN).agrees());
+        let verdict = off_by(2e-3, &stored);
+        assert!(verdict.agrees(), "{:?}", verdict.findings);
+        assert!(!off_by(2e-2, &stored).agrees(), "beyond its own bound");
     }
 }

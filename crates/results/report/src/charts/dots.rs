@@ -31,9 +31,13 @@ pub(super) struct Dots<'a> {
     pub(super) perfect: f64,
 }
 
-/// Height of a row, at least, and of each backend's part of it.
+/// Height of a row where there are few,
 const STRIP: f64 = 24.0;
+/// of all rows where there are many, so that the chart is seen at once,
+const ALL: f64 = 480.0;
+/// of each backend's part of a row, and of what is between rows, at least.
 const PART: f64 = 10.0;
+const BETWEEN: f64 = 4.0;
 
 impl<'a> Dots<'a> {
     fn backends(&self) -> Vec<&'a str> {
@@ -47,7 +51,8 @@ impl<'a> Dots<'a> {
         let legend = Legend::of(form.width(), Key::Point, styles);
         let names: Vec<String> = self.rows.iter().map(|row| row.name.clone()).collect();
         let top = heading.bottom + legend.height + 8.0;
-        let strip = STRIP.max(PART * (backends.len() + 1) as f64);
+        let strip = STRIP.min(ALL / names.len().max(1) as f64);
+        let strip = strip.max(PART * backends.len() as f64 + BETWEEN);
         let rows = Rows::of(form, &names, top, strip, MARGIN + 8.0);
         let high = self.rows.iter().flat_map(|row| &row.dots).map(|dot| dot.ends.1);
         let high = high.fold(self.perfect, f64::max).min(2.0 * self.perfect);
