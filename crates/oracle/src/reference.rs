@@ -108,9 +108,7 @@ impl Reference {
     /// Computes the given rows of every batch and head, for results whose scores are in the storage type or in f32
     /// for the half types.
     pub fn compute(problem: &Problem, inputs: &Inputs, rows: Rows) -> Result<Self, OracleError> {
-        let scores = Format::of(lse_dtype(problem.dtype()));
-        let operands = Operands::new(problem, inputs, scores);
-        Pass { operands: &operands, rows, beside: Beside::Nothing }.run(Effort::all())
+        Reference::of_inputs(problem, inputs, rows, Beside::Nothing)
     }
 
     /// The same, and the largest error that is to be expected of a correct result: a
@@ -120,12 +118,20 @@ impl Reference {
         inputs: &Inputs,
         rows: Rows,
     ) -> Result<(Self, f64), OracleError> {
-        let scores = Format::of(lse_dtype(problem.dtype()));
-        let operands = Operands::new(problem, inputs, scores);
-        let pass = Pass { operands: &operands, rows, beside: Beside::Noise };
-        let reference = pass.run(Effort::all())?;
+        let reference = Reference::of_inputs(problem, inputs, rows, Beside::Noise)?;
         let noise = reference.noise;
         Ok((reference, noise))
+    }
+
+    fn of_inputs(
+        problem: &Problem,
+        inputs: &Inputs,
+        rows: Rows,
+        beside: Beside<'_>,
+    ) -> Result<Self, OracleError> {
+        let scores = Format::of(lse_dtype(problem.dtype()));
+        let operands = Operands::new(problem, inputs, scores);
+        Pass { operands: &operands, rows, beside }.run(Effort::all())
     }
 
     /// The same for a result of the given arithmetic that was computed elsewhere and stored as `out`, with the sizes

@@ -61,7 +61,7 @@ impl Expected {
     }
 
     /// Judges what a backend with the given arithmetic stored: by the bound of that arithmetic, and by the yardstick where scores are
-    /// held as the yardstick holds them. Scores in a half type err by more than any number of errors of plain loops.
+    /// held as the yardstick holds them: scores that are rounded to a smaller type make errors that plain loops do not make.
     pub fn judge(&self, problem: &Problem, arithmetic: &Arithmetic, out: &Output) -> Verdict {
         let bounds = Bounds::new(problem, arithmetic);
         let [scores, plain] =

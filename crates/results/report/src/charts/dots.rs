@@ -51,7 +51,7 @@ impl<'a> Dots<'a> {
         let legend = Legend::of(form.width(), Key::Point, styles);
         let names: Vec<String> = self.rows.iter().map(|row| row.name.clone()).collect();
         let top = heading.bottom + legend.height + 8.0;
-        let strip = STRIP.min(ALL / names.len().max(1) as f64);
+        let strip = STRIP.min(ALL / names.len() as f64);
         let strip = strip.max(PART * backends.len() as f64 + BETWEEN);
         let rows = Rows::of(form, &names, top, strip, MARGIN + 8.0);
         let high = self.rows.iter().flat_map(|row| &row.dots).map(|dot| dot.ends.1);
