@@ -7,7 +7,8 @@ use std::process::Command;
 use std::{env, fs};
 
 fn main() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Not `env!`: two checkouts may share a target folder, and with it this program.
+    let here = &PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
     builtin(here);
     // What cargo packages has the manifest a second time, as it was written.
     let published = here.join("Cargo.toml.orig").is_file();
@@ -46,7 +47,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// What a program is made from, below the workspace.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 10] = [
     "Cargo.toml",
     "Cargo.lock",
     ".cargo",
@@ -55,6 +56,8 @@ const SOURCES: [&str; 8] = [
     "crates/*/src",
     "crates/*/assets",
     "crates/*/cases",
+    "crates/*/engines",
+    "crates/*/templates",
 ];
 
 /// The commit that is checked out at `root`, with dots behind it up to 64 characters, and `+` if [`SOURCES`] are others than

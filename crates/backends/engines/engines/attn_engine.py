@@ -42,6 +42,8 @@ def serve(make):
     # What a library prints is no answer.
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
+    # As every process has that lives for a while: glibc keeps freed memory of up to this size from now on.
+    bytearray((32 << 20) - (64 << 10))
     engine, shared = None, None
     for line in sys.stdin.buffer:
         ask = json.loads(line)

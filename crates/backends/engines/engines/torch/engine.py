@@ -6,7 +6,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 
 def tensor(array, dtype):
-    tensor = torch.from_numpy(array.copy())
+    tensor = torch.from_numpy(array).clone()
     return tensor.view(torch.bfloat16) if dtype == "bf16" else tensor
 
 
@@ -29,7 +29,7 @@ class Engine:
 
     def load(self, t):
         self.q, self.k, self.v = (tensor(x, self.p.dtype) for x in (t.q, t.k, t.v))
-        self.bias = None if t.bias is None else torch.from_numpy(t.bias.copy())
+        self.bias = None if t.bias is None else torch.from_numpy(t.bias).clone()
 
     def sdpa(self):
         p = self.p

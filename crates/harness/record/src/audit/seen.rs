@@ -136,7 +136,7 @@ impl Seen<'_> {
     ///                 calls took at most 1.1 t, t is that of these calls, and three quarters must exceed it; else t may be either, and the median
     ///                 counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.5 t) + 4 us, 2 t in place of 1.4 t if there are
-    ///                 fewer than 3
+    ///                 fewer than 3; where all are such, the sum below is with this
     ///                 without what others had of the processor and what new pages take: 1.5 times what touching one takes, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result
     ///                 <= 4 c + 2 max(0, c - 10 us) + 4 max(0, c - 500 us) + 0.1 t + 4 us
@@ -210,6 +210,15 @@ impl Reading {
             ns - (faults[at] as f64 * self.fault_ns).min(PAGED * ns)
         })
     }
+}
+
+/// First calls on other inputs, and what is allowed.
+struct FirstCalls<'a> {
+    calls: Vec<&'a Fresh>,
+    /// What they are compared with: so many times a call just before.
+    times: f64,
+    /// Nanoseconds that the shortest may take.
+    most: f64,
 }
 
 /// What the checks are made of.
@@ -316,10 +325,12 @@ impl<'a> Evidence<'a> {
     /// Calls that are made alone, and the first on other inputs.
     fn first_calls(&self) -> [Check; 4] {
         let call_ns = self.seen.call_ns;
-        let learned_ns = LEARNED_NS.min(LEARNED * call_ns) + CALL_NS;
-        let rotated: Vec<&Fresh> =
-            self.fresh.iter().copied().filter(|fresh| fresh.rotated).collect();
-        let times = if rotated.len() < ROTATED_ENOUGH { ROTATED_FEW } else { ROTATED };
+        let first = |what, FirstCalls { calls, times, most }: FirstCalls| Check {
+            rule: Rule::Fresh,
+            what,
+            found: self.shortest(times, &calls, |[_, call, _]| call),
+            most,
+        };
         [
             Check {
                 rule: Rule::Linearity,
@@ -333,19 +344,27 @@ impl<'a> Evidence<'a> {
                 found: self.beside() * call_ns,
                 most: FRESH * call_ns + self.alone_ns - CALL_NS + BESIDE_NS,
             },
-            Check {
-                rule: Rule::Fresh,
-                what: "the first call on other inputs takes",
-                found: self.shortest(FRESH, &self.fresh, |[_, call, _]| call),
-                most: self.first * call_ns + self.cold_ns() + self.alone_ns,
-            },
-            Check {
-                rule: Rule::Fresh,
-                what: "the first call on rotated inputs takes",
-                found: self.shortest(ROTATED, &rotated, |[_, call, _]| call),
-                most: times * call_ns + self.cold_ns() + learned_ns.max(self.alone_ns),
-            },
+            first("the first call on other inputs takes", self.on_others()),
+            first("the first call on rotated inputs takes", self.on_rotated()),
         ]
+    }
+
+    /// First calls on other inputs of every kind; those on rotated inputs are held to their own rule where there are no others.
+    fn on_others(&self) -> FirstCalls<'a> {
+        if self.fresh.iter().all(|fresh| fresh.rotated) {
+            return self.on_rotated();
+        }
+        let most = self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns;
+        FirstCalls { calls: self.fresh.clone(), times: FRESH, most }
+    }
+
+    /// Those on rotated inputs.
+    fn on_rotated(&self) -> FirstCalls<'a> {
+        let calls: Vec<&Fresh> = self.fresh.iter().copied().filter(|fresh| fresh.rotated).collect();
+        let times = if calls.len() < ROTATED_ENOUGH { ROTATED_FEW } else { ROTATED };
+        let learned_ns = LEARNED_NS.min(LEARNED * self.seen.call_ns) + CALL_NS;
+        let most = times * self.seen.call_ns + self.cold_ns() + learned_ns.max(self.alone_ns);
+        FirstCalls { calls, times: ROTATED, most }
     }
 
     /// What a call alone takes of one of many, where samples are of many, in the median process: each is compared with the calls of its own
@@ -368,13 +387,13 @@ impl<'a> Evidence<'a> {
         let (load, store) = (fastest(0), fastest(2));
         let last_store = least(self.audits().map(|audit| audit.store_ns));
         let check = |what, found, most| Check { rule: Rule::Escaped, what, found, most };
-        let together = self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns;
+        let first = self.on_others();
         [
             check("`load` and `store` take", load + store, self.copies_ns()),
             check(
                 "`load`, the first call and `store` together take",
-                self.shortest(FRESH, &self.fresh, |times| times.into_iter().sum()),
-                together + self.copies_ns() - SHORT_NS + self.forgotten_ns(),
+                self.shortest(first.times, &first.calls, |times| times.into_iter().sum()),
+                first.most + self.copies_ns() - SHORT_NS + self.forgotten_ns(),
             ),
             check(
                 "`load` and the last `store` take",

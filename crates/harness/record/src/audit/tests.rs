@@ -378,6 +378,19 @@ fn operands_that_come_from_memory_may_be_waited_for() {
     assert_eq!(of(13_000_000, 1_100_000), Some(Rule::Fresh));
 }
 
+/// As where calls are so long that each process has time for one.
+#[test]
+fn first_calls_that_are_all_on_rotated_inputs_are_held_to_what_these_may_take() {
+    let doubt = |call_ns| {
+        let rotated = Fresh { call_ns, rotated: true, ..honest().fresh[0] };
+        let audit = Audit { fresh: vec![rotated], ..honest() };
+        doubt(&[audit.clone(), audit.clone(), audit], 1).map(|doubt| doubt.rule)
+    };
+    assert_eq!(doubt(190_000), None);
+    // A kernel that remembers what does not depend on signs saves half.
+    assert_eq!(doubt(208_000), Some(Rule::Fresh));
+}
+
 #[test]
 fn few_calls_on_rotated_inputs_may_all_have_met_a_slow_moment() {
     let mut audit = honest();
