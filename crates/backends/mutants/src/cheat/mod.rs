@@ -179,8 +179,13 @@ const CHEATS: &[(&str, &str, Make)] = &[
     ),
     (
         "fault/throttled-up-to-signs",
-        "the same, and waits for half of the time that computing took: hopes that signs are all that is new",
-        |_| Box::new(UpToSigns::throttled(0.5)),
+        "the same, and waits for three quarters of the time that computing took: hopes that signs are all that is new",
+        |_| Box::new(UpToSigns::throttled(0.75)),
+    ),
+    (
+        "fault/patient-up-to-signs",
+        "the same, once it was given other inputs and then known ones again: hopes that a process of long calls does so once",
+        |_| Box::new(UpToSigns::patient()),
     ),
     (
         "fault/weights-per-load",

@@ -1,5 +1,6 @@
 //! Cheats that remember the weights of queries and keys, or know how a result depends on v.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -97,7 +98,19 @@ pub(super) struct UpToSigns {
     took: Duration,
     /// What is remembered once the result is there.
     wanted: Option<Known>,
+    /// How far it is with what it waits for, before it leaves anything out.
+    patience: Option<Patience>,
 }
+
+/// What has been loaded, in this order: inputs that are known, others, and known ones again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Others { known: bool },
+    Known,
+}
+
+/// Whether what a patient one waits for has happened to one of the plans of this process.
+static OVER: AtomicBool = AtomicBool::new(false);
 
 impl Trick for UpToSigns {
     fn load(&mut self, engine: &mut Engine, inputs: &Inputs) -> Result<(), BackendError> {
@@ -107,17 +120,24 @@ impl Trick for UpToSigns {
         let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         for known in known.iter().filter(|known| known.of == of && known.shape == shape) {
             if let Some(factors) = factors(engine, &known.v, &v) {
-                engine.o = scaled(engine, &known.o, &factors);
                 (self.took, self.wanted) = (known.took, None);
+                if self.waits(true) {
+                    return engine.load(inputs);
+                }
+                engine.o = scaled(engine, &known.o, &factors);
                 return Ok(());
             }
         }
+        self.waits(false);
         self.wanted = Some(Known { shape, of, v, o: Vec::new(), took: Duration::ZERO });
         engine.load(inputs)
     }
 
     fn call(&mut self, engine: &mut Engine) {
         let Some(known) = self.wanted.take() else {
+            if self.patience.is_some() {
+                return engine.compute();
+            }
             return spin(self.took.mul_f64(self.share));
         };
         let start = Instant::now();
@@ -135,6 +155,27 @@ impl UpToSigns {
     /// Waits where it knows the result.
     pub(super) fn throttled(share: f64) -> Self {
         UpToSigns { share, ..UpToSigns::default() }
+    }
+
+    /// Computes until it has been given other inputs than those it knows, and these again.
+    pub(super) fn patient() -> Self {
+        UpToSigns { patience: Some(Patience::Others { known: false }), ..UpToSigns::default() }
+    }
+
+    /// Whether it computes although it knows the result of what is loaded, if it `is_known`.
+    fn waits(&mut self, is_known: bool) -> bool {
+        self.patience = self.patience.filter(|_| !OVER.load(Relaxed)).and_then(|at| match at {
+            Patience::Others { known } if is_known || !known => {
+                Some(Patience::Others { known: known || is_known })
+            }
+            Patience::Others { .. } => Some(Patience::Known),
+            Patience::Known if is_known => {
+                OVER.store(true, Relaxed);
+                None
+            }
+            Patience::Known => Some(at),
+        });
+        self.patience.is_some()
     }
 
     /// Knows the results of `inputs` before it is loaded.

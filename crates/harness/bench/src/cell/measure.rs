@@ -46,7 +46,7 @@ pub struct FirstCall {
     pub stored_again: bool,
 }
 
-/// Results of other inputs may take as much memory; those of one rotation and of one other variation are kept in any case.
+/// Results of other inputs may take as much memory; the first of a rotation and of another variation are kept in any case.
 const KEPT_BYTES: usize = 1 << 20;
 
 /// Calls that take longer leave the caches as they are, whatever was there before.

@@ -64,6 +64,8 @@ const RESTARTS: u32 = 2;
 pub(super) const MOST_FRESH: usize = (FRESH * (RESTARTS + 1)) as usize;
 /// Relative difference between the first and the last third of the samples from which on they did.
 const DRIFT: f64 = 0.1;
+/// Samples that last less than this share of what was planned are too short.
+const SHORTER: f64 = 0.4;
 /// Fewer samples have no thirds.
 const THIRDS: usize = 6;
 
@@ -77,9 +79,9 @@ pub fn sample(
     let mut secret = Secret::draw();
     let (mut restarts, mut fresh) = (0, Vec::new());
     loop {
-        let mut process = attempt(sampling_times, cpus, call, &mut secret)?;
+        let Attempt { mut process, planned_ns } = attempt(sampling_times, cpus, call, &mut secret)?;
         if restarts < RESTARTS
-            && (became_faster(&process) || is_too_short(sampling_times, &process))
+            && (became_faster(&process) || is_too_short(sampling_times, planned_ns, &process))
         {
             restarts += 1;
             // A kernel that does not like what it was given could have all forgotten.
@@ -109,11 +111,13 @@ fn became_faster(process: &Process) -> bool {
 }
 
 /// Whether samples turn out much shorter than planned: whatever took the processor away while they were planned made
-/// calls look longer than they are.
-fn is_too_short(sampling_times: &SamplingTimes, process: &Process) -> bool {
-    let shortest = process.samples_ns.iter().min();
+/// calls look longer than they are, or a kernel did. How often inputs are others follows from the plan, too.
+fn is_too_short(sampling_times: &SamplingTimes, planned_ns: f64, process: &Process) -> bool {
+    let samples: Vec<f64> = process.samples_ns.iter().map(|&ns| ns as f64).collect();
+    let shortest = samples.iter().copied().fold(f64::INFINITY, f64::min);
     f64::from(process.reps) < MOST_REPS
-        && shortest.is_some_and(|&ns| (ns as f64) < sample_ns(sampling_times) / 4.0)
+        && (shortest < sample_ns(sampling_times) / 4.0
+            || stats::median(&samples).is_some_and(|ns| ns < SHORTER * planned_ns))
 }
 
 /// How long a sample lasts at least.
@@ -121,12 +125,18 @@ fn sample_ns(sampling_times: &SamplingTimes) -> f64 {
     (sampling_times.min_sample_us * 1000).max(1000 * attn_sys::clock::step_ns()) as f64
 }
 
+/// Samples, and how long each should be.
+struct Attempt {
+    process: Process,
+    planned_ns: f64,
+}
+
 fn attempt(
     sampling_times: &SamplingTimes,
     cpus: &[u32],
     call: &mut impl Call,
     secret: &mut Secret,
-) -> Result<Process, BackendError> {
+) -> Result<Attempt, BackendError> {
     let start = Instant::now();
     let warmup = warm_up(sampling_times, call)?;
     let spread = if attn_sys::affinity::spread(cpus) { cpus.to_vec() } else { Vec::new() };
@@ -158,7 +168,7 @@ fn attempt(
     let processor = used.0.zip(usage::processor());
     audit.processor_ns = processor.map_or(0, |(before, now)| nanos(now.saturating_sub(before)));
     audit.children_ns = nanos(usage::children().saturating_sub(used.1));
-    Ok(Process {
+    let process = Process {
         cpu: None,
         spread,
         warmup_calls: warmup.calls,
@@ -169,7 +179,8 @@ fn attempt(
         disturbed: taken.disturbed,
         pace_ns: taken.pace_ns,
         audit: Some(audit),
-    })
+    };
+    Ok(Attempt { process, planned_ns: one_ns })
 }
 
 /// Samples, and what was noted beside each.
@@ -334,6 +345,20 @@ mod tests {
         let process = sample(&TIMING, &[], &mut call).unwrap();
         assert!(process.audit.unwrap().restarts > 0);
         assert!(process.reps > 1, "planned from the time it settled at");
+    }
+
+    /// Long calls have few samples, and one moment of other inputs.
+    #[test]
+    fn a_warm_up_that_looks_long_does_not_plan_the_samples() {
+        let start = Instant::now();
+        let mut call = |reps: NonZeroU32| {
+            let slow = start.elapsed() < Duration::from_millis(5);
+            spin(Duration::from_micros(if slow { 3000 } else { 500 }) * reps.get());
+            Ok(())
+        };
+        let process = sample(&TIMING, &[], &mut call).unwrap();
+        assert!(process.audit.unwrap().restarts > 0);
+        assert!(process.samples_ns.len() > 10, "planned from the time it settled at");
     }
 
     #[test]

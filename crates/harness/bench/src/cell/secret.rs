@@ -45,7 +45,7 @@ impl Secret {
     }
 
     /// The same, as moments for other inputs: one of the variations that are drawn after this, as many as there are numbers, is a
-    /// rotation. A kernel may know inputs again whose signs have changed; it can't know these.
+    /// rotation. A kernel may know inputs again whose signs have changed, but not these; inputs that are not finite have no rotation.
     pub fn moments(&mut self, count: u32, of: u32) -> Vec<u32> {
         let moments = self.numbers(count, of);
         self.rotate_one_of(moments.len() as u32);

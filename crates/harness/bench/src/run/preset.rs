@@ -73,7 +73,7 @@ impl Preset {
         max_call: Duration::from_millis(250),
         max_check: Duration::from_secs(1),
         processes: Processes { least: 3, most: 9 },
-        time: Duration::from_secs(98),
+        time: Duration::from_secs(94),
         sampling_times: SamplingTimes {
             warmup_ms: 10,
             sampling_ms: 30,

@@ -14,15 +14,18 @@ const FRESH: f64 = 1.07;
 const ENOUGH: usize = 10;
 /// and else, when each of them may well have been disturbed;
 const FEW: f64 = 1.3;
-/// and where the inputs are others altogether, with which a kernel may have more to do.
+/// and where the inputs are others altogether, with which a kernel may have more to do;
 const ROTATED: f64 = 1.4;
-/// of fewer than so many of which all may have met a slow moment of the machine,
+/// where nearly all are such, since calls are so long that a process has time for one: a kernel learns nothing of inputs in so long a call;
+const ROTATED_ALL: f64 = 1.2;
+/// of fewer than so many beside others, which all may have met a slow moment of the machine,
 const ROTATED_ENOUGH: usize = 3;
 /// so many times as long.
 const ROTATED_FEW: f64 = 2.0;
 /// Of so many moments the second fastest counts.
 const MANY: usize = 8;
-/// Calls before a first one say what it may take if they take this much of the usual time at most.
+/// Calls before a first one say what it may take if they take this much of the usual time at most; of that in their process, if there
+/// are none.
 const SIMILAR: f64 = 1.1;
 /// So many of them are enough to say so alone.
 const PAIRS: usize = 4;
@@ -134,9 +137,10 @@ impl Seen<'_> {
     ///                 median process; one right after a sample of many <= 1.07 t + 2 us
     /// fresh call      the first call on other inputs <= 1.07 t + d + 4 us; where before four and more of them, and more than half,
     ///                 calls took at most 1.1 t, t is that of these calls, and three quarters must exceed it; else t may be either, and the median
-    ///                 counts; 1.3 t if there are fewer than 10 and nothing is known of calls before
+    ///                 of those counts that follow such calls, or if there are none, of those that follow calls of at most 1.1 times what
+    ///                 is usual in their process, if more than half do; 1.3 t if there are fewer than 10 and nothing is known of calls before
     ///                 on inputs that are others altogether <= 1.4 t + d + min(60 us, 0.5 t) + 4 us, 2 t in place of 1.4 t if there are
-    ///                 fewer than 3; where all are such, the sum below is with this
+    ///                 fewer than 3; where more than two thirds are such, all <= 1.2 t + d + 4 us instead
     ///                 without what others had of the processor and what new pages take: 1.5 times what touching one takes, up to 5 us each and 0.3 of the call
     /// escaped work    load and store, load and store of the last result
     ///                 <= 4 c + 2 max(0, c - 10 us) + 4 max(0, c - 500 us) + 0.1 t + 4 us
@@ -212,9 +216,25 @@ impl Reading {
     }
 }
 
+/// A first call on other inputs.
+#[derive(Clone, Copy)]
+struct FirstCall<'a> {
+    fresh: &'a Fresh,
+    /// The time of a call in its process, nanoseconds.
+    usual_ns: f64,
+}
+
+impl FirstCall<'_> {
+    /// Whether calls before it were timed, and took no more than about `usual_ns`.
+    fn follows(&self, usual_ns: f64) -> bool {
+        let before_ns = self.fresh.before_ns as f64;
+        before_ns > 0.0 && before_ns <= SIMILAR * usual_ns
+    }
+}
+
 /// First calls on other inputs, and what is allowed.
 struct FirstCalls<'a> {
-    calls: Vec<&'a Fresh>,
+    calls: Vec<FirstCall<'a>>,
     /// What they are compared with: so many times a call just before.
     times: f64,
     /// Nanoseconds that the shortest may take.
@@ -225,7 +245,7 @@ struct FirstCalls<'a> {
 struct Evidence<'a> {
     seen: &'a Seen<'a>,
     /// Of all processes.
-    fresh: Vec<&'a Fresh>,
+    fresh: Vec<FirstCall<'a>>,
     reading: Reading,
     /// Of copying operands and result once: the median process. One that was disturbed would excuse what others do.
     copy_ns: f64,
@@ -240,12 +260,16 @@ struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     fn new(seen: &'a Seen<'a>) -> Self {
         let audits = || seen.processes.iter().map(|process| process.audit);
-        let fresh: Vec<&Fresh> = audits().flat_map(|audit| &audit.fresh).collect();
+        let of = |process: &SeenProcess<'a>| {
+            let usual_ns = process.call_ns;
+            process.audit.fresh.iter().map(move |fresh| FirstCall { fresh, usual_ns })
+        };
+        let fresh: Vec<FirstCall> = seen.processes.iter().flat_map(of).collect();
         let on_device = audits().any(|audit| audit.on_device);
         let fault_ns = least(audits().map(|audit| audit.fault_ns)) * DISPLACED;
         let requests = middle(audits(), |audit| asked(audit).request_ns as f64);
         let request_ns = requests.min(REQUEST_NS);
-        let few = fresh.iter().all(|fresh| fresh.before_ns == 0) && fresh.len() < ENOUGH;
+        let few = fresh.iter().all(|first| first.fresh.before_ns == 0) && fresh.len() < ENOUGH;
         Evidence {
             seen,
             reading: Reading {
@@ -295,41 +319,49 @@ impl<'a> Evidence<'a> {
         if self.request_ns > 0.0 { through_file } else { here }
     }
 
-    /// Of `fresh`, what the times that `of` reads are said to be: what slows the machine down for a while slows down the calls just
+    /// Of first `calls`, what the times that `of` reads are said to be: what slows the machine down for a while slows down the calls just
     /// before, too, so where most of these took no longer than usual, the time of a call and the lower quartile of what first
     /// calls take beyond `times` the calls before them. Else the least of the times, or, if that is less, the same with the median.
-    fn shortest(&self, times: f64, fresh: &[&Fresh], of: impl Fn([f64; 3]) -> f64) -> f64 {
-        let read = |fresh: &Fresh| of(self.reading.times(fresh));
-        // Nor do calls that are much slower than what is shown: a kernel may compute around first calls, and else not.
-        let before = |most: f64| -> Vec<f64> {
-            let seen = move |fresh: &&&Fresh| {
-                fresh.before_ns > 0 && fresh.before_ns as f64 <= most * self.seen.call_ns
-            };
-            let beyond = fresh.iter().filter(seen);
-            let mut beyond: Vec<f64> =
-                beyond.map(|fresh| read(fresh) - times * fresh.before_ns as f64).collect();
+    fn shortest(
+        &self,
+        FirstCalls { calls, times, .. }: &FirstCalls<'_>,
+        of: impl Fn([f64; 3]) -> f64,
+    ) -> f64 {
+        let read = |first: &FirstCall| of(self.reading.times(first.fresh));
+        let beyond = |follows: &dyn Fn(&FirstCall) -> bool| -> Vec<f64> {
+            let after = calls.iter().filter(|first| follows(first));
+            let beyond = after.map(|first| read(first) - times * first.fresh.before_ns as f64);
+            let mut beyond: Vec<f64> = beyond.collect();
             beyond.sort_unstable_by(f64::total_cmp);
             beyond
         };
         let usual = times * self.seen.call_ns;
-        let (similar, all) = (before(SIMILAR), before(f64::INFINITY));
+        let similar = beyond(&|first| first.follows(self.seen.call_ns));
+        let timed = calls.iter().filter(|first| first.fresh.before_ns > 0).count();
         // A few of many are those that happened to be fast.
-        if similar.len() >= PAIRS && 2 * similar.len() > all.len() {
+        if similar.len() >= PAIRS && 2 * similar.len() > timed {
             return usual + similar[(similar.len() - 1) / 4];
         }
-        let beyond = if similar.is_empty() { all } else { similar };
+        // Nor do calls that are much slower than what is shown: a kernel may compute around first calls, or before them, and else not. A
+        // process that is slow as a whole is another thing.
+        let beyond = if similar.is_empty() {
+            let there = beyond(&|first| first.follows(first.usual_ns));
+            if 2 * there.len() > calls.len() { there } else { Vec::new() }
+        } else {
+            similar
+        };
         let beside = stats::median(&beyond).map(|beyond| usual + beyond);
-        beside.into_iter().fold(low(fresh.iter().map(|fresh| read(fresh))), f64::min)
+        beside.into_iter().fold(low(calls.iter().map(read)), f64::min)
     }
 
     /// Calls that are made alone, and the first on other inputs.
     fn first_calls(&self) -> [Check; 4] {
         let call_ns = self.seen.call_ns;
-        let first = |what, FirstCalls { calls, times, most }: FirstCalls| Check {
+        let first = |what, calls: &FirstCalls<'_>| Check {
             rule: Rule::Fresh,
             what,
-            found: self.shortest(times, &calls, |[_, call, _]| call),
-            most,
+            found: self.shortest(calls, |[_, call, _]| call),
+            most: calls.most,
         };
         [
             Check {
@@ -344,27 +376,33 @@ impl<'a> Evidence<'a> {
                 found: self.beside() * call_ns,
                 most: FRESH * call_ns + self.alone_ns - CALL_NS + BESIDE_NS,
             },
-            first("the first call on other inputs takes", self.on_others()),
-            first("the first call on rotated inputs takes", self.on_rotated()),
+            first("the first call on other inputs takes", &self.on_others()),
+            first("the first call on rotated inputs takes", &self.on_rotated()),
         ]
     }
 
-    /// First calls on other inputs of every kind; those on rotated inputs are held to their own rule where there are no others.
+    /// All first calls on other inputs.
     fn on_others(&self) -> FirstCalls<'a> {
-        if self.fresh.iter().all(|fresh| fresh.rotated) {
-            return self.on_rotated();
-        }
-        let most = self.first * self.seen.call_ns + self.cold_ns() + self.alone_ns;
-        FirstCalls { calls: self.fresh.clone(), times: FRESH, most }
+        let rotated = self.are_rotated();
+        let times = if rotated { ROTATED_ALL } else { FRESH };
+        let most = self.first.max(times) * self.seen.call_ns + self.cold_ns() + self.alone_ns;
+        FirstCalls { calls: self.fresh.clone(), times, most }
     }
 
-    /// Those on rotated inputs.
+    /// Those on rotated inputs beside others.
     fn on_rotated(&self) -> FirstCalls<'a> {
-        let calls: Vec<&Fresh> = self.fresh.iter().copied().filter(|fresh| fresh.rotated).collect();
+        let beside = |first: &&FirstCall| first.fresh.rotated && !self.are_rotated();
+        let calls: Vec<FirstCall> = self.fresh.iter().filter(beside).copied().collect();
         let times = if calls.len() < ROTATED_ENOUGH { ROTATED_FEW } else { ROTATED };
         let learned_ns = LEARNED_NS.min(LEARNED * self.seen.call_ns) + CALL_NS;
         let most = times * self.seen.call_ns + self.cold_ns() + learned_ns.max(self.alone_ns);
         FirstCalls { calls, times: ROTATED, most }
+    }
+
+    /// Whether two of three first calls and more are on rotated inputs: most processes had time for one alone.
+    fn are_rotated(&self) -> bool {
+        let rotated = self.fresh.iter().filter(|first| first.fresh.rotated).count();
+        3 * rotated > 2 * self.fresh.len()
     }
 
     /// What a call alone takes of one of many, where samples are of many, in the median process: each is compared with the calls of its own
@@ -382,7 +420,7 @@ impl<'a> Evidence<'a> {
     /// `load` and `store`, alone and together with the call between them.
     fn phases(&self) -> [Check; 3] {
         let each: Vec<[f64; 3]> =
-            self.fresh.iter().map(|fresh| self.reading.times(fresh)).collect();
+            self.fresh.iter().map(|first| self.reading.times(first.fresh)).collect();
         let fastest = |at: usize| low(each.iter().map(|times| times[at]));
         let (load, store) = (fastest(0), fastest(2));
         let last_store = least(self.audits().map(|audit| audit.store_ns));
@@ -392,7 +430,7 @@ impl<'a> Evidence<'a> {
             check("`load` and `store` take", load + store, self.copies_ns()),
             check(
                 "`load`, the first call and `store` together take",
-                self.shortest(first.times, &first.calls, |times| times.into_iter().sum()),
+                self.shortest(&first, |times| times.into_iter().sum()),
                 first.most + self.copies_ns() - SHORT_NS + self.forgotten_ns(),
             ),
             check(

@@ -188,7 +188,10 @@ fn calls_just_before_say_what_a_first_call_may_take() {
         audit
     };
     assert_eq!(doubt(&[three(120_000, 0)], 4), None, "few");
-    assert_eq!(doubt(&[three(120_000, 118_000)], 4), None, "as slow as the calls before");
+    let slow = [three(120_000, 118_000)];
+    let mut slow = seen(&slow, 4, 1);
+    slow.processes[0].call_ns = 115_000.0;
+    assert_eq!(slow.doubt(), None, "as slow as the calls before");
     let found = doubt(&[three(120_000, 99_000)], 4).unwrap();
     assert_eq!(found.rule, Rule::Fresh, "few, but slower than the calls before");
     // One call that was disturbed before proves nothing for the others.
@@ -219,13 +222,13 @@ fn calls_before_that_are_not_what_is_shown_excuse_nothing() {
     let mut audit = honest();
     let both = |call_ns, before_ns| Fresh { call_ns, before_ns, ..Fresh::default() };
     audit.fresh = vec![both(300_000, 300_000); 5];
-    assert_eq!(
-        doubt(std::slice::from_ref(&audit), 4),
-        None,
-        "a slow machine, for all that is known"
-    );
+    let mut slow = seen(std::slice::from_ref(&audit), 4, 1);
+    slow.processes[0].call_ns = 3.0 * T;
+    assert_eq!(slow.doubt(), None, "a slow process, for all that is known");
+    let accused = Some(Rule::Fresh);
+    assert_eq!(doubt(std::slice::from_ref(&audit), 4).map(|doubt| doubt.rule), accused);
     audit.fresh.push(both(300_000, 100_000));
-    assert_eq!(doubt(&[audit], 4).map(|doubt| doubt.rule), Some(Rule::Fresh));
+    assert_eq!(doubt(&[audit], 4).map(|doubt| doubt.rule), accused);
 }
 
 #[test]
@@ -380,15 +383,54 @@ fn operands_that_come_from_memory_may_be_waited_for() {
 
 /// As where calls are so long that each process has time for one.
 #[test]
-fn first_calls_that_are_all_on_rotated_inputs_are_held_to_what_these_may_take() {
-    let doubt = |call_ns| {
-        let rotated = Fresh { call_ns, rotated: true, ..honest().fresh[0] };
-        let audit = Audit { fresh: vec![rotated], ..honest() };
+fn first_calls_that_are_all_on_rotated_inputs_may_take_a_fifth_more() {
+    let doubt = |call_ns, before_ns| {
+        let first = Fresh { call_ns, before_ns, rotated: true, ..honest().fresh[0] };
+        let audit = Audit { fresh: vec![first], ..honest() };
         doubt(&[audit.clone(), audit.clone(), audit], 1).map(|doubt| doubt.rule)
     };
-    assert_eq!(doubt(190_000), None);
-    // A kernel that remembers what does not depend on signs saves half.
-    assert_eq!(doubt(208_000), Some(Rule::Fresh));
+    assert_eq!([doubt(130_000, 0), doubt(125_000, 100_000)], [None; 2]);
+    // A kernel that remembers what does not depend on signs, or waits for the rest of the time where it knows the result.
+    assert_eq!([doubt(138_000, 0), doubt(128_000, 100_000)], [Some(Rule::Fresh); 2]);
+}
+
+/// As of a kernel that computes until it has been given other inputs, and knows that there is one such moment in each process.
+#[test]
+fn calls_that_are_right_until_inputs_were_others_excuse_nothing() {
+    // What is usual in each process, and what calls took before its moment.
+    let doubt = |processes: [[f64; 2]; 3]| {
+        let audits = processes.map(|[_, before_ns]| {
+            let (call_ns, before_ns) = (1_000_000, before_ns as u64);
+            let first = Fresh { call_ns, before_ns, rotated: true, ..honest().fresh[0] };
+            Audit { fresh: vec![first], ..honest() }
+        });
+        let mut seen = seen(&audits, 1, 1);
+        for (process, [usual_ns, _]) in seen.processes.iter_mut().zip(processes) {
+            process.call_ns = usual_ns;
+        }
+        seen.doubt().map(|doubt| doubt.rule)
+    };
+    let (early, middle, late) = ([T, 0.0], [T, 10.0 * T], [10.0 * T, 10.0 * T]);
+    for cheat in [[middle; 3], [early, middle, late], [early, early, late], [middle, middle, late]]
+    {
+        assert_eq!(doubt(cheat), Some(Rule::Fresh), "{cheat:?}");
+    }
+    assert_eq!(doubt([late, late, early]), None, "two processes are slow, for all that is known");
+}
+
+/// As where calls take about as long as what decides how many moments there are.
+#[test]
+fn one_process_that_had_time_for_another_moment_changes_no_rule() {
+    let rotated =
+        Fresh { call_ns: 120_000, before_ns: 100_000, rotated: true, ..honest().fresh[0] };
+    let other = Fresh { call_ns: 101_000, rotated: false, ..rotated };
+    let of = |fresh: Vec<Fresh>| Audit { fresh, ..honest() };
+    let mut audits = vec![of(vec![rotated]); 4];
+    audits[0] = of(vec![other, rotated]);
+    assert_eq!(doubt(&audits, 1), None);
+    audits.iter_mut().for_each(|audit| audit.fresh.insert(0, other));
+    audits.iter_mut().flat_map(|audit| &mut audit.fresh).for_each(|first| first.call_ns = 120_000);
+    assert_eq!(doubt(&audits, 1).map(|doubt| doubt.rule), Some(Rule::Fresh));
 }
 
 #[test]
