@@ -184,8 +184,8 @@ const CHEATS: &[(&str, &str, Make)] = &[
     ),
     (
         "fault/patient-up-to-signs",
-        "the same, once it was given other inputs and then known ones again: hopes that a process of long calls does so once",
-        |_| Box::new(UpToSigns::patient()),
+        "the same for two fifths, once it was given other inputs and then known ones again: hopes that a process does so once",
+        |_| Box::new(UpToSigns::patient(0.4)),
     ),
     (
         "fault/weights-per-load",

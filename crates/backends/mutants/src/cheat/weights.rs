@@ -157,9 +157,12 @@ impl UpToSigns {
         UpToSigns { share, ..UpToSigns::default() }
     }
 
-    /// Computes until it has been given other inputs than those it knows, and these again.
-    pub(super) fn patient() -> Self {
-        UpToSigns { patience: Some(Patience::Others { known: false }), ..UpToSigns::default() }
+    /// Computes until it has been given other inputs than those it knows, and these again; then waits where it knows the result.
+    pub(super) fn patient(share: f64) -> Self {
+        UpToSigns {
+            patience: Some(Patience::Others { known: false }),
+            ..UpToSigns::throttled(share)
+        }
     }
 
     /// Whether it computes although it knows the result of what is loaded, if it `is_known`.
