@@ -60,13 +60,13 @@ impl Expected {
         self.reference.rows.len() == problem.shape().len_q
     }
 
-    /// Judges what a backend with the given arithmetic stored: by the bound of that arithmetic, and by the yardstick where scores are
-    /// held as the yardstick holds them: scores that are rounded to a smaller type make errors that plain loops do not make.
+    /// Judges what a backend with the given arithmetic stored: by the bound of that arithmetic, and by the yardstick where scores and sums
+    /// are held as the yardstick holds them: what is rounded to a smaller type makes errors that plain loops do not make.
     pub fn judge(&self, problem: &Problem, arithmetic: &Arithmetic, out: &Output) -> Verdict {
         let bounds = Bounds::new(problem, arithmetic);
-        let [scores, plain] =
-            [arithmetic, &Arithmetic::PLAIN].map(|a| a.scores.of(problem.dtype()));
-        let yardstick = (scores == plain).then_some(&self.yardstick);
+        let [held, plain] = [arithmetic, &Arithmetic::PLAIN]
+            .map(|a| [a.scores, a.sums].map(|precision| precision.of(problem.dtype())));
+        let yardstick = (held == plain).then_some(&self.yardstick);
         judge_output(problem, &self.reference, &bounds, yardstick, out)
     }
 }
@@ -90,12 +90,17 @@ mod tests {
     }
 
     #[test]
-    fn scores_in_a_half_type_are_not_held_against_what_errs_less() {
-        let stored = Arithmetic { scores: Precision::Storage, ..Arithmetic::PLAIN };
+    fn what_is_held_in_a_half_type_is_not_held_against_what_errs_less() {
         assert!(off_by(0.0, &Arithmetic::PLAIN).agrees());
         assert!(!off_by(2e-3, &Arithmetic::PLAIN).agrees());
-        let verdict = off_by(2e-3, &stored);
-        assert!(verdict.agrees(), "{:?}", verdict.findings);
-        assert!(!off_by(2e-2, &stored).agrees(), "beyond its own bound");
+        let half = Precision::Storage;
+        for stored in [
+            Arithmetic { scores: half, ..Arithmetic::PLAIN },
+            Arithmetic { sums: half, ..Arithmetic::PLAIN },
+        ] {
+            let verdict = off_by(2e-3, &stored);
+            assert!(verdict.agrees(), "{:?}", verdict.findings);
+            assert!(!off_by(0.1, &stored).agrees(), "beyond its own bound");
+        }
     }
 }
