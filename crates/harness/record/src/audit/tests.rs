@@ -428,8 +428,10 @@ fn one_process_that_had_time_for_another_moment_changes_no_rule() {
     let mut audits = vec![of(vec![rotated]); 4];
     audits[0] = of(vec![other, rotated]);
     assert_eq!(doubt(&audits, 1), None);
-    audits.iter_mut().for_each(|audit| audit.fresh.insert(0, other));
-    audits.iter_mut().flat_map(|audit| &mut audit.fresh).for_each(|first| first.call_ns = 120_000);
+    for audit in &mut audits {
+        audit.fresh.insert(0, other);
+        audit.fresh.iter_mut().for_each(|first| first.call_ns = 120_000);
+    }
     assert_eq!(doubt(&audits, 1).map(|doubt| doubt.rule), Some(Rule::Fresh));
 }
 
