@@ -1,6 +1,7 @@
 //! What is noted beside the samples of a process, so that its time can be doubted.
 
 mod doubt;
+mod first_calls;
 mod seen;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,8 @@
 use attn_core::Asked;
 
 use super::doubt::duration;
-use super::{Audit, Doubt, Fresh, Rule};
+use super::first_calls::{FirstCall, FirstCalls, Reading, low};
+use super::{Audit, Doubt, Rule};
 use crate::stats;
 
 /// Both clocks may differ by this share.
@@ -22,16 +23,7 @@ const ROTATED_ALL: f64 = 1.2;
 const ROTATED_ENOUGH: usize = 3;
 /// so many times as long.
 const ROTATED_FEW: f64 = 2.0;
-/// Of so many moments the second fastest counts.
-const MANY: usize = 8;
-/// Calls before a first one say what it may take if they take this much of the usual time at most; of that in their process, if there
-/// are none.
-const SIMILAR: f64 = 1.1;
-/// So many of them are enough to say so alone.
-const PAIRS: usize = 4;
-/// New pages may take this share of `load` or of a first call, at most,
-const PAGED: f64 = 0.3;
-/// and each of them so many nanoseconds,
+/// A new page may take so many nanoseconds in `load` or in a first call,
 const FAULT_NS: f64 = 5_000.0;
 /// which is what touching one takes, times this: it comes from memory, and something else has to leave the caches for it.
 const DISPLACED: f64 = 1.5;
@@ -65,8 +57,6 @@ const FILE_REQUESTS: f64 = 20.0;
 const REQUEST_NS: f64 = 200_000.0;
 /// and it may be no more than this share of a sample.
 const REQUEST: f64 = 0.01;
-/// Reading the kernel's accounts takes processor time itself: this much at most, nanoseconds.
-const LOOK_NS: f64 = 10_000.0;
 /// Threads may be exceeded by this much.
 const THREADS: f64 = 0.02;
 /// The first call may take so many later ones,
@@ -188,59 +178,6 @@ impl Check {
     }
 }
 
-/// What a first call is read with.
-#[derive(Clone, Copy)]
-struct Reading {
-    /// Threads that were allowed.
-    threads: f64,
-    /// Whether a device computes: processors wait then.
-    on_device: bool,
-    /// What a new page takes, nanoseconds.
-    fault_ns: f64,
-}
-
-impl Reading {
-    /// The time of `load`, of the call and of `store` without what others had of the processor, and without what the system
-    /// took for new pages: they are new where `load` gave the old ones back. It is no less than each thread's part of the processor time, of
-    /// which reading that time takes a little.
-    fn times(self, fresh: &Fresh) -> [f64; 3] {
-        let wall = [fresh.load_ns, fresh.call_ns, fresh.store_ns];
-        let waited = fresh.waited_ns.unwrap_or_default();
-        let faults = [fresh.load_faults, fresh.call_faults, 0];
-        [0, 1, 2].map(|at| {
-            let processor_ns = fresh.processor_ns.filter(|_| !self.on_device);
-            let part = processor_ns.map_or(0.0, |ns| (ns[at] as f64 - LOOK_NS) / self.threads);
-            let ns = part.max(wall[at].saturating_sub(waited[at]) as f64);
-            ns - (faults[at] as f64 * self.fault_ns).min(PAGED * ns)
-        })
-    }
-}
-
-/// A first call on other inputs.
-#[derive(Clone, Copy)]
-struct FirstCall<'a> {
-    fresh: &'a Fresh,
-    /// The time of a call in its process, nanoseconds.
-    usual_ns: f64,
-}
-
-impl FirstCall<'_> {
-    /// Whether calls before it were timed, and took no more than about `usual_ns`.
-    fn follows(&self, usual_ns: f64) -> bool {
-        let before_ns = self.fresh.before_ns as f64;
-        before_ns > 0.0 && before_ns <= SIMILAR * usual_ns
-    }
-}
-
-/// First calls on other inputs, and what is allowed.
-struct FirstCalls<'a> {
-    calls: Vec<FirstCall<'a>>,
-    /// What they are compared with: so many times a call just before.
-    times: f64,
-    /// Nanoseconds that the shortest may take.
-    most: f64,
-}
-
 /// What the checks are made of.
 struct Evidence<'a> {
     seen: &'a Seen<'a>,
@@ -319,48 +256,13 @@ impl<'a> Evidence<'a> {
         if self.request_ns > 0.0 { through_file } else { here }
     }
 
-    /// Of first `calls`, what the times that `of` reads are said to be: what slows the machine down for a while slows down the calls just
-    /// before, too, so where most of these took no longer than usual, the time of a call and the lower quartile of what first
-    /// calls take beyond `times` the calls before them. Else the least of the times, or, if that is less, the same with the median.
-    fn shortest(
-        &self,
-        FirstCalls { calls, times, .. }: &FirstCalls<'_>,
-        of: impl Fn([f64; 3]) -> f64,
-    ) -> f64 {
-        let read = |first: &FirstCall| of(self.reading.times(first.fresh));
-        let beyond = |follows: &dyn Fn(&FirstCall) -> bool| -> Vec<f64> {
-            let after = calls.iter().filter(|first| follows(first));
-            let beyond = after.map(|first| read(first) - times * first.fresh.before_ns as f64);
-            let mut beyond: Vec<f64> = beyond.collect();
-            beyond.sort_unstable_by(f64::total_cmp);
-            beyond
-        };
-        let usual = times * self.seen.call_ns;
-        let similar = beyond(&|first| first.follows(self.seen.call_ns));
-        let timed = calls.iter().filter(|first| first.fresh.before_ns > 0).count();
-        // A few of many are those that happened to be fast.
-        if similar.len() >= PAIRS && 2 * similar.len() > timed {
-            return usual + similar[(similar.len() - 1) / 4];
-        }
-        // Nor do calls that are much slower than what is shown: a kernel may compute around first calls, or before them, and else not. A
-        // process that is slow as a whole is another thing.
-        let beyond = if similar.is_empty() {
-            let there = beyond(&|first| first.follows(first.usual_ns));
-            if 2 * there.len() > calls.len() { there } else { Vec::new() }
-        } else {
-            similar
-        };
-        let beside = stats::median(&beyond).map(|beyond| usual + beyond);
-        beside.into_iter().fold(low(calls.iter().map(read)), f64::min)
-    }
-
     /// Calls that are made alone, and the first on other inputs.
     fn first_calls(&self) -> [Check; 4] {
         let call_ns = self.seen.call_ns;
         let first = |what, calls: &FirstCalls<'_>| Check {
             rule: Rule::Fresh,
             what,
-            found: self.shortest(calls, |[_, call, _]| call),
+            found: calls.shortest(call_ns, self.reading, |[_, call, _]| call),
             most: calls.most,
         };
         [
@@ -430,7 +332,7 @@ impl<'a> Evidence<'a> {
             check("`load` and `store` take", load + store, self.copies_ns()),
             check(
                 "`load`, the first call and `store` together take",
-                self.shortest(&first, |times| times.into_iter().sum()),
+                first.shortest(self.seen.call_ns, self.reading, |times| times.into_iter().sum()),
                 first.most + self.copies_ns() - SHORT_NS + self.forgotten_ns(),
             ),
             check(
@@ -507,14 +409,6 @@ impl<'a> Evidence<'a> {
 /// Requests to another process; none where this one computes.
 fn asked(audit: &Audit) -> Asked {
     audit.asked.unwrap_or_default()
-}
-
-/// The least; of many the second, since what a kernel ventured once, or by chance, says nothing of the others.
-fn low(times: impl Iterator<Item = f64>) -> f64 {
-    let mut times: Vec<f64> = times.collect();
-    times.sort_unstable_by(f64::total_cmp);
-    let at = usize::from(times.len() >= MANY);
-    times.get(at).copied().unwrap_or(0.0)
 }
 
 /// The median; the lower one of two.
