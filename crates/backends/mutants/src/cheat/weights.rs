@@ -98,15 +98,16 @@ pub(super) struct UpToSigns {
     took: Duration,
     /// What is remembered once the result is there.
     wanted: Option<Known>,
-    /// How far it is with what it waits for, before it leaves anything out.
+    /// What must be loaded next before it leaves anything out.
     patience: Option<Patience>,
 }
 
-/// What has been loaded, in this order: inputs that are known, others, and known ones again.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Inputs that must be loaded, in this order.
+#[derive(Clone, Copy)]
 enum Patience {
-    Others { known: bool },
     Known,
+    Others,
+    KnownAgain,
 }
 
 /// Whether what a patient one waits for has happened to one of the plans of this process.
@@ -159,24 +160,20 @@ impl UpToSigns {
 
     /// Computes until it has been given other inputs than those it knows, and these again; then waits where it knows the result.
     pub(super) fn patient(share: f64) -> Self {
-        UpToSigns {
-            patience: Some(Patience::Others { known: false }),
-            ..UpToSigns::throttled(share)
-        }
+        UpToSigns { patience: Some(Patience::Known), ..UpToSigns::throttled(share) }
     }
 
-    /// Whether it computes although it knows the result of what is loaded, if it `is_known`.
+    /// Whether it computes all that is loaded, which it knows if it `is_known`.
     fn waits(&mut self, is_known: bool) -> bool {
-        self.patience = self.patience.filter(|_| !OVER.load(Relaxed)).and_then(|at| match at {
-            Patience::Others { known } if is_known || !known => {
-                Some(Patience::Others { known: known || is_known })
-            }
-            Patience::Others { .. } => Some(Patience::Known),
-            Patience::Known if is_known => {
+        let over = OVER.load(Relaxed);
+        self.patience = self.patience.filter(|_| !over).and_then(|next| match (next, is_known) {
+            (Patience::Known, true) => Some(Patience::Others),
+            (Patience::Others, false) => Some(Patience::KnownAgain),
+            (Patience::KnownAgain, true) => {
                 OVER.store(true, Relaxed);
                 None
             }
-            Patience::Known => Some(at),
+            _ => Some(next),
         });
         self.patience.is_some()
     }

@@ -301,7 +301,7 @@ impl<'a> Evidence<'a> {
         FirstCalls { calls, times: ROTATED, most }
     }
 
-    /// Whether two of three first calls and more are on rotated inputs: most processes had time for one alone.
+    /// Whether more than two thirds of the first calls are on rotated inputs: most processes had time for one alone.
     fn are_rotated(&self) -> bool {
         let rotated = self.fresh.iter().filter(|first| first.fresh.rotated).count();
         3 * rotated > 2 * self.fresh.len()
