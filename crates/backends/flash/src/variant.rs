@@ -23,6 +23,17 @@ use crate::simd::{Simd, portable::Portable};
 use crate::simd::{avx2::Avx2, avx512::Avx512, avx512bf16::Avx512Bf16};
 use crate::tiles::{KEYS, Tiles};
 
+/// Whether this processor has a feature of x86-64.
+macro_rules! has {
+    ($feature:tt) => {{
+        #[cfg(target_arch = "x86_64")]
+        let has = std::arch::is_x86_feature_detected!($feature);
+        #[cfg(not(target_arch = "x86_64"))]
+        let has = false;
+        has
+    }};
+}
+
 /// A variant of the kernel, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variant {
@@ -75,24 +86,28 @@ impl Variant {
     /// clearly faster than numbers in f32, a kernel of the latter is.
     pub fn best() -> Self {
         let worthwhile = |variant: &Variant| {
-            variant.missing().is_none() && (*variant != Variant::Avx512Bf16 || pairs_are_faster())
+            variant.missing().is_empty() && (*variant != Variant::Avx512Bf16 || pairs_are_faster())
         };
         Self::ALL.into_iter().rfind(worthwhile).unwrap_or(Variant::Scalar)
     }
 
-    /// What the processor lacks.
-    fn missing(self) -> Option<&'static str> {
-        #[cfg(target_arch = "x86_64")]
-        let [avx2, avx512, bf16] =
-            [Avx2::detect().is_some(), Avx512::detect().is_some(), Avx512Bf16::detect().is_some()];
-        #[cfg(not(target_arch = "x86_64"))]
-        let [avx2, avx512, bf16] = [false; 3];
-        match self {
-            Variant::Avx2 if !avx2 => Some("AVX2, FMA and F16C"),
-            Variant::Avx512 if !avx512 => Some("AVX-512F, AVX2, FMA and F16C"),
-            Variant::Avx512Bf16 if !bf16 => Some("AVX512-BF16, AVX-512BW, AVX2, FMA and F16C"),
-            _ => None,
-        }
+    /// The instructions that it needs and this processor lacks.
+    fn missing(self) -> Vec<&'static str> {
+        let instructions = [
+            ("AVX512-BF16", has!("avx512bf16")),
+            ("AVX-512BW", has!("avx512bw")),
+            ("AVX-512F", has!("avx512f")),
+            ("AVX2", has!("avx2")),
+            ("FMA", has!("fma")),
+            ("F16C", has!("f16c")),
+        ];
+        let needed = match self {
+            Variant::Scalar | Variant::Tiled => &[],
+            Variant::Avx2 => &instructions[3..],
+            Variant::Avx512 => &instructions[2..],
+            Variant::Avx512Bf16 => &instructions[..],
+        };
+        needed.iter().filter(|(_, has)| !has).map(|(name, _)| *name).collect()
     }
 }
 
@@ -131,8 +146,9 @@ impl Backend for Flash {
     }
 
     fn probe(&self) -> Result<BackendInfo, Unavailable> {
-        if let Some(missing) = self.0.missing() {
-            let reason = format!("this processor lacks {missing}");
+        let missing = self.0.missing();
+        if !missing.is_empty() {
+            let reason = format!("this processor lacks {}", missing.join(", "));
             return Err(Unavailable { reason });
         }
         let scalar = self.0 == Variant::Scalar;

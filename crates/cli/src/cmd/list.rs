@@ -28,7 +28,7 @@ Examples:
   attn list                 backends with what would run here, and all cases
   attn list -c curated      the layers of known models
   attn list --csv           for a spreadsheet
-  attn list --json          the same with problems, work counts and all that backends say of themselves";
+  attn list --json          also problems, work counts, versions, instruction sets";
 
 /// What `--json` prints.
 #[derive(Serialize)]

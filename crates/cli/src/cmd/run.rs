@@ -64,7 +64,7 @@ Examples:
   attn run -b 'candle/*,faer' -c sweep    three backends along the sweeps
   attn run --budget 10m                   what a budget of ten minutes allows
   attn run --shape 'H32/8 N1x4096 D128'   a problem of your own, as tables print it
-  attn run --engines                      and PyTorch, OpenVINO and others, once `attn engine install` was run
+  attn run --engines                      and what `attn engine install` has installed
   attn run --shard 2/8                    the second of eight machines; see `attn merge`
   attn run --resume bench-results/runs/2026-01-31T12-00-00Z
 

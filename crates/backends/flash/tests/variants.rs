@@ -25,6 +25,27 @@ fn variants() -> Vec<Flash> {
     variants
 }
 
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn what_the_processor_has_is_not_said_to_be_lacking() {
+    use std::arch::is_x86_feature_detected as detected;
+    let instructions = [
+        ("AVX2", detected!("avx2")),
+        ("FMA", detected!("fma")),
+        ("F16C", detected!("f16c")),
+        ("AVX-512F", detected!("avx512f")),
+        ("AVX-512BW", detected!("avx512bw")),
+        ("AVX512-BF16", detected!("avx512bf16")),
+    ];
+    for variant in Variant::ALL {
+        let Err(unavailable) = Flash(variant).probe() else { continue };
+        let lacking = unavailable.reason.strip_prefix("this processor lacks ").unwrap();
+        for name in lacking.split(", ") {
+            assert!(instructions.contains(&(name, false)), "{variant:?}: {}", unavailable.reason);
+        }
+    }
+}
+
 fn alignments() -> impl Strategy<Value = Option<Alignment>> {
     prop_oneof![
         Just(None),
