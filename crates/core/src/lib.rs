@@ -4,6 +4,18 @@
 //! ```text
 //! ProblemSpec -> Problem + Inputs -> Backend::prepare -> Plan::{load, run, store} -> Output
 //! ```
+//!
+//! ```
+//! use attn_core::{InputDistribution, Inputs, Problem, ProblemSpec};
+//!
+//! let spec: ProblemSpec = "B2 H8/2 N3x5 D4 f32 causal:bottom-right".parse()?;
+//! let problem = Problem::new(spec)?;
+//! assert_eq!(problem.admitted(0, 0), 0..3); // the first of three queries sees three of five keys
+//!
+//! let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+//! assert_eq!(inputs.k().dims(), [2, 2, 5, 4]); // [B, Hkv, Nk, D]
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod backend;
 mod backend_info;

@@ -19,6 +19,14 @@
 //! | [`output`] | what is made from it: Markdown, JUnit, annotations, plot, page, table |
 //! | [`result`] | `gate.json`, which every output is made from |
 //! | [`tries`] | whole comparisons with a slowdown of known size, by this gate and by others |
+//!
+//! ```
+//! use attn_gate::rule::{Rule, Screened, ln_ratio};
+//!
+//! // Ten replicates, each of them about 0.1 % slower: less than what must be found.
+//! let replicates: Vec<f64> = (0..10).map(|i| ln_ratio(0.1 + 0.01 * f64::from(i))).collect();
+//! assert_eq!(Rule::default().look(&replicates), Screened::Pass);
+//! ```
 
 pub mod build;
 pub mod calibrate;

@@ -8,6 +8,22 @@
 //! ```
 //!
 //! A result agrees if it is within both. This crate shares no numeric code with any backend.
+//!
+//! ```
+//! use attn_core::{Arithmetic, Exec, InputDistribution, Inputs, Problem, compute};
+//! use attn_oracle::{Bounds, Reference, Rows, judge_output};
+//!
+//! let problem = Problem::new("H4/2 N7x9 D8 bf16 causal:bottom-right".parse()?)?;
+//! let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+//! let reference = Reference::compute(&problem, &inputs, Rows::all(&problem))?;
+//! let bounds = Bounds::new(&problem, &Arithmetic::PLAIN);
+//!
+//! let mut out = compute(&attn_naive::Naive, &problem, &Exec::SINGLE, &inputs)?;
+//! assert!(judge_output(&problem, &reference, &bounds, None, &out).agrees());
+//! out.o_mut().set(5, 1.5);
+//! assert!(!judge_output(&problem, &reference, &bounds, None, &out).agrees());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod bounds;
 mod columns;

@@ -18,6 +18,16 @@
 //! O(N). Compared with `naive` the tanh is what changed: a polynomial that the compiler turns into
 //! vector instructions (`tanh.rs`), so its speed follows what the program was compiled for. Rows that admit no key are
 //! exactly 0. Other scores are refused: they are matrix products, and this kernel is none.
+//!
+//! ```
+//! use attn_core::{Exec, InputDistribution, Inputs, Problem, compute};
+//!
+//! let problem = Problem::new("N7x9 D8 additive:A=16,w_q,w_k,w".parse()?)?;
+//! let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+//! let out = compute(&attn_additive::Additive, &problem, &Exec::SINGLE, &inputs)?;
+//! assert_eq!(out.o().tensor().dims(), problem.shape().out());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod kernel;
 mod tanh;

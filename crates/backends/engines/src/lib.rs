@@ -13,6 +13,15 @@
 //! | `plan` | one problem in an engine's process |
 //! | `process` | an engine's process |
 //! | [`protocol`] | what is said to it and what it answers |
+//!
+//! ```
+//! use attn_engines::Engines;
+//!
+//! let engines = Engines::open("a/folder/without/any".as_ref())?;
+//! let torch = engines.named("torch").unwrap();
+//! assert!(torch.installed().is_err());
+//! # Ok::<(), attn_engines::EngineError>(())
+//! ```
 
 mod backend;
 mod bias;

@@ -14,6 +14,16 @@
 //!
 //! faer leaves the upper halves of the vector registers dirty; a softmax compiled to legacy SSE
 //! after it is many times slower, so this crate wants a build with AVX enabled (its `BackendInfo` says which).
+//!
+//! ```
+//! use attn_core::{Exec, InputDistribution, Inputs, Problem, compute};
+//!
+//! let problem = Problem::new("H4/2 N7x9 D8 causal:bottom-right".parse()?)?;
+//! let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+//! let out = compute(&attn_faer::Faer, &problem, &Exec::SINGLE, &inputs)?;
+//! assert_eq!(out.o().tensor().dims(), problem.shape().out());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::ops::Range;
 use std::sync::Arc;

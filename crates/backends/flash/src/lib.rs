@@ -93,6 +93,17 @@
 //! share a row make of it. `kernel` holds the inner loops, `simd` the instruction sets, `products` how these multiply.
 //!
 //! Not done: scores other than scaled dot products are refused.
+//!
+//! ```
+//! use attn_core::{Exec, InputDistribution, Inputs, Problem, compute};
+//! use attn_flash::{Flash, Variant};
+//!
+//! let problem = Problem::new("H4/2 N7x9 D8 bf16 causal:bottom-right".parse()?)?;
+//! let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+//! let out = compute(&Flash(Variant::best()), &problem, &Exec::SINGLE, &inputs)?;
+//! assert_eq!(out.o().tensor().dims(), problem.shape().out());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod buffer;
 mod engine;

@@ -8,6 +8,38 @@
 //! ```
 //!
 //! A backend brings a [`HeadKernel`]: how one head is computed. The oracle shares none of this.
+//!
+//! ```
+//! use attn_core::{InputDistribution, Inputs, Problem, run_once};
+//! use attn_host::{Head, HeadKernel, HeadOutput, HostPlan};
+//!
+//! /// Every admitted key weighs the same.
+//! struct Average;
+//!
+//! impl HeadKernel<f32> for Average {
+//!     fn attend(&mut self, head: &Head<'_, f32>, out: HeadOutput<'_, f32>) {
+//!         let width = head.shape().dim_v;
+//!         for (i, o) in out.o.chunks_exact_mut(width).enumerate() {
+//!             let keys = head.admitted(i);
+//!             o.fill(0.0);
+//!             for v in head.v.chunks_exact(width).take(keys.end).skip(keys.start) {
+//!                 o.iter_mut().zip(v).for_each(|(o, v)| *o += v / keys.len() as f32);
+//!             }
+//!         }
+//!     }
+//!
+//!     fn scratch(&self) -> usize {
+//!         0
+//!     }
+//! }
+//!
+//! let problem = Problem::new("N3 D2 causal".parse()?)?;
+//! let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+//! let out = run_once(&mut HostPlan::<f32, _>::new(&problem, Average), &problem, &inputs)?;
+//! let (o, v) = (out.o().tensor(), inputs.v());
+//! assert_eq!(o.slice::<f32>().unwrap()[..2], v.slice::<f32>().unwrap()[..2]); // the first query sees one key
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod head;
 mod plan;

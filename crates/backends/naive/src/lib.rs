@@ -14,6 +14,20 @@
 //! Arithmetic is in the storage type, f32 for the half types; sums run in index order, softmax is
 //! two-pass. One thread, whatever [`Exec`] allows: its time is the same yardstick everywhere. Scratch
 //! is one row of scores, one projected query and, for an additive score, the projected keys of a head.
+//!
+//! ```
+//! use attn_core::{Data, Exec, InputParts, Inputs, Problem, Tensor, compute};
+//!
+//! let problem = Problem::new("N1x2 D1".parse()?)?;
+//! let column = |x: &[f32]| Tensor::new([1, 1, x.len(), 1], Data::F32(x.to_vec()));
+//! let parts = InputParts::plain(column(&[0.0])?, column(&[5.0, -3.0])?, column(&[1.0, 3.0])?);
+//! let inputs = Inputs::new(&problem, parts)?;
+//!
+//! let out = compute(&attn_naive::Naive, &problem, &Exec::SINGLE, &inputs)?;
+//! // A query of zeros weighs both keys alike.
+//! assert_eq!(out.o().tensor().slice::<f32>(), Some(&[2.0][..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use attn_core::{
     Backend, BackendError, BackendId, BackendInfo, ByRows, Element, Exec, Inputs, Output, Plan,

@@ -11,6 +11,16 @@
 //! the view of their key/value head, S becomes P in place. The products run on matrixmultiply's
 //! threads, the softmax on rayon's through `Zip::par_for_each`; both pools are fixed for the life
 //! of a process. Rows that admit no key are exactly 0.
+//!
+//! ```
+//! use attn_core::{Exec, InputDistribution, Inputs, Problem, compute};
+//!
+//! let problem = Problem::new("H4/2 N7x9 D8 causal:bottom-right".parse()?)?;
+//! let inputs = Inputs::generate(&problem, InputDistribution::Normal, 1);
+//! let out = compute(&attn_ndarray::Ndarray, &problem, &Exec::SINGLE, &inputs)?;
+//! assert_eq!(out.o().tensor().dims(), problem.shape().out());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use attn_core::{
     Arithmetic, Backend, BackendError, BackendId, BackendInfo, Exec, Plan, Problem, Score,

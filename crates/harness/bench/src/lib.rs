@@ -25,6 +25,15 @@
 //! | [`support`] | who can compute what |
 //! | [`machine`] | what this machine is |
 //! | [`limits`] | this machine's peak rates, measured |
+//!
+//! ```
+//! use attn_bench::select::Filter;
+//!
+//! let cases = ["curated/models/gpt2", "curated/models/bert-base", "sweep/seq-len/full/n=64"];
+//! let chosen = Filter::parse("curated,!*bert*")?.select("case", &cases, &[])?;
+//! assert_eq!(chosen, [0]);
+//! # Ok::<(), attn_bench::select::FilterError>(())
+//! ```
 
 pub mod attn_case;
 pub mod cell;

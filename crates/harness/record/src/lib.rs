@@ -12,6 +12,15 @@
 //! | `claims.json` | statements about attention and what was found, in a folder of its own | [`claims`] |
 //!
 //! The bench crates write these files and the report, cmp and gate read them; neither knows the other.
+//!
+//! ```
+//! use attn_record::stats::{bootstrap_ratio, median};
+//!
+//! let (ours, theirs) = ([100.0, 101.0, 99.0, 100.0], [230.0, 228.0, 233.0, 231.0]);
+//! assert_eq!(median(&ours), Some(100.0));
+//! let ratio = bootstrap_ratio(&theirs, &ours, 0.95).unwrap();
+//! assert!(ratio.contains(2.3) && !ratio.contains(1.0));
+//! ```
 
 mod audit;
 mod build;

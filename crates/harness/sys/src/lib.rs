@@ -23,6 +23,16 @@
 //!
 //! What asks the system (`affinity`, `cache`, `host`, `limit`, `pages`, `parent`, `sched`, `stdio`, `usage`) knows Linux alone; elsewhere
 //! it says that it knows nothing.
+//!
+//! ```
+//! use attn_sys::alloc;
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: alloc::Counting = alloc::Counting;
+//!
+//! let (_, usage) = alloc::measure(|| vec![0u8; 4096]);
+//! assert_eq!(usage.peak_bytes, 4096);
+//! ```
 
 pub mod affinity;
 pub mod alloc;

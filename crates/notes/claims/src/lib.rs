@@ -30,6 +30,17 @@
 //! | [`parallel`] | self-attention runs in parallel, a recurrent network does not |
 //! | [`efficiency`] | therefore it is faster |
 //! | [`distance`] | distant tokens are one step away |
+//!
+//! ```
+//! use attn_claims::parameters;
+//! use attn_record::claims::ClaimVerdict;
+//!
+//! let mut found = parameters::measure()?;
+//! assert_eq!(parameters::verdict(&found).0, ClaimVerdict::Holds);
+//! found.head += 1;
+//! assert_eq!(parameters::verdict(&found).0, ClaimVerdict::DoesNotHold);
+//! # Ok::<(), attn_claims::ClaimError>(())
+//! ```
 
 mod additive;
 mod context;

@@ -14,6 +14,19 @@
 //! [`Model::load`] reads a folder with `config.json`, `tokenizer.json` and `model.safetensors`, as
 //! they are published; truncation and padding that a published tokenizer may ask for are off.
 //! [`reference`](mod@reference) holds embeddings that another program computed.
+//!
+//! ```
+//! use attn_core::Exec;
+//! use attn_head::Engines;
+//! use attn_model::{Model, cosine_distance};
+//!
+//! let model = Model::load("../../../tests/golden/model/extract".as_ref())?;
+//! let engines = || Engines { backend: &attn_naive::Naive, projection: &attn_head::Naive, exec: Exec::SINGLE };
+//! let purr = model.embed("Why do cats purr?", engines())?;
+//! let again = model.embed("why do cats PURR?", engines())?;
+//! assert!(cosine_distance(&purr.vector, &again.vector) < 1e-12); // the model ignores case
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod config;
 mod encoder;
