@@ -13,8 +13,19 @@ use attn_report::charts::of_claim;
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Error> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let file = here.join("../cli/cases/real/fluffy-dog/layer-2.safetensors");
+    for (name, svg) in pictures()? {
+        fs::write(here().join(format!("pictures/{name}.svg")), svg)?;
+    }
+    Ok(())
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Names and pictures.
+fn pictures() -> Result<Vec<(&'static str, String)>, Error> {
+    let file = here().join("../cli/cases/real/fluffy-dog/layer-2.safetensors");
     let case = AttnCase::parse(&fs::read(file)?)?;
     let pictures = [
         ("1-formula", head(&case, None)?),
@@ -24,11 +35,19 @@ fn main() -> Result<(), Error> {
         ("5-online", online(&case)),
         ("6-tiles", tiles()),
     ];
-    for (name, picture) in pictures {
+    let draw = |(name, picture)| {
         let [svg, _] = of_claim(&picture, "").ok_or("a picture without numbers")?;
-        fs::write(here.join(format!("pictures/{name}.svg")), svg)?;
+        Ok((name, svg))
+    };
+    pictures.into_iter().map(draw).collect()
+}
+
+#[test]
+fn the_pictures_are_those_that_are_drawn() {
+    for (name, svg) in pictures().unwrap() {
+        let file = here().join(format!("pictures/{name}.svg"));
+        assert!(fs::read_to_string(&file).unwrap() == svg, "{}: draw it again", file.display());
     }
-    Ok(())
 }
 
 /// A head that looks at neighbours.
