@@ -8,7 +8,7 @@ use attn_record::{Shard, Timing};
 use clap::Args;
 
 /// Which backends.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, PartialEq)]
 pub(crate) struct BackendArgs {
     /// Backends: names, groups or globs, separated by commas; `attn list` prints them
     #[arg(short, long, value_name = "GLOB,..")]
@@ -16,7 +16,7 @@ pub(crate) struct BackendArgs {
 }
 
 /// Which cases.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq)]
 pub(crate) struct CaseArgs {
     /// Cases: paths, beginnings of paths or globs, separated by commas; `attn list` prints them
     #[arg(short, long, value_name = "GLOB,..")]
@@ -34,7 +34,7 @@ pub(crate) struct CaseArgs {
 }
 
 /// How many threads.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, PartialEq)]
 pub(crate) struct ThreadArgs {
     /// Threads, separated by commas [default: 1, and all cores where a case asks for it]
     #[arg(short, long, value_name = "N,..", value_delimiter = ',',
@@ -43,7 +43,7 @@ pub(crate) struct ThreadArgs {
 }
 
 /// The form of the output.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug, PartialEq)]
 pub(crate) struct OutputArgs {
     /// Print JSON on stdout, everything else on stderr
     #[arg(long)]
@@ -51,7 +51,7 @@ pub(crate) struct OutputArgs {
 }
 
 /// How much is done.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, PartialEq)]
 pub(crate) struct PresetArgs {
     /// quick: at most 2 minutes on 2 cores; full: long sequences, more samples
     #[arg(short, long, default_value = "quick", value_parser = ["quick", "full"])]
@@ -62,7 +62,7 @@ pub(crate) struct PresetArgs {
 }
 
 /// Which cells, and how much is done with them.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, PartialEq)]
 pub(crate) struct CellArgs {
     #[command(flatten)]
     pub(crate) backends: BackendArgs,

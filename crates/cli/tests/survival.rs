@@ -327,9 +327,13 @@ fn shards_merge_into_the_whole_suite() {
 
 /// The run of one shard of the tiny sweeps, in a folder of its own below `root`.
 fn shard_run(root: &Path, shard: &str) -> PathBuf {
-    let out = root.join(shard.replace('/', "-of-"));
+    shard_of(root, "naive", shard)
+}
+
+fn shard_of(root: &Path, backend: &str, shard: &str) -> PathBuf {
+    let out = root.join(format!("{backend}-{}", shard.replace('/', "-of-")));
     let cases = cases(root);
-    let args = ["run", "-b", "naive", "--suite", &cases, "--shard", shard, "--out"];
+    let args = ["run", "-b", backend, "--suite", &cases, "--shard", shard, "--out"];
     let output = attn(&args).arg(&out).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     run_in(&out)
@@ -374,6 +378,20 @@ fn shards_that_are_missing_or_died_are_named() {
     assert_eq!((cells.len(), cells.iter().collect::<BTreeSet<_>>().len()), (6, 6));
     let (code, said, _) = merge("of-a-merged-run", &[&merged]);
     assert_eq!((code, said.as_str()), (Some(0), ""), "what it consists of is not asked");
+}
+
+#[test]
+fn shards_that_measured_something_else_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let [first, second] =
+        [("naive", "1/2"), ("faer", "2/2")].map(|(name, shard)| shard_of(root.path(), name, shard));
+    let mut merge = attn(&["merge", "--out"]);
+    let output = merge.arg(root.path().join("merged")).args([&first, &second]).output().unwrap();
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.starts_with(&format!("attn: {} is of `", second.display())), "{said}");
+    assert!(said.contains("run -b faer ") && said.contains("run -b naive "), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use attn_report::write::{Extras, write_report};
 use serde::Serialize;
 
 use super::print_json;
-use super::run::command_line;
+use super::run::{asked_for, command_line};
 use crate::args::OutputArgs;
 use crate::exit::{Exit, Failure};
 use crate::program::{program, quoted, sub_command};
@@ -106,7 +106,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     })
 }
 
-/// What the suite lacks and how to get it: the parts that were cut short, and the shards that are not among them.
+/// What the suite lacks and how to get it: parts that were interrupted, shards that measured something else, and shards that are not
+/// among them.
 fn missing(parts: &[Part]) -> Vec<String> {
     let attn = program();
     let unfinished = parts.iter().filter(|part| !is_finished(&part.path)).map(|part| {
@@ -121,7 +122,25 @@ fn missing(parts: &[Part]) -> Vec<String> {
              {index}/{count} and what else the others were given"
         )
     });
-    unfinished.chain(absent).collect()
+    unfinished.chain(different(parts)).chain(absent).collect()
+}
+
+/// The shards that measured something else than the first of as many.
+fn different(parts: &[Part]) -> Vec<String> {
+    let shards: Vec<(&Part, Shard)> =
+        parts.iter().filter_map(|part| Some((part, part.run.shard?))).collect();
+    let differs = |&(part, shard): &(&Part, Shard)| {
+        let (first, _) = shards.iter().find(|(_, other)| other.count == shard.count)?;
+        let [run, other] = [part, first].map(|part| part.path.display());
+        let [made, before] = [part, first].map(|part| &part.run.command);
+        (asked_for(&part.run)? != asked_for(&first.run)?).then(|| {
+            format!(
+                "{run} is of `{made}`, {other} of `{before}`, expected the same cells of all shards: make one \
+                 of them again"
+            )
+        })
+    };
+    shards.iter().filter_map(differs).collect()
 }
 
 /// The shards that none of `runs` is, of each number of shards that one of them is of. What a merged run consists of is not known, so

@@ -20,7 +20,7 @@ use clap::Parser as _;
 use serde::Serialize;
 
 use super::{Cli, Command, print_json};
-use crate::args::{CellArgs, OutputArgs, parse_shard};
+use crate::args::{CaseArgs, CellArgs, OutputArgs, parse_shard};
 use crate::exit::{Exit, Failure};
 use crate::failures::{self, Failures};
 use crate::print::options;
@@ -258,8 +258,7 @@ fn resume(path: &Path) -> Result<(Session, Folder), Failure> {
             anyhow!("{path}: not a run of its own, made by `{command}`: resume its parts").into()
         );
     }
-    let words = ["attn", "run"].into_iter().map(String::from).chain(left.run.arguments.clone());
-    let Ok(Cli { command: Command::Run(args), .. }) = Cli::try_parse_from(words) else {
+    let Some(args) = parsed(&left.run) else {
         return Err(
             anyhow!("{}: the run's arguments make no sense to this build", path.display()).into()
         );
@@ -271,6 +270,23 @@ fn resume(path: &Path) -> Result<(Session, Folder), Failure> {
     }
     session.resume(left)?;
     Ok((session, folder))
+}
+
+/// The arguments that a run was begun with; `None` if they make no sense to this build.
+fn parsed(run: &Run) -> Option<Args> {
+    let words = ["attn", "run"].into_iter().map(String::from).chain(run.arguments.clone());
+    match Cli::try_parse_from(words) {
+        Ok(Cli { command: Command::Run(args), .. }) => Some(args),
+        _ => None,
+    }
+}
+
+/// What a run was asked to measure, before it became a shard: not where its case files were, nor what a worker may take. `None` if
+/// this build does not know such arguments.
+pub(super) fn asked_for(run: &Run) -> Option<CellArgs> {
+    let cells = parsed(run)?.cells;
+    let cases = CaseArgs { suite: None, ..cells.cases };
+    Some(CellArgs { cases, timeout: 0, memory: None, ..cells })
 }
 
 fn session(args: &Args) -> Result<Session, Failure> {
