@@ -2,7 +2,13 @@
 //!
 //! This crate alone knows every backend ([`registry`]), reads arguments and prints. Each sub-command
 //! is one file under `cmd`, with the same parts: its arguments with examples, and `run`, which
-//! returns how the process ends.
+//! returns how the process ends. A program with kernels of its own is one line:
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     attn_cli::main_with(|| vec![/* attn_cli::Entry { .. } */])
+//! }
+//! ```
 
 #[macro_use]
 mod print;
@@ -29,12 +35,6 @@ pub use attn_core::Backend;
 
 /// As [`main`], with backends of another crate after those of this one: all that a program needs to check,
 /// measure and gate its own kernels.
-///
-/// ```no_run
-/// fn main() -> std::process::ExitCode {
-///     attn_cli::main_with(|| vec![/* attn_cli::Entry { .. } */])
-/// }
-/// ```
 pub fn main_with(more: fn() -> Vec<Entry>) -> std::process::ExitCode {
     registry::add(more);
     main()

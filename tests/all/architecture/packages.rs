@@ -115,3 +115,19 @@ fn what_is_built_in_is_found() {
     assert_eq!(below("src/page/mod.rs", "../../assets/a.css"), "assets/a.css");
     assert_eq!(below("src/lib.rs", "../../tests/a"), "../tests/a");
 }
+
+/// Whether the crate's own documentation holds a block of code that is compiled.
+fn shows_code(text: &str) -> bool {
+    let lines = text.lines().take_while(|line| line.starts_with("//!"));
+    let fences: Vec<&str> = lines.filter_map(|line| line.strip_prefix("//! ```")).collect();
+    fences.iter().step_by(2).any(|opening| ["", "no_run"].contains(opening))
+}
+
+#[test]
+fn front_pages_of_crates_show_code() {
+    for package in published(&metadata()) {
+        let page = package.manifest_path.parent().expect("a manifest is in a folder");
+        assert!(shows_code(&read(page.join("src/lib.rs"))), "{}: no example", package.name);
+    }
+    assert!(!shows_code("//! Words.\n//! ```text\n//! o = P V\n//! ```\n"), "no code");
+}
