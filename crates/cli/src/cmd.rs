@@ -283,6 +283,20 @@ impl FormArgs {
         Ok(Exit::Success)
     }
 
+    /// As [`show`](Self::show), where people read what `print` prints.
+    fn show_or<T: Serialize>(
+        self,
+        document: &T,
+        tables: impl FnOnce(&T) -> Vec<Table>,
+        print: impl FnOnce(&T),
+    ) -> Result<Exit, Failure> {
+        if self.is_text() {
+            print(document);
+            return Ok(Exit::Success);
+        }
+        self.show(document, tables)
+    }
+
     /// Prints tables.
     fn print(self, tables: &[Table]) {
         if self.csv {

@@ -582,7 +582,7 @@ fn wrong_kernels_in_files_are_refused_or_named() {
     let count = |key: &str| limits["limits"][0][key].as_u64().unwrap();
     let survivors = limits["survivors"].as_array().unwrap();
     assert_eq!(count("visible") - count("visible_refused"), survivors.len() as u64);
-    assert_eq!(limits["accusations"], serde_json::json!([]), "honest results are accepted");
+    assert_eq!(limits["false_positives"], serde_json::json!([]), "honest results are accepted");
     assert_eq!(output.status.code(), Some(i32::from(!survivors.is_empty())));
     // Everything else shows on some statement.
     let unseen = limits["unseen"].as_array().unwrap().iter();

@@ -61,7 +61,7 @@ pub type OnRound<'a> = dyn FnMut(Stage, usize) -> bool + 'a;
 /// What replicates are measured under.
 #[derive(Clone, Debug)]
 pub struct Conditions {
-    /// What the machine can do at most.
+    /// Peak rates, which no time may exceed.
     pub ceilings: Ceilings,
     /// The processor that workers with one thread stay on.
     pub cpu: Option<u32>,

@@ -70,7 +70,7 @@ pub fn all() -> Vec<Mutant> {
         .collect()
 }
 
-/// The same kernel without a bug: whatever kills this accuses the innocent.
+/// The same kernel without a bug: whatever kills this is a false positive.
 pub fn control() -> Mutant {
     let id = "mutant/none";
     let backend = Box::new(Tiled { id, steps: HONEST, style: None });

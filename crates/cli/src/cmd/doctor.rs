@@ -7,7 +7,7 @@ use attn_bench::limits::{Effort, Question};
 use attn_bench::machine;
 
 use self::diagnosis::{Diagnosis, Surroundings};
-use super::{FormArgs, print_json};
+use super::FormArgs;
 use crate::exit::{Exit, Failure};
 use crate::session;
 
@@ -42,12 +42,5 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let effort = if args.quick { Effort::QUICK } else { Effort::THOROUGH };
     let limits = session::probe(&Question { machine: &machine, threads: &threads, effort });
     let diagnosis = Diagnosis::of(surroundings, limits);
-    if args.form.json {
-        print_json(&diagnosis)?;
-    } else if !args.form.is_text() {
-        args.form.print(&text::limits(&diagnosis));
-    } else {
-        print!("{}", text::render(&diagnosis));
-    }
-    Ok(Exit::Success)
+    args.form.show_or(&diagnosis, text::limits, |diagnosis| print!("{}", text::render(diagnosis)))
 }

@@ -19,7 +19,7 @@ use attn_report::table::{Cell, Column, Table};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{FormArgs, print_json};
+use super::FormArgs;
 use crate::engines;
 use crate::exit::{Exit, Failure};
 use crate::registry::NAIVE;
@@ -98,23 +98,22 @@ struct Row {
     ours: &'static str,
 }
 
+impl Row {
+    /// The version that is installed, or why there is none.
+    fn state(&self) -> Option<&str> {
+        self.installed.as_deref().or(self.unavailable.as_deref())
+    }
+}
+
 fn list(known: &Engines, form: FormArgs) -> Result<Exit, Failure> {
     let rows: Vec<Row> = known.all().iter().map(|engine| row(engine)).collect();
-    if form.json {
-        print_json(&rows)?;
-        return Ok(Exit::Success);
-    }
-    if !form.is_text() {
-        form.print(&[table(&rows)]);
-        return Ok(Exit::Success);
-    }
-    for row in rows {
-        let Row { name, installed, unavailable, disk_mb, kernel, .. } = row;
-        let state = installed.or(unavailable).unwrap_or_default();
-        println!("{name:<12} {state}; {disk_mb} MB of disk");
-        println!("{:<12} kernel: {kernel}", "");
-    }
-    Ok(Exit::Success)
+    form.show_or(&rows, |rows| vec![table(rows)], |rows| rows.iter().for_each(print))
+}
+
+fn print(row: &Row) {
+    let Row { name, disk_mb, kernel, .. } = row;
+    println!("{name:<12} {}; {disk_mb} MB of disk", row.state().unwrap_or_default());
+    println!("{:<12} kernel: {kernel}", "");
 }
 
 fn table(rows: &[Row]) -> Table {
@@ -122,10 +121,13 @@ fn table(rows: &[Row]) -> Table {
     let sizes = ["download, MB", "disk, MB"].map(Column::number);
     let words = ["kernel", "ours"].map(Column::prose);
     let lines = rows.iter().map(|row| {
-        let state = row.installed.as_ref().or(row.unavailable.as_ref());
         let size = |mb: u64| Cell::value(Some(mb as f64), |mb| mb.to_string());
         let names = [row.name.into(), row.backends.join(", ").into()];
-        let state = [Cell::or_dash(state.cloned()), size(row.download_mb), size(row.disk_mb)];
+        let state = [
+            Cell::or_dash(row.state().map(String::from)),
+            size(row.download_mb),
+            size(row.disk_mb),
+        ];
         names.into_iter().chain(state).chain([row.kernel.into(), row.ours.into()]).collect()
     });
     Table::new("", names.into_iter().chain(sizes).chain(words)).rows(lines)

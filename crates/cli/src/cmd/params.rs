@@ -5,7 +5,7 @@ use attn_report::table::{Cell, Column, Table};
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
-use super::{FormArgs, print_json};
+use super::FormArgs;
 use crate::exit::{Exit, Failure};
 
 /// Count the parameters of attention, each count with its formula
@@ -46,15 +46,12 @@ struct Row {
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let chosen = |preset: &&Preset| args.preset.as_deref().is_none_or(|name| name == preset.name);
     let rows: Vec<Row> = PRESETS.iter().filter(chosen).map(row).collect();
-    if args.form.json {
-        print_json(&rows)?;
-    } else if !args.form.is_text() {
-        args.form.print(&rows.iter().map(table).collect::<Vec<_>>());
-    } else {
-        let texts: Vec<String> = rows.iter().map(text).collect();
-        print!("{}", texts.join("\n"));
-    }
-    Ok(Exit::Success)
+    let texts = |rows: &Vec<Row>| rows.iter().map(text).collect::<Vec<_>>();
+    args.form.show_or(
+        &rows,
+        |rows| rows.iter().map(table).collect(),
+        |rows| print!("{}", texts(rows).join("\n")),
+    )
 }
 
 fn row(preset: &Preset) -> Row {

@@ -1,4 +1,4 @@
-//! `attn soak`: does the checker accuse honest backends?
+//! `attn soak`: does the checker refuse right backends?
 
 use std::fs;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ Examples:
   attn soak                            1000 problems on every backend
   attn soak --cases 10000 --seed 7     a longer look, another stream
   attn soak --first 4711 --cases 1     one problem again
-  attn soak --claims --cases 100000    are honest results of other arithmetics accused in files?
+  attn soak --claims --cases 100000    are right results of other arithmetics refused in files?
   attn soak --claims --mutants         and are wrong ones refused?
 
 Exit code 1 if any result is wrong, those of deliberately wrong kernels left out. Each failure is written as an attn-case file, which

@@ -13,7 +13,7 @@ use attn_record::Outcome;
 use serde::Serialize;
 
 use self::subject::Subject;
-use super::{FormArgs, print_json};
+use super::FormArgs;
 use crate::args::{BackendArgs, parse_problem};
 use crate::exit::{Exit, Failure};
 use crate::progress::Steps;
@@ -93,13 +93,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let mut subjects = subject::files(&args.files);
     subjects.extend(subject::stated(&args.shapes, args.save.as_deref())?);
     let rows = judge_all(&subjects, &backends, max_flops, args.all_rows);
-    if args.form.json {
-        print_json(&rows)?;
-    } else if !args.form.is_text() {
-        args.form.print(&[text::results(&rows)]);
-    } else {
-        text::print(&rows, &subject::labels(&subjects), &backends);
-    }
+    args.form.show_or(
+        &rows,
+        |rows| vec![text::results(rows)],
+        |rows| text::print(rows, &subject::labels(&subjects), &backends),
+    )?;
     for error in rows.iter().filter_map(|row| row.error.as_ref()) {
         eprintln!("attn: {error}");
     }

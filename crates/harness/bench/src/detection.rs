@@ -45,7 +45,7 @@ use crate::share_out::share_out;
 
 pub use deviation::Deviation;
 pub use planted::{Place, Planted};
-pub use report::{Accusation, HonestUse, Limit, Limits, Survivor, Unseen};
+pub use report::{FalsePositive, HonestUse, Limit, Limits, Survivor, Unseen};
 pub use statements::Statement;
 pub use trial::{Fate, Shares, Trial, TrialError};
 

@@ -1,4 +1,4 @@
-//! `attn gate calibrate`: what would the gate find on this machine, and what would it accuse falsely?
+//! `attn gate calibrate`: what would the gate find on this machine, and how often would it be wrong?
 
 use std::fs::{self, File};
 use std::io::Write as _;

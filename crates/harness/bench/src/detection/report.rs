@@ -26,7 +26,7 @@ pub struct Limits {
     /// Visibly wrong results that were accepted.
     pub survivors: Vec<Survivor>,
     /// Honest results that were refused.
-    pub accusations: Vec<Accusation>,
+    pub false_positives: Vec<FalsePositive>,
     /// Wrong kernels whose results were visibly wrong on no statement of a type.
     pub unseen: Vec<Unseen>,
     /// By wrong kernel, how many of its results were refused although the difference is not visible.
@@ -106,7 +106,7 @@ impl Survivor {
 
 /// An honest result that was refused.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Accusation {
+pub struct FalsePositive {
     /// The honest kernel.
     pub kernel: String,
     /// The statement's name.
@@ -156,7 +156,7 @@ impl Limits {
             limits: cells.filter_map(of_cell).collect(),
             planted,
             survivors: survivors(detection, tried),
-            accusations: accusations(detection, tried),
+            false_positives: false_positives(detection, tried),
             unseen: unseen(detection, tried),
             finer: finer(detection, tried),
         }
@@ -164,7 +164,7 @@ impl Limits {
 
     /// Whether every visibly wrong result was refused and every honest one accepted.
     pub fn holds(&self) -> bool {
-        self.survivors.is_empty() && self.accusations.is_empty()
+        self.survivors.is_empty() && self.false_positives.is_empty()
     }
 
     /// Whether it was not interrupted.
@@ -255,12 +255,12 @@ fn most_used(
     Some(HonestUse { kernel: kernel.into(), statement: (*name).into(), n: *n, share })
 }
 
-fn accusations(detection: &Detection<'_>, tried: &[Tried]) -> Vec<Accusation> {
+fn false_positives(detection: &Detection<'_>, tried: &[Tried]) -> Vec<FalsePositive> {
     let of_statement = |tried: &Tried| {
         let Statement { name, n, problem, .. } = &tried.statement;
-        let accused = detection.kernels().zip(&tried.honest).filter_map(|(kernel, fate)| {
+        let found = detection.kernels().zip(&tried.honest).filter_map(|(kernel, fate)| {
             let finding = fate.finding.as_ref()?;
-            Some(Accusation {
+            Some(FalsePositive {
                 kernel: kernel.id.into(),
                 statement: (*name).into(),
                 n: *n,
@@ -269,9 +269,9 @@ fn accusations(detection: &Detection<'_>, tried: &[Tried]) -> Vec<Accusation> {
                 finding: finding.to_string(),
             })
         });
-        accused.collect::<Vec<_>>()
+        found.collect::<Vec<_>>()
     };
-    let mut all: Vec<Accusation> = tried.iter().flat_map(of_statement).collect();
+    let mut all: Vec<FalsePositive> = tried.iter().flat_map(of_statement).collect();
     all.sort_by(|a, b| (&a.kernel, a.dtype, a.n).cmp(&(&b.kernel, b.dtype, b.n)));
     all
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Accusation, HonestUse, Limits, Survivor};
+use super::{FalsePositive, HonestUse, Limits, Survivor};
 
 const ACCEPTED: &str = "\
 Why a visibly wrong result is accepted: its errors are below the limit up to which rounding explains them. Either an honest result of
@@ -47,7 +47,7 @@ impl Limits {
         )
     }
 
-    /// Survivors, accusations, and kernels that nothing shows, a line of Markdown each.
+    /// Survivors, false positives, and kernels that nothing shows, a line of Markdown each.
     pub fn exceptions(&self) -> String {
         let mut text = String::new();
         if !self.survivors.is_empty() {
@@ -58,10 +58,11 @@ impl Limits {
         for survivor in &self.survivors {
             let _ = writeln!(text, "{}", accepted(survivor));
         }
-        for Accusation { kernel, statement, n, dtype, problem, finding } in &self.accusations {
+        for FalsePositive { kernel, statement, n, dtype, problem, finding } in &self.false_positives
+        {
             let _ = writeln!(
                 text,
-                "- ACCUSED: {kernel} on {statement}, N = {n}, {dtype}: {finding}; {problem}"
+                "- FALSE POSITIVE: {kernel} on {statement}, N = {n}, {dtype}: {finding}; {problem}"
             );
         }
         let mut unseen = BTreeMap::<String, Vec<&str>>::new();

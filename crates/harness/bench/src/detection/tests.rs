@@ -64,9 +64,9 @@ fn what_is_visible_is_refused_and_what_is_not_is_said() {
 fn honest_results_that_are_refused_are_named() {
     let limits = limits(&[], &[subject("scaled", &SCALED)], 2);
     assert!(!limits.holds());
-    assert_eq!(limits.accusations.len(), limits.statements);
+    assert_eq!(limits.false_positives.len(), limits.statements);
     let text = limits.exceptions();
-    assert!(text.contains("- ACCUSED: scaled on full, N = 64, f32: "), "{text}");
+    assert!(text.contains("- FALSE POSITIVE: scaled on full, N = 64, f32: "), "{text}");
 }
 
 #[test]

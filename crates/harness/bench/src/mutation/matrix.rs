@@ -82,7 +82,7 @@ pub struct RuleScore {
     /// The same if `normal` inputs are all there is.
     pub misses_on_normal: usize,
     /// Cases on which it takes the control for wrong.
-    pub accuses: usize,
+    pub false_positives: usize,
 }
 
 /// The kinds of [`Finding`].
@@ -174,7 +174,7 @@ impl KillMatrix {
             rule,
             misses: mutants.iter().filter(|mutant| mutant.missed_by.contains(&rule)).count(),
             misses_on_normal: count(&|at| missed(normal(), rule_at, |trial| &trial.mutants[at])),
-            accuses: trials.iter().filter(|trial| !trial.control.accepted[rule_at]).count(),
+            false_positives: trials.iter().filter(|trial| !trial.control.accepted[rule_at]).count(),
         });
         let (rules, cases) = (scores.collect(), trials.len());
         KillMatrix { cases, left_out, control, mutants, survivors_on_normal, rules }

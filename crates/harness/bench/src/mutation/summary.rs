@@ -23,9 +23,11 @@ impl KillMatrix {
             }
         }
         for score in &self.rules {
-            let (rule, misses, accuses) = (score.rule.name(), score.misses, score.accuses);
+            let (rule, misses, false_positives) =
+                (score.rule.name(), score.misses, score.false_positives);
             let _ = write!(text, "{rule}'s rule misses {misses} of {all} mutants");
-            let _ = writeln!(text, " and accuses the control on {accuses} of {cases} cases.");
+            let _ =
+                writeln!(text, " and refuses the control on {false_positives} of {cases} cases.");
         }
         let _ =
             write!(text, "On normal inputs alone the check misses {}", self.survivors_on_normal);

@@ -78,7 +78,7 @@ fn mutants_are_killed_on_the_inputs_that_show_them() {
     assert_eq!(stale.missed_by, []);
     assert_eq!(
         matrix.rules[0],
-        RuleScore { rule: Rule::Onnx, misses: 1, misses_on_normal: 1, accuses: 0 }
+        RuleScore { rule: Rule::Onnx, misses: 1, misses_on_normal: 1, false_positives: 0 }
     );
 }
 
