@@ -57,7 +57,7 @@ fn assert_agrees(file: &Path, tally: &mut Tally) -> bool {
     for judged in verified.out.iter().chain(&verified.backends) {
         let fine = match judged.outcome {
             Outcome::Ok => true,
-            Outcome::Unavailable => judged.name.starts_with("flash/avx"),
+            Outcome::Unavailable => judged.name.starts_with("flash/a"),
             Outcome::Unsupported => judged.name != "naive" && judged.reason.is_some(),
             _ => false,
         };
@@ -81,8 +81,8 @@ fn assert_all_agree(files: &[PathBuf], refused: &[(&str, usize)]) -> usize {
 }
 
 /// Backends whose scores are products refuse the rest.
-const FLASH: [&str; 5] =
-    ["flash/scalar", "flash/tiled", "flash/avx2", "flash/avx512", "flash/avx512bf16"];
+const FLASH: [&str; 6] =
+    ["flash/scalar", "flash/tiled", "flash/avx2", "flash/avx512", "flash/avx512bf16", "flash/amx"];
 
 #[test]
 fn all_93_onnx_cases() {

@@ -26,7 +26,7 @@ pub fn aliases() -> [(&'static str, &'static str); 2] {
 }
 
 /// Where backends keep the scores of a head: what their memory is expected to grow like.
-pub const SCORES: [(&str, Scores); 12] = [
+pub const SCORES: [(&str, Scores); 13] = [
     ("naive", Scores::Part),
     ("ndarray", Scores::Matrix),
     ("faer", Scores::Matrix),
@@ -38,6 +38,7 @@ pub const SCORES: [(&str, Scores); 12] = [
     ("flash/avx2", Scores::Part),
     ("flash/avx512", Scores::Part),
     ("flash/avx512bf16", Scores::Part),
+    ("flash/amx", Scores::Part),
     ("additive", Scores::Part),
 ];
 
@@ -83,6 +84,7 @@ fn own() -> Vec<Entry> {
         variant(Variant::Avx2, 70.0),
         variant(Variant::Avx512, 80.0),
         variant(Variant::Avx512Bf16, 80.0),
+        variant(Variant::Amx, 80.0),
         entry(Box::new(attn_additive::Additive), 10.0),
     ]
 }

@@ -58,7 +58,7 @@ impl Table {
 fn runs_here(column: &str) -> bool {
     match column {
         "cuda" => false,
-        "avx2" | "avx512" | "avx512bf16" => {
+        "avx2" | "avx512" | "avx512bf16" | "amx" => {
             let id = format!("flash/{column}");
             let mut entries = registry::entries().into_iter();
             let entry = entries.find(|entry| entry.backend.id().as_str() == id);

@@ -25,6 +25,11 @@ use crate::tile::{Block, Keys, Partial, Scaling, Tile};
 use crate::tiles::Tiles;
 use crate::wide::Wide;
 
+/// Whether so few queries share their keys that these are read as a stream.
+pub(crate) const fn is_stream(problem: &Problem) -> bool {
+    problem.shape().group() * problem.shape().len_q <= MOST_ROWS
+}
+
 /// A computation that slices can be handed to.
 pub(crate) trait Engine<S: Storage>: Send {
     /// Computes.
@@ -76,7 +81,8 @@ impl<T: Num, I: Products<T>> Blocked<T, I::Packed, I> {
         let admission = Admission::new(problem);
         let width = I::LANES * I::VECTORS;
         let size = size_of::<I::Packed>() / I::PACK;
-        let tiles = tiles.unwrap_or_else(|| Tiles::choose(shape, size, width));
+        let mut tiles = tiles.unwrap_or_else(|| Tiles::choose(shape, size, width));
+        tiles.keys = tiles.keys.next_multiple_of(I::CHUNK);
         let grid = |tiles| Grid::new(shape, width * tiles, admission.is_uniform(), threads);
         // Sharing keys must not leave a thread without work.
         let shared = Some(grid(tiles.tiles_per_job)).filter(|grid| grid.jobs() >= 4 * threads);
@@ -87,12 +93,12 @@ impl<T: Num, I: Products<T>> Blocked<T, I::Packed, I> {
         })?;
         let dims = [shape.dim, shape.dim_v];
         let count = grid.tile.min(grid.unit_rows).div_ceil(width);
-        let streams = grid.unit_rows <= MOST_ROWS;
+        let streams = is_stream(problem);
         // In a stream keys are converted in registers.
         let block = if streams { PASS.min(shape.len_k) } else { tiles.keys };
         // Of a head that stays in the cache, keys are converted once for all tiles.
         let whole = Tiles::head_fits(shape, size);
-        let kept = (if whole { shape.len_k } else { block.min(shape.len_k) }, whole);
+        let kept = (if whole { shape.len_k } else { block.min(shape.len_k) }, shape.len_k, whole);
         let wide = || if streams { Wide::nothing() } else { Wide::new::<T, S, I>(kept, dims) };
         let (scaling, lse) = (Scaling::new::<I>(problem), problem.spec().lse);
         let rows = || {
@@ -284,7 +290,8 @@ impl<S: Storage<Compute: Num>, I: Products<S::Compute>> Context<'_, S, I> {
         }
         clock.lap(Phase::Pack);
         let used = tiles.iter().fold(0..0, |used, tile| hull(&[used, tile.used()]));
-        let part = self.grid.part(&(used.start / I::PACK * I::PACK..used.end), job.split, I::PACK);
+        let part =
+            self.grid.part(&(used.start / I::CHUNK * I::CHUNK..used.end), job.split, I::CHUNK);
         for first in part.clone().step_by(self.block) {
             let keys = self.packed(job, first..part.end.min(first + self.block), wide);
             clock.lap(Phase::Pack);
@@ -336,8 +343,8 @@ impl<S: Storage<Compute: Num>, I: Products<S::Compute>> Context<'_, S, I> {
         wide: &'w mut Wide<I::Packed>,
     ) -> Keys<'w, S::Compute, I::Packed> {
         let shape = self.problem.shape();
-        // A pack is converted whole.
-        let whole = keys.start..keys.end.next_multiple_of(I::PACK).min(shape.len_k);
+        // What is taken together is converted whole.
+        let whole = keys.start..keys.end.next_multiple_of(I::CHUNK).min(shape.len_k);
         let stored = self.stored(job, &whole);
         let (k, v) = wide.packed(self.isa, job.unit, &whole, stored);
         self.block_of(&keys, k, v)

@@ -40,6 +40,8 @@
 //! | AVX2 | 16 | 8 | 3 x 8 | 4 x 3: 12 sums, 3 operands, 1 broadcast | 1.7 |
 //! | AVX512-BF16 | 32 | 16 pairs | 4 x 16 | O^T as AVX-512; S^T 4 x 4: 16 sums, 4 operands, 1 broadcast, 11 for weights | 2.4; 2.0 |
 //!
+//! | AMX | 8 tiles | 16 x 16 | 4 x 16 | 2 x 2 tiles: 4 of sums, 2 and 2 of operands | a product of 16 x 16 x 32 for each tile read |
+//!
 //! With fewer vectors at work the tile grows in the other direction (8 x 3, 12 x 2, 12 x 1).
 //!
 //! # bf16 in pairs
@@ -55,6 +57,14 @@
 //! the four keys before become weights (`kernel::fused`). For that a maximum has to be known: weights are relative to a maximum that
 //! lags behind, and everything is rescaled, by a power of two, when it is exceeded by more than eight powers of two
 //! (`kernel::softmax::renew`). The other variants lag behind, too: O is rescaled once or twice for each tile, not in every block.
+//!
+//! # bf16 in tiles
+//!
+//! AMX multiplies 16 rows of 32 bf16 and 32 rows of 16 in 16 cycles, sixteen times as many products as AVX-512 adds in f32. Queries in
+//! lanes are what it takes as second factor, and K as it is stored is the first; for `O^T` V is transposed, 32 keys at a time
+//! (`kernel::matrix`). Rounding is as for pairs, but for the order of sums. Products then take less time than exponentials: those
+//! of 32 keys are computed from scores in the first-level cache, beside the products of the next 32. A few queries, which wait for
+//! memory, are computed as by `flash/avx512`.
 //!
 //! # What it costs
 //!
@@ -81,8 +91,9 @@
 //! | `flash/avx2` | register tiles that leave nothing to the compiler's judgement, transposes in registers |
 //! | `flash/avx512` | twice the lanes and twice the registers |
 //! | `flash/avx512bf16` | products of pairs of bf16, weights rounded to bf16; other types as before |
+//! | `flash/amx` | products of tiles of bf16, likewise; other types, and a few queries, as `flash/avx512` |
 //!
-//! What each bought, and how close the last comes to the machine's limits: `crates/docs/VARIANTS.md`, measured
+//! What each bought, and how close the fastest comes to the machine's limits: `crates/docs/VARIANTS.md`, measured
 //! by `scripts/make-variants`.
 //!
 //! # Where things are

@@ -9,9 +9,13 @@
 //! | plain | one number | `[D, W]` | as stored, `[keys, D]` | `[keys, W]` | as stored, `[keys, Dv]` |
 //! | pairs | two bf16 | `[D/2, W]` pairs | as stored, `[keys, D/2]` pairs | `[keys/2, W]` pairs | interleaved, `[keys/2, Dv]` pairs |
 //!
-//! An odd D or an odd number of keys is filled up with zeros.
+//! | tiles | two bf16 | `[D/2, W]` pairs | as stored, `[keys, D/2]` pairs | `[keys/2, W]` pairs | transposed, `[keys/32, Dv, 16]` pairs |
+//!
+//! An odd D or an odd number of keys is filled up with zeros; for tiles D and the keys of V to 32, keys of K and Dv to 16.
 
 #![expect(unsafe_code, reason = "loads and stores through pointers")]
+
+use std::ops::Range;
 
 use attn_host::Storage;
 
@@ -19,6 +23,7 @@ use crate::buffer::Plain;
 use crate::kernel::convert::widen;
 use crate::kernel::exp::exp2;
 use crate::kernel::transpose::{Extent, Factor, transpose};
+use crate::kernel::{Lanes, fused, scores, values};
 use crate::num::Num;
 use crate::simd::Simd;
 
@@ -28,8 +33,12 @@ pub(crate) trait Products<T: Num>: Simd<T> {
     type Packed: Plain;
     /// A vector of `LANES` of these.
     type Operand: Copy;
+    /// Zeros, packed.
+    const NOTHING: Self::Packed;
     /// Numbers that are packed into one.
     const PACK: usize;
+    /// Keys that are taken together; their number is filled up.
+    const CHUNK: usize = Self::PACK;
     /// Whether scores become weights [beside products](crate::kernel::fused).
     const FUSES: bool;
 
@@ -70,8 +79,9 @@ pub(crate) trait Products<T: Num>: Simd<T> {
     ) -> Self::Operand;
     /// Packs a row of Q, times `factor` where [`Self::SCALES`] says so; what is left of `to` stays as it is.
     fn pack_row<S: Storage<Compute = T>>(q: &[S], factor: T, to: &mut [Self::Packed]);
-    /// K as it is stored, where products take it so.
-    fn stored_keys<S: Storage<Compute = T>>(k: &[S], dim: usize) -> Option<&[Self::Packed]>;
+    /// Some of the `keys` rows of K (`[keys, D]`) as they are stored, where products take them so.
+    fn stored_keys<S: Storage<Compute = T>>(k: &[S], extent: [usize; 2])
+    -> Option<&[Self::Packed]>;
     /// V as it is stored, where products take it so.
     fn stored_values<S: Storage<Compute = T>>(v: &[S]) -> Option<&[Self::Packed]>;
     /// Packs K (`[keys, D]`) along d.
@@ -89,6 +99,42 @@ pub(crate) trait Products<T: Num>: Simd<T> {
     );
     /// Whether queries are multiplied by the scale as they are packed; if not, scores lack it.
     const SCALES: bool;
+
+    /// What a row of `dim` numbers of Q and K is packed into.
+    fn depth(dim: usize) -> usize {
+        dim.div_ceil(Self::PACK)
+    }
+    /// Rows of `O^T` for `dim_v` columns of V, filled up.
+    fn columns(dim_v: usize) -> usize {
+        dim_v
+    }
+
+    /// [`scores::scores`].
+    fn scores(
+        self,
+        qt: &[Self::Packed],
+        k: &[Self::Packed],
+        s: &mut [T],
+        top: &mut [T],
+        lanes: Lanes,
+    ) {
+        scores::scores(self, qt, k, s, top, lanes);
+    }
+    /// [`fused::weights`].
+    fn weights_at_once(
+        self,
+        qt: &[Self::Packed],
+        keys: (&[Self::Packed], Range<usize>),
+        p: &mut [Self::Packed],
+        rows: fused::Rows<'_, T>,
+        lanes: Lanes,
+    ) {
+        fused::weights(self, qt, keys, p, rows, lanes);
+    }
+    /// [`values::values`].
+    fn values(self, p: &[Self::Packed], v: &[Self::Packed], ot: (&mut [T], bool), lanes: Lanes) {
+        values::values(self, p, v, ot, lanes);
+    }
 }
 
 /// Numbers one by one, in the type that is computed in.
@@ -100,6 +146,7 @@ macro_rules! plain {
         {
             type Packed = T;
             type Operand = <$isa as Simd<T>>::V;
+            const NOTHING: T = T::ZERO;
             const PACK: usize = 1;
             const FUSES: bool = false;
             const SCALES: bool = true;
@@ -161,7 +208,7 @@ macro_rules! plain {
                 to.iter_mut().zip(q).for_each(|(to, &q)| *to = q.widen() * factor);
             }
 
-            fn stored_keys<S: Storage<Compute = T>>(k: &[S], _: usize) -> Option<&[T]> {
+            fn stored_keys<S: Storage<Compute = T>>(k: &[S], _: [usize; 2]) -> Option<&[T]> {
                 S::as_compute(k)
             }
 

@@ -8,7 +8,7 @@ use attn_host::Storage;
 use crate::buffer::{Buffer, Plain};
 use crate::kernel::softmax::{self, Exceeded, Modify, Stats};
 use crate::kernel::transpose::{Extent, Factor, transpose};
-use crate::kernel::{Lanes, fused, scores::scores, values::values};
+use crate::kernel::{Lanes, fused};
 use crate::num::Num;
 use crate::operands::MaskRow;
 use crate::partials::reciprocal;
@@ -125,7 +125,7 @@ impl<T: Num, P: Plain> Tile<T, P> {
                 width,
                 rows: 0,
                 scaling,
-                qt: Buffer::zeros(dim.div_ceil(I::PACK) * width),
+                qt: Buffer::zeros(I::depth(dim) * width),
                 m: lanes(),
                 l: lanes(),
                 exact: Buffer::zeros(if lse && I::PACK > 1 { width } else { 0 }),
@@ -133,7 +133,7 @@ impl<T: Num, P: Plain> Tile<T, P> {
                 scale: lanes(),
                 sums: lanes(),
             },
-            ot: Buffer::zeros(dim_v * width),
+            ot: Buffer::zeros(I::columns(dim_v) * width),
             empty: true,
             flat: Buffer::zeros(dim.max(dim_v) * width),
         }
@@ -188,15 +188,17 @@ impl<T: Num, P: Plain> Tile<T, P> {
     ) {
         let Tile { positions, softmax, ot, empty, .. } = self;
         let (width, depth) = (softmax.width, softmax.qt.len() / softmax.width);
-        let segments = positions.segments(keys.first..keys.first + keys.count, I::PACK);
+        let segments = positions.segments(keys.first..keys.first + keys.count, I::CHUNK);
         for segment in segments.iter().flatten() {
             let places = segment.keys.start - keys.first..segment.keys.end - keys.first;
+            let filled = places.start..places.end.next_multiple_of(I::CHUNK);
             let modifiers = (softmax.scaling.scores, keys.softcap);
             let how = positions.modify(segment, &mut block.modifiers, modifiers, mask);
             let lanes = positions.lanes(segment);
             let mut part = Part {
-                k: &keys.k[places.start * depth..places.end * depth],
-                s: &mut block.s[places.start * width..places.end * width],
+                count: places.len(),
+                k: &keys.k[places.start * depth..keys.k.len().min(filled.end * depth)],
+                s: &mut block.s[filled.start * width..filled.end * width],
                 how,
                 lanes,
             };
@@ -207,10 +209,13 @@ impl<T: Num, P: Plain> Tile<T, P> {
             }
             let rescale = |scale: &[T]| softmax::rescale(isa, ot, scale, lanes);
             softmax.weigh(isa, &mut part, rescale, clock);
-            let packs = places.start / I::PACK..places.end.div_ceil(I::PACK);
-            let p = &packed::<T, I>(part.s)[..packs.len() * width];
-            let v = &keys.v[packs.start * keys.dims[1]..packs.end * keys.dims[1]];
-            values(isa, p, v, (ot, *empty), lanes);
+            let packs = filled.start / I::PACK..filled.end / I::PACK;
+            let p = &mut packed::<T, I>(part.s)[..packs.len() * width];
+            // Nothing is there for keys that fill up.
+            p[places.len().div_ceil(I::PACK) * width..].fill(I::NOTHING);
+            let columns = I::columns(keys.dims[1]);
+            let v = &keys.v[packs.start * columns..packs.end * columns];
+            isa.values(p, v, (ot, *empty), lanes);
             *empty = false;
             clock.lap(Phase::Values);
         }
@@ -236,9 +241,10 @@ impl<T: Num, P: Plain> Tile<T, P> {
 
 /// Some keys whose scores are to become weights.
 struct Part<'a, T, P> {
-    /// `[keys, D]`.
+    count: usize,
+    /// `[count, D]`, filled up.
     k: &'a [P],
-    /// `[keys, W]`, where weights take the place of scores from the first row on.
+    /// `[count, W]`, filled up, where weights take the place of scores from the first row on.
     s: &'a mut [T],
     how: Modify<'a, T>,
     lanes: Lanes,
@@ -253,7 +259,7 @@ impl<T: Num, P: Plain> Softmax<T, P> {
         mut rescale: impl FnMut(&[T]),
         clock: &mut C,
     ) {
-        let keys = part.s.len() / self.width;
+        let keys = part.count;
         // Where nothing modifies them, all but the first scores become weights at once.
         let first = if !I::FUSES || !part.how.is_nothing() || !self.exact.is_empty() {
             keys
@@ -280,12 +286,12 @@ impl<T: Num, P: Plain> Softmax<T, P> {
         clock: &mut C,
     ) {
         let (depth, lanes) = (self.qt.len() / self.width, part.lanes);
-        let k = &part.k[keys.start * depth..keys.end * depth];
+        let k = &part.k[keys.start * depth..];
         let s = &mut part.s[keys.start * self.width..keys.end * self.width];
         let plain = part.how.is_nothing();
         // Maxima before scores are modified are of no use.
         let top = if plain { &mut self.top } else { &mut self.scale };
-        scores(isa, &self.qt, k, s, top, lanes);
+        isa.scores(&self.qt, k, s, top, lanes);
         clock.lap(Phase::Scores);
         if !plain {
             softmax::modify(isa, s, &mut self.top, part.how, lanes);
@@ -320,7 +326,7 @@ impl<T: Num, P: Plain> Softmax<T, P> {
             top: &mut self.top,
             sums: &mut self.sums,
         };
-        fused::weights(isa, &self.qt, (part.k, keys.clone()), p, rows, lanes);
+        isa.weights_at_once(&self.qt, (part.k, keys.clone()), p, rows, lanes);
         clock.lap(Phase::Scores);
         let exceeded = self.renew(isa, true, lanes);
         if exceeded == Exceeded::Overflow {

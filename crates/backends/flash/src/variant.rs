@@ -9,9 +9,10 @@ use attn_core::{
     Precision, Problem, Score, SumOrder, Unavailable, Unsupported, target_features, with_type,
 };
 use attn_host::{HostPlan, Storage};
+use attn_sys::amx;
 use attn_sys::fma::{Element, Loop, Step};
 
-use crate::engine::{Blocked, Engine};
+use crate::engine::{Blocked, Engine, is_stream};
 use crate::num::Num;
 use crate::operands::{Operands, Results};
 use crate::phases::Phases;
@@ -20,7 +21,7 @@ use crate::products::Products;
 use crate::scalar::Scalar;
 use crate::simd::{Simd, portable::Portable};
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{avx2::Avx2, avx512::Avx512, avx512bf16::Avx512Bf16};
+use crate::simd::{amx::Amx, avx2::Avx2, avx512::Avx512, avx512bf16::Avx512Bf16};
 use crate::tiles::{KEYS, Tiles};
 
 /// Whether this processor has a feature of x86-64.
@@ -47,12 +48,20 @@ pub enum Variant {
     Avx512,
     /// For bf16, products of pairs in AVX-512 registers, with weights rounded to bf16; else the same as the one before.
     Avx512Bf16,
+    /// For bf16, products of whole matrices, with weights rounded to bf16, but for a few queries; else as `Avx512`.
+    Amx,
 }
 
 impl Variant {
     /// All of them, slowest first.
-    pub const ALL: [Variant; 5] =
-        [Variant::Scalar, Variant::Tiled, Variant::Avx2, Variant::Avx512, Variant::Avx512Bf16];
+    pub const ALL: [Variant; 6] = [
+        Variant::Scalar,
+        Variant::Tiled,
+        Variant::Avx2,
+        Variant::Avx512,
+        Variant::Avx512Bf16,
+        Variant::Amx,
+    ];
 
     /// Path of the backend.
     pub const fn id(self) -> &'static str {
@@ -62,6 +71,7 @@ impl Variant {
             Variant::Avx2 => "flash/avx2",
             Variant::Avx512 => "flash/avx512",
             Variant::Avx512Bf16 => "flash/avx512bf16",
+            Variant::Amx => "flash/amx",
         }
     }
 
@@ -76,9 +86,9 @@ impl Variant {
             #[cfg(target_arch = "x86_64")]
             Variant::Avx2 => Some(of::<Avx2>()),
             #[cfg(target_arch = "x86_64")]
-            Variant::Avx512 | Variant::Avx512Bf16 => Some(of::<Avx512>()),
+            Variant::Avx512 | Variant::Avx512Bf16 | Variant::Amx => Some(of::<Avx512>()),
             #[cfg(not(target_arch = "x86_64"))]
-            Variant::Avx2 | Variant::Avx512 | Variant::Avx512Bf16 => None,
+            Variant::Avx2 | Variant::Avx512 | Variant::Avx512Bf16 | Variant::Amx => None,
         }
     }
 
@@ -86,14 +96,27 @@ impl Variant {
     /// clearly faster than numbers in f32, a kernel of the latter is.
     pub fn best() -> Self {
         let worthwhile = |variant: &Variant| {
-            variant.missing().is_empty() && (*variant != Variant::Avx512Bf16 || pairs_are_faster())
+            variant.unavailable().is_none()
+                && (*variant != Variant::Avx512Bf16 || pairs_are_faster())
         };
         Self::ALL.into_iter().rfind(worthwhile).unwrap_or(Variant::Scalar)
+    }
+
+    /// Why it cannot run here.
+    fn unavailable(self) -> Option<String> {
+        let missing = self.missing();
+        if !missing.is_empty() {
+            return Some(format!("this processor lacks {}", missing.join(", ")));
+        }
+        (self == Variant::Amx && !amx::permitted())
+            .then(|| "the system does not let this process use AMX".to_owned())
     }
 
     /// The instructions that it needs and this processor lacks.
     fn missing(self) -> Vec<&'static str> {
         let instructions = [
+            ("AMX-BF16", amx::has_bf16()),
+            ("AMX-TILE", amx::has_tiles()),
             ("AVX512-BF16", has!("avx512bf16")),
             ("AVX-512BW", has!("avx512bw")),
             ("AVX-512F", has!("avx512f")),
@@ -103,9 +126,10 @@ impl Variant {
         ];
         let needed = match self {
             Variant::Scalar | Variant::Tiled => &[],
-            Variant::Avx2 => &instructions[3..],
-            Variant::Avx512 => &instructions[2..],
-            Variant::Avx512Bf16 => &instructions[..],
+            Variant::Avx2 => &instructions[5..],
+            Variant::Avx512 => &instructions[4..],
+            Variant::Avx512Bf16 => &instructions[2..],
+            Variant::Amx => &instructions[..],
         };
         needed.iter().filter(|(_, has)| !has).map(|(name, _)| *name).collect()
     }
@@ -146,9 +170,7 @@ impl Backend for Flash {
     }
 
     fn probe(&self) -> Result<BackendInfo, Unavailable> {
-        let missing = self.0.missing();
-        if !missing.is_empty() {
-            let reason = format!("this processor lacks {}", missing.join(", "));
+        if let Some(reason) = self.0.unavailable() {
             return Err(Unavailable { reason });
         }
         let scalar = self.0 == Variant::Scalar;
@@ -158,14 +180,14 @@ impl Backend for Flash {
                 Variant::Avx2 => "avx2+fma+f16c (run time)".into(),
                 Variant::Avx512 => "avx512f (run time)".into(),
                 Variant::Avx512Bf16 => "avx512f, avx512bf16 for bf16 (run time)".into(),
+                Variant::Amx => "avx512f, amx-bf16 for bf16 (run time)".into(),
             },
             arithmetic: Arithmetic {
                 order: if scalar { SumOrder::Sequential } else { SumOrder::Blocked(KEYS as u32) },
                 online: true,
-                weights: if self.0 == Variant::Avx512Bf16 {
-                    Precision::StoredBf16
-                } else {
-                    Precision::AtLeastF32
+                weights: match self.0 {
+                    Variant::Avx512Bf16 | Variant::Amx => Precision::StoredBf16,
+                    _ => Precision::AtLeastF32,
                 },
                 ..Arithmetic::PLAIN
             },
@@ -224,7 +246,7 @@ trait AllSimd: Num {
 }
 
 macro_rules! all_simd {
-    ($float:ty $(, $pairs:ident)?) => {
+    ($float:ty $(, $pairs:ident, $matrices:ident)?) => {
         impl AllSimd for $float {
             fn blocked<S: Storage<Compute = $float>>(
                 variant: Variant,
@@ -234,7 +256,14 @@ macro_rules! all_simd {
             ) -> Result<Box<dyn Engine<S>>, BackendError> {
                 #[cfg(target_arch = "x86_64")]
                 {
-                    $(if variant == Variant::Avx512Bf16
+                    $(if variant == Variant::Amx
+                        && S::DTYPE == DType::BF16
+                        && !is_stream(problem)
+                        && let Some(isa) = $matrices::detect()
+                    {
+                        return boxed(isa, problem, tiles, threads);
+                    }
+                    if variant == Variant::Avx512Bf16
                         && S::DTYPE == DType::BF16
                         && let Some(isa) = $pairs::detect()
                     {
@@ -244,7 +273,7 @@ macro_rules! all_simd {
                         (Variant::Avx2, Some(isa), _) => {
                             return boxed(isa, problem, tiles, threads);
                         }
-                        (Variant::Avx512 | Variant::Avx512Bf16, _, Some(isa)) => {
+                        (Variant::Avx512 | Variant::Avx512Bf16 | Variant::Amx, _, Some(isa)) => {
                             return boxed(isa, problem, tiles, threads);
                         }
                         _ => {}
@@ -262,7 +291,7 @@ macro_rules! all_simd {
     };
 }
 
-all_simd!(f32, Avx512Bf16);
+all_simd!(f32, Avx512Bf16, Amx);
 all_simd!(f64);
 
 fn boxed<S: Storage<Compute: Num>, I: Products<S::Compute>>(

@@ -36,10 +36,15 @@ fn what_the_processor_has_is_not_said_to_be_lacking() {
         ("AVX-512F", detected!("avx512f")),
         ("AVX-512BW", detected!("avx512bw")),
         ("AVX512-BF16", detected!("avx512bf16")),
+        ("AMX-TILE", attn_sys::amx::has_tiles()),
+        ("AMX-BF16", attn_sys::amx::has_bf16()),
     ];
     for variant in Variant::ALL {
         let Err(unavailable) = Flash(variant).probe() else { continue };
-        let lacking = unavailable.reason.strip_prefix("this processor lacks ").unwrap();
+        let Some(lacking) = unavailable.reason.strip_prefix("this processor lacks ") else {
+            assert_eq!(unavailable.reason, "the system does not let this process use AMX");
+            continue;
+        };
         for name in lacking.split(", ") {
             assert!(instructions.contains(&(name, false)), "{variant:?}: {}", unavailable.reason);
         }
@@ -104,7 +109,8 @@ fn agrees(
     got: &Output,
     want: &Output,
 ) -> Result<(), String> {
-    let rounds = variant == Variant::Avx512Bf16 && problem.dtype() == DType::BF16;
+    let rounds =
+        matches!(variant, Variant::Avx512Bf16 | Variant::Amx) && problem.dtype() == DType::BF16;
     if !got.o().fences_intact() {
         return Err(format!("{problem}: written past the end"));
     }

@@ -13,10 +13,13 @@
 //! | `avx512` | AVX-512F: 16 x f32, 8 x f64 |
 //! | `avx512bf16` | AVX512-BF16: sums of two products of bf16 each, added to 16 x f32 |
 //! | `avx512fp16` | AVX512-FP16: 32 x f16 |
+//! | `amx` | AMX: tiles of 16 x 16 sums of 32 products of bf16 |
 //! | `complete` | of which types these are all the instructions that a processor has |
 //!
 //! No loop multiplies integers, though some processors multiply those of eight bits faster than any of these.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -76,6 +79,8 @@ enum Body {
     #[cfg(target_arch = "x86_64")]
     BF16(avx512bf16::Proof),
     #[cfg(target_arch = "x86_64")]
+    Tiles(amx::Proof),
+    #[cfg(target_arch = "x86_64")]
     F16(avx512fp16::Proof),
 }
 
@@ -87,6 +92,7 @@ impl Loop {
         #[cfg(target_arch = "x86_64")]
         let found = found
             .chain(avx512bf16::Proof::find().map(Body::BF16))
+            .chain(amx::Proof::find().map(Body::Tiles))
             .chain(avx512fp16::Proof::find().map(Body::F16));
         found.map(Loop).collect()
     }
@@ -97,7 +103,7 @@ impl Loop {
             Body::F32(_) => Element::F32,
             Body::F64(_) => Element::F64,
             #[cfg(target_arch = "x86_64")]
-            Body::BF16(_) => Element::BF16,
+            Body::BF16(_) | Body::Tiles(_) => Element::BF16,
             #[cfg(target_arch = "x86_64")]
             Body::F16(_) => Element::F16,
         }
@@ -110,6 +116,8 @@ impl Loop {
             #[cfg(target_arch = "x86_64")]
             Body::BF16(_) => "avx512bf16",
             #[cfg(target_arch = "x86_64")]
+            Body::Tiles(_) => "amx-bf16",
+            #[cfg(target_arch = "x86_64")]
             Body::F16(_) => "avx512fp16",
         }
     }
@@ -121,6 +129,8 @@ impl Loop {
             Body::F64(vectors) => lanes_f32(vectors) / 2 * CHAINS,
             #[cfg(target_arch = "x86_64")]
             Body::BF16(_) => avx512bf16::PRODUCTS * HALF_CHAINS,
+            #[cfg(target_arch = "x86_64")]
+            Body::Tiles(_) => amx::PRODUCTS,
             #[cfg(target_arch = "x86_64")]
             Body::F16(_) => avx512fp16::LANES * HALF_CHAINS,
         };
@@ -149,6 +159,8 @@ impl Loop {
             },
             #[cfg(target_arch = "x86_64")]
             Body::BF16(proof) => avx512bf16::run(proof, step, rounds),
+            #[cfg(target_arch = "x86_64")]
+            Body::Tiles(proof) => amx::run(proof, step, rounds),
             #[cfg(target_arch = "x86_64")]
             Body::F16(proof) => avx512fp16::run(proof, step, rounds),
         }
@@ -196,6 +208,11 @@ mod tests {
     #[test]
     fn operations_by_hand() {
         for of in Loop::available() {
+            if of.isa() == "amx-bf16" {
+                // Four products of 16 rows of 32 and 16 columns.
+                assert_eq!(of.fmas_per_round(), 4 * 16 * 32 * 16);
+                continue;
+            }
             // Of two vectors of 64 bytes, bf16 multiplies 32 pairs.
             let (bytes, chains) = match of.isa() {
                 "avx512f" => (64, 12),
@@ -223,6 +240,7 @@ mod tests {
             assert_eq!(has("avx512f"), is_x86_feature_detected!("avx512f"));
             assert_eq!(has("avx512bf16"), is_x86_feature_detected!("avx512bf16"));
             assert_eq!(has("avx512fp16"), is_x86_feature_detected!("avx512fp16"));
+            assert_eq!(has("amx-bf16"), crate::amx::has_bf16() && crate::amx::permitted());
         }
     }
 }

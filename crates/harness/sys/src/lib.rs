@@ -4,6 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`alloc`] | counting what a computation allocates |
+//! | [`amx`] | whether this process may multiply tiles |
 //! | [`affinity`] | staying on one processor |
 //! | [`bandwidth`] | how many bytes a second: passes over a buffer |
 //! | [`cache`] | the sizes of the caches |
@@ -36,6 +37,7 @@
 
 pub mod affinity;
 pub mod alloc;
+pub mod amx;
 pub mod bandwidth;
 pub mod cache;
 pub mod clock;

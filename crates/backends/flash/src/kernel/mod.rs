@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`scores`] | `S^T = K Q^T` and the maximum of each query |
 //! | [`fused`] | scores that become weights at once |
+//! | `matrix` | scores, weights and values by instructions for whole matrices |
 //! | [`softmax`] | what modifies scores; weights, their sums and the rescaling |
 //! | [`values`] | `O^T += V^T P^T` |
 //! | [`rows`] | the same for a few queries that read their keys once |
@@ -14,6 +15,8 @@
 pub(crate) mod convert;
 pub(crate) mod exp;
 pub(crate) mod fused;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod matrix;
 pub(crate) mod rows;
 pub(crate) mod scores;
 pub(crate) mod softmax;

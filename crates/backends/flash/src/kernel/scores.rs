@@ -20,7 +20,7 @@ use crate::num::Num;
 use crate::products::Products;
 use crate::simd::Kernel;
 
-/// `depth` numbers, or pairs, of each row: writes the scores of all keys in `k` (`[keys, depth]`) to `s` (`[keys, W]`), and raises `top` (`[W]`) to
+/// `depth` numbers, or pairs, of each row: writes the scores of the first keys in `k` (`[keys, depth]`) to `s` (`[keys, W]`), and raises `top` (`[W]`) to
 /// their maximum, in the lanes `lanes`.
 pub(crate) fn scores<T: Num, I: Products<T>>(
     isa: I,
@@ -33,7 +33,7 @@ pub(crate) fn scores<T: Num, I: Products<T>>(
     let Lanes { width, first, vectors } = lanes;
     let depth = qt.len() / width;
     let keys = s.len() / width;
-    assert!(qt.len() == depth * width && k.len() == keys * depth && s.len() == keys * width);
+    assert!(qt.len() == depth * width && k.len() >= keys * depth && s.len() == keys * width);
     assert!(top.len() == width && first + vectors * I::LANES <= width);
     let mut done = 0;
     while done < keys {

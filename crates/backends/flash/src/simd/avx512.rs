@@ -16,6 +16,7 @@ use std::arch::x86_64::{
     _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
+use super::amx::Amx;
 use super::avx512bf16::Avx512Bf16;
 use super::{Isa, Kernel, MOST_LANES, Simd, half_to_f64};
 
@@ -189,7 +190,7 @@ macro_rules! vectors {
     };
 }
 
-vectors!(Avx512, Avx512Bf16: f32, __m512, 16, u16, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, 23, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_max_ps, _mm512_min_ps, _mm512_castps_si512, _mm512_slli_epi32, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, transpose_f32, bf16_to_f32, f16_to_f32);
+vectors!(Avx512, Avx512Bf16, Amx: f32, __m512, 16, u16, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, 23, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_max_ps, _mm512_min_ps, _mm512_castps_si512, _mm512_slli_epi32, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_mask_blend_ps, transpose_f32, bf16_to_f32, f16_to_f32);
 vectors!(Avx512: f64, __m512d, 8, u8, _mm512_maskz_loadu_pd, _mm512_reduce_add_pd, 52, _mm512_set1_pd, _mm512_loadu_pd, _mm512_storeu_pd, _mm512_add_pd, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_fmadd_pd, _mm512_max_pd, _mm512_min_pd, _mm512_castpd_si512, _mm512_slli_epi64, _mm512_castsi512_pd, _mm512_cmp_pd_mask, _mm512_mask_blend_pd, transpose_f64, half_to_f64, half_to_f64);
 
 /// A bf16 is the upper half of an f32.

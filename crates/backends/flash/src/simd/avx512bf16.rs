@@ -15,14 +15,17 @@ use std::arch::x86_64::{
     _mm512_ternarylogic_epi32,
 };
 use std::mem::transmute;
+use std::ops::Range;
 
 use attn_core::DType;
 use attn_host::Storage;
 
+use super::amx::{self, Amx};
 use super::avx512::Avx512;
 use super::{Isa, Kernel};
 use crate::buffer::Plain;
 use crate::kernel::transpose::{Extent, Factor, transpose};
+use crate::kernel::{Lanes, fused, matrix};
 use crate::products::Products;
 
 /// The proof that this processor has AVX512-BF16, AVX-512BW, AVX-512F, AVX2, FMA and F16C.
@@ -63,7 +66,7 @@ impl Isa for Avx512Bf16 {
 /// Two neighbouring bf16, of which the first takes the lower half of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
-pub(crate) struct Pair([u16; 2]);
+pub(crate) struct Pair(pub(super) [u16; 2]);
 
 // SAFETY: an array of integers.
 unsafe impl Plain for Pair {}
@@ -84,134 +87,192 @@ const AND_OR: i32 = 0b1110_1010;
 /// The odd places of 32.
 const ODD: u32 = 0xaaaa_aaaa;
 
-impl Products<f32> for Avx512Bf16 {
-    type Packed = Pair;
-    type Operand = __m512i;
-    const PACK: usize = 2;
-    const FUSES: bool = true;
-    const SCALES: bool = false;
+/// Pairs of bf16, for what has `vdpbf16ps`; the rest is what differs.
+macro_rules! of_pairs {
+    ($isa:ty { $($own:tt)* }) => {
+        impl Products<f32> for $isa {
+            type Packed = Pair;
+            type Operand = __m512i;
+            const NOTHING: Pair = Pair([0; 2]);
+            const PACK: usize = 2;
+            const FUSES: bool = true;
+            const SCALES: bool = false;
 
-    #[inline(always)]
-    fn splat_packed(self, Pair([first, second]): Pair) -> __m512i {
-        let bits = u32::from(first) | u32::from(second) << 16;
-        // SAFETY: `self` proves that the processor has the instruction.
-        unsafe { _mm512_set1_epi32(bits as i32) }
-    }
+            #[inline(always)]
+            fn splat_packed(self, Pair([first, second]): Pair) -> __m512i {
+                let bits = u32::from(first) | u32::from(second) << 16;
+                // SAFETY: `self` proves that the processor has the instruction.
+                unsafe { _mm512_set1_epi32(bits as i32) }
+            }
 
-    #[inline(always)]
-    unsafe fn load_packed(self, from: *const Pair) -> __m512i {
-        // SAFETY: as above; the caller vouches for the memory.
-        unsafe { _mm512_loadu_si512(from.cast()) }
-    }
+            #[inline(always)]
+            unsafe fn load_packed(self, from: *const Pair) -> __m512i {
+                // SAFETY: as above; the caller vouches for the memory.
+                unsafe { _mm512_loadu_si512(from.cast()) }
+            }
 
-    #[inline(always)]
-    unsafe fn store_packed(self, to: *mut Pair, x: __m512i) {
-        // SAFETY: as above; the caller vouches for the memory.
-        unsafe { _mm512_storeu_si512(to.cast(), x) }
-    }
+            #[inline(always)]
+            unsafe fn store_packed(self, to: *mut Pair, x: __m512i) {
+                // SAFETY: as above; the caller vouches for the memory.
+                unsafe { _mm512_storeu_si512(to.cast(), x) }
+            }
 
-    #[inline(always)]
-    fn dot(self, a: __m512i, b: __m512i, c: Self::V) -> Self::V {
-        // SAFETY: as above; both types are 512 bits.
-        unsafe {
-            let [a, b] = [a, b].map(|x| transmute::<__m512i, __m512bh>(x));
-            _mm512_dpbf16_ps(c, a, b)
+            #[inline(always)]
+            fn dot(self, a: __m512i, b: __m512i, c: Self::V) -> Self::V {
+                // SAFETY: as above; both types are 512 bits.
+                unsafe {
+                    let [a, b] = [a, b].map(|x| transmute::<__m512i, __m512bh>(x));
+                    _mm512_dpbf16_ps(c, a, b)
+                }
+            }
+
+            #[inline(always)]
+            fn weights(self, [first, second]: [Self::V; 2], base: Self::V, factor: Self::V) -> __m512i {
+                // SAFETY: as above.
+                unsafe {
+                    let factor = _mm512_mul_ps(factor, _mm512_set1_ps((1 << MANTISSA_BITS) as f32));
+                    let base = _mm512_mul_ps(base, factor);
+                    let first = weight(_mm512_fmsub_ps(first, factor, base));
+                    let second = weight(_mm512_fmsub_ps(second, factor, base));
+                    let pairs = _mm512_mask_blend_epi16(ODD, _mm512_srli_epi32::<16>(first), second);
+                    // Below the normal range an exponent is negative, and so is the integer.
+                    _mm512_max_epi16(pairs, _mm512_setzero_si512())
+                }
+            }
+
+            #[inline(always)]
+            fn add_weights(self, weights: __m512i, l: Self::V) -> Self::V {
+                // SAFETY: as above.
+                self.dot(weights, unsafe { _mm512_set1_epi16(ONES) }, l)
+            }
+
+            #[inline(always)]
+            fn scale_weights(self, weights: __m512i, by: Self::V) -> __m512i {
+                // SAFETY: as above. A bf16 is the upper half of an f32; what is multiplied by a power of two has as few places as before.
+                unsafe {
+                    let [first, second] = [
+                        _mm512_slli_epi32::<16>(weights),
+                        _mm512_and_epi32(weights, _mm512_set1_epi32(!0xffff)),
+                    ];
+                    let first = _mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(first), by));
+                    let second = _mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(second), by));
+                    _mm512_mask_blend_epi16(ODD, _mm512_srli_epi32::<16>(first), second)
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn load_row<S: Storage<Compute = f32>>(self, from: *const S) -> __m512i {
+                // SAFETY: the caller vouches for 32 numbers, which are 16 pairs.
+                unsafe { self.load_packed(from.cast()) }
+            }
+
+            #[inline(always)]
+            unsafe fn load_row_first<S: Storage<Compute = f32>>(self, from: *const S, n: usize) -> __m512i {
+                // SAFETY: as above; the caller vouches for the memory that the mask lets through.
+                unsafe { _mm512_maskz_loadu_epi16((1 << n) - 1, from.cast()) }
+            }
+
+            fn pack_row<S: Storage<Compute = f32>>(q: &[S], _: f32, to: &mut [Pair]) {
+                for (to, pair) in to.iter_mut().zip(bits(q).chunks(2)) {
+                    *to = Pair([pair[0], pair.get(1).copied().unwrap_or(0)]);
+                }
+            }
+
+            fn stored_values<S: Storage<Compute = f32>>(_: &[S]) -> Option<&[Pair]> {
+                None
+            }
+
+            fn pack_queries<S: Storage<Compute = f32>>(
+                self,
+                (q, dim): (&[S], usize),
+                _: f32,
+                flat: &mut [f32],
+                (to, width): (&mut [Pair], usize),
+            ) {
+                let columns = dim.div_ceil(2);
+                // SAFETY: a pair is as large as an f32, and every bit pattern is a value of both.
+                let ([], to, []) = (unsafe { to.align_to_mut::<f32>() }) else {
+                    unreachable!("lanes begin at a cache line");
+                };
+                // SAFETY: the same.
+                let (_, as_pairs, _) = unsafe { flat.align_to_mut::<Pair>() };
+                pack_rows(bits(q), dim, (as_pairs, columns));
+                let extent = Extent { rows: q.len() / dim, columns, stride: columns };
+                transpose(self, flat, extent, to, width, Factor::None);
+            }
+
+            $($own)*
         }
-    }
+    };
+}
 
-    #[inline(always)]
-    fn weights(self, [first, second]: [Self::V; 2], base: Self::V, factor: Self::V) -> __m512i {
-        // SAFETY: as above.
-        unsafe {
-            let factor = _mm512_mul_ps(factor, _mm512_set1_ps((1 << MANTISSA_BITS) as f32));
-            let base = _mm512_mul_ps(base, factor);
-            let first = weight(_mm512_fmsub_ps(first, factor, base));
-            let second = weight(_mm512_fmsub_ps(second, factor, base));
-            let pairs = _mm512_mask_blend_epi16(ODD, _mm512_srli_epi32::<16>(first), second);
-            // Below the normal range an exponent is negative, and so is the integer.
-            _mm512_max_epi16(pairs, _mm512_setzero_si512())
-        }
-    }
-
-    #[inline(always)]
-    fn add_weights(self, weights: __m512i, l: Self::V) -> Self::V {
-        // SAFETY: as above.
-        self.dot(weights, unsafe { _mm512_set1_epi16(ONES) }, l)
-    }
-
-    #[inline(always)]
-    fn scale_weights(self, weights: __m512i, by: Self::V) -> __m512i {
-        // SAFETY: as above. A bf16 is the upper half of an f32; what is multiplied by a power of two has as few places as before.
-        unsafe {
-            let [first, second] = [
-                _mm512_slli_epi32::<16>(weights),
-                _mm512_and_epi32(weights, _mm512_set1_epi32(!0xffff)),
-            ];
-            let first = _mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(first), by));
-            let second = _mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(second), by));
-            _mm512_mask_blend_epi16(ODD, _mm512_srli_epi32::<16>(first), second)
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn load_row<S: Storage<Compute = f32>>(self, from: *const S) -> __m512i {
-        // SAFETY: the caller vouches for 32 numbers, which are 16 pairs.
-        unsafe { self.load_packed(from.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_row_first<S: Storage<Compute = f32>>(self, from: *const S, n: usize) -> __m512i {
-        // SAFETY: as above; the caller vouches for the memory that the mask lets through.
-        unsafe { _mm512_maskz_loadu_epi16((1 << n) - 1, from.cast()) }
-    }
-
-    fn pack_row<S: Storage<Compute = f32>>(q: &[S], _: f32, to: &mut [Pair]) {
-        for (to, pair) in to.iter_mut().zip(bits(q).chunks(2)) {
-            *to = Pair([pair[0], pair.get(1).copied().unwrap_or(0)]);
-        }
-    }
-
-    fn stored_keys<S: Storage<Compute = f32>>(k: &[S], dim: usize) -> Option<&[Pair]> {
+of_pairs!(Avx512Bf16 {
+    fn stored_keys<S: Storage<Compute = f32>>(k: &[S], [_, dim]: [usize; 2]) -> Option<&[Pair]> {
         dim.is_multiple_of(2).then(|| pairs(k))
     }
 
-    fn stored_values<S: Storage<Compute = f32>>(_: &[S]) -> Option<&[Pair]> {
-        None
-    }
-
     fn pack_keys<S: Storage<Compute = f32>>(self, k: &[S], dim: usize, to: &mut [Pair]) {
-        let rows = bits(k).chunks_exact(dim);
-        for (to, row) in to.chunks_exact_mut(dim.div_ceil(2)).zip(rows) {
-            for (to, pair) in to.iter_mut().zip(row.chunks(2)) {
-                *to = Pair([pair[0], pair.get(1).copied().unwrap_or(0)]);
-            }
-        }
+        pack_rows(bits(k), dim, (to, dim.div_ceil(2)));
     }
 
     fn pack_values<S: Storage<Compute = f32>>(self, v: &[S], columns: usize, to: &mut [Pair]) {
         self.call(Interleave { isa: self, v: bits(v), columns, to });
     }
+});
 
-    fn pack_queries<S: Storage<Compute = f32>>(
+of_pairs!(Amx {
+    const CHUNK: usize = amx::KEYS;
+
+    fn depth(dim: usize) -> usize {
+        dim.next_multiple_of(amx::KEYS) / 2
+    }
+
+    fn columns(dim_v: usize) -> usize {
+        dim_v.next_multiple_of(amx::ROWS)
+    }
+
+    fn scores(self, qt: &[Pair], k: &[Pair], s: &mut [f32], top: &mut [f32], lanes: Lanes) {
+        matrix::scores(self, qt, k, s, top, lanes);
+    }
+
+    fn weights_at_once(
         self,
-        (q, dim): (&[S], usize),
-        _: f32,
-        flat: &mut [f32],
-        (to, width): (&mut [Pair], usize),
+        qt: &[Pair],
+        keys: (&[Pair], Range<usize>),
+        p: &mut [Pair],
+        rows: fused::Rows<'_, f32>,
+        lanes: Lanes,
     ) {
-        let columns = dim.div_ceil(2);
-        // SAFETY: a pair is as large as an f32, and every bit pattern is a value of both.
-        let ([], to, []) = (unsafe { to.align_to_mut::<f32>() }) else {
-            unreachable!("lanes begin at a cache line");
-        };
-        // SAFETY: the same.
-        let (_, as_pairs, _) = unsafe { flat.align_to_mut::<Pair>() };
-        match Self::stored_keys(q, dim) {
-            Some(q) => as_pairs[..q.len()].copy_from_slice(q),
-            None => self.pack_keys(q, dim, as_pairs),
+        matrix::weights(self, qt, keys, p, rows, lanes);
+    }
+
+    fn values(self, p: &[Pair], v: &[Pair], ot: (&mut [f32], bool), lanes: Lanes) {
+        matrix::values(self, p, v, ot, lanes);
+    }
+
+    fn stored_keys<S: Storage<Compute = f32>>(k: &[S], extent: [usize; 2]) -> Option<&[Pair]> {
+        let [keys, dim] = extent;
+        (keys.is_multiple_of(amx::ROWS) && dim.is_multiple_of(amx::KEYS)).then(|| pairs(k))
+    }
+
+    fn pack_keys<S: Storage<Compute = f32>>(self, k: &[S], dim: usize, to: &mut [Pair]) {
+        pack_rows(bits(k), dim, (to, Self::depth(dim)));
+    }
+
+    fn pack_values<S: Storage<Compute = f32>>(self, v: &[S], columns: usize, to: &mut [Pair]) {
+        matrix::pack_values(self, bits(v), columns, to);
+    }
+});
+
+/// Rows of `dim` numbers become rows of pairs, `depth` apart.
+fn pack_rows(from: &[u16], dim: usize, (to, depth): (&mut [Pair], usize)) {
+    for (to, row) in to.chunks_exact_mut(depth).zip(from.chunks_exact(dim)) {
+        let (whole, odd) = row.as_chunks::<2>();
+        let (to, rest) = to.split_at_mut(whole.len());
+        to.iter_mut().zip(whole).for_each(|(to, &pair)| *to = Pair(pair));
+        if let Some(&last) = odd.first() {
+            rest[0] = Pair([last, 0]);
         }
-        let extent = Extent { rows: q.len() / dim, columns, stride: columns };
-        transpose(self, flat, extent, to, width, Factor::None);
     }
 }
 

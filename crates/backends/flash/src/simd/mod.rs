@@ -8,6 +8,8 @@
 #![expect(unsafe_code, reason = "loads and stores through pointers")]
 
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
@@ -159,6 +161,9 @@ macro_rules! each_isa {
                 $body;
             }
             if let Some($isa) = crate::simd::avx512bf16::Avx512Bf16::detect() {
+                $body;
+            }
+            if let Some($isa) = crate::simd::amx::Amx::detect() {
                 $body;
             }
         }

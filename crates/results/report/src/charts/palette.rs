@@ -27,7 +27,7 @@ const fn hex(hex: u32) -> Color {
 type Look = (Color, Color, Marker);
 
 /// Backends by path.
-const KNOWN: [(&str, Look); 12] = [
+const KNOWN: [(&str, Look); 13] = [
     ("naive", (hex(0x00_00_00), hex(0xf2_f2_f0), Marker::Disc)),
     ("ndarray", (hex(0x25_75_4e), hex(0x93_c6_99), Marker::Square)),
     ("faer", (hex(0x6c_26_53), hex(0xb2_68_a7), Marker::Diamond)),
@@ -39,6 +39,7 @@ const KNOWN: [(&str, Look); 12] = [
     ("flash/avx2", (hex(0x33_92_fa), hex(0x13_53_fe), Marker::Right)),
     ("flash/avx512", (hex(0x8c_29_f5), hex(0x75_53_c1), Marker::Kite)),
     ("flash/avx512bf16", (hex(0xa4_58_bd), hex(0xbb_e4_a1), Marker::HollowHexagon)),
+    ("flash/amx", (hex(0x1e_02_8e), hex(0x8c_55_72), Marker::HollowUp)),
     ("additive", (hex(0x35_25_00), hex(0xfe_d6_10), Marker::Left)),
 ];
 
@@ -60,10 +61,9 @@ const ENGINES: [(&str, Look); 12] = [
 ];
 
 /// For the others, by their order. A backend that moves to [`KNOWN`] may take the last of these with it.
-const OWN: [Look; 4] = [
+const OWN: [Look; 3] = [
     (hex(0xfb_35_88), hex(0xe6_6d_74), Marker::Star),
     (hex(0x8c_07_b9), hex(0xc5_8a_bc), Marker::Pentagon),
-    (hex(0x1e_02_8e), hex(0x8c_55_72), Marker::HollowUp),
     (hex(0x39_8e_82), hex(0x33_dc_f5), Marker::HollowDown),
 ];
 
