@@ -167,6 +167,18 @@ fn an_engine_is_asked_and_operands_go_to_it_through_a_file() {
 }
 
 #[test]
+fn an_engine_that_slept_may_read_its_operands_anew_right_after_many_calls() {
+    let asked = Asked { request_ns: 1_000, asked_ns: 40_000_000, told_ns: 39_000_000 };
+    let rule = |beside, asked| {
+        let audit = Audit { beside_permille: Some(beside), copy_ns: 9_000, asked, ..honest() };
+        doubt(&[audit], 4).map(|doubt| doubt.rule)
+    };
+    assert_eq!(rule(1_160, Some(asked)), None);
+    assert_eq!(rule(1_160, None), Some(Rule::Linearity));
+    assert_eq!(rule(1_220, Some(asked)), Some(Rule::Linearity));
+}
+
+#[test]
 fn few_first_calls_may_all_have_been_disturbed() {
     let mut audit = honest();
     audit.fresh.iter_mut().for_each(|fresh| fresh.call_ns = 120_000);
