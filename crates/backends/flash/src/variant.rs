@@ -12,7 +12,9 @@ use attn_host::{HostPlan, Storage};
 use attn_sys::amx;
 use attn_sys::fma::{Element, Loop, Step};
 
-use crate::engine::{Blocked, Engine, is_stream};
+#[cfg(target_arch = "x86_64")]
+use crate::engine::is_stream;
+use crate::engine::{Blocked, Engine};
 use crate::num::Num;
 use crate::operands::{Operands, Results};
 use crate::phases::Phases;
@@ -141,11 +143,12 @@ fn pairs_are_faster() -> bool {
     const CLEARLY: f64 = 1.4;
     static FASTER: OnceLock<bool> = OnceLock::new();
     *FASTER.get_or_init(|| {
-        let rate = |element| {
-            let loops = Loop::available().into_iter().filter(|of| of.element() == element);
+        let rate = |is: fn(&Loop) -> bool| {
+            let loops = Loop::available().into_iter().filter(is);
             loops.map(products_per_second).fold(0.0, f64::max)
         };
-        rate(Element::BF16) > CLEARLY * rate(Element::F32)
+        let pairs = rate(|of| of.isa() == "avx512bf16");
+        pairs > CLEARLY * rate(|of| of.element() == Element::F32)
     })
 }
 
