@@ -101,7 +101,7 @@ fn one_answer_or_one_reason_that_changed_is_found() {
         Table::parse(&changed).differences(&table)
     };
     let line = committed().lines().find(|line| line.starts_with("| sinks ")).unwrap().to_string();
-    let lost = with(&line, &line.replacen(" yes |", " no [9] |", 1));
+    let lost = with(&line, &line.replacen(" yes |", " no [10] |", 1));
     assert_eq!(lost.len(), 1, "{lost:?}");
     assert!(lost[0].starts_with("sinks: naive: yes, not additive: general score"), "{lost:?}");
     let reworded = with("0.11.1 has no sinks", "has no sinks");
