@@ -211,6 +211,24 @@ fn a_few_queries_may_have_more_keys_than_one_pass_takes() {
     }
 }
 
+/// Keys and values of a head that outgrow the second-level cache are packed block by block, not once for all tiles.
+#[test]
+fn keys_that_outgrow_the_cache_are_packed_again_for_each_tile() {
+    for (causal, dims) in [(None, (50, 33)), (Some(Alignment::BottomRight), (64, 64))] {
+        let (dim, dim_v) = dims;
+        let shape = Shape { len_k: 20_011, dim_v, ..Shape::square(1, 150, dim) };
+        let spec = ProblemSpec { causal, ..ProblemSpec::new(shape, DType::BF16) };
+        let problem = Problem::new(spec).unwrap();
+        let inputs = Inputs::generate(&problem, InputDistribution::Normal, 3);
+        let want = compute(&Naive, &problem, &Exec::SINGLE, &inputs).unwrap();
+        for variant in variants() {
+            let got = compute(&variant, &problem, &Exec::SINGLE, &inputs).unwrap();
+            agrees(variant.0, (&problem, 1.0), &got, &want)
+                .unwrap_or_else(|error| panic!("{}: {error}", variant.id()));
+        }
+    }
+}
+
 /// Scores that grow with the key, that fall, that are far apart: maxima are exceeded a little, by much, or never. Some are in the
 /// hundreds, and err by as many units.
 #[test]
