@@ -36,6 +36,7 @@ pub(super) enum Marker {
     /// A hollow triangle that points down.
     HollowDown,
     HollowHexagon,
+    HollowPentagon,
 }
 
 impl Marker {
@@ -56,6 +57,7 @@ impl Marker {
                 | Marker::HollowUp
                 | Marker::HollowDown
                 | Marker::HollowHexagon
+                | Marker::HollowPentagon
         );
         if hollow {
             self.shape(canvas, at, radius * 0.5, WHITE);
@@ -72,7 +74,7 @@ impl Marker {
             Marker::Down | Marker::HollowDown => (3, 0.25, 1.35),
             Marker::Right => (3, 0.0, 1.35),
             Marker::Left => (3, 0.5, 1.35),
-            Marker::Pentagon => (5, 0.75, 1.2),
+            Marker::Pentagon | Marker::HollowPentagon => (5, 0.75, 1.2),
             Marker::Star => (10, 0.75, 1.5),
             Marker::Hexagon | Marker::HollowHexagon => (6, 0.0, 1.15),
         };

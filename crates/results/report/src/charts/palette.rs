@@ -39,7 +39,7 @@ const KNOWN: [(&str, Look); 13] = [
     ("flash/avx2", (hex(0x33_92_fa), hex(0x13_53_fe), Marker::Right)),
     ("flash/avx512", (hex(0x8c_29_f5), hex(0x75_53_c1), Marker::Kite)),
     ("flash/avx512bf16", (hex(0xa4_58_bd), hex(0xbb_e4_a1), Marker::HollowHexagon)),
-    ("flash/amx", (hex(0x1e_02_8e), hex(0x8c_55_72), Marker::HollowUp)),
+    ("flash/amx", (hex(0x1e_02_8e), hex(0x8c_55_72), Marker::HollowPentagon)),
     ("additive", (hex(0x35_25_00), hex(0xfe_d6_10), Marker::Left)),
 ];
 
