@@ -298,8 +298,12 @@ struct Warmup {
     call_ns: f64,
 }
 
+/// Calls of a warm-up, at least, where calls are short.
+const WARM_CALLS: u64 = 32;
+
 /// Calls for the warm-up time. Samples are planned with the fastest call, since what disturbs a call makes it longer, but with no
-/// less than a quarter of the mean: calls that do nothing now and then are not what others take.
+/// less than a quarter of the mean: calls that do nothing now and then are not what others take. A process that had to wait for the
+/// processor meanwhile makes [`WARM_CALLS`] all the same, if these take no longer than the warm-up: the first few are slow.
 fn warm_up(sampling_times: &SamplingTimes, call: &mut impl Call) -> Result<Warmup, BackendError> {
     let limit = Duration::from_millis(sampling_times.warmup_ms);
     let (start, mut calls, mut fastest_ns, mut sum) = (Instant::now(), 0, f64::INFINITY, 0.0);
@@ -308,7 +312,8 @@ fn warm_up(sampling_times: &SamplingTimes, call: &mut impl Call) -> Result<Warmu
         call.call(NonZeroU32::MIN)?;
         let ns = nanos(one.elapsed()).max(1) as f64;
         (fastest_ns, sum, calls) = (ns.min(fastest_ns), sum + ns, calls + 1);
-        if start.elapsed() >= limit {
+        let few = calls < WARM_CALLS && fastest_ns * (WARM_CALLS as f64) < nanos(limit) as f64;
+        if start.elapsed() >= limit && !few {
             let call_ns = fastest_ns.max(sum / calls as f64 / 4.0);
             return Ok(Warmup { calls, fastest_ns, call_ns });
         }
@@ -331,6 +336,22 @@ mod tests {
     fn spin(time: Duration) {
         let start = Instant::now();
         while start.elapsed() < time {}
+    }
+
+    #[test]
+    fn a_warm_up_that_is_interrupted_makes_enough_calls() {
+        let mut calls = 0;
+        let mut call = |_: NonZeroU32| {
+            calls += 1;
+            spin(Duration::from_micros(match calls {
+                2 => 6000,
+                ..10 => 60,
+                _ => 10,
+            }));
+            Ok(())
+        };
+        let warmup = warm_up(&TIMING, &mut call).unwrap();
+        assert!(warmup.calls >= WARM_CALLS && warmup.fastest_ns < 60_000.0, "{}", warmup.calls);
     }
 
     #[test]
