@@ -39,7 +39,6 @@
 //! | AVX-512 | 32 | 16 | 4 x 16 | 6 keys or columns x 4 vectors: 24 sums, 4 operands, 1 broadcast | 2.4 |
 //! | AVX2 | 16 | 8 | 3 x 8 | 4 x 3: 12 sums, 3 operands, 1 broadcast | 1.7 |
 //! | AVX512-BF16 | 32 | 16 pairs | 4 x 16 | O^T as AVX-512; S^T 4 x 4: 16 sums, 4 operands, 1 broadcast, 11 for weights | 2.4; 2.0 |
-//!
 //! | AMX | 8 tiles | 16 x 16 | 4 x 16 | 2 x 2 tiles: 4 of sums, 2 and 2 of operands | a product of 16 x 16 x 32 for each tile read |
 //!
 //! With fewer vectors at work the tile grows in the other direction (8 x 3, 12 x 2, 12 x 1).

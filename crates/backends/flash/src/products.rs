@@ -8,7 +8,6 @@
 //! |---|---|---|---|---|---|
 //! | plain | one number | `[D, W]` | as stored, `[keys, D]` | `[keys, W]` | as stored, `[keys, Dv]` |
 //! | pairs | two bf16 | `[D/2, W]` pairs | as stored, `[keys, D/2]` pairs | `[keys/2, W]` pairs | interleaved, `[keys/2, Dv]` pairs |
-//!
 //! | tiles | two bf16 | `[D/2, W]` pairs | as stored, `[keys, D/2]` pairs | `[keys/2, W]` pairs | transposed, `[keys/32, Dv, 16]` pairs |
 //!
 //! An odd D or an odd number of keys is filled up with zeros; for tiles D and the keys of V to 32, keys of K and Dv to 16.

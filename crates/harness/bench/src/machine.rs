@@ -35,7 +35,7 @@ fn instruction_sets() -> String {
         ("avx512f", is_x86_feature_detected!("avx512f")),
         ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
         ("avx512fp16", is_x86_feature_detected!("avx512fp16")),
-        ("amx-bf16", attn_sys::amx::has_bf16() && attn_sys::amx::permitted()),
+        ("amx-bf16", attn_sys::amx::multiplies_bf16()),
     ];
     let names: Vec<_> = found.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
     names.join("+")

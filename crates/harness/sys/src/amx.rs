@@ -28,6 +28,28 @@ pub fn permitted() -> bool {
     *PERMITTED.get_or_init(|| has_tiles() && request())
 }
 
+/// Whether this process may multiply bf16 in them. Cheap but for the first time: asking the processor is slow in a virtual machine.
+pub fn multiplies_bf16() -> bool {
+    static MULTIPLIES: OnceLock<bool> = OnceLock::new();
+    *MULTIPLIES.get_or_init(|| has_bf16() && permitted())
+}
+
+/// Sizes of tiles, as `ldtilecfg` reads them: palette 1.
+#[repr(C, align(64))]
+pub struct Config {
+    palette: [u8; 16],
+    /// Bytes of a row of each tile.
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// Eight tiles of 16 rows of 64 bytes.
+pub static WHOLE: Config = Config {
+    palette: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
 const EAX: usize = 0;
 const EDX: usize = 3;
 

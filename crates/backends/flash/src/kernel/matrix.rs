@@ -23,7 +23,7 @@ use super::Lanes;
 use super::fused::Rows;
 use super::softmax::base;
 use crate::products::Products;
-use crate::simd::amx::{Amx, Factor, KEYS, ROWS, Tiles};
+use crate::simd::amx::{Amx, Factor, NUMBERS, ROWS, Tiles};
 use crate::simd::avx512bf16::Pair;
 use crate::simd::{Isa, Kernel, MOST_LANES, Simd};
 
@@ -48,40 +48,56 @@ impl Sums {
     }
 }
 
-/// The vectors that are computed together with `v`, which is even.
+/// The vectors that are computed together: two by two.
 #[inline(always)]
-fn together(v: usize, vectors: usize) -> Range<usize> {
-    v..vectors.min(v + 2)
+fn pairs(vectors: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..vectors).step_by(2).map(move |v| v..vectors.min(v + 2))
 }
 
-/// Writes to `sums` the products of `R` tiles of rows of `a` and the vectors `vs` of `b`, summed over `steps` tiles that are `along`
-/// pairs apart.
+/// Writes to `sums` the products of the tiles of rows of `a`, one or two where `rows` are left, and the vectors `vs` of `b`, summed over
+/// `steps` tiles.
 ///
 /// # Safety
 /// All these tiles can be read.
 #[inline(always)]
-unsafe fn multiply<const R: usize>(
+unsafe fn multiply(
     tiles: &Tiles,
-    (a, b): (Factor, Factor),
-    (steps, along): (usize, [usize; 2]),
+    (a, rows): (Factor, usize),
+    b: Factor,
+    steps: usize,
     (sums, vs): (&mut Sums, &Range<usize>),
 ) {
-    let b = b.further(vs.start * MOST_LANES);
-    let to = sums.at(0, vs.start);
-    tiles.zero();
+    let (b, to) = (b.further(vs.start * MOST_LANES), sums.at(0, vs.start));
     // SAFETY: as the caller vouches; there is room for two tiles of rows of all vectors.
     unsafe {
-        if vs.len() == 2 {
-            for step in 0..steps {
-                tiles.multiply::<R, 2>(a.further(step * along[0]), b.further(step * along[1]));
-            }
-            tiles.store::<R, 2>(to, PITCH);
-        } else {
-            for step in 0..steps {
-                tiles.multiply::<R, 1>(a.further(step * along[0]), b.further(step * along[1]));
-            }
-            tiles.store::<R, 1>(to, PITCH);
+        match (rows > ROWS, vs.len() > 1) {
+            (false, false) => multiply_tiles::<1, 1>(tiles, a, b, steps, to),
+            (false, true) => multiply_tiles::<1, 2>(tiles, a, b, steps, to),
+            (true, false) => multiply_tiles::<2, 1>(tiles, a, b, steps, to),
+            (true, true) => multiply_tiles::<2, 2>(tiles, a, b, steps, to),
         }
+    }
+}
+
+/// The same of `R` tiles of rows and `C` of columns.
+///
+/// # Safety
+/// They can be read, and written to `to`.
+#[inline(always)]
+unsafe fn multiply_tiles<const R: usize, const C: usize>(
+    tiles: &Tiles,
+    a: Factor,
+    b: Factor,
+    steps: usize,
+    to: *mut f32,
+) {
+    tiles.zero();
+    // SAFETY: as the caller vouches.
+    unsafe {
+        for step in 0..steps {
+            tiles.multiply::<R, C>(a.further(step * a.along), b.further(step * b.along));
+        }
+        tiles.store::<R, C>(to, PITCH);
     }
 }
 
@@ -126,21 +142,12 @@ impl Product {
     #[inline(always)]
     fn sums(&self, tiles: &Tiles, key: usize, to: (&mut Sums, &Range<usize>)) {
         let Product { qt, k, depth, keys: [_, end], lanes: Lanes { width, .. } } = *self;
-        let a = Factor {
-            at: k.wrapping_add(key * depth),
-            row: depth * size_of::<Pair>(),
-            next: ROWS * depth,
-        };
-        let b = Factor { at: qt, row: width * size_of::<Pair>(), next: MOST_LANES };
-        let (steps, along) = (depth / MOST_LANES, [MOST_LANES, MOST_LANES * width]);
+        let row = size_of::<Pair>();
+        let at = k.wrapping_add(key * depth);
+        let a = Factor { at, row: depth * row, next: ROWS * depth, along: MOST_LANES };
+        let b = Factor { at: qt, row: width * row, next: MOST_LANES, along: MOST_LANES * width };
         // SAFETY: `new` asserted that there are `depth` rows of these lanes, and keys up to a whole tile of rows.
-        unsafe {
-            if key + ROWS < end {
-                multiply::<2>(tiles, (a, b), (steps, along), to);
-            } else {
-                multiply::<1>(tiles, (a, b), (steps, along), to);
-            }
-        }
+        unsafe { multiply(tiles, (a, end - key), b, depth / MOST_LANES, to) };
     }
 }
 
@@ -158,10 +165,9 @@ impl Kernel for Scores<'_> {
         let Product { keys: [_, end], lanes: Lanes { width, first, vectors }, .. } = product;
         let tiles = isa.tiles();
         let mut sums = Sums::new();
-        let mut key = 0;
-        while key < end {
+        for key in (0..end).step_by(2 * ROWS) {
             let count = (2 * ROWS).min(end - key);
-            for vs in (0..vectors).step_by(2).map(|v| together(v, vectors)) {
+            for vs in pairs(vectors) {
                 product.sums(&tiles, key, (&mut sums, &vs));
                 for v in vs {
                     let lane = first + v * MOST_LANES;
@@ -177,7 +183,6 @@ impl Kernel for Scores<'_> {
                     }
                 }
             }
-            key += 2 * ROWS;
         }
     }
 }
@@ -211,14 +216,14 @@ impl Kernel for Weights<'_> {
         let Product { keys: [start, end], lanes: Lanes { vectors, .. }, .. } = self.product;
         let tiles = self.isa.tiles();
         let mut sums = [const { Sums::new() }; 2];
-        for vs in (0..vectors).step_by(2).map(|v| together(v, vectors)) {
+        for vs in pairs(vectors) {
             self.product.sums(&tiles, start, (&mut sums[0], &vs));
         }
         let [now, other] = &mut sums;
         let (mut now, mut other) = (now, other);
         for key in (start..end).step_by(2 * ROWS) {
             // Some of each at a time, since the processor looks ahead a few hundred instructions.
-            for vs in (0..vectors).step_by(2).map(|v| together(v, vectors)) {
+            for vs in pairs(vectors) {
                 if key + 2 * ROWS < end {
                     self.product.sums(&tiles, key + 2 * ROWS, (other, &vs));
                 }
@@ -246,20 +251,17 @@ impl Weights<'_> {
                 let factor = isa.splat(rows.factor);
                 let mut most = isa.load(rows.top.as_ptr().add(lane));
                 let mut sum = isa.load(rows.sums.as_ptr().add(lane));
-                for pair in 0..count / 2 {
-                    let s = [0, 1].map(|of| isa.load(scores.at(2 * pair + of, v)));
-                    most = isa.max(isa.max(s[0], s[1]), most);
-                    let weights = isa.weights(s, base, factor);
+                for pair in 0..count.div_ceil(2) {
+                    let first = isa.load(scores.at(2 * pair, v));
+                    let second = if 2 * pair + 1 < count {
+                        isa.load(scores.at(2 * pair + 1, v))
+                    } else {
+                        nothing
+                    };
+                    most = isa.max(isa.max(first, second), most);
+                    let weights = isa.weights([first, second], base, factor);
                     sum = isa.add_weights(weights, sum);
                     isa.store_packed(p.as_mut_ptr().add((key / 2 + pair) * width + lane), weights);
-                }
-                if count % 2 == 1 {
-                    let s = isa.load(scores.at(count - 1, v));
-                    most = isa.max(s, most);
-                    let weights = isa.weights([s, nothing], base, factor);
-                    sum = isa.add_weights(weights, sum);
-                    let row = key / 2 + count / 2;
-                    isa.store_packed(p.as_mut_ptr().add(row * width + lane), weights);
                 }
                 isa.store(rows.top.as_mut_ptr().add(lane), most);
                 isa.store(rows.sums.as_mut_ptr().add(lane), sum);
@@ -280,7 +282,7 @@ pub(crate) fn values(
     let (columns, packs) = (ot.len() / width, p.len() / width);
     assert!(ot.len() == columns * width && columns.is_multiple_of(ROWS));
     assert!(
-        p.len() == packs * width && packs.is_multiple_of(KEYS / 2) && v.len() == packs * columns
+        p.len() == packs * width && packs.is_multiple_of(NUMBERS / 2) && v.len() == packs * columns
     );
     assert!(vectors <= VECTORS && first + vectors * MOST_LANES <= width);
     isa.call(Values { isa, p, v, ot, empty, lanes });
@@ -302,20 +304,17 @@ impl Kernel for Values<'_> {
         let columns = ot.len() / width;
         let tiles = isa.tiles();
         let mut sums = Sums::new();
-        let (row, next) = (ROWS * size_of::<Pair>(), ROWS * ROWS);
-        let b =
-            Factor { at: p[first..].as_ptr(), row: width * size_of::<Pair>(), next: MOST_LANES };
-        let (steps, along) = (p.len() / width / ROWS, [columns * ROWS, MOST_LANES * width]);
+        let row = size_of::<Pair>();
+        let along = MOST_LANES * width;
+        let b = Factor { at: p[first..].as_ptr(), row: width * row, next: MOST_LANES, along };
+        let steps = p.len() / width / ROWS;
         for c in (0..columns).step_by(2 * ROWS) {
-            let a = Factor { at: v[c * ROWS..].as_ptr(), row, next };
-            for vs in (0..vectors).step_by(2).map(|v| together(v, vectors)) {
+            let (at, along) = (v[c * ROWS..].as_ptr(), columns * ROWS);
+            let a = Factor { at, row: ROWS * row, next: ROWS * ROWS, along };
+            for vs in pairs(vectors) {
                 // SAFETY: `values` asserted that v has `columns` rows for every 32 keys, and that p and `ot` have these lanes.
                 unsafe {
-                    if c + ROWS < columns {
-                        multiply::<2>(&tiles, (a, b), (steps, along), (&mut sums, &vs));
-                    } else {
-                        multiply::<1>(&tiles, (a, b), (steps, along), (&mut sums, &vs));
-                    }
+                    multiply(&tiles, (a, columns - c), b, steps, (&mut sums, &vs));
                     for row in 0..(2 * ROWS).min(columns - c) {
                         for v in vs.clone() {
                             let sum = isa.load(sums.at(row, v));
@@ -333,7 +332,7 @@ impl Kernel for Values<'_> {
 pub(crate) fn pack_values(isa: Amx, v: &[u16], columns: usize, to: &mut [Pair]) {
     let filled = columns.next_multiple_of(ROWS);
     assert!(v.len().is_multiple_of(columns));
-    assert!(to.len() == (v.len() / columns).div_ceil(KEYS) * filled * ROWS);
+    assert!(to.len() == (v.len() / columns).div_ceil(NUMBERS) * filled * ROWS);
     isa.call(Transpose { isa, v, columns, to });
 }
 
@@ -349,7 +348,7 @@ impl Kernel for Transpose<'_> {
     fn run(self) {
         let Transpose { isa, v, columns, to } = self;
         let filled = columns.next_multiple_of(ROWS);
-        for (v, to) in v.chunks(KEYS * columns).zip(to.chunks_exact_mut(filled * ROWS)) {
+        for (v, to) in v.chunks(NUMBERS * columns).zip(to.chunks_exact_mut(filled * ROWS)) {
             let keys = v.len() / columns;
             for (at, to) in to.chunks_exact_mut(ROWS * ROWS).enumerate() {
                 let first = at * ROWS;
@@ -357,13 +356,10 @@ impl Kernel for Transpose<'_> {
                 let mut square = [isa.splat(0.0); MOST_LANES];
                 // SAFETY: of each key `width` numbers from `first` on are read, and sixteen vectors of sixteen pairs written.
                 unsafe {
-                    for pair in 0..keys / 2 {
+                    for pair in 0..keys.div_ceil(2) {
                         let first = v.as_ptr().add(2 * pair * columns + first);
-                        square[pair] = isa.pairs_of_rows(first, first.add(columns), width);
-                    }
-                    if keys % 2 == 1 {
-                        let last = v.as_ptr().add((keys - 1) * columns + first);
-                        square[keys / 2] = isa.pairs_of_row(last, width);
+                        let second = (2 * pair + 1 < keys).then(|| first.add(columns));
+                        square[pair] = isa.pairs_of_rows(first, second, width);
                     }
                     isa.transpose(&mut square);
                     for (row, &x) in square.iter().enumerate() {

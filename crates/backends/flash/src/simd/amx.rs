@@ -27,8 +27,8 @@ use super::{Isa, Kernel};
 
 /// Rows of a tile, and columns of f32 or of pairs.
 pub(crate) const ROWS: usize = 16;
-/// Numbers that a row of pairs holds.
-pub(crate) const KEYS: usize = 32;
+/// Numbers in a row of a tile, as pairs.
+pub(crate) const NUMBERS: usize = 2 * ROWS;
 
 /// The proof that this processor has AMX for bf16, and what [`Avx512Bf16`] proves, and that the system lets this process use it.
 #[derive(Clone, Copy, Debug)]
@@ -37,24 +37,20 @@ pub(crate) struct Amx(Avx512Bf16);
 impl Amx {
     /// Asks the processor and the system.
     pub(crate) fn detect() -> Option<Self> {
-        let permitted = amx::has_bf16() && amx::permitted();
-        Avx512Bf16::detect().filter(|_| permitted).map(Amx)
+        Avx512Bf16::detect().filter(|_| amx::multiplies_bf16()).map(Amx)
     }
 
     /// Makes all tiles of this thread whole ones, until what is returned is dropped.
     #[inline(always)]
     pub(crate) fn tiles(self) -> Tiles {
-        static WHOLE: Config = Config::whole();
         // SAFETY: `self` proves that the processor has the instruction and the system permits it.
         unsafe {
-            asm!("ldtilecfg [{}]", in(reg) &raw const WHOLE, options(nostack, preserves_flags));
+            asm!("ldtilecfg [{}]", in(reg) &raw const amx::WHOLE, options(nostack, preserves_flags));
         }
         Tiles(())
     }
-}
 
-impl Amx {
-    /// Pairs of the `n` first numbers of two rows; the others are 0.
+    /// Pairs of the `n` first numbers of two rows, of which the second may be one of zeros; the others are 0.
     ///
     /// # Safety
     /// They must be readable.
@@ -62,25 +58,16 @@ impl Amx {
     pub(crate) unsafe fn pairs_of_rows(
         self,
         first: *const u16,
-        second: *const u16,
+        second: Option<*const u16>,
         n: usize,
     ) -> __m512 {
         // SAFETY: `self` proves that the processor has the instructions; the caller vouches for the memory.
         unsafe {
-            let [first, second] = [widened(first, n), widened(second, n)];
-            let second = _mm512_slli_epi32::<16>(second);
+            let first = widened(first, n);
+            let Some(second) = second else { return _mm512_castsi512_ps(first) };
+            let second = _mm512_slli_epi32::<16>(widened(second, n));
             _mm512_castsi512_ps(_mm512_or_si512(first, second))
         }
-    }
-
-    /// The same of a row and a row of zeros.
-    ///
-    /// # Safety
-    /// The numbers must be readable.
-    #[inline(always)]
-    pub(crate) unsafe fn pairs_of_row(self, first: *const u16, n: usize) -> __m512 {
-        // SAFETY: as above.
-        unsafe { _mm512_castsi512_ps(widened(first, n)) }
     }
 }
 
@@ -113,29 +100,6 @@ impl Isa for Amx {
     }
 }
 
-/// What `ldtilecfg` reads: sizes of the tiles of palette 1.
-#[repr(C, align(64))]
-struct Config {
-    palette: u8,
-    start_row: u8,
-    reserved: [u8; 14],
-    /// Bytes of a row of each tile.
-    row_bytes: [u16; 16],
-    rows: [u8; 16],
-}
-
-impl Config {
-    const fn whole() -> Self {
-        let (mut row_bytes, mut rows) = ([0; 16], [0; 16]);
-        let mut tile = 0;
-        while tile < 8 {
-            (row_bytes[tile], rows[tile]) = (64, ROWS as u8);
-            tile += 1;
-        }
-        Config { palette: 1, start_row: 0, reserved: [0; 14], row_bytes, rows }
-    }
-}
-
 /// A factor of a product, in tiles.
 #[derive(Clone, Copy)]
 pub(crate) struct Factor {
@@ -145,6 +109,8 @@ pub(crate) struct Factor {
     pub(crate) row: usize,
     /// Pairs from a tile to the next one along the other dimension: of rows for the first factor, of columns for the second.
     pub(crate) next: usize,
+    /// Pairs from a tile to the next one along the sum.
+    pub(crate) along: usize,
 }
 
 impl Factor {
@@ -153,6 +119,32 @@ impl Factor {
     pub(crate) fn further(self, pairs: usize) -> Self {
         Factor { at: self.at.wrapping_add(pairs), ..self }
     }
+}
+
+/// Reads a tile.
+macro_rules! load {
+    ($tile:literal, $at:expr, $row:expr) => {
+        asm!(concat!("tileloadd ", $tile, ", [{at} + {row}]"), at = in(reg) $at, row = in(reg) $row,
+            options(readonly, nostack, preserves_flags))
+    };
+}
+
+/// Adds the product of two tiles to sums.
+macro_rules! product {
+    ($sums:literal, $a:literal, $b:literal) => {
+        asm!(
+            concat!("tdpbf16ps ", $sums, ", ", $a, ", ", $b),
+            options(nomem, nostack, preserves_flags)
+        )
+    };
+}
+
+/// Writes a tile.
+macro_rules! store {
+    ($tile:literal, $at:expr, $row:expr) => {
+        asm!(concat!("tilestored [{at} + {row}], ", $tile), at = in(reg) $at, row = in(reg) $row,
+            options(nostack, preserves_flags))
+    };
 }
 
 /// The tiles of this thread.
@@ -190,50 +182,19 @@ impl Tiles {
     pub(crate) unsafe fn multiply<const R: usize, const C: usize>(&self, a: Factor, b: Factor) {
         // SAFETY: whoever has a `Tiles` has the instructions; the caller vouches for the memory.
         unsafe {
-            let (a0, row_a, b0, row_b) = (a.at, a.row, b.at, b.row);
-            let (a1, b1) = (a0.wrapping_add(a.next), b0.wrapping_add(b.next));
-            match (R, C) {
-                (1, 1) => asm!(
-                    "tileloadd tmm4, [{a0} + {row_a}]",
-                    "tileloadd tmm6, [{b0} + {row_b}]",
-                    "tdpbf16ps tmm0, tmm4, tmm6",
-                    a0 = in(reg) a0, row_a = in(reg) row_a, b0 = in(reg) b0, row_b = in(reg) row_b,
-                    options(readonly, nostack, preserves_flags)
-                ),
-                (1, 2) => asm!(
-                    "tileloadd tmm4, [{a0} + {row_a}]",
-                    "tileloadd tmm6, [{b0} + {row_b}]",
-                    "tdpbf16ps tmm0, tmm4, tmm6",
-                    "tileloadd tmm7, [{b1} + {row_b}]",
-                    "tdpbf16ps tmm1, tmm4, tmm7",
-                    a0 = in(reg) a0, row_a = in(reg) row_a,
-                    b0 = in(reg) b0, b1 = in(reg) b1, row_b = in(reg) row_b,
-                    options(readonly, nostack, preserves_flags)
-                ),
-                (2, 1) => asm!(
-                    "tileloadd tmm4, [{a0} + {row_a}]",
-                    "tileloadd tmm6, [{b0} + {row_b}]",
-                    "tdpbf16ps tmm0, tmm4, tmm6",
-                    "tileloadd tmm5, [{a1} + {row_a}]",
-                    "tdpbf16ps tmm2, tmm5, tmm6",
-                    a0 = in(reg) a0, a1 = in(reg) a1, row_a = in(reg) row_a,
-                    b0 = in(reg) b0, row_b = in(reg) row_b,
-                    options(readonly, nostack, preserves_flags)
-                ),
-                (2, 2) => asm!(
-                    "tileloadd tmm4, [{a0} + {row_a}]",
-                    "tileloadd tmm6, [{b0} + {row_b}]",
-                    "tdpbf16ps tmm0, tmm4, tmm6",
-                    "tileloadd tmm7, [{b1} + {row_b}]",
-                    "tdpbf16ps tmm1, tmm4, tmm7",
-                    "tileloadd tmm5, [{a1} + {row_a}]",
-                    "tdpbf16ps tmm2, tmm5, tmm6",
-                    "tdpbf16ps tmm3, tmm5, tmm7",
-                    a0 = in(reg) a0, a1 = in(reg) a1, row_a = in(reg) row_a,
-                    b0 = in(reg) b0, b1 = in(reg) b1, row_b = in(reg) row_b,
-                    options(readonly, nostack, preserves_flags)
-                ),
-                _ => unreachable!("four tiles of sums"),
+            load!("tmm4", a.at, a.row);
+            load!("tmm6", b.at, b.row);
+            product!("tmm0", "tmm4", "tmm6");
+            if C == 2 {
+                load!("tmm7", b.further(b.next).at, b.row);
+                product!("tmm1", "tmm4", "tmm7");
+            }
+            if R == 2 {
+                load!("tmm5", a.further(a.next).at, a.row);
+                product!("tmm2", "tmm5", "tmm6");
+            }
+            if R == 2 && C == 2 {
+                product!("tmm3", "tmm5", "tmm7");
             }
         }
     }
@@ -244,23 +205,19 @@ impl Tiles {
     /// They can be written.
     #[inline(always)]
     pub(crate) unsafe fn store<const R: usize, const C: usize>(&self, to: *mut f32, pitch: usize) {
-        let second = to.wrapping_add(ROWS * pitch);
+        let place = |r: usize, c: usize| to.wrapping_add((r * pitch + c) * ROWS);
         let row = pitch * size_of::<f32>();
         // SAFETY: whoever has a `Tiles` has the instruction; the caller vouches for the memory.
         unsafe {
-            asm!("tilestored [{to} + {row}], tmm0", to = in(reg) to, row = in(reg) row,
-                options(nostack, preserves_flags));
+            store!("tmm0", to, row);
             if C == 2 {
-                asm!("tilestored [{to} + {row} + 64], tmm1", to = in(reg) to, row = in(reg) row,
-                    options(nostack, preserves_flags));
+                store!("tmm1", place(0, 1), row);
             }
             if R == 2 {
-                asm!("tilestored [{to} + {row}], tmm2", to = in(reg) second, row = in(reg) row,
-                    options(nostack, preserves_flags));
+                store!("tmm2", place(1, 0), row);
             }
             if R == 2 && C == 2 {
-                asm!("tilestored [{to} + {row} + 64], tmm3", to = in(reg) second, row = in(reg) row,
-                    options(nostack, preserves_flags));
+                store!("tmm3", place(1, 1), row);
             }
         }
     }

@@ -221,10 +221,10 @@ of_pairs!(Avx512Bf16 {
 });
 
 of_pairs!(Amx {
-    const CHUNK: usize = amx::KEYS;
+    const CHUNK: usize = amx::NUMBERS;
 
     fn depth(dim: usize) -> usize {
-        dim.next_multiple_of(amx::KEYS) / 2
+        dim.next_multiple_of(amx::NUMBERS) / 2
     }
 
     fn columns(dim_v: usize) -> usize {
@@ -252,7 +252,7 @@ of_pairs!(Amx {
 
     fn stored_keys<S: Storage<Compute = f32>>(k: &[S], extent: [usize; 2]) -> Option<&[Pair]> {
         let [keys, dim] = extent;
-        (keys.is_multiple_of(amx::ROWS) && dim.is_multiple_of(amx::KEYS)).then(|| pairs(k))
+        (keys.is_multiple_of(amx::ROWS) && dim.is_multiple_of(amx::NUMBERS)).then(|| pairs(k))
     }
 
     fn pack_keys<S: Storage<Compute = f32>>(self, k: &[S], dim: usize, to: &mut [Pair]) {

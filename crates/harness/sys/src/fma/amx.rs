@@ -24,23 +24,9 @@ pub(super) struct Proof(());
 
 impl Proof {
     pub(super) fn find() -> Option<Self> {
-        (amx::has_bf16() && amx::permitted()).then_some(Proof(()))
+        amx::multiplies_bf16().then_some(Proof(()))
     }
 }
-
-/// What `ldtilecfg` reads: palette 1, eight tiles of 16 rows of 64 bytes.
-#[repr(C, align(64))]
-struct Config {
-    palette: [u8; 16],
-    row_bytes: [u16; 16],
-    rows: [u8; 16],
-}
-
-static WHOLE: Config = Config {
-    palette: [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
-    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
-};
 
 pub(super) fn run(_: Proof, step: Step, rounds: u64) -> f64 {
     // A bf16 is the upper half of an f32.
@@ -76,7 +62,7 @@ pub(super) fn run(_: Proof, step: Step, rounds: u64) -> f64 {
             "tilestored [{third} + {row}], tmm2",
             "tilestored [{fourth} + {row}], tmm3",
             "tilerelease",
-            config = in(reg) &raw const WHOLE,
+            config = in(reg) &raw const amx::WHOLE,
             factors = in(reg) factors.as_ptr(),
             terms = in(reg) terms.as_ptr(),
             row = in(reg) 64_usize,
