@@ -43,7 +43,7 @@ pub(crate) struct ThreadArgs {
 }
 
 /// The form of the output.
-#[derive(Args, Clone, Copy, Debug, PartialEq)]
+#[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct OutputArgs {
     /// Print JSON on stdout, everything else on stderr
     #[arg(long)]
